@@ -1,0 +1,51 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+export interface WriteOptions {
+  readonly mode?: number;
+  /** false: survives the process, not the machine. Default true: file and folder are synced. */
+  readonly sync?: boolean;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces `path` by `data` so that a reader, and a crash at any moment, sees either the old or the new content: a
+ * temporary file in the same folder, synced, renamed over, folder synced. Makes missing folders. On failure the old
+ * content stays and the temporary file is removed.
+ */
+export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  await mkdir(folder, { recursive: true });
+  try {
+    const handle = await open(temporary, "wx", options.mode ?? 0o644);
+    try {
+      await handle.writeFile(data);
+      if (options.sync !== false) await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  if (options.sync !== false) await syncFolder(folder);
+}
+
+/** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically. */
+export async function linkAtomic(path: string, target: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  await mkdir(dirname(path), { recursive: true });
+  await symlink(target, temporary);
+  await rename(temporary, path);
+}
