@@ -1,0 +1,131 @@
+import type {
+  CommandInfo,
+  ContainerInfo,
+  ContainerStatus,
+  ExecutorInfo,
+  FrameworkInfo,
+  Resource,
+  ResourceStatistics,
+  TaskInfo,
+  TaskState,
+  TaskStatus_Reason,
+  Value_Scalar,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+
+/**
+ * One container as the agent asks for it: a command task (the agent is its executor; `task` is set) or an executor
+ * process (`task` is unset).
+ */
+export interface ContainerSpec {
+  /** A uuid in text form. */
+  readonly containerId: string;
+  readonly framework: FrameworkInfo;
+  /** For a command task the generated one (mesos-agent-behaviour §5.4). */
+  readonly executor: ExecutorInfo;
+  readonly task: TaskInfo | undefined;
+  /** What to run: the task's command, or the executor's. Its environment is already in `environment`. */
+  readonly command: CommandInfo;
+  readonly container: ContainerInfo | undefined;
+  /** Absolute path on the host; exists and belongs to `user` when launch is called. stdout and stderr go in here. */
+  readonly sandbox: string;
+  /** The user to run as; undefined = the agent's own (no switch_user, or not root). */
+  readonly user: string | undefined;
+  /** The complete environment of the process, the user's own variables included. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly resources: readonly Resource[];
+  /** TaskInfo.limits (1.10+): scalar per resource name, Infinity allowed. */
+  readonly limits: Readonly<Record<string, Value_Scalar>>;
+  /** FrameworkInfo.checkpoint: whether the container outlives this agent process and is picked up again. */
+  readonly checkpoint: boolean;
+}
+
+/** What is known of a container after a restart of the agent, from the agent's own checkpoints. */
+export type CheckpointedContainer = Omit<ContainerSpec, "environment"> & {
+  /** From `pids/forked.pid`: the process that a C++ agent (or we) checkpointed. */
+  readonly pid: number | undefined;
+};
+
+/** A started container. */
+export interface StartedContainer {
+  /** Process id on the agent's side of pid namespaces, when there is one. Checkpointed as `pids/forked.pid`. */
+  readonly pid: number | undefined;
+  /** Goes into TASK_RUNNING's container_status. */
+  readonly status: ContainerStatus;
+  /** Goes into TASK_RUNNING's `data` (docker: the inspect JSON that Marathon and mesos-dns read). */
+  readonly data: Uint8Array | undefined;
+}
+
+/** How a container ended. */
+export interface ContainerTermination {
+  /** Raw wait(2) status; undefined when nobody could know it. */
+  readonly status: number | undefined;
+  /** Set when the containerizer ended it (limits), or knows better than the exit status. */
+  readonly state?: TaskState;
+  readonly reason?: TaskStatus_Reason;
+  readonly message?: string;
+  readonly limitation?: readonly Resource[];
+}
+
+/** The result of a command run inside a container (health checks). */
+export interface CommandResult {
+  /** 0 to 255; 128 + n when a signal ended it. */
+  readonly exitCode: number;
+}
+
+/**
+ * Runs containers. Implementations keep what they need to find a container again (runtime directory, labels), so that
+ * `recover` works after the agent, or its own container, was replaced. Every call ends within a deadline of its own.
+ */
+export interface Containerizer {
+  readonly name: "docker" | "mesos";
+
+  /** Whether this containerizer is the one for `container` (undefined: a task without ContainerInfo). */
+  accepts(container: ContainerInfo | undefined): boolean;
+
+  /**
+   * Fetches URIs, pulls images, isolates, starts. Resolves when the process runs. Rejects with a TaskFailure, having
+   * cleaned up; an aborted `signal` makes it stop early (kill during launch).
+   */
+  launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer>;
+
+  /**
+   * Picks up what still runs or ended meanwhile; `wait` then works for every id that it returns. Containers of this
+   * agent that are not expected (orphans) are ended. Never touches anybody else's.
+   */
+  recover(expected: readonly CheckpointedContainer[]): Promise<ReadonlySet<string>>;
+
+  /** Changes limits of a running container. */
+  update(
+    containerId: string,
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): Promise<void>;
+
+  /**
+   * Asks the container to end (SIGTERM, docker stop) and ends it after `graceMilliseconds`. Resolves once asked. Called
+   * again with a shorter grace, the shorter one holds, counted from the first call.
+   */
+  stop(containerId: string, graceMilliseconds: number): Promise<void>;
+
+  /** Ends it at once. Resolves when asked; `wait` tells the end. Unknown ids are ignored. */
+  destroy(containerId: string): Promise<void>;
+
+  /** Resolves when the container has ended and its output is complete. Rejects for an unknown id. */
+  wait(containerId: string): Promise<ContainerTermination>;
+
+  usage(containerId: string): Promise<ResourceStatistics | undefined>;
+
+  status(containerId: string): Promise<ContainerStatus>;
+
+  /** Runs a command inside the container, with the container's environment plus the command's. */
+  run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult>;
+
+  /** Forgets an ended container: its runtime files go; images and volumes stay. */
+  remove(containerId: string): Promise<void>;
+
+  /** Details for /health and metrics: undefined when all is well, else what is wrong. */
+  trouble(): string | undefined;
+
+  /** Lets go of everything held here; containers keep running. */
+  close(): Promise<void>;
+}
