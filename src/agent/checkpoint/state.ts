@@ -1,0 +1,301 @@
+import { readdirSync, readFileSync, readlinkSync, truncateSync } from "node:fs";
+import { basename } from "node:path";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { codeOf, messageOf, UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { decode } from "../../mesos/codec.ts";
+import {
+  type RunTaskMessage,
+  RunTaskMessageSchema,
+  type StatusUpdate,
+  StatusUpdateRecord_Type,
+  StatusUpdateRecordSchema,
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  type AgentInfo,
+  AgentInfoSchema,
+  type DrainConfig,
+  DrainConfigSchema,
+  type ExecutorInfo,
+  ExecutorInfoSchema,
+  type FrameworkInfo,
+  FrameworkInfoSchema,
+  type Resource,
+  ResourceSchema,
+  type Task,
+  TaskSchema,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Paths, RunKey } from "../model/paths.ts";
+import { readRecords } from "../model/record-file.ts";
+
+/** What a work_dir says about the agent that used it, ours or a C++ one. */
+export interface CheckpointedState {
+  readonly bootId: string | undefined;
+  readonly resources: readonly Resource[];
+  /** Present when a change of resources was interrupted: redo its disk changes, then commit it. */
+  readonly resourcesTarget: readonly Resource[] | undefined;
+  readonly agent: CheckpointedAgent | undefined;
+  /** Items that could not be read and were left out; always empty when strict. */
+  readonly errors: number;
+}
+
+export interface CheckpointedAgent {
+  readonly id: string;
+  readonly info: AgentInfo;
+  readonly drain: DrainConfig | undefined;
+  readonly frameworks: readonly CheckpointedFramework[];
+}
+
+export interface CheckpointedFramework {
+  readonly id: string;
+  readonly info: FrameworkInfo;
+  /** undefined for schedulers without a pid. */
+  readonly pid: string | undefined;
+  readonly executors: readonly CheckpointedExecutor[];
+}
+
+export interface CheckpointedExecutor {
+  readonly id: string;
+  readonly info: ExecutorInfo;
+  /** undefined when the file is missing: agents before 1.10 did not write it. */
+  readonly generatedForCommandTask: boolean | undefined;
+  /** The newest run. */
+  readonly run: CheckpointedRun | undefined;
+  /** Container ids of older runs: only to be collected. */
+  readonly olderRuns: readonly string[];
+}
+
+export interface CheckpointedRun {
+  readonly containerId: string;
+  readonly completed: boolean;
+  readonly forkedPid: number | undefined;
+  readonly libprocessPid: string | undefined;
+  readonly http: boolean;
+  readonly tasks: readonly CheckpointedTask[];
+}
+
+export interface CheckpointedTask {
+  readonly id: string;
+  readonly task: Task;
+  readonly launch: RunTaskMessage | undefined;
+  readonly killGrace: number | undefined;
+  readonly updates: readonly { readonly update?: StatusUpdate; readonly acknowledged?: Uint8Array }[];
+}
+
+export interface ReadOptions {
+  readonly paths: Paths;
+  readonly log: Logger;
+  /** true: a damaged file is an error. false: it is counted and left out. */
+  readonly strict: boolean;
+}
+
+/** Reads it all. Throws a UserError that names the damaged file when strict. Missing and empty files are normal. */
+export function readState(options: ReadOptions): CheckpointedState {
+  return new StateReader(options).read();
+}
+
+class StateReader {
+  readonly #options: ReadOptions;
+  #errors = 0;
+
+  constructor(options: ReadOptions) {
+    this.#options = options;
+  }
+
+  get #meta(): Paths["meta"] {
+    return this.#options.paths.meta;
+  }
+
+  read(): CheckpointedState {
+    const meta = this.#meta;
+    const bootId = this.#text(meta.bootId());
+    const resources = this.#messages(ResourceSchema, meta.resources());
+    const target = this.#bytes(meta.resourcesTarget());
+    return {
+      bootId,
+      resources,
+      resourcesTarget: target === undefined ? undefined : this.#messages(ResourceSchema, meta.resourcesTarget()),
+      agent: this.#agent(),
+      errors: this.#errors,
+    };
+  }
+
+  /** A damaged item: an error, or counted and skipped. */
+  #damaged(path: string, problem: string): undefined {
+    if (this.#options.strict) {
+      throw new UserError(
+        `cannot read the checkpoint ${path}: ${problem}`,
+        `restore the file, or start with --no-strict to go on without it, or remove ${this.#meta.latestAgent()} to start as a new agent`,
+      );
+    }
+    this.#errors++;
+    this.#options.log.error(`Leaving out the damaged checkpoint ${path}: ${problem}`);
+    return undefined;
+  }
+
+  #bytes(path: string): Buffer | undefined {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+      return this.#damaged(path, messageOf(error));
+    }
+  }
+
+  #text(path: string): string | undefined {
+    const text = this.#bytes(path)?.toString().trim();
+    return text === "" ? undefined : text;
+  }
+
+  #message<D extends DescMessage>(schema: D, path: string): MessageShape<D> | undefined {
+    const data = this.#bytes(path);
+    if (data === undefined) return undefined;
+    if (data.length === 0) {
+      this.#options.log.warn(`Skipping the empty checkpoint ${path}: the agent stopped while it was written`);
+      return undefined;
+    }
+    const { records, rest } = readRecords(data);
+    const first = records[0];
+    if (first === undefined) return this.#damaged(path, `its only record is ${rest ?? "missing"}`);
+    try {
+      return decode(schema, first);
+    } catch (error) {
+      return this.#damaged(path, messageOf(error));
+    }
+  }
+
+  /** A sequence of records. A partial last one is cut off, so that what is appended later can be read. */
+  #messages<D extends DescMessage>(schema: D, path: string): MessageShape<D>[] {
+    const data = this.#bytes(path);
+    if (data === undefined) return [];
+    const { records, rest, goodLength } = readRecords(data);
+    if (rest !== undefined) {
+      this.#options.log.warn(
+        `The last record of ${path} is ${rest}: keeping ${records.length} records (${goodLength} of ${data.length} bytes)`,
+      );
+      truncateSync(path, goodLength);
+    }
+    const messages: MessageShape<D>[] = [];
+    for (const bytes of records) {
+      try {
+        messages.push(decode(schema, bytes));
+      } catch (error) {
+        this.#damaged(path, messageOf(error));
+      }
+    }
+    return messages;
+  }
+
+  #folders(path: string): string[] {
+    try {
+      return readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      this.#damaged(path, messageOf(error));
+      return [];
+    }
+  }
+
+  #link(path: string): string | undefined {
+    try {
+      return basename(readlinkSync(path));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      return this.#damaged(path, messageOf(error));
+    }
+  }
+
+  #agent(): CheckpointedAgent | undefined {
+    const id = this.#link(this.#meta.latestAgent());
+    if (id === undefined) return undefined;
+    const info = this.#message(AgentInfoSchema, this.#meta.agentInfo(id));
+    if (info === undefined) return undefined;
+    const frameworks = this.#folders(this.#meta.frameworks(id)).map((name) => this.#framework(id, name));
+    return {
+      id,
+      info,
+      drain: this.#message(DrainConfigSchema, this.#meta.drain(id)),
+      frameworks: frameworks.filter((framework) => framework !== undefined),
+    };
+  }
+
+  #framework(agentId: string, id: string): CheckpointedFramework | undefined {
+    const info = this.#message(FrameworkInfoSchema, this.#meta.frameworkInfo(agentId, id));
+    if (info === undefined) return undefined;
+    const pid = this.#text(this.#meta.frameworkPid(agentId, id));
+    const executors = this.#folders(this.#meta.executors(agentId, id)).map((name) => this.#executor(agentId, id, name));
+    return {
+      id,
+      info,
+      pid: pid === undefined || pid.startsWith("@") ? undefined : pid,
+      executors: executors.filter((executor) => executor !== undefined),
+    };
+  }
+
+  #executor(agentId: string, frameworkId: string, id: string): CheckpointedExecutor | undefined {
+    const meta = this.#meta;
+    const info = this.#message(ExecutorInfoSchema, meta.executorInfo(agentId, frameworkId, id));
+    if (info === undefined) return undefined;
+    const generated = this.#text(meta.generatedForCommandTask(agentId, frameworkId, id));
+    const latest = this.#link(meta.latestRun(agentId, frameworkId, id));
+    const runs = this.#folders(meta.runs(agentId, frameworkId, id));
+    return {
+      id,
+      info,
+      generatedForCommandTask: generated === undefined ? undefined : generated === "1",
+      run:
+        latest !== undefined && runs.includes(latest)
+          ? this.#run({ agentId, frameworkId, executorId: id, containerId: latest })
+          : undefined,
+      olderRuns: runs.filter((run) => run !== latest),
+    };
+  }
+
+  #run(key: RunKey): CheckpointedRun {
+    const meta = this.#meta;
+    const pid = this.#text(meta.forkedPid(key));
+    if (pid !== undefined && !/^[1-9]\d{0,9}$/.test(pid)) this.#damaged(meta.forkedPid(key), `'${pid}' is no pid`);
+    const tasks = this.#folders(meta.tasks(key)).map((id) => this.#task(key, id));
+    return {
+      containerId: key.containerId,
+      completed: this.#bytes(meta.sentinel(key)) !== undefined,
+      forkedPid: pid !== undefined && /^[1-9]\d{0,9}$/.test(pid) ? Number(pid) : undefined,
+      libprocessPid: this.#text(meta.libprocessPid(key)),
+      http: this.#bytes(meta.httpMarker(key)) !== undefined,
+      tasks: tasks.filter((task) => task !== undefined),
+    };
+  }
+
+  #task(key: RunKey, id: string): CheckpointedTask | undefined {
+    const meta = this.#meta;
+    const task = this.#message(TaskSchema, meta.taskInfo(key, id));
+    if (task === undefined) return undefined;
+    const records = this.#messages(StatusUpdateRecordSchema, meta.taskUpdates(key, id));
+    return {
+      id,
+      task,
+      launch: this.#message(RunTaskMessageSchema, meta.taskLaunch(key, id)),
+      killGrace: this.#killGrace(meta.taskKill(key, id)),
+      updates: records.map((record) =>
+        record.type === StatusUpdateRecord_Type.ACK
+          ? { acknowledged: record.uuid }
+          : { ...(record.update && { update: record.update }) },
+      ),
+    };
+  }
+
+  #killGrace(path: string): number | undefined {
+    const text = this.#text(path);
+    if (text === undefined) return undefined;
+    try {
+      const grace = (JSON.parse(text) as { graceMilliseconds?: unknown }).graceMilliseconds;
+      if (typeof grace === "number" && grace >= 0) return grace;
+    } catch {
+      // Falls through to the message: what is written there is not ours.
+    }
+    return this.#damaged(path, "not a kill request");
+  }
+}

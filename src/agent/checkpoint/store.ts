@@ -1,0 +1,119 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { encode } from "../../mesos/codec.ts";
+import { type RunTaskMessage, RunTaskMessageSchema } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  type AgentInfo,
+  AgentInfoSchema,
+  type DrainConfig,
+  DrainConfigSchema,
+  ExecutorInfoSchema,
+  FrameworkInfoSchema,
+  type Resource,
+  ResourceSchema,
+  TaskSchema,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointFiles } from "../model/files.ts";
+import type { Paths, RunKey } from "../model/paths.ts";
+import { encodeRecord } from "../model/record-file.ts";
+import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
+
+/** "No pid", as a driver-less scheduler's pid is written. */
+const NO_PID = "@0.0.0.0:0";
+
+const record = <D extends DescMessage>(schema: D, message: MessageShape<D>): Buffer =>
+  encodeRecord(encode(schema, message));
+
+/**
+ * Writes the agent's state in the C++ agent's files (mesos-agent-behaviour §3.2). Nothing is written for frameworks that
+ * do not checkpoint, as there. Every method throws what the system said; the caller decides what that means.
+ */
+export class CheckpointStore {
+  readonly #files: CheckpointFiles;
+  readonly #paths: Paths;
+
+  constructor(files: CheckpointFiles, paths: Paths) {
+    this.#files = files;
+    this.#paths = paths;
+  }
+
+  /** The link first, then the info: a crash in between leaves a link to nothing, which is a new agent. */
+  async agent(info: AgentInfo): Promise<void> {
+    const id = info.id?.value ?? "";
+    const { meta } = this.#paths;
+    await this.#files.linkDurably(meta.latestAgent(), meta.agent(id));
+    await this.#files.replaceDurably(meta.agentInfo(id), record(AgentInfoSchema, info));
+  }
+
+  /** The next start registers as a new agent. */
+  forgetAgent(): void {
+    this.#files.remove(this.#paths.meta.latestAgent());
+  }
+
+  async bootId(bootId: string): Promise<void> {
+    await this.#files.replaceDurably(this.#paths.meta.bootId(), bootId);
+  }
+
+  /** Two phases: the target, then `apply` (volume directories), then the commit. A crash in between redoes `apply`. */
+  async resources(resources: readonly Resource[], apply: () => Promise<void>): Promise<void> {
+    const data = Buffer.concat(resources.map((resource) => record(ResourceSchema, resource)));
+    await this.#files.replaceDurably(this.#paths.meta.resourcesTarget(), data);
+    await apply();
+    await this.#files.replaceDurably(this.#paths.meta.resources(), data);
+    this.#files.remove(this.#paths.meta.resourcesTarget());
+  }
+
+  async drain(agentId: string, config: DrainConfig | undefined): Promise<void> {
+    const path = this.#paths.meta.drain(agentId);
+    if (config === undefined) this.#files.remove(path);
+    else await this.#files.replaceDurably(path, record(DrainConfigSchema, config));
+  }
+
+  framework(agentId: string, { info, frameworkId, pid }: FrameworkRecord): void {
+    if (!info.checkpoint) return;
+    this.#files.replace(this.#paths.meta.frameworkInfo(agentId, frameworkId), record(FrameworkInfoSchema, info));
+    this.#files.replace(this.#paths.meta.frameworkPid(agentId, frameworkId), pid ?? NO_PID);
+  }
+
+  /** Once per run, before its container is launched. */
+  executor(agentId: string, executor: ExecutorRecord): void {
+    const { frameworkId, executorId, info } = executor;
+    const { meta } = this.#paths;
+    this.#files.replace(meta.executorInfo(agentId, frameworkId, executorId), record(ExecutorInfoSchema, info));
+    this.#files.replace(
+      meta.generatedForCommandTask(agentId, frameworkId, executorId),
+      executor.kind === "command" ? "1" : "0",
+    );
+    this.#files.link(
+      meta.latestRun(agentId, frameworkId, executorId),
+      meta.run({ agentId, frameworkId, executorId, containerId: executor.containerId }),
+    );
+  }
+
+  /** Before the task is handed to its executor or container. `launch` is what the master sent. */
+  task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
+    this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
+    this.#files.replace(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
+  }
+
+  /** A kill is under way: after a restart the task's end is reported as killed, and the grace goes on. */
+  kill(run: RunKey, taskId: string, kill: KillRequest): void {
+    this.#files.replace(this.#paths.meta.taskKill(run, taskId), JSON.stringify({ graceMilliseconds: kill.grace }));
+  }
+
+  forkedPid(run: RunKey, pid: number): void {
+    this.#files.replace(this.#paths.meta.forkedPid(run), String(pid));
+  }
+
+  libprocessPid(run: RunKey, upid: string): void {
+    this.#files.replace(this.#paths.meta.libprocessPid(run), upid);
+  }
+
+  httpMarker(run: RunKey): void {
+    this.#files.touch(this.#paths.meta.httpMarker(run));
+  }
+
+  /** The run is over. */
+  sentinel(run: RunKey): void {
+    this.#files.touch(this.#paths.meta.sentinel(run));
+  }
+}

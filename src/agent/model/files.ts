@@ -1,0 +1,110 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { linkAtomic, writeAtomic } from "../../base/durable.ts";
+
+/**
+ * Every change that the agent makes to its checkpoints goes through this interface, so that a test can fail or end the
+ * process at the N-th one.
+ *
+ * What must survive the machine is synced (agent info, resources, updates); what only has to survive the agent's own
+ * process is not: after a reboot the tasks that it describes are gone.
+ */
+export interface CheckpointFiles {
+  /** Replaces a file at once, for a reader and for a crash of this process. Not synced. Throws what the system says. */
+  replace(path: string, data: Uint8Array | string): void;
+  /** The same, synced with its folder. */
+  replaceDurably(path: string, data: Uint8Array | string): Promise<void>;
+  /** Appends and syncs. On failure the file is cut back to what it was, so that a later append stays readable. */
+  append(path: string, data: Uint8Array): Promise<void>;
+  /** Points the symbolic link `path` at `target`, synced. */
+  linkDurably(path: string, target: string): Promise<void>;
+  /** Points the symbolic link at `target`, not synced. */
+  link(path: string, target: string): void;
+  /** Removes a file or an empty mark of one; a missing one is fine. */
+  remove(path: string): void;
+  touch(path: string): void;
+  read(path: string): Buffer;
+}
+
+const temporaryFor = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
+
+/** Runs `action`, making the parent folder when it is missing: it nearly never is, so it is not asked for first. */
+function inFolder(path: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    action();
+  }
+}
+
+function replace(path: string, data: Uint8Array | string): void {
+  const temporary = temporaryFor(path);
+  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  try {
+    inFolder(path, () => {
+      const file = openSync(temporary, "wx", 0o644);
+      try {
+        for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+      } finally {
+        closeSync(file);
+      }
+    });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function append(path: string, data: Uint8Array): Promise<void> {
+  inFolder(path, () => closeSync(openSync(path, "a", 0o644)));
+  const handle = await open(path, "a");
+  try {
+    const { size } = await handle.stat();
+    try {
+      await handle.appendFile(data);
+      await handle.datasync();
+    } catch (error) {
+      ftruncateSync(handle.fd, size);
+      throw error;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The real file system. */
+export const checkpointFiles: CheckpointFiles = {
+  replace,
+  append,
+  replaceDurably: (path, data) => writeAtomic(path, data),
+  linkDurably: linkAtomic,
+  link(path, target) {
+    const temporary = temporaryFor(path);
+    inFolder(path, () => symlinkSync(target, temporary));
+    renameSync(temporary, path);
+  },
+  remove: (path) => rmSync(path, { force: true }),
+  touch(path) {
+    inFolder(path, () => closeSync(openSync(path, "a")));
+    const now = new Date();
+    utimesSync(path, now, now);
+  },
+  read: (path) => readFileSync(path),
+};

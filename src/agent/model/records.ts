@@ -1,0 +1,143 @@
+import type { RunTaskMessage } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  KillPolicy,
+  Resource,
+  Task,
+  TaskInfo,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Containerizer } from "./container.ts";
+
+/**
+ * What the agent knows of frameworks, executors and tasks.
+ *
+ * A task's bucket (mesos-agent-behaviour §5.2):
+ *
+ *   pending ──▶ queued ──▶ launched ──▶ terminated ──▶ completed
+ *      │           │                       ▲
+ *      └───────────┴── refused, killed ────┘
+ *
+ * pending: no executor yet · queued: not handed to the executor · launched: handed over · terminated: a terminal update
+ * was made but not acknowledged · completed: acknowledged.
+ */
+export type TaskBucket = "pending" | "queued" | "launched" | "terminated" | "completed";
+
+/** Legal moves between buckets; the only table of them. */
+export const TASK_MOVES: Readonly<Record<TaskBucket, readonly TaskBucket[]>> = {
+  pending: ["queued", "terminated"],
+  queued: ["launched", "terminated"],
+  launched: ["terminated"],
+  terminated: ["completed"],
+  completed: [],
+};
+
+/**
+ *   REGISTERING ──▶ RUNNING ──▶ TERMINATING ──▶ TERMINATED
+ *        └─────────────┴──────────────────────────▲
+ */
+export type ExecutorState = "REGISTERING" | "RUNNING" | "TERMINATING" | "TERMINATED";
+
+export const EXECUTOR_MOVES: Readonly<Record<ExecutorState, readonly ExecutorState[]>> = {
+  REGISTERING: ["RUNNING", "TERMINATING", "TERMINATED"],
+  RUNNING: ["TERMINATING", "TERMINATED"],
+  TERMINATING: ["TERMINATED"],
+  TERMINATED: [],
+};
+
+/** command: the agent itself is the executor. driver: libprocess. http: the v1 executor API. unknown: not yet seen. */
+export type ExecutorKind = "command" | "driver" | "http" | "unknown";
+
+export interface TaskRecord {
+  readonly taskId: string;
+  readonly frameworkId: string;
+  /** The bookkeeping message: state, statuses, what the master is told at re-registration. */
+  readonly task: Task;
+  /** As it came from the master; undefined for a task taken over from a C++ agent, which does not keep it. */
+  readonly info: TaskInfo | undefined;
+  /** The task group that it came in, all members included. */
+  readonly group: readonly string[] | undefined;
+  /** Whether the master is 1.5.1 or newer, as seen from the launch message: chooses TASK_STARTING and reasons. */
+  readonly modern: boolean;
+  bucket: TaskBucket;
+  /** Set once a kill was asked for; survives restarts. */
+  kill: KillRequest | undefined;
+}
+
+export interface KillRequest {
+  readonly policy: KillPolicy | undefined;
+  /** Milliseconds from SIGTERM to SIGKILL. */
+  readonly grace: number;
+}
+
+export interface ExecutorRecord {
+  readonly executorId: string;
+  readonly frameworkId: string;
+  readonly info: ExecutorInfo;
+  readonly containerId: string;
+  /** The sandbox, an absolute path. */
+  readonly directory: string;
+  kind: ExecutorKind;
+  state: ExecutorState;
+  containerizer: Containerizer | undefined;
+  /** `executor(1)@ip:port` of a driver. */
+  pid: string | undefined;
+  readonly tasks: Map<string, TaskRecord>;
+  /** The last tasks that were acknowledged, oldest first. */
+  readonly completed: TaskRecord[];
+  /** Whether it was ever handed a task. */
+  everDelivered: boolean;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+export interface FrameworkRecord {
+  readonly frameworkId: string;
+  info: FrameworkInfo;
+  /** The scheduler driver's UPID, undefined for HTTP schedulers. */
+  pid: string | undefined;
+  state: "RUNNING" | "TERMINATING";
+  readonly executors: Map<string, ExecutorRecord>;
+  /** Tasks whose executor does not exist yet. */
+  readonly pending: Map<string, TaskRecord>;
+  readonly completedExecutors: ExecutorRecord[];
+}
+
+/** Tasks of an executor in one bucket, in the order they came. */
+export function tasksIn(executor: ExecutorRecord, ...buckets: readonly TaskBucket[]): TaskRecord[] {
+  return [...executor.tasks.values()].filter(({ bucket }) => buckets.includes(bucket));
+}
+
+/** Moves a task; a move that the table does not have is a defect of ours. */
+export function moveTask(record: TaskRecord, to: TaskBucket): void {
+  if (record.bucket === to) return;
+  if (!TASK_MOVES[record.bucket].includes(to)) {
+    throw new Error(`task ${record.taskId} cannot go from ${record.bucket} to ${to}`);
+  }
+  record.bucket = to;
+}
+
+export function moveExecutor(executor: ExecutorRecord, to: ExecutorState): void {
+  if (executor.state === to) return;
+  if (!EXECUTOR_MOVES[executor.state].includes(to)) {
+    throw new Error(`executor ${executor.executorId} cannot go from ${executor.state} to ${to}`);
+  }
+  executor.state = to;
+}
+
+/** Everything that an executor and its unfinished tasks may use. */
+export function allocated(executor: ExecutorRecord): Resource[] {
+  const own = executor.kind === "command" ? [] : executor.info.resources;
+  return [...own, ...tasksIn(executor, "queued", "launched").flatMap(({ task }) => task.resources)];
+}
+
+/** A launch as the agent works on it. */
+export interface LaunchRequest {
+  readonly framework: FrameworkInfo;
+  readonly pid: string | undefined;
+  readonly tasks: readonly TaskInfo[];
+  readonly executor: ExecutorInfo | undefined;
+  readonly isGroup: boolean;
+  readonly launchExecutor: boolean | undefined;
+  readonly resourceVersions: RunTaskMessage["resourceVersionUuids"];
+}

@@ -1,0 +1,240 @@
+import { create } from "@bufbuild/protobuf";
+import { Backoff } from "../../base/backoff.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { SerialQueue } from "../../base/serial-queue.ts";
+import { encode } from "../../mesos/codec.ts";
+import {
+  type StatusUpdate,
+  StatusUpdateRecord_Type,
+  StatusUpdateRecordSchema,
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { isUuid } from "../../mesos/ids.ts";
+import { stateName } from "../../mesos/states.ts";
+import type { CheckpointFiles } from "../model/files.ts";
+import { taskKey } from "../model/paths.ts";
+import { encodeRecord } from "../model/record-file.ts";
+import { UpdateStream } from "./stream.ts";
+
+/** Milliseconds; mesos-wire §3.19. */
+const RETRY = { initial: 10_000, maximum: 600_000, jitter: "none" } as const;
+/** How soon a checkpoint that could not be written (full disk) is tried again, milliseconds. */
+const WRITE_RETRY = { initial: 1_000, maximum: 30_000, jitter: "half" } as const;
+
+interface Entry {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  readonly stream: UpdateStream;
+  /** Where its records go; undefined for frameworks that do not checkpoint. */
+  readonly path: string | undefined;
+  readonly writes: SerialQueue;
+  readonly backoff: Backoff;
+  retry: Timer | undefined;
+}
+
+export interface StatusUpdatesOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly files: CheckpointFiles;
+  /** Sends the head of a stream to the master. Called only while not paused. */
+  readonly forward: (update: StatusUpdate) => void;
+  /** Told when a record cannot be written, and when it could be again. */
+  readonly writeTrouble?: (problem: string | undefined) => void;
+}
+
+export type AcknowledgementResult =
+  | { readonly kind: "acknowledged"; readonly update: StatusUpdate; readonly closed: boolean }
+  | { readonly kind: "ignored"; readonly why: string };
+
+/** A stream as recovery reads it back. */
+export interface RecoveredStream {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  readonly path: string;
+  readonly records: readonly { readonly update?: StatusUpdate | undefined; readonly acknowledged?: Uint8Array }[];
+}
+
+/** `TASK_RUNNING` */
+const describe = (update: StatusUpdate): string => (update.status === undefined ? "?" : stateName(update.status.state));
+
+/** All status-update streams: written ahead, forwarded in order, retried until acknowledged, across restarts. */
+export class StatusUpdates {
+  readonly #options: StatusUpdatesOptions;
+  readonly #entries = new Map<string, Entry>();
+  #paused = true;
+  #stopped = false;
+
+  constructor(options: StatusUpdatesOptions) {
+    this.#options = options;
+  }
+
+  /** Updates that wait for an acknowledgement, over all streams. */
+  get pendingCount(): number {
+    let count = 0;
+    for (const { stream } of this.#entries.values()) count += stream.pending.length;
+    return count;
+  }
+
+  #entry(frameworkId: string, taskId: string, path: string | undefined): Entry {
+    const key = taskKey(frameworkId, taskId);
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = {
+        frameworkId,
+        taskId,
+        path,
+        stream: new UpdateStream(),
+        writes: new SerialQueue(),
+        backoff: new Backoff(RETRY),
+        retry: undefined,
+      };
+      this.#entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  /**
+   * Queues an update and writes it down; `path` is the task's update file, undefined when its framework does not
+   * checkpoint. Resolves once it is durable: acknowledge the executor then. A write that fails is tried again for ever,
+   * but does not hold back the master: a full disk must not hide that a task ended.
+   */
+  async add(update: StatusUpdate, taskId: string, path: string | undefined): Promise<void> {
+    const frameworkId = update.frameworkId?.value ?? "";
+    const entry = this.#entry(frameworkId, taskId, path);
+    if (!entry.stream.receive(update)) {
+      await entry.writes.drained();
+      return;
+    }
+    const record = create(StatusUpdateRecordSchema, { type: StatusUpdateRecord_Type.UPDATE, update });
+    const first = entry.stream.pending.length === 1;
+    const written = this.#write(entry, record);
+    if (first) {
+      await written.attempted;
+      if (entry.stream.head === update) this.#send(entry);
+    }
+    await written.durable;
+  }
+
+  /** Appends a record. `attempted`: it was written or failed once. `durable`: it is on disk. */
+  #write(
+    entry: Entry,
+    record: Parameters<typeof encode<typeof StatusUpdateRecordSchema>>[1],
+  ): { attempted: Promise<void>; durable: Promise<void> } {
+    const { path } = entry;
+    if (path === undefined) return { attempted: Promise.resolve(), durable: Promise.resolve() };
+    const bytes = encodeRecord(encode(StatusUpdateRecordSchema, record));
+    const { files, log, clock, writeTrouble } = this.#options;
+    const backoff = new Backoff(WRITE_RETRY);
+    let attempt: () => void = () => undefined;
+    const attempted = new Promise<void>((resolve) => {
+      attempt = resolve;
+    });
+    const durable = entry.writes.add(async () => {
+      for (let failures = 0; !this.#stopped; failures++) {
+        try {
+          await files.append(path, bytes);
+          if (failures > 0) writeTrouble?.(undefined);
+          break;
+        } catch (error) {
+          const problem = `cannot checkpoint a status update of task ${entry.taskId} in ${path}: ${messageOf(error)}`;
+          if (failures === 0) log.error(`${problem}; it is forwarded all the same and written as soon as possible`);
+          writeTrouble?.(problem);
+          attempt();
+          await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+          // The task may be over and its directory collected meanwhile: do not write into it again.
+          if (entry.stream.closed) break;
+        }
+      }
+      attempt();
+    });
+    return { attempted, durable };
+  }
+
+  #send(entry: Entry): void {
+    entry.retry?.cancel();
+    entry.retry = undefined;
+    const update = entry.stream.head;
+    if (update === undefined || this.#paused || this.#stopped) return;
+    this.#options.forward(update);
+    entry.retry = this.#options.clock.after(entry.backoff.next(), () => {
+      this.#options.log.warn(
+        `Resending status update ${describe(update)} of task ${entry.taskId} of framework ${entry.frameworkId}: not acknowledged yet`,
+      );
+      this.#send(entry);
+    });
+  }
+
+  /** The master's or scheduler's acknowledgement of the update in flight. Anything else is ignored, and says why. */
+  async acknowledge(frameworkId: string, taskId: string, uuid: Uint8Array): Promise<AcknowledgementResult> {
+    const entry = this.#entries.get(taskKey(frameworkId, taskId));
+    if (uuid.length !== 16) return { kind: "ignored", why: `its uuid has ${uuid.length} bytes, not 16` };
+    if (entry === undefined) return { kind: "ignored", why: "no update of that task is waiting" };
+    const verdict = entry.stream.judge(uuid);
+    if (verdict !== "head") {
+      return { kind: "ignored", why: verdict === "duplicate" ? "a duplicate" : "not the update in flight" };
+    }
+    entry.retry?.cancel();
+    entry.retry = undefined;
+    const update = entry.stream.acknowledge();
+    const record = create(StatusUpdateRecordSchema, { type: StatusUpdateRecord_Type.ACK, uuid });
+    const written = this.#write(entry, record);
+    await written.attempted;
+    entry.backoff.reset();
+    if (entry.stream.closed) this.#entries.delete(taskKey(frameworkId, taskId));
+    else this.#send(entry);
+    return { kind: "acknowledged", update, closed: entry.stream.closed };
+  }
+
+  /** The master is gone: nothing is forwarded until resume(). */
+  pause(): void {
+    this.#paused = true;
+    for (const entry of this.#entries.values()) {
+      entry.retry?.cancel();
+      entry.retry = undefined;
+    }
+  }
+
+  /** Registered, or a scheduler failed over: sends every head, again if need be. */
+  resume(frameworkId?: string): void {
+    if (frameworkId === undefined) this.#paused = false;
+    for (const entry of this.#entries.values()) {
+      if (frameworkId !== undefined && entry.frameworkId !== frameworkId) continue;
+      entry.backoff.reset();
+      this.#send(entry);
+    }
+  }
+
+  /** Drops the streams of a framework that is gone. */
+  drop(frameworkId: string): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.frameworkId !== frameworkId) continue;
+      entry.retry?.cancel();
+      this.#entries.delete(key);
+    }
+  }
+
+  /** The update in flight of a task, if any. */
+  head(frameworkId: string, taskId: string): StatusUpdate | undefined {
+    return this.#entries.get(taskKey(frameworkId, taskId))?.stream.head;
+  }
+
+  /** Replays what was written before a restart. A closed stream is not kept. */
+  recover(recovered: RecoveredStream): { readonly closed: boolean } {
+    const entry = this.#entry(recovered.frameworkId, recovered.taskId, recovered.path);
+    for (const { update, acknowledged } of recovered.records) {
+      if (update !== undefined && isUuid(update.uuid)) entry.stream.receive(update);
+      if (acknowledged !== undefined && entry.stream.judge(acknowledged) === "head") entry.stream.acknowledge();
+    }
+    if (entry.stream.closed) this.#entries.delete(taskKey(recovered.frameworkId, recovered.taskId));
+    return { closed: entry.stream.closed };
+  }
+
+  /** Stops retrying and resolves when everything queued for the disk is there. */
+  async close(): Promise<void> {
+    this.pause();
+    const writes = [...this.#entries.values()].map(({ writes: queue }) => queue.drained());
+    this.#stopped = true;
+    await Promise.all(writes);
+  }
+}
