@@ -1,0 +1,160 @@
+import type { Socket } from "node:net";
+import type { Clock, Timer } from "../base/clock.ts";
+
+export interface ChannelLimits {
+  /** Bytes that may wait to be written to one peer. */
+  readonly queue: number;
+  /** Milliseconds that a connect may take, TLS handshake included. */
+  readonly connect: number;
+  /** Milliseconds between our end of file and giving up on the peer's. */
+  readonly linger: number;
+}
+
+export const DEFAULT_CHANNEL_LIMITS: ChannelLimits = {
+  queue: 128 * 1024 ** 2,
+  connect: 10_000,
+  linger: 2_000,
+};
+
+/** Opens a connection; `ready` when messages may be written, `failed` once when it could not be made or broke. */
+export interface Dialer {
+  dial(peer: { ip: string; port: number }, ready: (socket: Socket) => void, failed: (error: Error) => void): Dialing;
+}
+
+export interface Dialing {
+  /** Gives up, without calling anything any more. */
+  abandon(): void;
+}
+
+export interface ChannelEvents {
+  /** The connection broke, or was never made. Not called after `close` or `finish`. */
+  readonly broken: (why: string) => void;
+  /** Everything has been handed to the kernel. */
+  readonly idle: () => void;
+}
+
+/**
+ * One outgoing connection that carries messages in order. What the peer answers is read and thrown away: senders never
+ * match answers to messages.
+ *
+ *   connecting → open → finishing → gone
+ *        └────────┴──────────────────→ gone (broken)
+ */
+export class Channel {
+  readonly #clock: Clock;
+  readonly #limits: ChannelLimits;
+  readonly #events: ChannelEvents;
+  readonly #dialing: Dialing;
+  readonly #deadline: Timer;
+  #state: "connecting" | "open" | "finishing" | "gone" = "connecting";
+  #socket: Socket | undefined;
+  #queue: Buffer[] = [];
+  #unwritten = 0;
+  #resolveGone: () => void = () => undefined;
+  /** Resolves when the connection is closed, for whatever reason. */
+  readonly gone = new Promise<void>((resolve) => {
+    this.#resolveGone = resolve;
+  });
+
+  constructor(
+    peer: { ip: string; port: number },
+    dialer: Dialer,
+    clock: Clock,
+    limits: ChannelLimits,
+    events: ChannelEvents,
+  ) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#events = events;
+    this.#deadline = clock.after(limits.connect, () => this.#break(`no connection within ${limits.connect} ms`));
+    this.#dialing = dialer.dial(
+      peer,
+      (socket) => this.#opened(socket),
+      (error) => this.#break(error.message),
+    );
+  }
+
+  /** Bytes handed over and not yet taken by the kernel. */
+  get unwritten(): number {
+    return this.#unwritten;
+  }
+
+  /** Whether messages may still be written. */
+  get usable(): boolean {
+    return this.#state === "connecting" || this.#state === "open";
+  }
+
+  /** Queues one message. Breaks the connection when the peer does not take what it is sent. */
+  write(bytes: Buffer): void {
+    if (!this.usable) return;
+    this.#unwritten += bytes.length;
+    if (this.#unwritten > this.#limits.queue) {
+      this.#break(`the peer does not take its messages: ${this.#unwritten} bytes are waiting`);
+    } else if (this.#socket === undefined) this.#queue.push(bytes);
+    else this.#put(this.#socket, bytes);
+  }
+
+  /** Writes what is queued, then closes gracefully: an abrupt close could take unread messages along. */
+  finish(): void {
+    if (this.#state === "connecting" && this.#queue.length > 0) {
+      this.#state = "finishing";
+      return;
+    }
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.close();
+      return;
+    }
+    this.#state = "finishing";
+    socket.end();
+    const timer = this.#clock.after(this.#limits.linger, () => socket.destroy());
+    socket.once("close", () => timer.cancel());
+  }
+
+  /** Closes at once, without an event. */
+  close(): void {
+    this.#state = "gone";
+    this.#deadline.cancel();
+    this.#dialing.abandon();
+    this.#resolveGone();
+    this.#queue = [];
+    this.#unwritten = 0;
+    this.#socket?.destroy();
+  }
+
+  #opened(socket: Socket): void {
+    if (this.#state === "gone") {
+      socket.destroy();
+      return;
+    }
+    this.#deadline.cancel();
+    this.#socket = socket;
+    socket.setKeepAlive(true, 15_000);
+    socket.setNoDelay(true);
+    socket.on("error", (error) => this.#break(error.message));
+    socket.on("end", () => this.#break("the peer closed the connection"));
+    socket.on("close", () => this.#break("the connection was closed"));
+    socket.resume();
+    const finishing = this.#state === "finishing";
+    this.#state = "open";
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const bytes of queue) this.#put(socket, bytes);
+    if (finishing) this.finish();
+    else if (queue.length === 0) this.#events.idle();
+  }
+
+  #put(socket: Socket, bytes: Buffer): void {
+    socket.write(bytes, () => {
+      this.#unwritten -= bytes.length;
+      if (this.#unwritten === 0 && this.#state === "open") this.#events.idle();
+    });
+  }
+
+  #break(why: string): void {
+    if (this.#state === "gone") return;
+    const silent = this.#state === "finishing";
+    this.close();
+    if (!silent) this.#events.broken(why);
+  }
+}
