@@ -1,0 +1,109 @@
+import { UserError } from "../../base/errors.ts";
+import { defineFlags, flag, ignored, refused } from "../../config/flag.ts";
+import { anyObject, boolean, duration, integer, json, list, oneOf, path, text } from "../../config/kinds.ts";
+
+/** Firewall rules in JSON: the exact paths (after delegation) that answer 403. */
+function disabledPaths(value: unknown): readonly string[] {
+  const paths = anyObject(anyObject(value)["disabled_endpoints"] ?? {})["paths"] ?? [];
+  if (Array.isArray(paths) && paths.every((one) => typeof one === "string")) return paths;
+  throw new UserError("the paths are not strings", 'write {"disabled_endpoints": {"paths": ["/slave(1)/state", …]}}');
+}
+
+const NO_MODULES = "modules are C++ libraries, which this agent cannot load";
+
+/** Who may use the agent's pages. */
+export const accessFlags = defineFlags({
+  authenticate_http_readonly: flag(boolean, {
+    summary: "Pages that only show something need a name and a password of --http_credentials.",
+    since: "1.0.0",
+    default: false,
+  }),
+  authenticate_http_readwrite: flag(boolean, {
+    summary: "Pages that change something need a name and a password of --http_credentials.",
+    since: "1.0.0",
+    default: false,
+  }),
+  http_credentials: flag(path, {
+    summary: 'File with JSON {"credentials": [{"principal": "…", "secret": "…"}]} for these pages.',
+    since: "1.0.0",
+  }),
+  http_authenticators: flag(oneOf("basic"), {
+    summary: "How these pages authenticate.",
+    since: "1.0.0",
+    default: "basic",
+  }),
+  firewall_rules: flag(json(disabledPaths), {
+    summary: 'Paths that answer 403: {"disabled_endpoints": {"paths": ["/slave(1)/state"]}}.',
+  }),
+  authenticate_http_executors: flag(boolean, {
+    summary: "Executors must show a token.",
+    since: "1.3.0",
+    default: false,
+    status: refused("tokens for executors are not implemented, and executors would be let in without one"),
+  }),
+  jwt_secret_key: flag(path, {
+    summary: "Key of these tokens.",
+    since: "1.5.0",
+    aliases: [{ name: "executor_secret_key", kind: "renamed" }],
+    status: refused("tokens for executors are not implemented"),
+  }),
+  acls: flag(json(anyObject), {
+    summary: "Who may do what.",
+    since: "1.0.0",
+    status: refused("there is no authorizer, and everything would be allowed"),
+  }),
+  authorizer: flag(text, {
+    summary: "Module that says who may do what.",
+    since: "1.0.0",
+    default: "local",
+    status: refused(NO_MODULES),
+  }),
+  secret_resolver: flag(text, { summary: "Module that finds secrets.", since: "1.4.0", status: refused(NO_MODULES) }),
+  http_heartbeat_interval: flag(duration, {
+    summary: "How often operators' streams get a sign of life.",
+    since: "1.2.0",
+    default: 30_000,
+    status: ignored("the calls that stream are not implemented"),
+  }),
+});
+
+/** Modules. */
+export const moduleFlags = defineFlags({
+  modules: flag(json(anyObject), { summary: "Libraries to load.", status: refused(NO_MODULES) }),
+  modules_dir: flag(path, {
+    summary: "Folder of files that name libraries to load.",
+    since: "1.0.0",
+    status: refused(NO_MODULES),
+  }),
+  hooks: flag(list, { summary: "Modules that change tasks.", status: refused(NO_MODULES) }),
+  memory_profiling: flag(boolean, {
+    summary: "Pages that profile memory.",
+    since: "1.6.0",
+    default: false,
+    status: ignored("that is jemalloc's; Node's own inspector does it here"),
+  }),
+});
+
+/** What is written where. */
+export const loggingFlags = defineFlags({
+  log_dir: flag(path, {
+    summary: "Folder of log files in glog's form; made when it is missing. Without it, only the console gets lines.",
+  }),
+  logging_level: flag(oneOf("INFO", "WARNING", "ERROR"), {
+    summary: "Lines below this are not written.",
+    default: "INFO",
+  }),
+  quiet: flag(boolean, { summary: "No lines on the console.", default: false }),
+  logbufsecs: flag(integer(0, 3_600), {
+    summary: "Seconds that lines below WARNING may wait before they are written.",
+    default: 0,
+  }),
+  external_log_file: flag(path, {
+    summary: "A log that somebody else writes, to be shown on the pages instead of one in --log_dir.",
+  }),
+  initialize_driver_logging: flag(boolean, {
+    summary: "Drivers start logging.",
+    default: true,
+    status: ignored("only scheduler and executor drivers read it"),
+  }),
+});
