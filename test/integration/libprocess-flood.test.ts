@@ -166,7 +166,8 @@ describe("the port under fire", () => {
       const greedy = dial().pause();
       greedy.write("GET /state HTTP/1.1\r\n\r\n".repeat(2_000));
     }
-    while (agent.load.connections < 500) await new Promise((resolve) => setImmediate(resolve));
+    // A quarter sent something that is no HTTP, and is gone.
+    while (agent.load.connections < 375) await new Promise((resolve) => setImmediate(resolve));
     for (let count = 0; count < 20; count++) await expectServing();
     expect((await memory()) - before).toBeLessThan(64 * MIB);
     expect(agent.load.waitingRequests).toBeLessThanOrEqual(4_096);
