@@ -1,0 +1,102 @@
+/** glog's severities, lowest first. */
+export const severities = ["INFO", "WARNING", "ERROR", "FATAL"] as const;
+export type Severity = (typeof severities)[number];
+
+export const rankOf = (severity: Severity): number => severities.indexOf(severity);
+
+const two = (value: number): string => String(value).padStart(2, "0");
+
+/** Longer texts are cut: a message may quote what came from the network. */
+const LONGEST_MESSAGE = 65_536;
+
+/** Control characters that could drive a terminal are shown as \xNN; line breaks and tabs stay, as in glog. */
+function printable(message: string): string {
+  const cut = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}… (cut)` : message;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+  return cut.replaceAll(/[\x00-\x08\x0b-\x1f\x7f]/g, (char) => `\\x${hexOf(char)}`);
+}
+
+const hexOf = (char: string): string => char.charCodeAt(0).toString(16).padStart(2, "0");
+
+export interface Line {
+  readonly severity: Severity;
+  /** Milliseconds since the epoch; the fraction gives the microseconds. */
+  readonly time: number;
+  readonly threadId: number;
+  /** What stands where glog has the source file. */
+  readonly source: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** `I0912 14:03:27.123456  1234 slave.cpp:190] text`, in local time, with the line break at its end. */
+export function formatLine({ severity, time, threadId, source, line, message }: Line): string {
+  const date = new Date(time);
+  const microseconds = Math.floor((time % 1000) * 1000);
+  const day = two(date.getMonth() + 1) + two(date.getDate());
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const fraction = String(microseconds).padStart(6, "0");
+  const thread = String(threadId).padStart(5, " ");
+  return `${severity[0]}${day} ${clock}.${fraction} ${thread} ${source}:${line}] ${printable(message)}\n`;
+}
+
+/** `20150912-140327`, as in the names of log files; local time. */
+export function fileTime(time: number): string {
+  const date = new Date(time);
+  const day = `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}`;
+  return `${day}-${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
+}
+
+/** The first lines of every log file. */
+export function fileHeader(time: number, host: string): string {
+  const stamp = fileTime(time);
+  const day = `${stamp.slice(0, 4)}/${stamp.slice(4, 6)}/${stamp.slice(6, 8)}`;
+  const clock = `${stamp.slice(9, 11)}:${stamp.slice(11, 13)}:${stamp.slice(13, 15)}`;
+  return (
+    `Log file created at: ${day} ${clock}\n` +
+    `Running on machine: ${host}\n` +
+    "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg\n"
+  );
+}
+
+export interface LogFileName {
+  readonly program: string;
+  readonly host: string;
+  readonly user: string;
+  readonly severity: Severity;
+  readonly time: number;
+  readonly pid: number;
+}
+
+/** A part of a file name: no folder, nothing odd, never empty. */
+const part = (text: string): string => text.replaceAll(/[^A-Za-z0-9_.-]/g, "_").slice(0, 100) || "unknown";
+
+/** `<prog>.<host>.<user>.log.<SEVERITY>.<yyyymmdd-hhmmss>.<pid>` */
+export function logFileName({ program, host, user, severity, time, pid }: LogFileName): string {
+  return `${part(program)}.${part(host)}.${part(user)}.log.${severity}.${fileTime(time)}.${pid}`;
+}
+
+/** `<prog>.<SEVERITY>`, the symbolic link to the newest file. */
+export const linkName = (program: string, severity: Severity): string => `${part(program)}.${severity}`;
+
+/**
+ * Of the names in a log folder, those that the newest `keep` files of this program and severity make superfluous:
+ * whichever host name wrote them, since a container gets a new one each time.
+ */
+export function superfluousFiles(
+  names: readonly string[],
+  program: string,
+  severity: Severity,
+  keep: number,
+): string[] {
+  const prefix = `${part(program)}.`;
+  const pattern = new RegExp(`\\.log\\.${severity}\\.(\\d{8}-\\d{6})\\.(\\d+)$`);
+  const ours = names.flatMap((name) => {
+    const match = name.startsWith(prefix) ? pattern.exec(name) : null;
+    return match === null ? [] : [{ name, key: `${match[1]}.${match[2]?.padStart(10, "0")}` }];
+  });
+  return ours
+    .sort((left, right) => (left.key < right.key ? 1 : -1))
+    .slice(keep)
+    .map(({ name }) => name);
+}

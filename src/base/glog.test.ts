@@ -1,0 +1,183 @@
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TestClock } from "../../test/support/test-clock.ts";
+import { type GlogOptions, openGlog } from "./glog.ts";
+import { formatLine, logFileName, superfluousFiles } from "./glog-line.ts";
+
+let folder: string;
+let clock: TestClock;
+let console: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "glog-"));
+  clock = new TestClock(new Date(2015, 8, 12, 14, 3, 27, 123).getTime());
+  console = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const open = (more: Partial<GlogOptions> = {}) =>
+  openGlog({
+    folder,
+    program: "mesos-slave",
+    host: "node-1",
+    user: "root",
+    pid: 1234,
+    clock,
+    maximumBytes: 1000,
+    keep: 5,
+    bufferMilliseconds: 0,
+    level: "INFO",
+    quiet: false,
+    verbosity: 0,
+    console: { write: (text) => console.push(text), flush: () => undefined },
+    ...more,
+  });
+
+const text = (severity: string): string => readFileSync(join(folder, `mesos-slave.${severity}`), "utf8");
+const filesOf = (severity: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.includes(`.log.${severity}.`))
+    .sort();
+
+describe("glog lines", () => {
+  it("are glog's", () => {
+    const line = {
+      severity: "WARNING",
+      time: clock.now(),
+      threadId: 1234,
+      source: "slave.ts",
+      line: 190,
+      message: "hi",
+    } as const;
+    expect(formatLine(line)).toBe("W0912 14:03:27.123000  1234 slave.ts:190] hi\n");
+  });
+  it("show control characters and cut endless texts", () => {
+    const line = { severity: "INFO", time: 0, threadId: 1, source: "a", line: 1 } as const;
+    expect(formatLine({ ...line, message: "a\u001b[2Jb\r\n\tc" })).toContain("a\\x1b[2Jb\\x0d\n\tc\n");
+    expect(formatLine({ ...line, message: "x".repeat(100_000) }).length).toBeLessThan(66_000);
+  });
+});
+
+describe("glog files", () => {
+  it("receive everything of their severity and above, with header and link", () => {
+    const { logger } = open();
+    logger.info("one");
+    logger.named("gc.ts").error("two");
+    expect(text("INFO")).toMatch(
+      /^Log file created at: 2015\/09\/12 14:03:27\nRunning on machine: node-1\nLog line format: .*\nI0912 14:03:27.123000 {2}1234 mesos-slave:\d+\] one\nE0912 14:03:27.123000 {2}1234 gc.ts:\d+\] two\n$/,
+    );
+    expect(text("WARNING")).toContain("gc.ts");
+    expect(text("ERROR")).toContain("] two\n");
+    expect(text("WARNING")).not.toContain("one");
+    expect(filesOf("FATAL")).toEqual([]);
+    expect(readlinkSync(join(folder, "mesos-slave.INFO"))).toBe(
+      "mesos-slave.node-1.root.log.INFO.20150912-140327.1234",
+    );
+    expect(console).toHaveLength(2);
+  });
+
+  it("name the line of the caller", () => {
+    open().logger.info("here");
+    const here = Number(/glog\.test\.ts:(\d+)/.exec(new Error("x").stack ?? "")?.[1]);
+    expect(text("INFO")).toContain(`mesos-slave:${here - 1}] here`);
+  });
+
+  it("rotate by size, keep the newest, and never two in one second", async () => {
+    const { logger } = open({ keep: 3 });
+    for (let second = 0; second < 6; second++) {
+      for (let line = 0; line < 12; line++) logger.info(`${second} ${"x".repeat(100)}`);
+      await clock.advance(1000);
+    }
+    expect(filesOf("INFO")).toHaveLength(3);
+    expect(readlinkSync(join(folder, "mesos-slave.INFO"))).toBe(filesOf("INFO").at(-1));
+    const all = filesOf("INFO")
+      .map((name) => readFileSync(join(folder, name), "utf8"))
+      .join("");
+    expect(all.match(/\] 5 x/g)).toHaveLength(12);
+  });
+
+  it("write below WARNING later when told to, and all of it at flush", async () => {
+    const log = open({ bufferMilliseconds: 5000 });
+    log.logger.info("first");
+    log.logger.info("second");
+    expect(text("INFO")).not.toContain("second");
+    await clock.advance(5000);
+    expect(text("INFO")).toContain("second");
+    log.logger.info("third");
+    log.logger.warn("urgent");
+    expect(text("INFO")).toMatch(/third\n.*urgent\n$/);
+    log.logger.info("last");
+    log.close();
+    expect(text("INFO")).toMatch(/last\n$/);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("come back when somebody removed them", async () => {
+    const { logger } = open();
+    logger.info("before");
+    for (const name of filesOf("INFO")) unlinkSync(join(folder, name));
+    await clock.advance(20_000);
+    logger.info("after");
+    expect(text("INFO")).toContain("after");
+  });
+
+  it("never stop the program: an impossible folder is told once and tried again", async () => {
+    const blocked = join(folder, "file");
+    writeFileSync(blocked, "");
+    const { logger } = open({ folder: join(blocked, "logs"), quiet: true });
+    logger.info("one");
+    logger.error("two");
+    expect(console.join("")).toMatch(/log files in .*file\/logs cannot be written: ENOTDIR/);
+    expect(console).toHaveLength(1);
+    rmSync(blocked);
+    await clock.advance(31_000);
+    logger.info("three");
+    const back = readFileSync(join(blocked, "logs", "mesos-slave.INFO"), "utf8");
+    expect(back).toContain("2 lines before this one could not be written");
+    expect(back).toContain("three");
+    chmodSync(folder, 0o755);
+  });
+});
+
+describe("what is written", () => {
+  it("follows level, quiet and verbosity", () => {
+    const log = open({ level: "WARNING", quiet: true });
+    log.logger.info("no");
+    log.logger.warn("yes");
+    log.fatal("the end");
+    expect(filesOf("INFO")).toHaveLength(1);
+    expect(text("INFO")).not.toContain("no\n");
+    expect(text("FATAL")).toContain("the end");
+    expect(console).toHaveLength(1);
+    const loud = open({ folder: undefined });
+    loud.logger.verbose(1, "hidden");
+    loud.verbosity = 1;
+    loud.logger.verbose(1, "shown");
+    expect(console.join("")).toContain("shown");
+    expect(console.join("")).not.toContain("hidden");
+  });
+});
+
+describe("clean-up", () => {
+  it("takes the oldest of this program and severity, whichever host wrote them", () => {
+    const name = (host: string, second: number, severity: "INFO" | "ERROR", program = "mesos-slave") =>
+      logFileName({ program, host, user: "root", severity, time: clock.now() + second * 1000, pid: 9 });
+    const names = [name("b", 3, "INFO"), name("a", 1, "INFO"), name("c", 2, "INFO"), name("a", 0, "ERROR")];
+    names.push(name("a", 0, "INFO", "mesos-slave2"), "mesos-slave.INFO", "other.log");
+    expect(superfluousFiles(names, "mesos-slave", "INFO", 2)).toEqual([name("a", 1, "INFO")]);
+    expect(logFileName({ program: "x", host: "../h", user: "", severity: "INFO", time: 0, pid: 1 })).toMatch(
+      /^x\.\.\._h\.unknown\.log\.INFO\./,
+    );
+  });
+});
