@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../base/errors.ts";
+
+/** Where the daemon listens. */
+export type EngineEndpoint =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls: EngineTls | undefined };
+
+/** Certificates as PEM text. */
+export interface EngineTls {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** false: any server certificate is taken (DOCKER_TLS without DOCKER_TLS_VERIFY). */
+  readonly verify: boolean;
+}
+
+export interface EndpointSettings {
+  /** `--docker_socket`: a path, or a `unix://` or `tcp://` address. */
+  readonly socket: string | undefined;
+  /** `DOCKER_HOST`; used when no socket was asked for. */
+  readonly dockerHost?: string | undefined;
+  /** `DOCKER_CERT_PATH`: a folder with ca.pem, cert.pem and key.pem. */
+  readonly certPath?: string | undefined;
+  /** `DOCKER_TLS_VERIFY` not empty. */
+  readonly tlsVerify?: boolean | undefined;
+  /** `DOCKER_TLS` not empty: TLS without verification. */
+  readonly tls?: boolean | undefined;
+}
+
+export const DEFAULT_SOCKET = "/var/run/docker.sock";
+
+/** The daemon's address for `settings`. Reads certificates. Throws a UserError for an address that makes no sense. */
+export function engineEndpoint(
+  settings: EndpointSettings,
+  readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): EngineEndpoint {
+  const address = settings.socket || settings.dockerHost || DEFAULT_SOCKET;
+  if (address.startsWith("/")) return { kind: "unix", path: address };
+  const match = /^(unix|tcp|http|https):\/\/(.*)$/.exec(address);
+  if (match?.[1] === "unix" && match[2]?.startsWith("/")) return { kind: "unix", path: match[2] };
+  const url = match !== null && match[1] !== "unix" ? URL.parse(`http://${match[2]}`) : null;
+  if (url === null || url.hostname === "") {
+    throw new UserError(
+      `'${address}' is not an address of a Docker daemon`,
+      "give a socket's path (/var/run/docker.sock), unix:///path, or tcp://host:port",
+    );
+  }
+  const secure = match?.[1] === "https" || settings.tlsVerify === true || settings.tls === true;
+  const port = Number(url.port || (secure ? 2376 : 2375));
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return { kind: "tcp", host, port, tls: secure ? certificates(settings, readText) : undefined };
+}
+
+function certificates(settings: EndpointSettings, readText: (path: string) => string): EngineTls {
+  const folder = settings.certPath;
+  const read = (name: string): string | undefined => {
+    if (folder === undefined || folder === "") return undefined;
+    try {
+      return readText(join(folder, name));
+    } catch (error) {
+      if ((error as { code?: string }).code === "ENOENT") return undefined;
+      throw new UserError(
+        `cannot read ${join(folder, name)}: ${(error as Error).message}`,
+        "DOCKER_CERT_PATH must be a readable folder with ca.pem, cert.pem and key.pem",
+        { cause: error },
+      );
+    }
+  };
+  const [ca, cert, key] = [read("ca.pem"), read("cert.pem"), read("key.pem")];
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UserError(`${folder} has only one of cert.pem and key.pem`, "a client certificate needs both files");
+  }
+  return { ca, cert, key, verify: settings.tls !== true || settings.tlsVerify === true };
+}
+
+/** As people write it: `unix:///var/run/docker.sock`. */
+export function endpointText(endpoint: EngineEndpoint): string {
+  if (endpoint.kind === "unix") return `unix://${endpoint.path}`;
+  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
+  return `tcp://${host}:${endpoint.port}`;
+}
