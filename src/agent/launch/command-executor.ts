@@ -1,0 +1,38 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type CommandInfo,
+  type ExecutorInfo,
+  ExecutorInfoSchema,
+  type FrameworkInfo,
+  type TaskInfo,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+
+/** Characters of a command that its generated executor's name shows. */
+const LONGEST_COMMAND = 15;
+
+function commandText(command: CommandInfo): string {
+  const cut = (text: string): string =>
+    text.length > LONGEST_COMMAND ? `${text.slice(0, LONGEST_COMMAND - 3)}...` : text;
+  if (command.shell) return command.value === "" ? "NO COMMAND" : `sh -c '${cut(command.value)}'`;
+  return command.value === "" ? "NO EXECUTABLE" : `[${cut([command.value, ...command.arguments].join(", "))}]`;
+}
+
+/**
+ * The executor that a command task is shown under (mesos-agent-behaviour §5.4). No such process exists here: the agent
+ * is the executor. So, unlike the C++ agent's, it needs no resources of its own.
+ */
+export function generateCommandExecutor(framework: FrameworkInfo, task: TaskInfo): ExecutorInfo {
+  const id = task.taskId?.value ?? "";
+  const { command } = task;
+  if (command === undefined) throw new Error(`task ${id} has neither a command nor an executor`);
+  return create(ExecutorInfoSchema, {
+    executorId: { value: id },
+    ...(framework.id && { frameworkId: framework.id }),
+    name: `Command Executor (Task: ${id}) (Command: ${commandText(command)})`,
+    source: id,
+    command,
+    ...(task.container && { container: task.container }),
+    ...(task.labels && { labels: task.labels }),
+    ...(task.discovery && { discovery: task.discovery }),
+  });
+}
