@@ -1,6 +1,6 @@
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../model/container.ts";
-import { describeWaitStatus } from "../model/wait-status.ts";
+import { commandEndMessage } from "../model/wait-status.ts";
 
 export interface OutcomeContext {
   /** The master is 1.5.1 or newer: a killed task that ends with status 0 is KILLED, not FINISHED. */
@@ -24,9 +24,7 @@ export interface Outcome {
 export function outcomeOf(termination: ContainerTermination, context: OutcomeContext): Outcome {
   const { status } = termination;
   const healthy = context.unhealthy ? ({ healthy: false } as const) : {};
-  const message =
-    termination.message ??
-    (status === undefined ? "Failed to get exit status for Command" : describeWaitStatus(status));
+  const message = termination.message ?? commandEndMessage(status);
   if (termination.state !== undefined) {
     return {
       state: termination.state,

@@ -1,0 +1,61 @@
+import { attributeText } from "../../mesos/attributes.ts";
+import type { AgentInfo, Attribute, Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Resources } from "../../mesos/resources.ts";
+import { formatResources } from "../../mesos/resources-text.ts";
+
+export type ReconfigurationPolicy = "equal" | "additive";
+
+/** One thing that differs between the agent that was and the one that is, as a line for the operator. */
+export interface Difference {
+  readonly what: string;
+  readonly before: string;
+  readonly now: string;
+  /** Whether `additive` takes it. */
+  readonly additive: boolean;
+}
+
+function attributeDifferences(before: readonly Attribute[], now: readonly Attribute[]): Difference[] {
+  const texts = (list: readonly Attribute[]): string[] => list.map(attributeText).sort();
+  const [old, fresh] = [texts(before), texts(now)];
+  const lost = old.filter((text) => !fresh.includes(text));
+  const added = fresh.filter((text) => !old.includes(text));
+  if (lost.length === 0 && added.length === 0) return [];
+  return [{ what: "attributes", before: old.join(";"), now: fresh.join(";"), additive: lost.length === 0 }];
+}
+
+function resourceDifferences(before: readonly Resource[], now: readonly Resource[]): Difference[] {
+  const [old, fresh] = [Resources.of(before), Resources.of(now)];
+  if (old.equals(fresh)) return [];
+  return [
+    { what: "resources", before: formatResources(old), now: formatResources(fresh), additive: fresh.contains(old) },
+  ];
+}
+
+const domainText = ({ domain }: AgentInfo): string => {
+  const fault = domain?.faultDomain;
+  return fault === undefined ? "none" : `${fault.region?.name}/${fault.zone?.name}`;
+};
+
+/** What changed in an agent's info since its last run (mesos-agent-behaviour §4.4). Order of entries does not matter. */
+export function differences(before: AgentInfo, now: AgentInfo): Difference[] {
+  const found: Difference[] = [];
+  const compare = (what: string, a: string, b: string, additive: boolean): void => {
+    if (a !== b) found.push({ what, before: a, now: b, additive });
+  };
+  compare("hostname", before.hostname, now.hostname, false);
+  compare("port", String(before.port), String(now.port), false);
+  found.push(...resourceDifferences(before.resources, now.resources));
+  found.push(...attributeDifferences(before.attributes, now.attributes));
+  compare("domain", domainText(before), domainText(now), before.domain === undefined);
+  return found;
+}
+
+/** Whether the policy takes every difference. */
+export function accepts(policy: ReconfigurationPolicy, found: readonly Difference[]): boolean {
+  return found.length === 0 || (policy === "additive" && found.every(({ additive }) => additive));
+}
+
+/** The lines that a refusal shows. */
+export function explainDifferences(found: readonly Difference[]): string {
+  return found.map(({ what, before, now }) => `  ${what}: was ${before}, is ${now}`).join("\n");
+}

@@ -1,0 +1,200 @@
+import { has } from "../../mesos/codec.ts";
+import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { Task } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { isTerminal } from "../../mesos/states.ts";
+import type {
+  CheckpointedAgent,
+  CheckpointedExecutor,
+  CheckpointedFramework,
+  CheckpointedRun,
+  CheckpointedTask,
+} from "../model/checkpointed-state.ts";
+import type { CheckpointedContainer } from "../model/container.ts";
+import type { Paths } from "../model/paths.ts";
+import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
+
+/** An update stream as it was written, to be replayed. */
+export interface WrittenStream {
+  readonly frameworkId: string;
+  readonly taskId: string;
+  readonly path: string;
+  readonly records: CheckpointedTask["updates"];
+}
+
+/** What a checkpointed agent comes back as. */
+export interface Rebuilt {
+  readonly frameworks: readonly FrameworkRecord[];
+  readonly streams: readonly WrittenStream[];
+  /** Containers that should still exist, or have ended while nobody looked. */
+  readonly expected: readonly CheckpointedContainer[];
+  /** Directories of what is over, for the garbage collection. */
+  readonly garbage: readonly string[];
+}
+
+export interface RebuildOptions {
+  readonly paths: Paths;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The machine was rebooted: no pid that was written means anything. */
+  readonly rebooted: boolean;
+  readonly userOf: (framework: FrameworkRecord, executor: ExecutorRecord) => string | undefined;
+}
+
+/** Turns checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
+export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebuilt {
+  const streams: WrittenStream[] = [];
+  const expected: CheckpointedContainer[] = [];
+  const garbage: string[] = [];
+  const frameworks: FrameworkRecord[] = [];
+  for (const checkpointed of agent.frameworks) {
+    const framework: FrameworkRecord = {
+      frameworkId: checkpointed.id,
+      info: checkpointed.info,
+      pid: checkpointed.pid,
+      state: "RUNNING",
+      executors: new Map(),
+      pending: new Map(),
+      completedExecutors: [],
+    };
+    for (const executor of checkpointed.executors) {
+      const { paths } = options;
+      for (const containerId of executor.olderRuns) {
+        const key = { agentId: agent.id, frameworkId: framework.frameworkId, executorId: executor.id, containerId };
+        garbage.push(paths.sandbox(key), paths.meta.run(key));
+      }
+      const record = rebuildExecutor(agent, checkpointed, executor, options, streams);
+      if (record === undefined) {
+        garbage.push(
+          paths.executor(agent.id, framework.frameworkId, executor.id),
+          paths.meta.executor(agent.id, framework.frameworkId, executor.id),
+        );
+        continue;
+      }
+      framework.executors.set(record.executorId, record);
+      expected.push(expectation(framework, record, executor.run, options));
+    }
+    if (framework.executors.size > 0) frameworks.push(framework);
+    else {
+      garbage.push(
+        options.paths.framework(agent.id, framework.frameworkId),
+        options.paths.meta.framework(agent.id, framework.frameworkId),
+      );
+    }
+  }
+  return { frameworks, streams, expected, garbage };
+}
+
+function rebuildExecutor(
+  agent: CheckpointedAgent,
+  framework: CheckpointedFramework,
+  executor: CheckpointedExecutor,
+  options: RebuildOptions,
+  streams: WrittenStream[],
+): ExecutorRecord | undefined {
+  const { run } = executor;
+  if (run === undefined || run.completed) return undefined;
+  const key = { agentId: agent.id, frameworkId: framework.id, executorId: executor.id, containerId: run.containerId };
+  const kind = kindOf(executor, run);
+  const record: ExecutorRecord = {
+    executorId: executor.id,
+    frameworkId: framework.id,
+    info: executor.info,
+    containerId: run.containerId,
+    directory: options.paths.sandbox(key),
+    kind,
+    state: kind === "command" || run.libprocessPid !== undefined || run.http ? "RUNNING" : "REGISTERING",
+    containerizer: undefined,
+    pid: options.rebooted ? undefined : run.libprocessPid,
+    tasks: new Map(),
+    completed: [],
+    everDelivered: run.libprocessPid !== undefined || run.http,
+    since: options.now,
+  };
+  for (const task of run.tasks) {
+    const rebuilt = rebuildTask(framework.id, task);
+    if (rebuilt.bucket === "completed") {
+      record.completed.push(rebuilt);
+      continue;
+    }
+    record.tasks.set(task.id, rebuilt);
+    const path = options.paths.meta.taskUpdates(key, task.id);
+    streams.push({ frameworkId: framework.id, taskId: task.id, path, records: task.updates });
+  }
+  return record;
+}
+
+/**
+ * A command task's executor is ours when the agent that wrote it says so (since 1.10, and we always do) and it never had
+ * a process that spoke to the agent: a C++ agent's command executor is a driver like any other.
+ */
+function kindOf(executor: CheckpointedExecutor, run: CheckpointedRun): ExecutorKind {
+  if (run.http) return "http";
+  if (run.libprocessPid !== undefined) return "driver";
+  const ours = run.tasks.some(({ launch }) => launch !== undefined);
+  return executor.generatedForCommandTask === true && ours ? "command" : "unknown";
+}
+
+function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask): TaskRecord {
+  const { task, launch, updates, killGrace } = checkpointed;
+  applyUpdates(task, updates);
+  const acknowledged = updates.flatMap((record) => (record.acknowledged === undefined ? [] : [record.acknowledged]));
+  const terminal = updates.find(
+    ({ update }) => update?.status !== undefined && isTerminal(update.status.state),
+  )?.update;
+  const over = terminal !== undefined && acknowledged.some((uuid) => Buffer.compare(uuid, terminal.uuid) === 0);
+  const live = updates.length > 0 ? "launched" : "queued";
+  return {
+    taskId: checkpointed.id,
+    frameworkId,
+    task,
+    info: launch?.task,
+    group: undefined,
+    modern: launch !== undefined && has(launch, "launchExecutor"),
+    bucket: over ? "completed" : terminal === undefined ? live : "terminated",
+    kill: killGrace === undefined ? undefined : { policy: undefined, grace: killGrace },
+  };
+}
+
+/** The checkpointed Task is as it was at launch: bring it to where the updates left it. */
+function applyUpdates(task: Task, updates: CheckpointedTask["updates"]): void {
+  for (const { update } of updates) {
+    const status: StatusUpdate["status"] = update?.status;
+    if (status === undefined || isTerminal(task.state)) continue;
+    task.state = status.state;
+    const same = task.statuses.findIndex(({ state }) => state === status.state);
+    if (same >= 0) task.statuses.splice(same, 1);
+    task.statuses.push(status);
+  }
+}
+
+function expectation(
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  run: CheckpointedRun | undefined,
+  options: RebuildOptions,
+): CheckpointedContainer {
+  const [first] = executor.tasks.values();
+  const task = executor.kind === "command" ? first : undefined;
+  const command = executor.info.command ?? {
+    $typeName: "mesos.v1.CommandInfo",
+    uris: [],
+    value: "",
+    user: "",
+    shell: true,
+    arguments: [],
+  };
+  return {
+    containerId: executor.containerId,
+    framework: framework.info,
+    executor: executor.info,
+    task: task?.info,
+    command,
+    container: task?.task.container ?? executor.info.container,
+    sandbox: executor.directory,
+    user: options.userOf(framework, executor),
+    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    limits: task?.info?.limits ?? {},
+    checkpoint: framework.info.checkpoint,
+    pid: options.rebooted ? undefined : run?.forkedPid,
+  };
+}
