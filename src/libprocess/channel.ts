@@ -27,8 +27,10 @@ export interface Dialing {
 }
 
 export interface ChannelEvents {
-  /** The connection broke, or was never made. Not called after `close` or `finish`. */
-  readonly broken: (why: string) => void;
+  /**
+   * The connection broke after `lived` milliseconds, or was never made (undefined). Not called after `close` or `finish`.
+   */
+  readonly broken: (why: string, lived: number | undefined) => void;
   /** Everything has been handed to the kernel. */
   readonly idle: () => void;
 }
@@ -50,6 +52,7 @@ export class Channel {
   #socket: Socket | undefined;
   #queue: Buffer[] = [];
   #unwritten = 0;
+  #openedAt: number | undefined;
   #resolveGone: () => void = () => undefined;
   /** Resolves when the connection is closed, for whatever reason. */
   readonly gone = new Promise<void>((resolve) => {
@@ -128,6 +131,7 @@ export class Channel {
       return;
     }
     this.#deadline.cancel();
+    this.#openedAt = this.#clock.monotonic();
     this.#socket = socket;
     socket.setKeepAlive(true, 15_000);
     socket.setNoDelay(true);
@@ -155,6 +159,7 @@ export class Channel {
     if (this.#state === "gone") return;
     const silent = this.#state === "finishing";
     this.close();
-    if (!silent) this.#events.broken(why);
+    const lived = this.#openedAt === undefined ? undefined : this.#clock.monotonic() - this.#openedAt;
+    if (!silent) this.#events.broken(why, lived);
   }
 }

@@ -2,10 +2,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { Channel, type ChannelLimits, DEFAULT_CHANNEL_LIMITS, type Dialer } from "./channel.ts";
 import { encodeMessage } from "./framing.ts";
-import { addressOf, formatUPID, type UPID } from "./upid.ts";
+import { addressOf, sameUPID, type UPID } from "./upid.ts";
 
-/** Called once when the connection to a linked process breaks or cannot be made; the link is gone then. */
-export type Exited = (upid: UPID, why: string) => void;
+/**
+ * Called once when the connection to a linked process breaks or cannot be made; the link is gone then. `lived` is how
+ * many milliseconds it was connected, undefined when it never was.
+ */
+export type Exited = (upid: UPID, why: string, lived: number | undefined) => void;
 
 export interface LinksOptions {
   readonly dialer: Dialer;
@@ -47,7 +50,8 @@ export class Links {
   /** Connects to the peer of `upid` unless it is connected; `exited` hears once when that connection is gone. */
   link(upid: UPID, exited: Exited): void {
     const peer = this.#peer(upid);
-    peer.links.push({ upid, exited });
+    if (!peer.links.some((link) => link.exited === exited && sameUPID(link.upid, upid)))
+      peer.links.push({ upid, exited });
     peer.persistent ??= this.#persistent(upid, peer);
   }
 
@@ -55,7 +59,7 @@ export class Links {
   relink(upid: UPID, exited: Exited): void {
     const peer = this.#peer(upid);
     const previous = peer.persistent;
-    peer.links = peer.links.filter((link) => link.exited !== exited || formatUPID(link.upid) !== formatUPID(upid));
+    peer.links = peer.links.filter((link) => link.exited !== exited || !sameUPID(link.upid, upid));
     peer.links.push({ upid, exited });
     peer.persistent = this.#persistent(upid, peer);
     previous?.finish();
@@ -116,14 +120,14 @@ export class Links {
     const address = addressOf(upid);
     const channel: Channel = new Channel(upid, this.#options.dialer, this.#options.clock, this.#limits, {
       idle: () => undefined,
-      broken: (why) => {
+      broken: (why, lived) => {
         if (peer.persistent !== channel) return;
         this.#options.log.verbose(1, `Link to ${address} is gone: ${why}`);
         peer.persistent = undefined;
         const links = peer.links;
         peer.links = [];
         this.#forgetIfIdle(address, peer);
-        for (const { upid: linked, exited } of links) exited(linked, why);
+        for (const { upid: linked, exited } of links) exited(linked, why, lived);
       },
     });
     return channel;
