@@ -1,0 +1,82 @@
+#!/bin/bash
+# PID 1 of the container, and the parent of everything under `npm start`. It decides nothing: the init program does, and
+# supervisord runs as a child so that this shell can reap orphans, pass signals on and end with the right exit code.
+trap stop TERM INT
+stopped='' child='' repeater=''
+stop() {
+  stopped=1
+  [ -n "$child" ] || return 0
+  kill -TERM "$child" 2>/dev/null
+  # A signal that arrives while the child is between fork and exec is lost, so it is repeated until the child is gone.
+  # The pause is a read that nothing answers: a sleep would be one more process to leave behind.
+  [ -n "$repeater" ] && return 0
+  (exec 3>&- 4<> <(:); while ! read -rt 2 -u 4 && kill -TERM "$child" 2>/dev/null; do :; done) &
+  repeater=$!
+}
+
+# Everything lies below the folder of this file: / in the image, a private folder under `npm start`.
+INIT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+INIT_ROOT=${INIT_ROOT%/}
+export INIT_ROOT
+program=$INIT_ROOT/opt/mesos-slave/run
+
+case ${1:-} in
+  '') ;;
+  doctor | init) exec "$program" "$@" ;;
+  -*) exec "$program" init "$@" ;;
+  *) exec "$@" ;;
+esac
+
+# wait ends early on a signal, so: until the child is really gone.
+wait_for_child() {
+  [ -z "$stopped" ] || stop
+  code=0
+  while :; do
+    wait "$child"
+    code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  [ -z "$repeater" ] || kill "$repeater" 2>/dev/null
+  repeater=''
+}
+
+verdict=$INIT_ROOT/run/redpill.verdict
+mkdir -p "$INIT_ROOT/run" || exit 74
+rm -f "$verdict" "$INIT_ROOT"/run/redpill.{cleanup,alive}
+
+# The settings come back through a file that has no name any more: they may hold secrets.
+settings=$(mktemp "$INIT_ROOT/run/settings.XXXXXX") || exit 74
+exec 3<>"$settings"
+rm -f "$settings"
+"$program" init --boot &
+child=$!
+wait_for_child
+child=''
+[ -z "$stopped" ] || exit 0
+[ "$code" -eq 0 ] || exit "$code"
+
+# NAME=value is exported, a NAME alone is unset. What did not change is inherited untouched, whatever bytes it holds.
+while IFS= read -r -d '' setting; do
+  case $setting in
+    *=*) export "${setting?}" ;;
+    *) unset -v "$setting" ;;
+  esac
+done </proc/self/fd/3
+exec 3>&-
+
+if [ -n "$INIT_ROOT" ]; then
+  export PYTHONPATH=$INIT_ROOT/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
+  export PATH=$INIT_ROOT/usr/local/bin:$PATH
+fi
+supervisord -n -c "$INIT_ROOT/etc/supervisor/supervisord.conf" &
+child=$!
+wait_for_child
+
+# redpill's verdict first, then a stop that was asked for, then what supervisord says.
+if [ -s "$verdict" ]; then
+  read -r code reason <"$verdict"
+  echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Exit] $code: $reason"
+  exit "$code"
+fi
+[ -z "$stopped" ] || exit 0
+exit "$code"

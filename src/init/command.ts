@@ -1,0 +1,102 @@
+import { UserError } from "../base/errors.ts";
+
+/**
+ * Commands for supervisord. It reads a line of its file in three steps: comments off (` ;` and ` #`), Python format string
+ * expanded (`%%`, `%(ENV_NAME)s`), words split as a POSIX shell would (quotes and backslashes only, nothing else).
+ */
+
+/** One word, so that Python's shlex.split gives it back unchanged. */
+export function quoteWord(word: string): string {
+  return /^[A-Za-z0-9_@+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
+}
+
+/** A command that init builds: words quoted, percent signs doubled. */
+export function commandOf(words: readonly string[]): string {
+  return words.map(quoteWord).join(" ").replaceAll("%", "%%");
+}
+
+/** Characters that the file itself would take as its own, by the variable that stands for each (supervisord.conf cannot escape them). */
+const STAND_INS: Readonly<Record<string, string>> = {
+  "\n": "INIT_NEWLINE",
+  "\r": "INIT_RETURN",
+  ";": "INIT_SEMICOLON",
+  "#": "INIT_HASH",
+};
+
+export interface RenderedCommand {
+  readonly text: string;
+  /** Variables that supervisord needs in its environment to read `text`; its module takes them out again. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * `command`, a format string, as the value of a line in supervisord's file: it cannot end the line, begin a section, or be
+ * cut short as a comment.
+ */
+export function renderCommand(command: string): RenderedCommand {
+  const environment: Record<string, string> = {};
+  const standIn = (character: string): string => {
+    const name = STAND_INS[character] ?? "";
+    environment[name] = character;
+    return `%(ENV_${name})s`;
+  };
+  const text = command
+    .trim()
+    .replaceAll(/[\n\r]/g, standIn)
+    .replaceAll(/(^|\s)([;#])/g, (_, before: string, character: string) => before + standIn(character));
+  return { text, environment };
+}
+
+/** Names that supervisord expands in `command`, beside ENV_*. */
+const EXPANSIONS = new Set(["program_name", "host_node_name", "process_num", "group_name", "here", "numprocs"]);
+
+/**
+ * What is wrong with a format string that `variable` holds, if anything: supervisord would refuse its whole configuration.
+ * `environment` says whether a name exists.
+ */
+export function checkCommand(
+  variable: string,
+  command: string,
+  environment: (name: string) => boolean,
+): UserError | undefined {
+  if (command.trim() === "") return new UserError(`${variable} is empty`, "unset it for the default");
+  const rest = command.replaceAll("%%", "");
+  for (const match of rest.matchAll(/%(?:\(([^)]*)\)([sd]))?/g)) {
+    const [whole, name] = match;
+    if (whole === "%") {
+      return new UserError(
+        `${variable} has a lone percent sign: ${command}`,
+        "it is a Python format string: write %% for a percent sign",
+      );
+    }
+    const known = name?.startsWith("ENV_") ? environment(name.slice(4)) : EXPANSIONS.has(name ?? "");
+    if (!known) {
+      return new UserError(
+        `${variable} names %(${name})s, which does not exist`,
+        "%(ENV_NAME)s stands for a variable that is set",
+      );
+    }
+  }
+  const problem = unbalanced(rest);
+  return problem === undefined ? undefined : new UserError(`${variable} ${problem}: ${command}`, "close it");
+}
+
+/** An open quote or a backslash at the end, as shlex.split would find it. */
+function unbalanced(command: string): string | undefined {
+  let quote = "";
+  for (let at = 0; at < command.length; at++) {
+    const character = command[at] ?? "";
+    if (quote === "'") quote = character === "'" ? "" : quote;
+    else if (character === "\\") {
+      at++;
+      if (at >= command.length) return "ends with a backslash";
+    } else if (quote === '"') quote = character === '"' ? "" : quote;
+    else if (character === "'" || character === '"') quote = character;
+  }
+  return quote === "" ? undefined : `has no closing ${quote}`;
+}
+
+/** The words of a command, quotes and backslashes taken away; format expansions stay as they are. */
+export function firstWord(command: string): string {
+  return /^\s*(?:'([^']*)'|"([^"]*)"|(\S+))/.exec(command)?.slice(1).find(Boolean) ?? "";
+}

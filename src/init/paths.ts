@@ -1,0 +1,70 @@
+import { UserError } from "../base/errors.ts";
+
+/**
+ * Where everything lies. `root` is "" in the image and a private folder under `npm start`; init.sh finds it and hands it on
+ * as INIT_ROOT.
+ *
+ *   /init.sh                                   PID 1
+ *   /etc/supervisor/supervisord.conf           static
+ *   /etc/supervisor/conf.d/SERVICE.conf        written at every start (SERVICE.disabled for a disabled one)
+ *   /opt/scripts/redpill.sh                    the watchdog
+ *   /opt/logstash-forwarder/                   the forwarder and its default configuration
+ *   /opt/mesos-slave/                          the programs (run, node, dist)
+ *   /run/supervisor.sock                       supervisord, root only
+ *   /run/redpill.{verdict,cleanup,alive}       why the container ends; the clean-up ran; the watchdog lives
+ *   /run/health                                what the HEALTHCHECK asks
+ *   /run/logstash-forwarder/                   the rendered copy of its configuration
+ *   /var/lib/logstash-forwarder/               its registry
+ *   /var/lib/mesos, /var/log/mesos             work_dir and log_dir unless said otherwise
+ *   /var/log/supervisor/SERVICE.{out,err}.log  what `supervisorctl tail` reads
+ */
+export interface Paths {
+  readonly root: string;
+  readonly supervisorConfiguration: string;
+  readonly programs: string;
+  readonly serviceLogs: string;
+  readonly socket: string;
+  readonly run: string;
+  readonly health: string;
+  readonly verdict: string;
+  readonly alive: string;
+  readonly redpill: string;
+  readonly forwarder: string;
+  readonly forwarderConfiguration: string;
+  readonly forwarderRendered: string;
+  readonly forwarderState: string;
+  readonly interfaces: string;
+}
+
+/** Longest path of a Unix socket that Linux takes, without the closing zero. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** The paths below `root`. Throws a UserError when supervisord could not make its socket there. */
+export function pathsBelow(root: string): Paths {
+  const at = (path: string): string => `${root}${path}`;
+  // As written in supervisord.conf.
+  const socket = at("/etc/supervisor/../../run/supervisor.sock");
+  if (Buffer.byteLength(socket) > LONGEST_SOCKET_PATH) {
+    throw new UserError(
+      `the path of supervisord's socket would be too long for a Unix socket: ${socket}`,
+      `use a folder whose path is at least ${Buffer.byteLength(socket) - LONGEST_SOCKET_PATH} bytes shorter`,
+    );
+  }
+  return {
+    root,
+    supervisorConfiguration: at("/etc/supervisor/supervisord.conf"),
+    programs: at("/etc/supervisor/conf.d"),
+    serviceLogs: at("/var/log/supervisor"),
+    socket: at("/run/supervisor.sock"),
+    run: at("/run"),
+    health: at("/run/health"),
+    verdict: at("/run/redpill.verdict"),
+    alive: at("/run/redpill.alive"),
+    redpill: at("/opt/scripts/redpill.sh"),
+    forwarder: at("/opt/logstash-forwarder/logstash-forwarder"),
+    forwarderConfiguration: at("/opt/logstash-forwarder/mesos-slave.conf"),
+    forwarderRendered: at("/run/logstash-forwarder"),
+    forwarderState: at("/var/lib/logstash-forwarder"),
+    interfaces: at("/etc/supervisor/conf.d/00-supervisord.conf"),
+  };
+}

@@ -1,0 +1,80 @@
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { codeOf, messageOf, UserError } from "../base/errors.ts";
+import type { Plan, PlannedFile, PlannedFolder } from "./plan.ts";
+
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The account of a name in the text of /etc/passwd. */
+export function accountOf(passwd: string, name: string): Account | undefined {
+  const fields = passwd
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find((each) => each[0] === name && each.length >= 4);
+  return fields === undefined ? undefined : { uid: Number(fields[2]), gid: Number(fields[3]) };
+}
+
+/** What writing needs of the machine. */
+export interface Writer {
+  readonly isRoot: boolean;
+  readonly account: (name: string) => Account | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** Makes a missing folder; one that exists (a mount, perhaps) keeps its mode. */
+function makeFolder(folder: PlannedFolder, writer: Writer): void {
+  if (statSync(folder.path, { throwIfNoEntry: false })?.isDirectory()) return;
+  mkdirSync(folder.path, { recursive: true, mode: folder.mode });
+  const owner = folder.owner === undefined ? undefined : writer.account(folder.owner);
+  if (writer.isRoot && owner !== undefined) chownSync(folder.path, owner.uid, owner.gid);
+}
+
+/** A new file beside, then renamed. Not synced: everything here is made again at every start. */
+function writeFile(file: PlannedFile, writer: Writer): void {
+  const temporary = `${file.path}.new`;
+  mkdirSync(dirname(file.path), { recursive: true });
+  writeFileSync(temporary, file.text, { mode: file.mode });
+  chmodSync(temporary, file.mode);
+  const group = file.group === undefined ? undefined : writer.account(file.group);
+  if (writer.isRoot && group !== undefined) chownSync(temporary, 0, group.gid);
+  renameSync(temporary, file.path);
+}
+
+const READ_ONLY = "a read-only root needs tmpfs on /run, /tmp, /etc/supervisor/conf.d and /var/log/supervisor";
+
+function attempt(path: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const fix = codeOf(error) === "EROFS" ? READ_ONLY : undefined;
+    throw new UserError(`cannot write ${path}: ${messageOf(error)}`, fix);
+  }
+}
+
+/**
+ * Carries a plan out. A folder that cannot be made is the business of the program that needs it, so it is a warning; a file
+ * that cannot be written is an error, because a stale one would run.
+ */
+export function carryOut(plan: Plan, writer: Writer): void {
+  for (const folder of plan.folders) {
+    try {
+      makeFolder(folder, writer);
+    } catch (error) {
+      writer.warn(`cannot make ${folder.path}: ${messageOf(error)}`);
+    }
+  }
+  for (const path of plan.removed) attempt(path, () => rmSync(path, { force: true }));
+  for (const file of plan.files) attempt(file.path, () => writeFile(file, writer));
+}
+
+/** The text of /etc/passwd, or none. */
+export function passwdText(): string {
+  try {
+    return readFileSync("/etc/passwd", "utf8");
+  } catch {
+    return "";
+  }
+}

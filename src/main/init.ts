@@ -1,0 +1,123 @@
+import { readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { messageOf, UserError } from "../base/errors.ts";
+import { localAddress } from "../init/address.ts";
+import { bootBlock } from "../init/boot-block.ts";
+import { dryRunJson, dryRunText } from "../init/dry-run.ts";
+import { changesOf, encodeChanges } from "../init/environment.ts";
+import { pathsBelow } from "../init/paths.ts";
+import { type Plan, planOf } from "../init/plan.ts";
+import { type Environment, type Resolution, resolve } from "../init/resolve.ts";
+import { isFile, sourceFile } from "../init/source.ts";
+import { accountOf, carryOut, passwdText } from "../init/write.ts";
+
+const HELP = `init: settings from the environment, supervisord's configuration from the settings.
+
+  --boot      Write the configuration and hand the settings to /init.sh over descriptor 3 (what /init.sh does).
+  --dry-run   Print every setting with its origin, secrets masked, and the files that would be written. Writes nothing.
+  --check     Print what would not work; exit code 1 if there is any.
+  --json      --dry-run and --check as JSON.
+  --help      This text.
+docs/variables.md lists the variables.`;
+
+/** Exit codes: 0, 1 for settings that cannot work, 64 for a misused command line. */
+const BAD_SETTINGS = 1;
+const BAD_USAGE = 64;
+
+interface Resolved {
+  readonly resolution: Resolution;
+  readonly plan: Plan;
+  readonly raw: ReadonlyMap<string, Buffer>;
+}
+
+function readConfiguration(path: string): { path: string; text: string }[] {
+  const file = (each: string) => ({ path: each, text: readFileSync(each, "utf8") });
+  if (!statSync(path).isDirectory()) return [file(path)];
+  const names = readdirSync(path).filter((name) => !name.startsWith("."));
+  return names.sort().map((name) => file(join(path, name)));
+}
+
+function routeTable(): string {
+  try {
+    return readFileSync("/proc/net/route", "utf8");
+  } catch {
+    return "";
+  }
+}
+
+async function resolveAll(): Promise<Resolved> {
+  const before: Environment = process.env;
+  const root = before["INIT_ROOT"] ?? "";
+  const paths = pathsBelow(root);
+  const initFile = before["ENVIRONMENT_INIT"];
+  const warnings: string[] = [];
+  let raw: ReadonlyMap<string, Buffer> = new Map();
+  let environment = before;
+  let sourced: Set<string> | undefined;
+  if (initFile && isFile(initFile)) {
+    raw = (await sourceFile(before)).variables;
+    environment = Object.fromEntries([...raw].map(([name, value]) => [name, value.toString()]));
+    sourced = new Set(Object.keys(environment).filter((name) => environment[name] !== before[name]));
+  } else if (initFile) warnings.push(`ENVIRONMENT_INIT=${initFile} is not a file: going on without it`);
+  const resolution = resolve({
+    environment,
+    ...(sourced ? { sourced } : {}),
+    root,
+    readFile: (path) => readFileSync(path, "utf8"),
+    localAddress: (master) => localAddress(networkInterfaces(), routeTable(), master),
+  });
+  const passwd = passwdText();
+  const plan = planOf(resolution, paths, {
+    isRoot: process.getuid?.() === 0,
+    userExists: (name) => accountOf(passwd, name) !== undefined,
+    readConfiguration,
+  });
+  const all = [...warnings, ...plan.warnings];
+  return { resolution: { ...resolution, warnings: all }, plan: { ...plan, warnings: all }, raw };
+}
+
+function boot({ resolution, plan, raw }: Resolved): void {
+  const passwd = passwdText();
+  const now = Date.now();
+  const late: string[] = [];
+  carryOut(plan, {
+    isRoot: process.getuid?.() === 0,
+    account: (name) => accountOf(passwd, name),
+    warn: (message) => late.push(message),
+  });
+  const shown = { ...resolution, warnings: [...resolution.warnings, ...late] };
+  writeSync(1, `${bootBlock(shown, plan.services, now).join("\n")}\n`);
+  writeSync(3, encodeChanges(changesOf(process.env, raw, plan.environment)));
+}
+
+async function main(flags: readonly string[]): Promise<number> {
+  const unknown = flags.find((flag) => !["--boot", "--dry-run", "--check", "--json", "--help", "-h"].includes(flag));
+  if (unknown !== undefined) {
+    console.error(`init: unknown flag ${unknown}\n${HELP}`);
+    return BAD_USAGE;
+  }
+  if (flags.includes("--help") || flags.includes("-h") || flags.length === 0) {
+    console.log(HELP);
+    return 0;
+  }
+  const resolved = await resolveAll();
+  const { plan, resolution } = resolved;
+  if (flags.includes("--boot")) {
+    for (const error of plan.errors) console.error(`[Init][Error] ${error.text}`);
+    if (plan.errors.length > 0) return BAD_SETTINGS;
+    boot(resolved);
+    return 0;
+  }
+  if (flags.includes("--json")) console.log(JSON.stringify(dryRunJson(resolution, plan), null, 2));
+  else console.log(dryRunText(resolution, plan, { files: flags.includes("--dry-run") }));
+  return plan.errors.length > 0 ? BAD_SETTINGS : 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`[Init][Error] ${messageOf(error)}`);
+  if (!(error instanceof UserError)) console.error(error);
+  process.exitCode = BAD_SETTINGS;
+}
