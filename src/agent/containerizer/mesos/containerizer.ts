@@ -1,0 +1,393 @@
+import { chownSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
+import type { Clock, Timer } from "../../../base/clock.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import {
+  type CommandInfo,
+  type ContainerInfo,
+  ContainerInfo_Type,
+  type ContainerStatus,
+  ContainerStatusSchema,
+  type Resource,
+  type ResourceStatistics,
+  ResourceStatisticsSchema,
+  type Value_Scalar,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type {
+  CheckpointedContainer,
+  CommandResult,
+  Containerizer,
+  ContainerSpec,
+  ContainerTermination,
+  StartedContainer,
+} from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import type { Confinement, Isolation } from "../../model/isolation.ts";
+import { shellExitCode } from "../../model/wait-status.ts";
+import { watchEnded } from "./ended-watch.ts";
+import { Identities, type Identity } from "./identity.ts";
+import { Launcher, NotStarted, type Started } from "./launcher.ts";
+import { isAlive, type ProcessTable, ProcTable, treeUsage } from "./process-table.ts";
+import { type Adoption, adoption, foreignAdoption, predecessorDone } from "./recovery.ts";
+import { commandLine, type ProcessRequest } from "./request.ts";
+import { planResourceLimits } from "./rlimits.ts";
+import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
+import { type Supervised, Supervision } from "./supervision.ts";
+import { makeVolumes, planVolumes, unsupported } from "./volumes.ts";
+
+export interface MesosContainerizerOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `--runtime_dir`; may be shared with other agents. */
+  readonly runtimeDir: string;
+  /** Names this agent among those that share `runtimeDir`: the work_dir. */
+  readonly owner: string;
+  /** `<work_dir>/volumes`: persistent volumes. */
+  readonly volumesRoot: string;
+  /** Node's name of the architecture (`process.arch`). */
+  readonly architecture: string;
+  /** The agent's PATH, to find perl by. */
+  readonly path: string | undefined;
+  readonly perl?: string;
+  /** Brings the URIs of `spec.command` into the sandbox, as `user`. Rejects with a TaskFailure. */
+  readonly fetch: (spec: ContainerSpec, user: Identity | undefined, signal: AbortSignal) => Promise<void>;
+  readonly isolation: Isolation;
+  readonly table?: ProcessTable;
+  readonly identities?: Identities;
+}
+
+/** Milliseconds that launches of a killed predecessor are waited for. */
+const PREDECESSOR = 10_000;
+/** Resource names whose sums are reported as limits. */
+const scalarOf = (resources: readonly Resource[], name: string): number | undefined => {
+  const found = resources.filter((resource) => resource.name === name);
+  return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+};
+
+/** What is remembered of a container besides its processes. */
+interface Known {
+  readonly sandbox: string;
+  readonly user: string | undefined;
+  /** undefined after a restart: then the kernel is asked. */
+  readonly environment: Readonly<Record<string, string>> | undefined;
+  resources: readonly Resource[];
+}
+
+/** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
+export class MesosContainerizer implements Containerizer {
+  readonly name = "mesos";
+  readonly #options: MesosContainerizerOptions;
+  readonly #folder: RuntimeFolder;
+  readonly #launcher: Launcher;
+  readonly #supervision: Supervision;
+  readonly #identities: Identities;
+  readonly #table: ProcessTable;
+  readonly #known = new Map<string, Known>();
+  readonly #launching = new Map<string, AbortController>();
+  #watch: Timer | undefined;
+  #runs = 0;
+  #closed = false;
+
+  constructor(options: MesosContainerizerOptions) {
+    const { clock, log, runtimeDir, owner } = options;
+    this.#options = options;
+    this.#table = options.table ?? new ProcTable();
+    this.#identities = options.identities ?? new Identities(clock);
+    this.#folder = new RuntimeFolder(runtimeDir, ownerOf(owner), currentProcessSpace());
+    this.#supervision = new Supervision({
+      clock,
+      log,
+      table: this.#table,
+      statusOf: (id) => this.#folder.status(id),
+      announceDeadline: (id, at) => this.#folder.announceDeadline(id, at),
+      cleanup: (id) => options.isolation.cleanup(id),
+    });
+    this.#launcher = new Launcher({
+      clock,
+      log,
+      perl: options.perl,
+      path: options.path,
+      architecture: options.architecture,
+      mark: this.#folder.owner,
+      launching: this.#folder.launching,
+      already: (id) => this.#folder.processes(id),
+      shimLost: (id) => this.#supervision.shimLost(id),
+    });
+  }
+
+  accepts(container: ContainerInfo | undefined): boolean {
+    return container === undefined || container.type === ContainerInfo_Type.MESOS;
+  }
+
+  async launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
+    const { containerId } = spec;
+    if (!/^[A-Za-z0-9_-]{1,200}$/.test(containerId)) throw TaskFailure.launch(`'${containerId}' is not a container id`);
+    if (this.#known.has(containerId)) throw TaskFailure.launch(`Container ${containerId} exists already`);
+    const lacking = unsupported(spec.container);
+    if (lacking !== undefined) {
+      throw TaskFailure.launch(`The mesos containerizer of this agent does not support ${lacking}`);
+    }
+    this.#begin();
+    const abort = new AbortController();
+    this.#launching.set(containerId, abort);
+    const { sandbox, user, environment, resources } = spec;
+    this.#known.set(containerId, { sandbox, user, environment, resources });
+    try {
+      return await this.#launch(spec, AbortSignal.any([signal, abort.signal]));
+    } catch (error) {
+      // While the agent ends, a launch may still succeed: the next agent finds it.
+      if (!this.#closed) await this.#undo(containerId);
+      throw error instanceof TaskFailure || signal.aborted ? error : this.#failure(error);
+    } finally {
+      this.#launching.delete(containerId);
+    }
+  }
+
+  async #launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
+    const { containerId, sandbox, container, resources } = spec;
+    const { isolation, fetch, volumesRoot } = this.#options;
+    const volumes = planVolumes(container, resources, sandbox, volumesRoot);
+    const rlimits = planResourceLimits(container?.rlimitInfo);
+    const user = spec.user === undefined ? undefined : await this.#identities.of(spec.user);
+    const confinement = await isolation.prepare(spec, (limit) => this.#supervision.limit(containerId, limit));
+    signal.throwIfAborted();
+    await fetch(spec, user, signal);
+    signal.throwIfAborted();
+    makeVolumes(volumes, sandbox, (path) => user !== undefined && chownSync(path, user.uid, user.gid));
+    const folders = {
+      container: this.#folder.container(containerId),
+      ended: this.#folder.ended,
+      mark: this.#folder.mark,
+    };
+    const request = this.#request(spec, spec.command, user, confinement, spec.environment, "stdout");
+    const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
+    this.#supervise(containerId, started);
+    if (signal.aborted) this.#supervision.kill(containerId);
+    return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
+  }
+
+  #supervise(id: string, { shim, since, pid }: Started): Supervised {
+    const supervised = this.#supervision.add({ id, tree: { shim, pid }, since, told: true });
+    // It may have ended before its start was heard of.
+    this.#supervision.ended(id);
+    return supervised;
+  }
+
+  async #undo(id: string): Promise<void> {
+    this.#known.delete(id);
+    await this.#options.isolation
+      .cleanup(id)
+      .catch((error: unknown) => this.#options.log.error(`Cleaning up container ${id}: ${messageOf(error)}`));
+    this.#folder.remove(id);
+  }
+
+  #failure(error: unknown): TaskFailure {
+    const isOurs = error instanceof NotStarted || error instanceof RangeError;
+    const why = messageOf(error);
+    return TaskFailure.launch(isOurs ? `Failed to start the process: ${why}` : why, { cause: error });
+  }
+
+  #request(
+    known: { readonly sandbox: string },
+    command: CommandInfo,
+    user: Identity | undefined,
+    confinement: Confinement,
+    environment: Readonly<Record<string, string>>,
+    stdout: string,
+  ): ProcessRequest {
+    const { controlGroups } = confinement;
+    const line = commandLine(command);
+    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], controlGroups, environment, ...line };
+  }
+
+  #begin(): void {
+    if (this.#watch !== undefined) return;
+    this.#folder.create();
+    this.#watch = watchEnded({
+      clock: this.#options.clock,
+      log: this.#options.log,
+      folder: this.#folder.ended,
+      list: () => this.#folder.endedIds(),
+      ended: (id) => this.#supervision.ended(id),
+    });
+  }
+
+  async recover(expected: readonly CheckpointedContainer[]): Promise<ReadonlySet<string>> {
+    const { clock, log, isolation } = this.#options;
+    this.#folder.create();
+    if (!(await predecessorDone(clock, this.#folder.launching, PREDECESSOR))) {
+      log.warn("A launcher of a previous agent is still at work; its last launches may be lost");
+    }
+    const recovered = new Set<string>();
+    for (const container of expected) {
+      const id = container.containerId;
+      const found = this.#evidence(id, container);
+      if (found.kind === "unknown") continue;
+      recovered.add(id);
+      const { sandbox, user, resources } = container;
+      this.#known.set(id, { sandbox, user, environment: undefined, resources });
+      await isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
+      this.#adopt(id, found);
+    }
+    this.#begin();
+    this.#endOrphans(recovered);
+    return recovered;
+  }
+
+  #evidence(id: string, container: CheckpointedContainer | undefined): Adoption {
+    const processes = this.#folder.processes(id);
+    const look = (): Adoption =>
+      adoption({
+        processes,
+        status: this.#folder.status(id),
+        owner: this.#folder.owner,
+        sameSpace: processes !== undefined && this.#folder.sameSpace(processes),
+        shimAlive: processes !== undefined && isAlive(this.#table, processes.shim, processes.since),
+      });
+    let found = look();
+    // The shim may have written the status and ended between the two looks.
+    if (found.kind === "unsupervised") found = look();
+    return found.kind === "unknown" && container !== undefined && processes === undefined
+      ? foreignAdoption(this.#table, container)
+      : found;
+  }
+
+  #adopt(id: string, found: Exclude<Adoption, { kind: "unknown" }>): void {
+    const { log } = this.#options;
+    log.info(`Recovered container ${id}: ${found.kind}`);
+    if (found.kind === "ended") {
+      this.#supervision.addEnded(id, found.status);
+      return;
+    }
+    if (found.kind === "foreign") {
+      this.#supervision.add({ id, tree: { shim: undefined, pid: found.pid }, since: found.since, told: false });
+      return;
+    }
+    const since = found.kind === "running" ? found.since : "";
+    this.#supervise(id, { shim: found.shim, since, pid: found.pid });
+    if (found.kind === "unsupervised") return this.#supervision.shimLost(id);
+    const deadline = this.#folder.deadline(id);
+    if (deadline !== undefined) this.#supervision.resumeStop(id, deadline);
+  }
+
+  #endOrphans(expected: ReadonlySet<string>): void {
+    for (const id of this.#folder.own()) {
+      if (expected.has(id) || this.#known.has(id)) continue;
+      const found = this.#evidence(id, undefined);
+      if (found.kind === "running" || found.kind === "unsupervised") {
+        this.#options.log.info(`Ending orphan container ${id}`);
+        this.#supervise(id, { shim: found.shim, since: found.kind === "running" ? found.since : "", pid: found.pid });
+        if (found.kind === "running") this.#supervision.kill(id);
+        else this.#supervision.shimLost(id);
+        void this.#supervision.get(id)?.termination.then(() => this.remove(id));
+      } else this.#folder.remove(id);
+    }
+  }
+
+  async update(
+    containerId: string,
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): Promise<void> {
+    const known = this.#known.get(containerId);
+    if (known === undefined) return;
+    known.resources = resources;
+    await this.#options.isolation.update(containerId, resources, limits);
+  }
+
+  async stop(containerId: string, graceMilliseconds: number): Promise<void> {
+    this.#launching.get(containerId)?.abort(TaskFailure.launch("Container was stopped while it was being launched"));
+    await this.#supervision.stop(containerId, graceMilliseconds);
+  }
+
+  async destroy(containerId: string): Promise<void> {
+    this.#launching.get(containerId)?.abort(TaskFailure.launch("Container was destroyed while it was being launched"));
+    this.#supervision.kill(containerId);
+  }
+
+  async wait(containerId: string): Promise<ContainerTermination> {
+    return await this.#supervised(containerId).termination;
+  }
+
+  #supervised(id: string): Supervised {
+    const supervised = this.#supervision.get(id);
+    if (supervised === undefined) throw new Error(`container ${id} is unknown`);
+    return supervised;
+  }
+
+  async usage(containerId: string): Promise<ResourceStatistics | undefined> {
+    const supervised = this.#supervision.get(containerId);
+    const known = this.#known.get(containerId);
+    if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
+    const own = treeUsage(this.#table, supervised.tree);
+    const [cpus, mem] = [scalarOf(known.resources, "cpus"), scalarOf(known.resources, "mem")];
+    return create(ResourceStatisticsSchema, {
+      timestamp: this.#options.clock.now() / 1000,
+      processes: own.processes,
+      threads: own.threads,
+      cpusUserTimeSecs: own.userSeconds,
+      cpusSystemTimeSecs: own.systemSeconds,
+      memRssBytes: BigInt(own.residentBytes),
+      ...(cpus === undefined ? {} : { cpusLimit: cpus }),
+      ...(mem === undefined ? {} : { memLimitBytes: BigInt(Math.round(mem * 1024 * 1024)) }),
+      ...((await this.#options.isolation.usage(containerId)) as object),
+    });
+  }
+
+  async status(containerId: string): Promise<ContainerStatus> {
+    return this.#statusOf(containerId, this.#supervised(containerId).tree.pid);
+  }
+
+  #statusOf(id: string, pid: number): ContainerStatus {
+    const cgroupInfo = this.#options.isolation.status(id);
+    return create(ContainerStatusSchema, {
+      containerId: { value: id },
+      ...(pid > 0 ? { executorPid: pid } : {}),
+      ...(cgroupInfo === undefined ? {} : { cgroupInfo }),
+    });
+  }
+
+  async run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult> {
+    const supervised = this.#supervised(containerId);
+    const known = this.#known.get(containerId);
+    if (known === undefined || !this.#supervision.isRunning(containerId)) {
+      throw new Error(`container ${containerId} has ended`);
+    }
+    const environment = { ...(known.environment ?? this.#table.environment(supervised.tree.pid)) };
+    for (const { name, value } of command.environment?.variables ?? []) environment[name] = value;
+    const name = command.user || known.user;
+    const user = name === undefined || known.user === undefined ? undefined : await this.#identities.of(name);
+    const confinement = this.#options.isolation.confinement(containerId);
+    const request = this.#request(known, command, user, confinement, environment, "stderr");
+    const status = await this.#launcher.run(`${containerId}.${++this.#runs}`, timeoutMilliseconds, request);
+    if (status === "timeout") throw new Error(`Command timed out after ${timeoutMilliseconds / 1000}secs`);
+    return { exitCode: shellExitCode(status) };
+  }
+
+  async remove(containerId: string): Promise<void> {
+    if (this.#supervision.isRunning(containerId)) throw new Error(`container ${containerId} is still running`);
+    this.#supervision.forget(containerId);
+    this.#known.delete(containerId);
+    this.#folder.remove(containerId);
+  }
+
+  trouble(): string | undefined {
+    return this.#launcher.trouble;
+  }
+
+  /** The sandbox and the resources of what runs, for who watches over them. */
+  running(): { readonly containerId: string; readonly sandbox: string }[] {
+    return [...this.#known]
+      .filter(([id]) => this.#supervision.isRunning(id))
+      .map(([containerId, { sandbox }]) => ({ containerId, sandbox }));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watch?.cancel();
+    this.#supervision.close();
+    await this.#launcher.close();
+    await this.#options.isolation.close();
+  }
+}

@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import type { Clock } from "../../../base/clock.ts";
+import { TaskFailure } from "../../model/failure.ts";
+
+/** What a process needs to become a user, supplementary groups included. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+const LONGEST_ANSWER = 64 * 1024;
+const TIMEOUT = 10_000;
+/** Milliseconds that an answer is believed: user databases change rarely, and a launch must not pay for a process. */
+const BELIEVED = 30_000;
+
+/** Parses the three lines of `id -u`, `id -g` and `id -G`. */
+export function parseIdentity(text: string): Identity | undefined {
+  const [uid = "", gid = "", groups = ""] = text.trim().split("\n");
+  if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid) || !/^\d+( \d+)*$/.test(groups)) return undefined;
+  return { uid: Number(uid), gid: Number(gid), groups: groups.split(" ").map(Number) };
+}
+
+/** Asks the system's user database (NSS) through id(1). Rejects with a TaskFailure for a user that does not exist. */
+export function lookUpIdentity(user: string): Promise<Identity> {
+  return new Promise((resolve, reject) => {
+    const script = 'id -u -- "$1" && id -g -- "$1" && id -G -- "$1"';
+    const options = { timeout: TIMEOUT, maxBuffer: LONGEST_ANSWER, env: { LC_ALL: "C", PATH: "/usr/bin:/bin" } };
+    execFile("/bin/sh", ["-c", script, "sh", user], options, (error, stdout, stderr) => {
+      const identity = error === null ? parseIdentity(stdout) : undefined;
+      if (identity !== undefined) return resolve(identity);
+      const why = stderr.trim() || error?.message || "no answer";
+      reject(
+        TaskFailure.launch(
+          `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
+        ),
+      );
+    });
+  });
+}
+
+/** Remembers identities for half a minute; concurrent questions for one user are one question. */
+export class Identities {
+  readonly #clock: Clock;
+  readonly #lookUp: (user: string) => Promise<Identity>;
+  readonly #known = new Map<string, { readonly since: number; readonly identity: Promise<Identity> }>();
+
+  constructor(clock: Clock, lookUp: (user: string) => Promise<Identity> = lookUpIdentity) {
+    this.#clock = clock;
+    this.#lookUp = lookUp;
+  }
+
+  of(user: string): Promise<Identity> {
+    const now = this.#clock.monotonic();
+    for (const [name, entry] of this.#known) if (now - entry.since >= BELIEVED) this.#known.delete(name);
+    const known = this.#known.get(user);
+    if (known !== undefined) return known.identity;
+    const identity = this.#lookUp(user);
+    this.#known.set(user, { since: now, identity });
+    identity.catch(() => this.#known.delete(user));
+    return identity;
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * The launcher: a Perl program (perl-base: core language only, no module is loaded) that forks for the agent. Why Perl,
+ * and why system calls by number, is in docs/decisions/0020-perl-launcher.md.
+ *
+ * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
+ *
+ *   L id dir ended cwd uid gid groups stdout stderr rlimits mark <n control files> file <n argv> environment…
+ *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
+ *   R id milliseconds cwd uid gid groups stdout stderr rlimits <n control files> file <n argv> environment…
+ *        → `R id <wait status>`, `R id timeout`, or `F id <errno> <what failed>`
+ *   `X id <wait status>`  a shim ended without having done its work
+ *
+ * Per container it forks a shim, which leads a session of its own and adopts every orphan among its descendants
+ * (PR_SET_CHILD_SUBREAPER): no process of a task escapes. The shim starts the task, waits for it, ends what the task
+ * left behind (waiting for the deadline in `stop`, if that file is there), and writes the wait status: `status` by
+ * rename, then a link to it in the folder `ended`, which the agent watches.
+ *
+ * Launcher and starting shims hold the named pipe `launching` open: a new agent that reads end-of-file from it knows
+ * that no launch of its predecessor is under way any more.
+ *
+ * Shims are forks that share the launcher's memory: what is parsed here is parsed after the fork, and little is touched
+ * afterwards, because every touched page counts for every task.
+ */
+export const LAUNCHER_SCRIPT = String.raw`
+use strict;
+use warnings;
+no warnings qw(exec uninitialized);
+
+my $mark = shift @ARGV;
+my $fifo = shift @ARGV;
+my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT) = map { 0 + $_ } @ARGV;
+my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR) = (4, 2, 8, 20);
+my (%shims, %dead);
+
+$0 = "mesos-launcher $mark";
+$SIG{PIPE} = 'IGNORE';
+$SIG{CHLD} = sub {
+  while ((my $pid = waitpid(-1, 1)) > 0) {
+    my $id = delete $shims{$pid};
+    if (!defined $id) { $dead{$pid} = $? }
+    elsif ($? != 0) { reply("X $id $?") }
+  }
+};
+syscall($MKNODAT, -100, $fifo, 010600, 0) unless -p $fifo;
+sysopen(my $launching, $fifo, 02) or die "cannot open $fifo: $!\n";
+
+sub reply { syswrite(STDOUT, "$_[0]\n") }
+sub leave { syscall($EXIT, 0 + $_[0]) }
+
+sub own_start {
+  sysopen(my $file, "/proc/$$/stat", 0) or return 0;
+  sysread($file, my $text, 1024);
+  return (split / /, substr($text, rindex($text, ')') + 2), 21)[19];
+}
+
+# In the task's process: becomes the task, or tells why not and ends.
+sub become {
+  my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $control, $file, $argv, $environment) = @_;
+  my $fail = sub { syswrite($problem, ($! + 0) . " $_[0]: $!"); leave(127) };
+  $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM);
+  syscall($SETSID);
+  for my $path (@$control) {
+    sysopen(my $members, $path, 01) or $fail->("open $path");
+    defined syswrite($members, '0') or $fail->("write $path");
+  }
+  chdir($cwd) or $fail->("chdir $cwd");
+  for my $limit (split / /, $rlimits) {
+    my ($resource, @values) = split /:/, $limit;
+    my $pair = pack('Q2', map { $_ eq 'infinity' ? ~0 : $_ } @values);
+    syscall($PRLIMIT, 0, 0 + $resource, $pair, 0) == 0 or $fail->("set resource limit $limit");
+  }
+  if ($uid ne '') {
+    my @groups = split / /, $groups;
+    my $list = pack('L*', @groups);
+    syscall($SETGROUPS, scalar(@groups), $list) == 0 or $fail->("setgroups $groups");
+    syscall($SETRESGID, $gid + 0, $gid + 0, $gid + 0) == 0 or $fail->("setgid $gid");
+    syscall($SETRESUID, $uid + 0, $uid + 0, $uid + 0) == 0 or $fail->("setuid $uid");
+  }
+  sysopen(my $stdout, $out, 02101, 0644) or $fail->("open $out");
+  sysopen(my $stderr, $err, 02101, 0644) or $fail->("open $err");
+  my ($path) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @$environment;
+  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
+  my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
+  my $words = pack('p*', @$argv) . pack('J', 0);
+  my $variables = pack('p*', @$environment) . pack('J', 0);
+  syscall($DUP3, fileno($stdout), 1, 0);
+  syscall($DUP3, fileno($stderr), 2, 0);
+  my $reason = $ENOENT;
+  for my $candidate (@candidates) {
+    syscall($EXECVE, $candidate, $words, $variables);
+    my $number = $! + 0;
+    if ($number == $ENOEXEC) {
+      my $shell = '/bin/sh';
+      my @script = ('sh', $candidate, @$argv[1 .. $#$argv]);
+      my $script = pack('p*', @script) . pack('J', 0);
+      syscall($EXECVE, $shell, $script, $variables);
+    }
+    $reason = $number if $number != $ENOENT && $number != $ENOTDIR;
+  }
+  $! = $reason;
+  syswrite(STDERR, "Failed to execute '$file': $!\n");
+  $fail->("execute '$file'");
+}
+
+# Forks the process described by @_ (cwd … environment). Returns its pid and, when it could not start, why.
+sub start {
+  my @f = @_;
+  pipe(my $read, my $write) or return (0, ($! + 0) . " pipe: $!");
+  my $pid = fork();
+  return (0, ($! + 0) . " fork: $!") unless defined $pid;
+  if ($pid == 0) {
+    my @plain = splice(@f, 0, 7);
+    my @control = splice(@f, 0, shift @f);
+    my $file = shift @f;
+    my @argv = splice(@f, 0, shift @f);
+    become($write, @plain, \@control, $file, \@argv, \@f);
+  }
+  close($write);
+  my $problem = '';
+  1 while !defined sysread($read, $problem, 4096) && $! == $EINTR;
+  close($read);
+  return ($pid, $problem);
+}
+
+sub children {
+  if (open(my $list, '<', "/proc/$$/task/$$/children")) { return split / /, <$list> // '' }
+  my @found;
+  opendir(my $proc, '/proc') or return;
+  for my $pid (grep { /^\d+$/ } readdir($proc)) {
+    sysopen(my $file, "/proc/$pid/stat", 0) or next;
+    sysread($file, my $text, 1024);
+    push @found, $pid if (split / /, substr($text, rindex($text, ')') + 2), 3)[1] == $$;
+  }
+  return @found;
+}
+
+# Waits until no descendant is left; kills them unless the agent is stopping the container and the grace lasts.
+sub end_leftovers {
+  my ($stop) = @_;
+  while ((my $pid = waitpid(-1, 1)) >= 0) {
+    next if $pid > 0;
+    my $deadline = 0;
+    if (sysopen(my $file, $stop, 0)) { sysread($file, $deadline, 32) }
+    if (time() * 1000 >= $deadline) { kill 'KILL', $_ for children() }
+    select(undef, undef, undef, 0.02);
+  }
+}
+
+sub save {
+  my ($path, $text) = @_;
+  sysopen(my $file, "$path.tmp", 01101, 0600) or return 0;
+  return 0 unless syswrite($file, $text) == length($text);
+  return rename("$path.tmp", $path);
+}
+
+sub shim {
+  my ($id, $frame) = @_;
+  $0 = "mesos-task $id";
+  my ($dir, $ended, @f) = split /\0/, $frame, -1;
+  my $own = own_start();
+  if (!mkdir($dir, 0700) && (-e "$dir/processes" || !-d $dir)) { reply("F $id 0 mkdir $dir: $!"); leave(0) }
+  my $fate = splice(@f, 7, 1);
+  my ($pid, $problem) = start(@f);
+  if ($problem eq '') {
+    my $text = "$$ $own $pid $fate\n";
+    sysopen(my $file, "$dir/processes", 01101, 0600);
+    if (syswrite($file, $text) != length($text)) {
+      $problem = ($! + 0) . " write $dir/processes: $!";
+      kill 'KILL', $pid;
+    }
+  }
+  if ($problem ne '') { reply("F $id $problem"); leave(0) }
+  reply("S $id $$ $own $pid");
+  close($launching);
+  syscall($DUP3, 0, $_, 0) for 1, 2;
+  my $status;
+  while (!defined $status) {
+    if (waitpid(-1, 0) == $pid) { $status = $? }
+  }
+  end_leftovers("$dir/stop");
+  select(undef, undef, undef, 0.5) until save("$dir/status", $status) || !-d $dir;
+  link("$dir/status", "$ended/$id");
+  leave(0);
+}
+
+sub run {
+  my ($id, $frame) = @_;
+  $0 = "mesos-run $id";
+  close($launching);
+  my ($milliseconds, @f) = split /\0/, $frame, -1;
+  my $expired = 0;
+  my ($pid, $problem) = start(@f);
+  if ($problem ne '') { reply("F $id $problem"); leave(0) }
+  # The timer repeats, so that a signal which comes just before the wait does not make the wait endless.
+  $SIG{ALRM} = sub { $expired = 1; kill 'KILL', $pid };
+  my $timer = pack('q4', 0, 200000, int($milliseconds / 1000), ($milliseconds % 1000) * 1000);
+  syscall($SETITIMER, 0, $timer, 0) if $milliseconds > 0;
+  my $status;
+  while (!defined $status) {
+    if (waitpid(-1, 0) == $pid) { $status = $? }
+  }
+  $SIG{ALRM} = 'IGNORE';
+  end_leftovers('');
+  reply("R $id " . ($expired ? 'timeout' : $status));
+  leave(0);
+}
+
+my $buffer = '';
+while (1) {
+  while (length($buffer) >= 4) {
+    my $size = unpack('N', $buffer);
+    last if length($buffer) < 4 + $size;
+    my ($verb, $id, $frame) = split /\0/, substr($buffer, 4, $size), 3;
+    substr($buffer, 0, 4 + $size, '');
+    my $pid = fork();
+    if (!defined $pid) { reply("F $id " . ($! + 0) . " fork: $!"); next }
+    if ($pid == 0) {
+      $SIG{CHLD} = 'DEFAULT';
+      syscall($SETSID);
+      syscall($PRCTL, 36, 1, 0, 0, 0);
+      open(STDIN, '+<', '/dev/null');
+      $verb eq 'R' ? run($id, $frame) : shim($id, $frame);
+    }
+    $shims{$pid} = $id;
+    if (defined(my $status = delete $dead{$pid})) {
+      delete $shims{$pid};
+      reply("X $id $status") if $status != 0;
+    }
+  }
+  my $count = sysread(STDIN, $buffer, 65536, length($buffer));
+  if (!defined $count) { next if $! == $EINTR; last }
+  last if $count == 0;
+}
+leave(0);
+`;
+
+/** The numbers of the system calls that the script makes, in the order in which it takes them. */
+const SYSTEM_CALLS: Readonly<Record<string, readonly number[]>> = {
+  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64
+  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302],
+  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261],
+};
+
+/**
+ * Arguments for `perl`. `mark` is shown in process lists, `fifo` is the path of the named pipe `launching`. Undefined
+ * on an architecture whose system calls we do not know.
+ */
+export function launcherArguments(architecture: string, mark: string, fifo: string): string[] | undefined {
+  const numbers = SYSTEM_CALLS[architecture];
+  return numbers === undefined ? undefined : ["-e", LAUNCHER_SCRIPT, mark, fifo, ...numbers.map(String)];
+}

@@ -1,0 +1,202 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A line of /proc/<pid>/stat, as far as we use it. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  /** R, S, D, T, Z … */
+  readonly state: string;
+  /** Clock ticks. */
+  readonly userTicks: number;
+  readonly systemTicks: number;
+  readonly threads: number;
+  /** Start time in clock ticks since boot, as text: it is only compared. */
+  readonly since: string;
+  readonly residentPages: number;
+}
+
+/** What killing and measuring need of the kernel: the fake in tests stands here. */
+export interface ProcessTable {
+  stat(pid: number): ProcessStat | undefined;
+  /** Direct children, in no order. */
+  children(pid: number): readonly number[];
+  /** Every process of a session. */
+  session(id: number): readonly number[];
+  /** The initial environment, when it may be read. */
+  environment(pid: number): Record<string, string> | undefined;
+  /** false: no such process, or not ours. */
+  signal(pid: number, signal: NodeJS.Signals): boolean;
+}
+
+/** Parses /proc/<pid>/stat; the command's name in parentheses may itself contain anything. */
+export function parseStat(text: string): ProcessStat | undefined {
+  const close = text.lastIndexOf(")");
+  const fields = text.slice(close + 2).split(" ");
+  if (close < 0 || fields.length < 22) return undefined;
+  const number = (index: number): number => Number(fields[index]);
+  return {
+    pid: Number.parseInt(text, 10),
+    state: fields[0] ?? "",
+    parent: number(1),
+    session: number(3),
+    userTicks: number(11),
+    systemTicks: number(12),
+    threads: number(17),
+    since: fields[19] ?? "",
+    residentPages: number(21),
+  };
+}
+
+/** Parses /proc/<pid>/environ. */
+export function parseEnvironment(text: string): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const pair of text.split("\0")) {
+    const equals = pair.indexOf("=");
+    if (equals > 0) variables[pair.slice(0, equals)] = pair.slice(equals + 1);
+  }
+  return variables;
+}
+
+const readOptional = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+};
+
+const pidsIn = (folder: string): number[] => {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+};
+
+/** The kernel's own table. A process that ends meanwhile is as good as absent, so errors of reading mean "absent". */
+export class ProcTable implements ProcessTable {
+  readonly #root: string;
+  readonly #listsChildren: boolean;
+
+  constructor(root = "/proc") {
+    this.#root = root;
+    // CONFIG_PROC_CHILDREN; without it every process is looked at.
+    this.#listsChildren = readOptional(join(root, "thread-self", "children")) !== undefined;
+  }
+
+  stat(pid: number): ProcessStat | undefined {
+    const text = readOptional(join(this.#root, `${pid}`, "stat"));
+    return text === undefined ? undefined : parseStat(text);
+  }
+
+  children(pid: number): readonly number[] {
+    if (!this.#listsChildren) return this.#all((stat) => stat.parent === pid);
+    const threads = join(this.#root, `${pid}`, "task");
+    return pidsIn(threads).flatMap((thread) => {
+      const list = readOptional(join(threads, `${thread}`, "children")) ?? "";
+      return list.split(" ").filter(Boolean).map(Number);
+    });
+  }
+
+  session(id: number): readonly number[] {
+    return this.#all((stat) => stat.session === id);
+  }
+
+  environment(pid: number): Record<string, string> | undefined {
+    const text = readOptional(join(this.#root, `${pid}`, "environ"));
+    return text === undefined || text === "" ? undefined : parseEnvironment(text);
+  }
+
+  signal(pid: number, signal: NodeJS.Signals): boolean {
+    try {
+      return process.kill(pid, signal);
+    } catch {
+      return false;
+    }
+  }
+
+  #all(wanted: (stat: ProcessStat) => boolean): number[] {
+    return pidsIn(this.#root).filter((pid) => {
+      const stat = this.stat(pid);
+      return stat !== undefined && wanted(stat);
+    });
+  }
+}
+
+/** Whether `pid` is still the process that started at `since`, and not ended. */
+export function isAlive(table: ProcessTable, pid: number, since: string): boolean {
+  const stat = table.stat(pid);
+  return stat !== undefined && stat.since === since && stat.state !== "Z" && stat.state !== "X";
+}
+
+/** Where a container's processes are found. */
+export interface Tree {
+  /** Supervisor of all of them; not one of them. */
+  readonly shim: number | undefined;
+  /** The task's first process and leader of its session. */
+  readonly pid: number;
+}
+
+/** The roots of the tree: the shim's children, or without a shim whoever is left of the task's session. */
+const rootsOf = (table: ProcessTable, tree: Tree): readonly number[] =>
+  tree.shim === undefined ? table.session(tree.pid) : table.children(tree.shim);
+
+/** Visits every process of the tree once, parents first; `before` is called before a process' children are listed. */
+export function walk(table: ProcessTable, tree: Tree, before: (pid: number) => void = () => undefined): number[] {
+  const seen = new Set<number>();
+  const queue = [...rootsOf(table, tree)];
+  for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
+    if (seen.has(pid) || pid <= 1) continue;
+    seen.add(pid);
+    before(pid);
+    queue.push(...table.children(pid));
+  }
+  return [...seen];
+}
+
+/**
+ * Signals the whole tree so that no process forks its way out: each is stopped before its children are listed, then all
+ * are signalled, then all go on (mesos-agent-behaviour §5.12). Returns the processes.
+ */
+export function signalTree(table: ProcessTable, tree: Tree, signal: NodeJS.Signals): number[] {
+  const pids = walk(table, tree, (pid) => table.signal(pid, "SIGSTOP"));
+  for (const pid of pids) table.signal(pid, signal);
+  for (const pid of pids) table.signal(pid, "SIGCONT");
+  return pids;
+}
+
+export interface TreeUsage {
+  readonly processes: number;
+  readonly threads: number;
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+  readonly residentBytes: number;
+}
+
+/** sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on; pages have 4 KiB there (or `pageBytes`). */
+const TICKS_PER_SECOND = 100;
+
+/** Sums what the kernel counts for the processes of the tree that run now. */
+export function treeUsage(table: ProcessTable, tree: Tree, pageBytes = 4096): TreeUsage {
+  let [processes, threads, user, system, resident] = [0, 0, 0, 0, 0];
+  for (const pid of walk(table, tree)) {
+    const stat = table.stat(pid);
+    if (stat === undefined) continue;
+    processes += 1;
+    threads += stat.threads;
+    user += stat.userTicks;
+    system += stat.systemTicks;
+    resident += stat.residentPages * pageBytes;
+  }
+  return {
+    processes,
+    threads,
+    userSeconds: user / TICKS_PER_SECOND,
+    systemSeconds: system / TICKS_PER_SECOND,
+    residentBytes: resident,
+  };
+}

@@ -1,0 +1,148 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { writeAtomic } from "../../../base/durable.ts";
+import { codeOf } from "../../../base/errors.ts";
+
+/*
+ * <runtime_dir>/
+ *   containers/<container id>/
+ *     processes       shim pid, its start time, task pid, mark: written by the shim as soon as the task runs
+ *     stop            epoch milliseconds at which the container is killed: written when it is asked to end
+ *     status          raw wait status: written by the shim when nothing of the container runs any more
+ *   agents/<owner>/
+ *     ended/<container id>   a link to `status`; watched by the agent
+ *     launching              named pipe, open while launches are under way
+ *
+ * The mark is `<owner> <boot id> <pid namespace>`: other agents' containers are never touched, and after a reboot (or
+ * in a new container, whose process ids mean something else) no process id is believed.
+ */
+
+/** Everything after the mark's `owner`: where process ids mean the same as now. */
+export interface ProcessSpace {
+  readonly bootId: string;
+  readonly pidNamespace: string;
+}
+
+/** The file `processes`. */
+export interface ProcessesRecord {
+  readonly shim: number;
+  readonly since: string;
+  readonly pid: number;
+  readonly owner: string;
+  readonly space: ProcessSpace;
+}
+
+/** A short name for whoever may touch a container: sixteen hex digits of the hash of `text` (the work_dir). */
+export const ownerOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** This boot and this pid namespace; `unknown` where /proc does not tell. */
+export function currentProcessSpace(proc = "/proc"): ProcessSpace {
+  const attempt = (read: () => string): string => {
+    try {
+      return read().trim().replaceAll(/\s/g, "");
+    } catch {
+      return "unknown";
+    }
+  };
+  return {
+    bootId: attempt(() => readFileSync(join(proc, "sys/kernel/random/boot_id"), "utf8")),
+    pidNamespace: attempt(() => readlinkSync(join(proc, "self/ns/pid"))),
+  };
+}
+
+/** undefined for a file that a shim did not finish writing. */
+export function parseProcesses(text: string): ProcessesRecord | undefined {
+  const match = /^(\d+) (\d+) (\d+) (\S+) (\S+) (\S+)\n$/.exec(text);
+  if (match === null) return undefined;
+  const [, shim, since = "", pid, owner = "", bootId = "", pidNamespace = ""] = match;
+  return { shim: Number(shim), since, pid: Number(pid), owner, space: { bootId, pidNamespace } };
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+/** The runtime folders of one agent. Paths and small files; synchronous where it is one short system call. */
+export class RuntimeFolder {
+  readonly owner: string;
+  readonly space: ProcessSpace;
+  readonly #containers: string;
+  readonly #own: string;
+
+  constructor(runtimeDir: string, owner: string, space: ProcessSpace) {
+    this.owner = owner;
+    this.space = space;
+    this.#containers = join(runtimeDir, "containers");
+    this.#own = join(runtimeDir, "agents", owner);
+  }
+
+  get ended(): string {
+    return join(this.#own, "ended");
+  }
+
+  get launching(): string {
+    return join(this.#own, "launching");
+  }
+
+  get mark(): string {
+    return `${this.owner} ${this.space.bootId} ${this.space.pidNamespace}`;
+  }
+
+  container(id: string): string {
+    return join(this.#containers, id);
+  }
+
+  /** Makes the folders; throws the system's error. */
+  create(): void {
+    mkdirSync(this.#containers, { recursive: true, mode: 0o711 });
+    mkdirSync(this.ended, { recursive: true, mode: 0o700 });
+  }
+
+  processes(id: string): ProcessesRecord | undefined {
+    const text = readOptional(join(this.container(id), "processes"));
+    return text === undefined ? undefined : parseProcesses(text);
+  }
+
+  /** The raw wait status of an ended container. */
+  status(id: string): number | undefined {
+    const text = readOptional(join(this.container(id), "status"));
+    return text !== undefined && /^\d{1,5}$/.test(text.trim()) ? Number(text) : undefined;
+  }
+
+  /** Epoch milliseconds of the kill that was announced, if one was. */
+  deadline(id: string): number | undefined {
+    const text = readOptional(join(this.container(id), "stop"));
+    return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  }
+
+  async announceDeadline(id: string, epochMilliseconds: number): Promise<void> {
+    await writeAtomic(join(this.container(id), "stop"), `${Math.ceil(epochMilliseconds)}`, {
+      mode: 0o600,
+      sync: false,
+    });
+  }
+
+  /** Ids of containers that this agent, at any time, has started. */
+  own(): string[] {
+    return readdirSync(this.#containers).filter((id) => this.processes(id)?.owner === this.owner);
+  }
+
+  endedIds(): string[] {
+    return readdirSync(this.ended);
+  }
+
+  sameSpace(record: ProcessesRecord): boolean {
+    return record.space.bootId === this.space.bootId && record.space.pidNamespace === this.space.pidNamespace;
+  }
+
+  remove(id: string): void {
+    rmSync(join(this.ended, id), { force: true });
+    rmSync(this.container(id), { recursive: true, force: true });
+  }
+}

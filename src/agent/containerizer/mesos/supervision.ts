@@ -1,0 +1,244 @@
+import { type Clock, every, type Timer } from "../../../base/clock.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { ContainerTermination } from "../../model/container.ts";
+import type { Limitation } from "../../model/isolation.ts";
+import { isAlive, type ProcessTable, signalTree, type Tree } from "./process-table.ts";
+
+/** A container that was started, until it is removed. */
+export interface Supervised {
+  readonly id: string;
+  readonly tree: Tree;
+  /** Start time of the shim; of the process itself when there is no shim. */
+  readonly since: string;
+  /** Who tells the end: the shim's file, or nobody, so that the process is looked at. */
+  readonly told: boolean;
+  readonly termination: Promise<ContainerTermination>;
+}
+
+interface Entry extends Supervised {
+  readonly resolve: (termination: ContainerTermination) => void;
+  /** Set as soon as the end is known. */
+  isEnded: boolean;
+  stopAsked: number | undefined;
+  deadline: number | undefined;
+  escalation: Timer | undefined;
+  killing: Timer | undefined;
+  limitation: Limitation | undefined;
+}
+
+export interface SupervisionOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly table: ProcessTable;
+  /** The wait status that the shim wrote. */
+  readonly statusOf: (id: string) => number | undefined;
+  readonly announceDeadline: (id: string, epochMilliseconds: number) => Promise<void>;
+  /** After everything of the container has ended, before `termination` resolves. */
+  readonly cleanup: (id: string) => Promise<void> | undefined;
+}
+
+/** Milliseconds between looks at processes whose end nobody announces. */
+const LOOK_AT_UNTOLD = 1_000;
+/** Milliseconds between looks whether shims of a previous launcher were killed. */
+const LOOK_AT_SHIMS = 5_000;
+/** Milliseconds after which a kill that did not end everything is repeated; it doubles up to the second. */
+const [REPEAT_KILL, LONGEST_REPEAT] = [500, 10_000];
+
+/**
+ * Containers that were started: learns their ends, and ends them. SIGTERM to the whole tree first, SIGKILL when the grace
+ * is over, again and again until nothing is left.
+ */
+export class Supervision {
+  readonly #options: SupervisionOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #timers: Timer[];
+
+  constructor(options: SupervisionOptions) {
+    this.#options = options;
+    this.#timers = [
+      every(options.clock, LOOK_AT_UNTOLD, () => this.#look((entry) => !entry.told)),
+      every(options.clock, LOOK_AT_SHIMS, () => this.#look((entry) => entry.told)),
+    ];
+  }
+
+  get(id: string): Supervised | undefined {
+    return this.#entries.get(id);
+  }
+
+  /** Whether it was started and has not ended. */
+  isRunning(id: string): boolean {
+    return this.#entries.get(id)?.isEnded === false;
+  }
+
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  add(container: Omit<Supervised, "termination">): Supervised {
+    const { promise, resolve } = Promise.withResolvers<ContainerTermination>();
+    const entry: Entry = {
+      ...container,
+      termination: promise,
+      resolve,
+      isEnded: false,
+      stopAsked: undefined,
+      deadline: undefined,
+      escalation: undefined,
+      killing: undefined,
+      limitation: undefined,
+    };
+    this.#entries.set(container.id, entry);
+    return entry;
+  }
+
+  /** Adds a container that has ended already. */
+  addEnded(id: string, status: number | undefined): Supervised {
+    const entry = this.add({ id, tree: { shim: undefined, pid: 0 }, since: "", told: true }) as Entry;
+    this.#finish(entry, { status });
+    return entry;
+  }
+
+  forget(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#cancel(entry);
+    this.#entries.delete(id);
+  }
+
+  /** The shim says that it has done its work: reads the status. Unknown ids are ignored. */
+  ended(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded) return;
+    const status = this.#options.statusOf(id);
+    if (status !== undefined) this.#finish(entry, { status });
+  }
+
+  /** The shim was killed: what is left of the task cannot be supervised, so it is ended. */
+  shimLost(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded) return;
+    this.ended(id);
+    if (entry.isEnded) return;
+    const { log, table } = this.#options;
+    log.error(`The supervisor ${entry.tree.shim} of container ${id} was killed; ending what is left of the container`);
+    const orphaned: Tree = { shim: undefined, pid: entry.tree.pid };
+    for (let round = 0; round < 3 && signalTree(table, orphaned, "SIGKILL").length > 0; round++);
+    this.#finish(entry, {
+      status: undefined,
+      message: `Failed to get exit status for Command: its supervisor (pid ${entry.tree.shim}) was killed`,
+    });
+  }
+
+  /** Ends it because it went over a limit. */
+  limit(id: string, limitation: Limitation): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded || entry.limitation !== undefined) return;
+    entry.limitation = limitation;
+    this.#options.log.info(`Container ${id} has reached its limit and will be terminated: ${limitation.message}`);
+    this.kill(id);
+  }
+
+  /**
+   * SIGTERM now (once), SIGKILL `grace` milliseconds after the first call. A shorter grace of a later call holds. The
+   * deadline is on disk before anything is signalled.
+   */
+  async stop(id: string, grace: number): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded) return;
+    const { clock, table, log, announceDeadline } = this.#options;
+    const isFirst = entry.stopAsked === undefined;
+    entry.stopAsked ??= clock.now();
+    const deadline = entry.stopAsked + grace;
+    if (entry.deadline !== undefined && entry.deadline <= deadline) return;
+    entry.deadline = deadline;
+    try {
+      await announceDeadline(id, deadline);
+    } catch (error) {
+      log.warn(`The kill of container ${id} will not survive a restart of the agent: ${messageOf(error)}`);
+    }
+    if (entry.isEnded) return;
+    if (isFirst) {
+      const pids = signalTree(table, entry.tree, "SIGTERM");
+      log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
+    }
+    this.#escalateAt(entry, deadline);
+  }
+
+  /** Goes on with a stop that a previous agent began. */
+  resumeStop(id: string, deadline: number): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded) return;
+    entry.stopAsked = this.#options.clock.now();
+    entry.deadline = deadline;
+    // The signal may or may not have been sent; a second SIGTERM does no harm.
+    signalTree(this.#options.table, entry.tree, "SIGTERM");
+    this.#escalateAt(entry, deadline);
+  }
+
+  /** SIGKILL to the whole tree, repeated until it has ended. */
+  kill(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.isEnded || entry.killing !== undefined) return;
+    this.#kill(entry, REPEAT_KILL);
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel();
+    for (const entry of this.#entries.values()) this.#cancel(entry);
+  }
+
+  #escalateAt(entry: Entry, deadline: number): void {
+    entry.escalation?.cancel();
+    entry.escalation = this.#options.clock.after(Math.max(0, deadline - this.#options.clock.now()), () => {
+      this.#options.log.info(`Container ${entry.id} did not end within its grace period; sending SIGKILL`);
+      this.kill(entry.id);
+    });
+  }
+
+  #kill(entry: Entry, repeat: number): void {
+    signalTree(this.#options.table, entry.tree, "SIGKILL");
+    entry.killing = this.#options.clock.after(repeat, () => {
+      if (entry.isEnded) return;
+      if (repeat >= LONGEST_REPEAT) this.#options.log.warn(`Container ${entry.id} still has processes after SIGKILL`);
+      this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));
+    });
+  }
+
+  #look(wanted: (entry: Entry) => boolean): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.isEnded || !wanted(entry)) continue;
+      if (isAlive(this.#options.table, entry.tree.shim ?? entry.tree.pid, entry.since)) continue;
+      if (entry.told) this.shimLost(entry.id);
+      else this.#finish(entry, { status: this.#options.statusOf(entry.id) });
+    }
+  }
+
+  #cancel(entry: Entry): void {
+    entry.escalation?.cancel();
+    entry.killing?.cancel();
+  }
+
+  #finish(entry: Entry, end: ContainerTermination): void {
+    if (entry.isEnded) return;
+    entry.isEnded = true;
+    this.#cancel(entry);
+    const { limitation } = entry;
+    const termination: ContainerTermination =
+      limitation === undefined
+        ? end
+        : {
+            status: end.status,
+            state: TaskState.TASK_FAILED,
+            reason: limitation.reason,
+            message: limitation.message,
+            limitation: limitation.resources,
+          };
+    const cleanup = this.#options.cleanup(entry.id);
+    if (cleanup === undefined) return entry.resolve(termination);
+    cleanup
+      .catch((error: unknown) => this.#options.log.error(`Cleaning up container ${entry.id}: ${messageOf(error)}`))
+      .finally(() => entry.resolve(termination));
+  }
+}

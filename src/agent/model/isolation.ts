@@ -1,0 +1,47 @@
+import type {
+  CgroupInfo,
+  Resource,
+  ResourceStatistics,
+  TaskStatus_Reason,
+  Value_Scalar,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointedContainer, ContainerSpec } from "./container.ts";
+
+/** A container went over a limit and is to be ended. */
+export interface Limitation {
+  readonly reason: TaskStatus_Reason;
+  readonly message: string;
+  /** How much of what was used. */
+  readonly resources: readonly Resource[];
+}
+
+/** What a process does to itself before it becomes the task. */
+export interface Confinement {
+  /** cgroup.procs files that it writes itself into, in this order. */
+  readonly controlGroups: readonly string[];
+}
+
+/** What the mesos containerizer asks of the isolators, all of them together. */
+export interface Isolation {
+  /**
+   * Before the container starts. `limited` is called at most once, later, when the container goes over a limit. Rejects
+   * with a TaskFailure, having undone what it did.
+   */
+  prepare(spec: ContainerSpec, limited: (limitation: Limitation) => void): Promise<Confinement>;
+  /** Takes up a container that a previous agent started. */
+  recover(spec: CheckpointedContainer, limited: (limitation: Limitation) => void): Promise<void>;
+  update(
+    containerId: string,
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): Promise<void>;
+  /** For a further process of a running container. */
+  confinement(containerId: string): Confinement;
+  /** Fields that override what the process tree shows. */
+  usage(containerId: string): Promise<Partial<ResourceStatistics>>;
+  status(containerId: string): CgroupInfo | undefined;
+  /** After everything in the container has ended. Unknown ids are ignored. */
+  cleanup(containerId: string): Promise<void>;
+  /** Ends what the isolators started; containers stay confined. */
+  close(): Promise<void>;
+}
