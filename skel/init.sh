@@ -63,6 +63,8 @@ while IFS= read -r -d '' setting; do
   esac
 done </proc/self/fd/3
 exec 3>&-
+cleanup=${INIT_CLEANUP-}
+unset -v INIT_CLEANUP
 
 if [ -n "$INIT_ROOT" ]; then
   export PYTHONPATH=$INIT_ROOT/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
@@ -71,6 +73,13 @@ fi
 supervisord -n -c "$INIT_ROOT/etc/supervisor/supervisord.conf" &
 child=$!
 wait_for_child
+
+# redpill runs the clean-up; when it was stopped before it could, this does.
+if [ -n "$cleanup" ] && [ ! -e "$INIT_ROOT/run/redpill.cleanup" ]; then
+  : >"$INIT_ROOT/run/redpill.cleanup"
+  echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Clean-up] $cleanup"
+  if [ -x "$cleanup" ]; then timeout -s KILL 2.5 "$cleanup"; else timeout -s KILL 2.5 bash "$cleanup"; fi
+fi
 
 # redpill's verdict first, then a stop that was asked for, then what supervisord says.
 if [ -s "$verdict" ]; then

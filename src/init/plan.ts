@@ -147,6 +147,10 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
     if (!service.enabled) continue;
     for (const [name, character] of Object.entries(service.rendered.environment)) environment.set(name, character);
   }
+  const watchdog = services.find(({ name, enabled, listener }) => name === "redpill" && enabled && listener);
+  // For /init.sh, which keeps it to itself.
+  if (watchdog !== undefined && value("SERVICE_REDPILL_CLEANUP") !== "")
+    environment.set("INIT_CLEANUP", value("SERVICE_REDPILL_CLEANUP"));
   return {
     services,
     folders: foldersOf(resolution, paths),
