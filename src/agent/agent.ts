@@ -1,0 +1,518 @@
+import { readFileSync } from "node:fs";
+import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import type { Clock } from "../base/clock.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Process } from "../libprocess/process.ts";
+import { formatUPID } from "../libprocess/upid.ts";
+import type { MasterDetector } from "../mesos/detector.ts";
+import {
+  type FrameworkToExecutorMessage,
+  type RegisterSlaveMessage,
+  RegisterSlaveMessageSchema,
+  type ReregisterSlaveMessage,
+  ReregisterSlaveMessageSchema,
+  type StatusUpdate,
+  StatusUpdateMessageSchema,
+  StatusUpdateSchema,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  AgentIDSchema,
+  type AgentInfo,
+  AgentInfoSchema,
+  type DrainConfig,
+  type MasterInfo,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { newUuid } from "../mesos/ids.ts";
+import { Resources } from "../mesos/resources.ts";
+import { stateForMaster, stateName } from "../mesos/states.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import { readState } from "./checkpoint/state.ts";
+import { CheckpointStore } from "./checkpoint/store.ts";
+import type { AgentFlags } from "./flags/table.ts";
+import { FrameworkBook } from "./frameworks/book.ts";
+import type { AgentPhase, FrameworksContext } from "./frameworks/context.ts";
+import { Frameworks } from "./frameworks/frameworks.ts";
+import { StatusIntake } from "./frameworks/intake.ts";
+import { installMessages } from "./messages.ts";
+import type { CheckpointedAgent, CheckpointedState } from "./model/checkpointed-state.ts";
+import type { Containerizer } from "./model/container.ts";
+import { Counters } from "./model/counters.ts";
+import type { CheckpointFiles } from "./model/files.ts";
+import { Paths } from "./model/paths.ts";
+import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
+import { accepts, differences, explainDifferences } from "./recovery/compatibility.ts";
+import { rebuild } from "./recovery/rebuild.ts";
+import { advertisedCapabilities } from "./registration/capabilities.ts";
+import type { Credential } from "./registration/credential.ts";
+import { Registration } from "./registration/registration.ts";
+import { Reservations } from "./reservations/reservations.ts";
+import { StatusUpdates } from "./status-updates/streams.ts";
+import { buildExecutors, type ExecutorParts, type Executors, launchPlan } from "./wiring.ts";
+
+/** What `main/` decides before there is an agent. */
+export interface AgentOptions {
+  readonly flags: AgentFlags;
+  /** The agent's environment, of which tasks get very little. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly process: Process;
+  readonly detector: MasterDetector;
+  readonly credential: Credential | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly files: CheckpointFiles;
+  /** Hostname, port, resources, attributes, domain; no id. */
+  readonly info: AgentInfo;
+  readonly isRoot: boolean;
+  readonly containerizers: readonly Containerizer[];
+  readonly gc: FrameworksContext["gc"];
+  readonly health: ExecutorParts["health"];
+  readonly createSandbox: ExecutorParts["createSandbox"];
+  readonly attach: (executor: ExecutorRecord) => void;
+  /** The agent is done: 0 after a shutdown that was asked for, 1 when it cannot go on. */
+  readonly ended: (exitCode: 0 | 1, why: string) => void;
+}
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** The Mesos agent: joins the rooms. What each does is in the rooms; here is only what flows between them. */
+export class Agent {
+  readonly paths: Paths;
+  readonly book: FrameworkBook;
+  readonly counters = new Counters();
+  readonly updates: StatusUpdates;
+  readonly reservations: Reservations;
+  readonly registration: Registration;
+  readonly frameworks: Frameworks;
+  readonly options: AgentOptions;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly #store: CheckpointStore;
+  readonly #intake: StatusIntake;
+  readonly #executors: Executors;
+  readonly #resourceVersion = newUuid();
+  #phase: AgentPhase = "RECOVERING";
+  #info: AgentInfo;
+  #drain: DrainConfig | undefined;
+  #master: MasterInfo | undefined;
+  /** Set while the agent's id is being written down; what depends on it waits. */
+  #admission: Promise<void> | undefined;
+  #recoveryErrors = 0;
+
+  constructor(options: AgentOptions) {
+    const { clock, log, flags, files, process } = options;
+    this.options = options;
+    this.startedAt = clock.now();
+    this.#info = options.info;
+    this.paths = new Paths(flags.work_dir);
+    this.book = new FrameworkBook({
+      frameworks: 50,
+      executorsPerFramework: flags.max_completed_executors_per_framework,
+      tasksPerExecutor: 200,
+    });
+    this.#store = new CheckpointStore(files, this.paths);
+    this.updates = new StatusUpdates({
+      clock,
+      files,
+      log: log.named("status_update_manager.cpp"),
+      forward: (update) => this.#forward(update),
+    });
+    this.reservations = new Reservations({
+      paths: this.paths,
+      log,
+      checkpoint: (resources, apply) => this.#store.resources(resources, apply),
+    });
+    this.#intake = new StatusIntake({
+      clock,
+      log,
+      agentId: () => this.agentId ?? "",
+      agentIp: () => process.self.ip,
+      drain: () => this.#drain,
+      updatesPath: (framework, executor, taskId) => this.#updatesPath(framework, executor, taskId),
+      enqueue: (update, taskId, path) => this.updates.add(update, taskId, path),
+      counted: (status) => {
+        this.counters.add("valid_status_updates");
+        this.counters.add(stateName(status.state).replace("TASK_", "tasks_").toLowerCase());
+      },
+    });
+    const context = this.#context();
+    this.frameworks = new Frameworks(context, launchPlan);
+    this.#executors = buildExecutors({
+      ...options,
+      agent: this,
+      intake: this.#intake,
+      store: this.#store,
+      agentId: () => this.agentId ?? "",
+      agentInfo: () => this.#info,
+      events: this.frameworks,
+      paths: this.paths,
+    });
+    this.registration = this.#register();
+    installMessages(this);
+  }
+
+  get agentId(): string | undefined {
+    return this.#info.id?.value;
+  }
+
+  get info(): AgentInfo {
+    return this.#info;
+  }
+
+  get phase(): AgentPhase {
+    return this.#phase;
+  }
+
+  get drainConfig(): DrainConfig | undefined {
+    return this.#drain;
+  }
+
+  get master(): MasterInfo | undefined {
+    return this.#master;
+  }
+
+  get recoveryErrors(): number {
+    return this.#recoveryErrors;
+  }
+
+  #context(): FrameworksContext {
+    const { clock, log, gc, attach } = this.options;
+    return {
+      clock,
+      log: log.named("slave.cpp"),
+      book: this.book,
+      intake: this.#intake,
+      checkpoints: this.#store,
+      paths: this.paths,
+      agentId: () => this.agentId ?? "",
+      phase: () => this.#phase,
+      send: (schema, message) => this.send(schema, message),
+      control: (executor) => this.#executors.control(executor),
+      gc,
+      updates: this.updates,
+      admission: {
+        draining: () => this.#drain !== undefined,
+        staleResources: (versions) =>
+          versions.some(
+            ({ resourceProviderId, uuid }) =>
+              resourceProviderId === undefined &&
+              Buffer.compare(uuid?.value ?? new Uint8Array(), this.#resourceVersion) !== 0,
+          ),
+        knows: (resources) => this.reservations.knows(resources),
+        limitsProblem: (task) =>
+          Object.keys(task.limits).length === 0
+            ? undefined
+            : "Task limits need the isolators cgroups/cpu and cgroups/mem, which this agent does not use",
+      },
+      killGrace: (task, executor) => this.#executors.killGrace(task, executor),
+      idle: () => this.#idle(),
+      resize: (executor) => this.#resize(executor),
+      attach,
+    };
+  }
+
+  #resize(executor: ExecutorRecord): void {
+    const { containerizer, containerId } = executor;
+    const tasks = [...executor.tasks.values()].filter(({ bucket }) => bucket === "queued" || bucket === "launched");
+    const resources = [...executor.info.resources, ...tasks.flatMap(({ task }) => task.resources)];
+    containerizer?.update(containerId, resources, {}).catch((error: unknown) => {
+      this.options.log.error(`Cannot change the limits of container ${containerId}: ${messageOf(error)}`);
+    });
+  }
+
+  #updatesPath(framework: FrameworkRecord, executor: ExecutorRecord | undefined, taskId: string): string | undefined {
+    if (!framework.info.checkpoint || executor === undefined) return undefined;
+    const { frameworkId, executorId, containerId } = executor;
+    return this.paths.meta.taskUpdates({ agentId: this.agentId ?? "", frameworkId, executorId, containerId }, taskId);
+  }
+
+  // ---- the master
+
+  /** To the master; dropped, with a line in the log, when there is none. */
+  send<D extends DescMessage>(schema: D, message: MessageShape<D>): void {
+    const { masterPid } = this.registration;
+    if (masterPid === undefined) this.options.log.warn(`Dropping ${schema.typeName}: there is no master`);
+    else this.options.process.send(masterPid, schema, message);
+  }
+
+  #forward(update: StatusUpdate): void {
+    const { process, log } = this.options;
+    const { masterPid } = this.registration;
+    const { status } = update;
+    if (masterPid === undefined || status === undefined) return;
+    const taskId = status.taskId?.value ?? "";
+    const found = this.book.findTask(update.frameworkId?.value ?? "", taskId);
+    const version = this.#master?.version;
+    const state = stateForMaster(status.state, version);
+    if (found !== undefined) {
+      found.task.task.statusUpdateState = status.state;
+      found.task.task.statusUpdateUuid = update.uuid;
+    }
+    update.latestState = stateForMaster(found?.task.task.state ?? status.state, version);
+    const outgoing = state === status.state ? update : clone(StatusUpdateSchema, update);
+    if (outgoing.status !== undefined) outgoing.status.state = state;
+    log.verbose(1, `Forwarding ${stateName(state)} of task ${taskId} to ${formatUPID(masterPid)}`);
+    process.send(
+      masterPid,
+      StatusUpdateMessageSchema,
+      create(StatusUpdateMessageSchema, { update: outgoing, pid: formatUPID(process.self) }),
+    );
+  }
+
+  #register(): Registration {
+    const { process, detector, clock, log, random, credential, flags } = this.options;
+    return new Registration({
+      process,
+      detector,
+      clock,
+      log: log.named("slave.cpp"),
+      random,
+      credential,
+      backoffFactor: flags.registration_backoff_factor,
+      authentication: {
+        minimum: flags.authentication_timeout_min,
+        maximum: flags.authentication_timeout_max,
+        factor: flags.authentication_backoff_factor,
+      },
+      registerMessage: () => this.#registerMessage(),
+      reregisterMessage: () => this.#reregisterMessage(),
+      agentId: () => this.agentId,
+      events: {
+        detected: (master) => {
+          this.#master = master;
+        },
+        registered: (id, _message, duplicate) => this.#registered(id, duplicate),
+        reregistered: (message, duplicate) => {
+          if (!duplicate) this.#running();
+          this.frameworks.reconcile(message.reconciliations);
+        },
+        disconnected: () => {
+          if (this.#phase === "RUNNING") this.#phase = "DISCONNECTED";
+          this.updates.pause();
+        },
+        shutdown: (message) => this.shutdown(`the master asked for it: ${message}`),
+        refused: (_refusal, why) => this.options.ended(1, why),
+      },
+    });
+  }
+
+  #registerMessage(): RegisterSlaveMessage {
+    return create(RegisterSlaveMessageSchema, {
+      agent: this.#info,
+      version: MESOS_VERSION,
+      checkpointedResources: this.reservations.all.toMessages("pre"),
+      agentCapabilities: advertisedCapabilities(),
+      resourceVersionUuid: { value: this.#resourceVersion },
+    });
+  }
+
+  #reregisterMessage(): ReregisterSlaveMessage {
+    const census = this.book.census();
+    return create(ReregisterSlaveMessageSchema, {
+      agent: this.#info,
+      version: MESOS_VERSION,
+      tasks: census.tasks,
+      executorInfos: census.executors,
+      frameworks: census.frameworks,
+      completedFrameworks: census.completed,
+      checkpointedResources: this.reservations.all.toMessages("pre"),
+      agentCapabilities: advertisedCapabilities(),
+      resourceVersionUuid: { value: this.#resourceVersion },
+    });
+  }
+
+  /** The id is written down before anything depends on it. */
+  #registered(id: string, duplicate: boolean): void {
+    if (duplicate && this.agentId === id) return;
+    const { log, ended } = this.options;
+    this.#info = withId(this.#info, id);
+    this.#admission = this.#store.agent(this.#info).then(
+      () => {
+        this.#admission = undefined;
+        log.info(`Registered with the master; given agent ID ${id}`);
+        this.#running();
+      },
+      (error: unknown) => {
+        ended(1, `cannot write the agent's id to ${this.paths.meta.agentInfo(id)}: ${messageOf(error)}`);
+      },
+    );
+  }
+
+  #running(): void {
+    if (this.#phase === "TERMINATING") return;
+    this.#phase = "RUNNING";
+    this.updates.resume();
+  }
+
+  /** Runs `job` now, or as soon as the agent's id is on disk: launches are written below it. */
+  whenAdmitted(job: () => void): void {
+    if (this.#admission === undefined) job();
+    else void this.#admission.then(job);
+  }
+
+  /** Draining begins, changes or (undefined) ends. */
+  async setDrain(config: DrainConfig | undefined): Promise<void> {
+    this.#drain = config;
+    try {
+      await this.#store.drain(this.agentId ?? "", config);
+    } catch (error) {
+      this.options.log.error(`Cannot checkpoint the drain: ${messageOf(error)}; a restart of the agent ends it`);
+    }
+  }
+
+  /** Kills what runs, refuses what comes (mesos-wire §3.17). An agent with nothing to drain is drained already. */
+  async beginDrain(config: DrainConfig): Promise<void> {
+    if (this.book.active.size === 0) return;
+    this.options.log.warn("Draining: killing all tasks, refusing new ones");
+    await this.setDrain(config);
+    this.frameworks.drain(config);
+  }
+
+  /** A framework's message to one of its executors: unreliable, accepted from anybody, as drivers send it directly. */
+  frameworkMessage({ frameworkId, executorId, data }: FrameworkToExecutorMessage): void {
+    const executor = this.book.active.get(frameworkId?.value ?? "")?.executors.get(executorId?.value ?? "");
+    if (executor?.state === "RUNNING") this.#executors.control(executor).message(executor, data);
+    else this.options.log.warn(`Dropping a framework message: executor '${executorId?.value}' does not run here`);
+  }
+
+  /** `POST /api/v1/executor` */
+  get executorEndpoint(): Executors["endpoint"] {
+    return this.#executors.endpoint;
+  }
+
+  // ---- start and end
+
+  /** Recovers, then looks for a master. Throws a UserError when it cannot go on from what it finds. */
+  async start(): Promise<void> {
+    const { log, flags } = this.options;
+    log.info(`Recovering state from '${this.paths.meta.root()}'`);
+    const state = readState({ paths: this.paths, log, strict: flags.strict });
+    this.#recoveryErrors = state.errors;
+    await this.#recover(state);
+    log.info("Finished recovery");
+    await this.#store.bootId(bootId());
+    if (flags.recover === "cleanup") {
+      this.shutdown("--recover=cleanup ends what an earlier agent left");
+      return;
+    }
+    this.#phase = "DISCONNECTED";
+    this.registration.start();
+  }
+
+  async #recover(state: CheckpointedState): Promise<void> {
+    const { log, options } = { log: this.options.log, options: this.options };
+    const rebooted = state.bootId !== undefined && state.bootId !== bootId();
+    if (rebooted) log.warn("Agent host rebooted");
+    await this.reservations.recover(state.resources, state.resourcesTarget, Resources.of(options.info.resources));
+    const agent = this.#acceptable(state.agent, rebooted);
+    if (agent === undefined) {
+      log.info(`Failed to find the latest agent from '${this.paths.meta.root()}': registering as a new one`);
+      for (const containerizer of options.containerizers) await containerizer.recover([]);
+      return;
+    }
+    this.#info = withId(options.info, agent.id);
+    this.#drain = agent.drain;
+    const rebuilt = rebuild(agent, {
+      paths: this.paths,
+      now: options.clock.now(),
+      rebooted,
+      userOf: (framework, executor) => this.userOf(framework, executor),
+    });
+    for (const stream of rebuilt.streams) this.updates.recover(stream);
+    for (const path of rebuilt.garbage) options.gc.schedule(path);
+    for (const framework of rebuilt.frameworks) this.book.active.set(framework.frameworkId, framework);
+    for (const containerizer of options.containerizers) {
+      const found = await containerizer.recover(
+        rebuilt.expected.filter(({ container }) => this.#containerizerOf(container) === containerizer),
+      );
+      this.#adopt(rebuilt.frameworks, containerizer, found);
+    }
+    for (const framework of rebuilt.frameworks) {
+      for (const executor of [...framework.executors.values()]) {
+        options.attach(executor);
+        this.#executors.control(executor).recover(framework, executor, executor.containerizer !== undefined);
+        if (executor.kind === "driver") this.#executors.drivers.reconnect(executor);
+        this.frameworks.removeIfDone(framework, executor);
+      }
+    }
+    log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
+    await this.#executors.remote.allReturned();
+  }
+
+  #containerizerOf(container: Parameters<Containerizer["accepts"]>[0]): Containerizer | undefined {
+    return this.options.containerizers.find((containerizer) => containerizer.accepts(container));
+  }
+
+  #adopt(frameworks: readonly FrameworkRecord[], containerizer: Containerizer, found: ReadonlySet<string>): void {
+    for (const framework of frameworks) {
+      for (const executor of framework.executors.values()) {
+        if (found.has(executor.containerId)) executor.containerizer = containerizer;
+      }
+    }
+  }
+
+  /** The agent that was, if this one may go on as it (mesos-agent-behaviour §4.4). */
+  #acceptable(before: CheckpointedAgent | undefined, rebooted: boolean): CheckpointedAgent | undefined {
+    if (before === undefined) return undefined;
+    const { flags, info, log } = this.options;
+    const found = differences(before.info, info);
+    const policy = flags.reconfiguration_policy === "additive" ? "additive" : "equal";
+    if (flags.recover === "cleanup" || accepts(policy, found)) return before;
+    const changes = explainDifferences(found);
+    const latest = this.paths.meta.latestAgent();
+    if (rebooted) {
+      log.warn(`Incompatible agent info after a reboot; registering as a new agent:\n${changes}`);
+      this.#store.forgetAgent();
+      return undefined;
+    }
+    throw new UserError(
+      `Incompatible agent info detected:\n${changes}`,
+      `either start with the old settings${policy === "equal" && found.every(({ additive }) => additive) ? ", or allow more with --reconfiguration_policy=additive" : ""}, ` +
+        `or give up the old id and its tasks: rm -f ${latest}`,
+    );
+  }
+
+  /** Who tasks run as; undefined: the agent's own user. */
+  userOf(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined {
+    if (!this.options.flags.switch_user || !this.options.isRoot) return undefined;
+    return executor.info.command?.user || framework.info.user || undefined;
+  }
+
+  /** Ends everything that runs here, then the agent. There is no way back. */
+  shutdown(why: string, { unregister = false } = {}): void {
+    if (this.#phase === "TERMINATING") return;
+    this.options.log.warn(`Shutting down: ${why}`);
+    this.registration.terminate({ unregister });
+    this.#phase = "TERMINATING";
+    this.updates.pause();
+    this.frameworks.shutdownAll();
+  }
+
+  #idle(): void {
+    if (this.#drain !== undefined && this.#phase !== "TERMINATING") {
+      this.options.log.info("Drained: nothing runs here any more");
+      void this.setDrain(undefined);
+    }
+    if (this.#phase === "TERMINATING") this.options.ended(0, "nothing runs here any more");
+  }
+
+  /** Lets go: tasks run on, whoever starts next finds them. Resolves when what was promised is on disk. */
+  async close(): Promise<void> {
+    this.#executors.close();
+    await this.registration.close();
+    await this.updates.close();
+    for (const containerizer of this.options.containerizers) await containerizer.close();
+    await this.options.process.close();
+  }
+}
+
+function withId(info: AgentInfo, id: string): AgentInfo {
+  const copy = clone(AgentInfoSchema, info);
+  copy.id = create(AgentIDSchema, { value: id });
+  return copy;
+}
+
+function bootId(): string {
+  return readFileSync(BOOT_ID, "utf8").trim();
+}

@@ -1,0 +1,71 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { messageOf } from "../base/errors.ts";
+import { formatUPID, type UPID } from "../libprocess/upid.ts";
+import {
+  CheckpointResourcesMessageSchema,
+  DrainSlaveMessageSchema,
+  FrameworkToExecutorMessageSchema,
+  KillTaskMessageSchema,
+  RunTaskGroupMessageSchema,
+  RunTaskMessageSchema,
+  ShutdownExecutorMessageSchema,
+  ShutdownFrameworkMessageSchema,
+  type StatusUpdateAcknowledgementMessage,
+  StatusUpdateAcknowledgementMessageSchema,
+  UpdateFrameworkMessageSchema,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import type { Agent } from "./agent.ts";
+
+/** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
+export function installMessages(agent: Agent): void {
+  const { process, log } = agent.options;
+  /** From the current master only. */
+  const fromMaster = <D extends DescMessage>(schema: D, handler: (message: MessageShape<D>) => void): void => {
+    process.install(schema, (from, message) => {
+      if (agent.registration.isMaster(from)) agent.whenAdmitted(() => handler(message));
+      else log.warn(`Ignoring ${schema.typeName} from ${formatUPID(from)}: it is not the registered master`);
+    });
+  };
+  fromMaster(RunTaskMessageSchema, (message) => agent.frameworks.runTask(message));
+  fromMaster(RunTaskGroupMessageSchema, (message) => agent.frameworks.runTaskGroup(message));
+  fromMaster(KillTaskMessageSchema, (message) => agent.frameworks.killTask(message));
+  fromMaster(ShutdownFrameworkMessageSchema, ({ frameworkId }) => {
+    if (agent.phase === "RUNNING") agent.frameworks.shutdownFramework(frameworkId?.value ?? "");
+  });
+  fromMaster(ShutdownExecutorMessageSchema, ({ frameworkId, executorId }) => {
+    if (agent.phase === "RUNNING") {
+      agent.frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
+    }
+  });
+  process.install(UpdateFrameworkMessageSchema, (_from, message) => agent.frameworks.updateFramework(message));
+  process.install(DrainSlaveMessageSchema, (_from, { config }) => {
+    if (config !== undefined) agent.whenAdmitted(() => void agent.beginDrain(config));
+  });
+  process.install(CheckpointResourcesMessageSchema, (_from, { resources }) => {
+    agent.reservations.replace(resources).catch((error: unknown) => {
+      // The master counts on it: going on would run tasks on what is not there.
+      agent.options.ended(1, `cannot checkpoint resources: ${messageOf(error)}`);
+    });
+  });
+  process.install(FrameworkToExecutorMessageSchema, (_from, message) => agent.frameworkMessage(message));
+  process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(agent, from, message));
+}
+
+/** Old drivers acknowledge by themselves; who calls itself a master must be the one. */
+function acknowledge(agent: Agent, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
+  const { log } = agent.options;
+  const frameworkId = message.frameworkId?.value ?? "";
+  const taskId = message.taskId?.value ?? "";
+  const stranger = from?.id.startsWith("master") && !agent.registration.isMaster(from);
+  if (stranger || agent.phase === "RECOVERING") {
+    log.warn(`Ignoring an acknowledgement for task ${taskId} from ${formatUPID(from)}`);
+    return;
+  }
+  void agent.updates.acknowledge(frameworkId, taskId, message.uuid).then((result) => {
+    if (result.kind === "ignored") {
+      log.warn(`Ignoring an acknowledgement for task ${taskId} of framework ${frameworkId}: ${result.why}`);
+      return;
+    }
+    agent.frameworks.acknowledged(frameworkId, taskId, result.closed);
+  });
+}

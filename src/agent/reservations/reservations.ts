@@ -1,0 +1,114 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { messageOf, UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { SerialQueue } from "../../base/serial-queue.ts";
+import type { Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Resource_DiskInfo_Source_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { configuredForm } from "../../mesos/resource-operations.ts";
+import { Resources } from "../../mesos/resources.ts";
+import { formatResources } from "../../mesos/resources-text.ts";
+import type { Paths } from "../model/paths.ts";
+
+export interface ReservationsOptions {
+  readonly paths: Paths;
+  readonly log: Logger;
+  /** Two phases: target, `apply`, commit. */
+  readonly checkpoint: (resources: readonly Resource[], apply: () => Promise<void>) => Promise<void>;
+}
+
+/** The innermost role of a resource, for the path of its volume. */
+function roleOf(resource: Resource): string {
+  return resource.reservations.at(-1)?.role ?? resource.role;
+}
+
+/** The directory of a persistent volume; undefined for other resources. */
+export function volumePath(paths: Paths, resource: Resource): string | undefined {
+  const id = resource.disk?.persistence?.id;
+  if (id === undefined) return undefined;
+  const source = resource.disk?.source;
+  if (source?.type === Resource_DiskInfo_Source_Type.MOUNT) return resolve(paths.workDir, source.mount?.root ?? "");
+  if (source?.type === Resource_DiskInfo_Source_Type.PATH) {
+    const root = resolve(paths.workDir, source.path?.root ?? "");
+    return join(root, "volumes", "roles", roleOf(resource).replaceAll("/", " "), id);
+  }
+  return paths.volume(roleOf(resource), id);
+}
+
+/** The dynamic reservations and persistent volumes of this agent (mesos-wire §3.12). */
+export class Reservations {
+  readonly #options: ReservationsOptions;
+  readonly #changes = new SerialQueue();
+  #resources: Resources = Resources.empty;
+
+  constructor(options: ReservationsOptions) {
+    this.#options = options;
+  }
+
+  get all(): Resources {
+    return this.#resources;
+  }
+
+  /**
+   * Takes over what was checkpointed. Throws when the configured resources cannot hold it: a master that is told so
+   * aborts, and every one that is elected after it.
+   */
+  async recover(
+    checkpointed: readonly Resource[],
+    target: readonly Resource[] | undefined,
+    configured: Resources,
+  ): Promise<void> {
+    this.#resources = Resources.of(checkpointed).unallocated();
+    if (target !== undefined) {
+      this.#options.log.warn("A change of reservations was interrupted: doing it again");
+      await this.replace(target);
+    }
+    const needed = configuredForm(this.#resources);
+    if (configured.contains(needed)) return;
+    throw new UserError(
+      `Checkpointed resources ${formatResources(this.#resources)} are incompatible with agent resources ${formatResources(configured)}`,
+      "give --resources at least what was reserved or made into volumes, or unreserve it first, or start with an empty work_dir",
+    );
+  }
+
+  /** The master's complete new list. Resolves when it is durable and the volumes' directories are there. */
+  replace(resources: readonly Resource[]): Promise<void> {
+    return this.#changes.add(async () => {
+      const next = Resources.of(resources).unallocated();
+      const before = this.#volumes(this.#resources);
+      const after = this.#volumes(next);
+      await this.#options.checkpoint(next.toMessages("pre"), async () => {
+        for (const [path] of after) await mkdir(path, { recursive: true });
+        for (const [path, resource] of before) if (!after.has(path)) await this.#destroy(path, resource);
+      });
+      this.#resources = next;
+      this.#options.log.info(`Checkpointed resources are now '${formatResources(next)}'`);
+    });
+  }
+
+  #volumes(resources: Resources): Map<string, Resource> {
+    const found = new Map<string, Resource>();
+    for (const resource of resources.toMessages()) {
+      const path = volumePath(this.#options.paths, resource);
+      if (path !== undefined) found.set(path, resource);
+    }
+    return found;
+  }
+
+  /** A MOUNT disk's root stays, its content goes. */
+  async #destroy(path: string, resource: Resource): Promise<void> {
+    const isMount = resource.disk?.source?.type === Resource_DiskInfo_Source_Type.MOUNT;
+    try {
+      const victims = isMount ? (await readdir(path)).map((name) => join(path, name)) : [path];
+      for (const victim of victims) await rm(victim, { recursive: true, force: true });
+      this.#options.log.info(`Deleted persistent volume '${resource.disk?.persistence?.id}' at ${path}`);
+    } catch (error) {
+      this.#options.log.error(`Cannot delete persistent volume at ${path}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Whether every reservation and volume that a task uses is known here. */
+  knows(resources: readonly Resource[]): boolean {
+    return this.#resources.contains(Resources.of(resources).needingCheckpoint().unallocated());
+  }
+}
