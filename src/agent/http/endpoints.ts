@@ -1,0 +1,198 @@
+/**
+ * Every page of the agent: routes, their aliases, who may see them, and docs/endpoints.md are made from this table.
+ * Paths of `slave(1)` are served with and without that prefix.
+ */
+export interface Endpoint {
+  /** The libprocess process that has it in Mesos. */
+  readonly process:
+    | "slave(1)"
+    | "files"
+    | "metrics"
+    | "system"
+    | "logging"
+    | "version"
+    | "help"
+    | "__processes__"
+    | "profiler";
+  /** Full path, the process included. */
+  readonly path: string;
+  /** Other full paths for the same: what other releases called it. */
+  readonly aliases: readonly string[];
+  /** Anything below the path belongs to it too. */
+  readonly below?: boolean;
+  /** GET and HEAD pages take POST as well, as Mesos does; POST pages nothing else. */
+  readonly method: "GET" | "POST";
+  readonly realm: "readonly" | "readwrite" | undefined;
+  /** In turn with a limited rate: requests wait. */
+  readonly limited?: boolean;
+  /** Answered with 503 until recovery is done. */
+  readonly afterRecovery?: boolean;
+  readonly summary: string;
+  /** Query parameters, for the documentation. */
+  readonly query?: string;
+  /** Mesos releases, for the documentation. */
+  readonly present: string;
+}
+
+const row = <const Row extends Endpoint>(endpoint: Row): Row => endpoint;
+
+const agentPage = <const Path extends string>(
+  path: Path,
+  more: Omit<Endpoint, "process" | "path" | "aliases" | "method">,
+) =>
+  row({
+    process: "slave(1)",
+    path: `/slave(1)/${path}` as `/slave(1)/${Path}`,
+    aliases: [`/slave(1)/${path}.json`],
+    method: "GET",
+    ...more,
+  });
+
+const filesPage = <const Name extends string>(name: Name, more: { summary: string; query?: string }) =>
+  row({
+    process: "files",
+    path: `/files/${name}` as `/files/${Name}`,
+    aliases: [`/files/${name}.json`],
+    method: "GET",
+    realm: "readonly",
+    present: "all; `.json` until 1.7",
+    ...more,
+  });
+
+export const endpoints = [
+  agentPage("state", {
+    realm: "readonly",
+    afterRecovery: true,
+    summary: "The agent, its resources, flags, frameworks, executors and tasks.",
+    present: "all; `.json` until 1.7",
+  }),
+  agentPage("health", {
+    realm: undefined,
+    summary: "200 with an empty body while the agent serves. Never asks for a password.",
+    present: "all",
+  }),
+  agentPage("health/details", {
+    realm: "readonly",
+    summary: "What is wrong with parts of the agent, as {healthy, phase, troubles: {part: text}}; always 200.",
+    present: "this agent",
+  }),
+  agentPage("flags", {
+    realm: "readonly",
+    summary: "Every flag that has a value; secrets are masked.",
+    present: "since 0.26",
+  }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/monitor/statistics",
+    aliases: ["/slave(1)/monitor/statistics.json"],
+    method: "GET",
+    realm: "readonly",
+    limited: true,
+    summary: "What every executor's container uses.",
+    present: "all; `.json` until 1.7",
+  }),
+  agentPage("containers", {
+    realm: "readonly",
+    limited: true,
+    summary: "The same with each container's id, network and cgroup.",
+    query: "`container_id`",
+    present: "since 1.0",
+  }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/api/v1",
+    aliases: [],
+    method: "POST",
+    realm: "readwrite",
+    afterRecovery: true,
+    summary: "The operator API: a `mesos.v1.agent.Call` as JSON or protobuf.",
+    present: "since 1.0",
+  }),
+  filesPage("browse", { summary: "What is in a folder of a sandbox.", query: "`path`" }),
+  filesPage("read", {
+    summary: "A part of a file, at most 64 KiB; without `offset` (or with -1) only its size, as `offset`.",
+    query: "`path`, `offset`, `length`",
+  }),
+  filesPage("download", { summary: "A file as it is.", query: "`path`" }),
+  filesPage("debug", { summary: "Virtual paths and where they lead." }),
+  row({
+    process: "metrics",
+    path: "/metrics/snapshot",
+    aliases: ["/metrics/snapshot.json"],
+    method: "GET",
+    realm: "readonly",
+    limited: true,
+    summary: "All metrics, a flat object. What is not known within `timeout` is left out.",
+    query: "`timeout`, such as `5secs`",
+    present: "all",
+  }),
+  row({
+    process: "metrics",
+    path: "/metrics/prometheus",
+    aliases: [],
+    method: "GET",
+    realm: "readonly",
+    summary: "All metrics in Prometheus' text format.",
+    present: "this agent",
+  }),
+  row({
+    process: "system",
+    path: "/system/stats.json",
+    aliases: ["/system/stats"],
+    method: "GET",
+    realm: "readonly",
+    summary: "Load, CPUs and memory of the machine.",
+    present: "all",
+  }),
+  row({
+    process: "logging",
+    path: "/logging/toggle",
+    aliases: [],
+    method: "GET",
+    realm: "readwrite",
+    summary: "The level of verbose log lines; with both parameters, raises it for a while.",
+    query: "`level`, `duration`",
+    present: "all",
+  }),
+  row({
+    process: "version",
+    path: "/version",
+    aliases: ["/version.json"],
+    method: "GET",
+    realm: undefined,
+    summary: "Version and build. Never asks for a password.",
+    present: "since 0.26",
+  }),
+  row({
+    process: "profiler",
+    path: "/profiler",
+    aliases: ["/memory-profiler"],
+    below: true,
+    method: "GET",
+    realm: "readwrite",
+    summary: "400: profiling is Node's own inspector's business.",
+    present: "all",
+  }),
+  row({
+    process: "help",
+    path: "/help",
+    aliases: [],
+    below: true,
+    method: "GET",
+    realm: undefined,
+    summary: "This list, as HTML, as Markdown for curl, or as JSON with `format=json`.",
+    query: "`format`",
+    present: "all",
+  }),
+  row({
+    process: "__processes__",
+    path: "/__processes__",
+    aliases: [],
+    method: "GET",
+    realm: "readonly",
+    summary: "libprocess processes of this port.",
+    present: "all",
+  }),
+] as const satisfies readonly Endpoint[];
+
+export type EndpointPath = (typeof endpoints)[number]["path"];

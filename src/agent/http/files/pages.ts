@@ -1,0 +1,111 @@
+import { posix } from "node:path";
+import { jsonText } from "../../../mesos/json-text.ts";
+import { type Answer, json, text } from "../answer.ts";
+import { type AttachedFiles, FilesError } from "./attached.ts";
+import { listFolder, readPart } from "./listing.ts";
+
+/** A query parameter by name; undefined when it is not there. */
+export type Query = (name: string) => string | undefined;
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".css": "text/css",
+  ".gif": "image/gif",
+  ".gz": "application/gzip",
+  ".html": "text/html",
+  ".jpeg": "image/jpeg",
+  ".jpg": "image/jpeg",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".log": "text/plain",
+  ".pdf": "application/pdf",
+  ".png": "image/png",
+  ".tar": "application/x-tar",
+  ".tgz": "application/gzip",
+  ".txt": "text/plain",
+  ".zip": "application/zip",
+};
+
+const NO_PATH = text(400, "Expecting 'path=value' in query.\n");
+
+async function answering(work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof FilesError) return text(error.status, error.message);
+    throw error;
+  }
+}
+
+/** /files/browse */
+export function browse(files: AttachedFiles, query: Query): Promise<Answer> {
+  return answering(async () => {
+    const path = query("path");
+    if (!path) return NO_PATH;
+    const entries = await listFolder(path, await files.open(path));
+    return json(jsonText(entries.map(({ modeBits: _bits, ...entry }) => entry)));
+  });
+}
+
+/** A number of /files/read: undefined for absent and -1; otherwise 0 or more, or the text of a refusal. */
+function numberOf(name: "offset" | "length", given: string | undefined): number | undefined | { problem: string } {
+  if (given === undefined || given === "-1") return undefined;
+  const value = /^-?\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
+  if (Number.isNaN(value)) return { problem: `Failed to parse ${name}: '${given}' is not a whole number.\n` };
+  return value < 0 ? { problem: `Negative ${name} provided: ${given}.\n` } : value;
+}
+
+/** JSON with the file's bytes as they are, as libprocess writes it: a page may end inside a character. */
+function readJson(offset: number, data: Buffer): Buffer {
+  const asText = JSON.stringify(data.toString("latin1"));
+  return Buffer.from(`{"data":${asText},"offset":${offset}}`, "latin1");
+}
+
+/** /files/read */
+export function read(files: AttachedFiles, query: Query): Promise<Answer> {
+  return answering(async () => {
+    const path = query("path");
+    if (!path) return NO_PATH;
+    const offset = numberOf("offset", query("offset"));
+    const length = numberOf("length", query("length"));
+    if (typeof offset === "object") return text(400, offset.problem);
+    if (typeof length === "object") return text(400, length.problem);
+    const part = await readPart(await files.open(path), offset, length);
+    return json(readJson(part.offset, part.data));
+  });
+}
+
+/** A header that names the file, plainly where that is possible. */
+export function dispositionOf(path: string): string {
+  const name = posix.basename(path);
+  if (/^[\w.+-]+$/.test(name)) return `attachment; filename=${name}`;
+  const plain = name.replaceAll(/[^\x20-\x7e]|["\\]/g, "_");
+  const encoded = encodeURIComponent(name.toWellFormed()).replaceAll(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16)}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+/** /files/download: the file up to the size that it has now. */
+export function download(files: AttachedFiles, query: Query): Promise<Answer> {
+  return answering(async () => {
+    const path = query("path");
+    if (!path) return NO_PATH;
+    const { handle, kind, size } = await files.open(path);
+    if (kind === "folder") {
+      await handle.close();
+      return text(400, "Cannot download a directory.\n");
+    }
+    const type = TYPES[posix.extname(path).toLowerCase()] ?? "application/octet-stream";
+    if (size === 0) await handle.close();
+    const stream = size === 0 ? undefined : handle.createReadStream({ start: 0, end: size - 1 });
+    const disposition = dispositionOf(path);
+    if (stream === undefined) return text(200, "", { "content-type": type, "content-disposition": disposition });
+    return { kind: "stream", type, length: size, disposition, stream };
+  });
+}
+
+/** /files/debug */
+export function debug(files: AttachedFiles): Answer {
+  return json(jsonText(Object.fromEntries(files.entries())));
+}

@@ -1,0 +1,184 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { nanosecondsOf } from "../../../base/duration.ts";
+import { messageOf, UserError } from "../../../base/errors.ts";
+import { decode, encode, enumName, has } from "../../../mesos/codec.ts";
+import {
+  type Call,
+  Call_Type,
+  Call_TypeSchema,
+  CallSchema,
+  Response_Type,
+  ResponseSchema,
+} from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import { decodeJson, encodeJson } from "../../../mesos/json.ts";
+import { type Answer, text } from "../answer.ts";
+import { type AttachedFiles, FilesError } from "../files/attached.ts";
+import { listFolder, readPart } from "../files/listing.ts";
+import type { LoggingLevel } from "../logging.ts";
+import type { AgentView } from "../view.ts";
+import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
+import type { Encoding, Negotiated } from "./negotiate.ts";
+
+export interface OperatorParts {
+  readonly view: AgentView;
+  readonly files: AttachedFiles;
+  readonly logging: LoggingLevel;
+}
+
+type Reply = MessageInitShape<typeof ResponseSchema> | "done";
+type Handler = (parts: OperatorParts, call: Call) => Reply | Promise<Reply>;
+
+const nanoseconds = (milliseconds: number) => ({ nanoseconds: nanosecondsOf(milliseconds) });
+
+function member<Name extends "setLoggingLevel" | "listFiles" | "readFile" | "getMetrics" | "getContainers">(
+  call: Call,
+  name: Name,
+): NonNullable<Call[Name]> {
+  const value = call[name];
+  if (value !== undefined) return value as NonNullable<Call[Name]>;
+  const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  throw new UserError(`Expecting '${field}' to be present`);
+}
+
+const milliseconds = (duration: { nanoseconds: bigint } | undefined): number | undefined =>
+  duration === undefined ? undefined : Number(duration.nanoseconds / 1000n) / 1000;
+
+async function listFiles({ files }: OperatorParts, call: Call): Promise<Reply> {
+  const { path } = member(call, "listFiles");
+  const entries = await listFolder(path, await files.open(path));
+  return {
+    type: Response_Type.LIST_FILES,
+    listFiles: {
+      fileInfos: entries.map((entry) => ({
+        path: entry.path,
+        nlink: entry.nlink,
+        size: BigInt(entry.size),
+        mtime: nanoseconds(entry.mtime * 1000),
+        mode: entry.modeBits,
+        uid: entry.uid,
+        gid: entry.gid,
+      })),
+    },
+  };
+}
+
+async function readFile({ files }: OperatorParts, call: Call): Promise<Reply> {
+  const wanted = member(call, "readFile");
+  const length = has(wanted, "length") ? Number(wanted.length) : undefined;
+  const { data, size } = await readPart(await files.open(wanted.path), Number(wanted.offset), length);
+  return { type: Response_Type.READ_FILE, readFile: { size: BigInt(size), data: new Uint8Array(data) } };
+}
+
+/** The calls that are answered; all others of the enum get 501. */
+const handlers: { readonly [Type in Call_Type]?: Handler } = {
+  [Call_Type.GET_HEALTH]: () => ({ type: Response_Type.GET_HEALTH, getHealth: { healthy: true } }),
+  [Call_Type.GET_FLAGS]: ({ view }) => ({
+    type: Response_Type.GET_FLAGS,
+    getFlags: { flags: [...view.flags].map(([name, value]) => ({ name, value })) },
+  }),
+  [Call_Type.GET_VERSION]: ({ view: { build } }) => ({
+    type: Response_Type.GET_VERSION,
+    getVersion: {
+      versionInfo: {
+        version: build.version,
+        buildDate: new Date(build.buildTime).toISOString().slice(0, 19).replace("T", " "),
+        buildTime: build.buildTime / 1000,
+        buildUser: build.buildUser,
+        ...(build.gitSha === undefined ? {} : { gitSha: build.gitSha }),
+        ...(build.gitTag === undefined ? {} : { gitTag: build.gitTag }),
+      },
+    },
+  }),
+  [Call_Type.GET_METRICS]: async ({ view }, call) => {
+    const metrics = await view.metrics(milliseconds(member(call, "getMetrics").timeout));
+    return {
+      type: Response_Type.GET_METRICS,
+      getMetrics: { metrics: [...metrics].map(([name, value]) => ({ name, value })) },
+    };
+  },
+  [Call_Type.GET_LOGGING_LEVEL]: ({ logging }) => ({
+    type: Response_Type.GET_LOGGING_LEVEL,
+    getLoggingLevel: { level: logging.level },
+  }),
+  [Call_Type.SET_LOGGING_LEVEL]: ({ logging }, call) => {
+    const { level, duration } = member(call, "setLoggingLevel");
+    logging.set(level, milliseconds(duration) ?? 0);
+    return "done";
+  },
+  [Call_Type.LIST_FILES]: listFiles,
+  [Call_Type.READ_FILE]: readFile,
+  [Call_Type.GET_STATE]: ({ view }) => {
+    const snapshot = view.snapshot();
+    return {
+      type: Response_Type.GET_STATE,
+      getState: {
+        getTasks: tasksMessage(snapshot),
+        getExecutors: executorsMessage(snapshot),
+        getFrameworks: frameworksMessage(snapshot),
+      },
+    };
+  },
+  [Call_Type.GET_CONTAINERS]: async ({ view }) => ({
+    type: Response_Type.GET_CONTAINERS,
+    getContainers: containersMessage(await view.usage()),
+  }),
+  [Call_Type.GET_FRAMEWORKS]: ({ view }) => ({
+    type: Response_Type.GET_FRAMEWORKS,
+    getFrameworks: frameworksMessage(view.snapshot()),
+  }),
+  [Call_Type.GET_EXECUTORS]: ({ view }) => ({
+    type: Response_Type.GET_EXECUTORS,
+    getExecutors: executorsMessage(view.snapshot()),
+  }),
+  [Call_Type.GET_TASKS]: ({ view }) => ({ type: Response_Type.GET_TASKS, getTasks: tasksMessage(view.snapshot()) }),
+  [Call_Type.GET_AGENT]: ({ view }) => {
+    const { info, drain } = view.snapshot();
+    const draining = drain && { drainConfig: drain.config, estimatedDrainStartTime: nanoseconds(drain.since) };
+    return { type: Response_Type.GET_AGENT, getAgent: { agentInfo: info, ...draining } };
+  },
+  [Call_Type.GET_OPERATIONS]: ({ view }) => ({
+    type: Response_Type.GET_OPERATIONS,
+    getOperations: { operations: [...view.snapshot().operations] },
+  }),
+  [Call_Type.GET_RESOURCE_PROVIDERS]: () => ({ type: Response_Type.GET_RESOURCE_PROVIDERS, getResourceProviders: {} }),
+};
+
+function readCall(encoding: Encoding, body: Buffer): Call {
+  if (encoding === "application/x-protobuf") return decode(CallSchema, body);
+  return decodeJson(CallSchema, body);
+}
+
+function reply(encoding: Encoding, init: Exclude<Reply, "done">): Answer {
+  const response = create(ResponseSchema, init);
+  const body =
+    encoding === "application/json"
+      ? Buffer.from(encodeJson(ResponseSchema, response))
+      : Buffer.from(encode(ResponseSchema, response));
+  return { kind: "body", type: encoding, body };
+}
+
+/** POST /api/v1. Failures of a handler that are no refusal are thrown. */
+export async function operatorCall(
+  parts: OperatorParts,
+  { request, response }: Negotiated,
+  body: Buffer,
+): Promise<Answer> {
+  let call: Call;
+  try {
+    call = readCall(request, body);
+  } catch (error) {
+    return text(400, `Failed to read the body as a Call: ${messageOf(error)}\n`);
+  }
+  const name = enumName(Call_TypeSchema, call.type);
+  if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
+  const handler = handlers[call.type];
+  if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);
+  try {
+    const answer = await handler(parts, call);
+    return answer === "done" ? text(200, "") : reply(response, answer);
+  } catch (error) {
+    if (error instanceof UserError) return text(400, `Failed to validate agent::Call: ${error.message}\n`);
+    if (error instanceof FilesError) return text(error.status, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import { jsonText } from "../../mesos/json-text.ts";
+import { type Answer, json, text } from "./answer.ts";
+import type { EndpointPath } from "./endpoints.ts";
+import { browse, debug, download, type Query, read } from "./files/pages.ts";
+import { toggle } from "./logging.ts";
+import { type OperatorParts, operatorCall } from "./operator/calls.ts";
+import { negotiate } from "./operator/negotiate.ts";
+import {
+  containers,
+  flags,
+  healthDetails,
+  help,
+  metricsSnapshot,
+  processes,
+  prometheus,
+  statistics,
+  systemStats,
+} from "./small-pages.ts";
+import { buildJson, stateText } from "./state.ts";
+
+/** A request as a page sees it. */
+export interface Asked {
+  readonly query: Query;
+  /** What follows the endpoint's path. */
+  readonly rest: string;
+  readonly header: (name: string) => string | undefined;
+  readonly body: Buffer;
+}
+
+export type Page = (parts: OperatorParts, asked: Asked) => Answer | Promise<Answer>;
+
+function operator(parts: OperatorParts, { header, body }: Asked): Answer | Promise<Answer> {
+  const negotiated = negotiate({
+    contentType: header("content-type"),
+    accept: header("accept"),
+    messageContentType: header("message-content-type"),
+    messageAccept: header("message-accept"),
+  });
+  return "status" in negotiated ? text(negotiated.status, negotiated.message) : operatorCall(parts, negotiated, body);
+}
+
+/** What answers each endpoint; the compiler sees to it that none is forgotten. */
+export const pages: Readonly<Record<EndpointPath, Page>> = {
+  "/slave(1)/state": ({ view }) => json(stateText(view)),
+  "/slave(1)/health": () => text(200, ""),
+  "/slave(1)/health/details": ({ view }) => healthDetails(view),
+  "/slave(1)/flags": ({ view }) => flags(view),
+  "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
+  "/slave(1)/containers": ({ view }, { query }) => containers(view, query),
+  "/slave(1)/api/v1": operator,
+  "/files/browse": ({ files }, { query }) => browse(files, query),
+  "/files/read": ({ files }, { query }) => read(files, query),
+  "/files/download": ({ files }, { query }) => download(files, query),
+  "/files/debug": ({ files }) => debug(files),
+  "/metrics/snapshot": ({ view }, { query }) => metricsSnapshot(view, query),
+  "/metrics/prometheus": ({ view }) => prometheus(view),
+  "/system/stats.json": ({ view }) => systemStats(view),
+  "/logging/toggle": ({ logging }, { query }) => toggle(logging, query),
+  "/version": ({ view }) => json(jsonText(buildJson(view.build))),
+  "/profiler": () => text(400, "Profiling is not enabled: start the agent with NODE_OPTIONS=--inspect instead.\n"),
+  "/help": (_parts, { query, rest, header }) => help(rest, query, header("user-agent")),
+  "/__processes__": ({ view }) => processes(view),
+};

@@ -1,0 +1,73 @@
+import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
+
+const DELEGATE = "slave(1)";
+/** First segments that are processes of their own; everything else goes to the delegate. */
+const processes = new Set<string>([...endpoints.map(({ process }) => process), "memory-profiler"]);
+
+export interface Located {
+  readonly endpoint: Endpoint & { readonly path: EndpointPath };
+  /** The full path that was asked for, as libprocess sees it after delegation. */
+  readonly path: string;
+  /** What follows the endpoint's own path: empty, or beginning with `/`. */
+  readonly rest: string;
+}
+
+function decodeSegment(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The path as libprocess sees it: the first segment percent-decoded, no `/` at the end, what no process has given to
+ * `slave(1)`. undefined for a path that is refused (`/..`, not beginning with `/`, broken encoding).
+ */
+export function fullPath(pathname: string): string | undefined {
+  if (!pathname.startsWith("/") || pathname.includes("/..") || pathname.length > 8192) return undefined;
+  const [, first = "", ...others] = pathname.replace(/\/+$/, "").split("/");
+  const id = decodeSegment(first);
+  if (id === undefined) return undefined;
+  if (processes.has(id)) return `/${[id, ...others].join("/")}`;
+  return `/${[DELEGATE, first, ...others].join("/")}`.replace(/\/$/, "");
+}
+
+const exact = new Map<string, Endpoint>(
+  endpoints.flatMap((endpoint: Endpoint) =>
+    [endpoint.path, ...endpoint.aliases].map((path) => [path, endpoint] as const),
+  ),
+);
+const prefixes = [...exact].filter(([, endpoint]) => endpoint.below);
+
+/** The endpoint of a request's path (without query), or undefined: 404. */
+export function locate(pathname: string): Located | undefined {
+  const path = fullPath(pathname);
+  if (path === undefined) return undefined;
+  const found = exact.get(path);
+  if (found !== undefined) return { endpoint: found as Located["endpoint"], path, rest: "" };
+  for (const [prefix, endpoint] of prefixes) {
+    if (path.startsWith(`${prefix}/`))
+      return { endpoint: endpoint as Located["endpoint"], path, rest: path.slice(prefix.length) };
+  }
+  return undefined;
+}
+
+/**
+ * The endpoints that firewall rules disable. Mesos compares the path after delegation; here a rule that names any
+ * spelling of an endpoint (`/state`, `/slave(1)/state.json`) disables all of them, since they answer the same. `unknown`
+ * are paths that name none.
+ */
+export function disabledEndpoints(paths: readonly string[]): {
+  disabled: ReadonlySet<string>;
+  unknown: readonly string[];
+} {
+  const disabled = new Set<string>();
+  const unknown: string[] = [];
+  for (const path of paths) {
+    const located = locate(path);
+    if (located === undefined) unknown.push(path);
+    else disabled.add(located.endpoint.path);
+  }
+  return { disabled, unknown };
+}
