@@ -174,9 +174,9 @@ export interface Engine {
   stats(id: string): Promise<ContainerStats>;
   /** Whether a path exists inside the container, running or not. */
   pathExists(id: string, path: string): Promise<boolean>;
-  logs(id: string, options: LogOptions): Promise<AsyncGenerator<LogFrame>>;
+  logs(id: string, options: LogOptions): Promise<AsyncGenerator<LogFrame[]>>;
   /** Output of a running container from now on, for log drivers that cannot be read. */
-  attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame>>;
+  attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame[]>>;
   /** Runs a command inside; its output is dropped. `undefined`: not ended within the timeout. */
   exec(id: string, options: ExecOptions): Promise<{ exitCode: number | undefined; pid: number | undefined }>;
 

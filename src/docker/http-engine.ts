@@ -141,7 +141,7 @@ export class HttpEngine implements E.Engine {
     }
   }
 
-  async logs(id: string, options: E.LogOptions): Promise<AsyncGenerator<LogFrame>> {
+  async logs(id: string, options: E.LogOptions): Promise<AsyncGenerator<LogFrame[]>> {
     const { follow, timestamps, since, tty, signal } = options;
     const query = { stdout: true, stderr: true, follow, timestamps, since };
     const path = await this.#path(`/containers/${encodeURIComponent(id)}/logs`);
@@ -150,13 +150,13 @@ export class HttpEngine implements E.Engine {
     return this.#frames(path, "GET", { query, deadline, signal }, tty);
   }
 
-  async attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame>> {
+  async attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame[]>> {
     const query = { stream: true, logs: false, stdout: true, stderr: true };
     const path = await this.#path(`/containers/${encodeURIComponent(id)}/attach`);
     return this.#frames(path, "POST", { query, deadline: this.#deadlines.quick, signal }, tty);
   }
 
-  async #frames(path: string, method: string, options: CallOptions, tty: boolean): Promise<AsyncGenerator<LogFrame>> {
+  async #frames(path: string, method: string, options: CallOptions, tty: boolean): Promise<AsyncGenerator<LogFrame[]>> {
     const stream = await this.#transport.stream(method, path, options);
     return this.#reading(path, tty ? raw(stream) : demultiplex(stream));
   }
@@ -308,8 +308,8 @@ export class HttpEngine implements E.Engine {
 }
 
 /** A terminal's output is not multiplexed: all of it is stdout. */
-async function* raw(source: AsyncIterable<Uint8Array>): AsyncGenerator<LogFrame> {
-  for await (const chunk of source) yield { stream: "stdout", data: Buffer.from(chunk) };
+async function* raw(source: AsyncIterable<Uint8Array>): AsyncGenerator<LogFrame[]> {
+  for await (const chunk of source) yield [{ stream: "stdout", data: Buffer.from(chunk) }];
 }
 
 /** What moved between API versions. */

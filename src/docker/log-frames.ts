@@ -12,12 +12,13 @@ const LONGEST_FRAME = 16 * 1024 * 1024;
 
 /**
  * Takes apart the multiplexed stream of logs and attach: a header of eight bytes (stream number, three zeroes, length
- * as big-endian) before each frame. Throws an EngineError of kind `protocol` on anything else.
+ * as big-endian) before each frame. Yields the frames that arrived together. Throws an EngineError of kind `protocol` on anything else.
  */
-export async function* demultiplex(source: AsyncIterable<Uint8Array>): AsyncGenerator<LogFrame> {
+export async function* demultiplex(source: AsyncIterable<Uint8Array>): AsyncGenerator<LogFrame[]> {
   let pending: Buffer = Buffer.alloc(0);
   for await (const chunk of source) {
     pending = pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([pending, chunk]);
+    const frames: LogFrame[] = [];
     let offset = 0;
     while (pending.length - offset >= HEADER) {
       const length = pending.readUInt32BE(offset + 4);
@@ -30,8 +31,9 @@ export async function* demultiplex(source: AsyncIterable<Uint8Array>): AsyncGene
       offset += HEADER + length;
       // 3 is the daemon's own error in the stream.
       if (kind === 3) throw new EngineError("refused", data.toString("utf8"));
-      yield { stream: kind === 2 ? "stderr" : "stdout", data };
+      frames.push({ stream: kind === 2 ? "stderr" : "stdout", data });
     }
+    if (frames.length > 0) yield frames;
     pending = pending.subarray(offset);
   }
   // A cut frame at the end of a broken connection is fetched again from the last timestamp.

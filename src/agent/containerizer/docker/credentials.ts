@@ -1,0 +1,97 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf, messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { parseImage } from "../../../docker/image-reference.ts";
+import {
+  type AskHelper,
+  findCredential,
+  parseRegistryConfig,
+  type RegistryConfig,
+  registryAuthHeader,
+} from "../../../docker/registry-auth.ts";
+
+const LARGEST = 1024 * 1024;
+const NAMES = [".docker/config.json", ".dockercfg"] as const;
+
+export interface CredentialSources {
+  /** `--docker_config`, its JSON text. */
+  readonly dockerConfig: string | undefined;
+  /** The agent's home folder: credentials baked into the image. */
+  readonly home: string | undefined;
+  readonly askHelper: AskHelper;
+}
+
+/**
+ * The value of X-Registry-Auth for an image, from the first of these that knows its registry: `.docker/config.json` and
+ * `.dockercfg` in the sandbox (fetched URIs), `--docker_config`, the same two files in the agent's home folder.
+ * Undefined: nobody does, the pull is anonymous. A damaged file is named in the log and skipped.
+ */
+export async function registryAuth(
+  image: string,
+  sandbox: string,
+  sources: CredentialSources,
+  log: Logger,
+): Promise<string | undefined> {
+  const { registry } = parseImage(image);
+  for await (const { config, where } of configs(sandbox, sources, log)) {
+    try {
+      const credential = await findCredential(config, registry, sources.askHelper);
+      if (credential !== undefined) {
+        log.info(`Credentials for ${registry} from ${where}`);
+        return registryAuthHeader(credential);
+      }
+    } catch (error) {
+      log.warn(`Credentials for ${registry} in ${where} cannot be used: ${messageOf(error)}`);
+    }
+  }
+  return undefined;
+}
+
+async function* configs(
+  sandbox: string,
+  { dockerConfig, home }: CredentialSources,
+  log: Logger,
+): AsyncGenerator<{ config: RegistryConfig; where: string }> {
+  const parse = (text: string, where: string): { config: RegistryConfig; where: string }[] => {
+    try {
+      return [{ config: parseRegistryConfig(text, where), where }];
+    } catch (error) {
+      log.warn(messageOf(error));
+      return [];
+    }
+  };
+  const inFolder = async (folder: string): Promise<{ config: RegistryConfig; where: string }[]> => {
+    const found = [];
+    for (const name of NAMES) {
+      const path = join(folder, name);
+      const text = await readSmall(path).catch((error) => {
+        log.warn(`Cannot read ${path}: ${messageOf(error)}`);
+        return undefined;
+      });
+      if (text !== undefined) found.push(...parse(text, path));
+    }
+    return found;
+  };
+  yield* await inFolder(sandbox);
+  if (dockerConfig !== undefined) yield* parse(dockerConfig, "--docker_config");
+  if (home !== undefined) yield* await inFolder(home);
+}
+
+/** A file's text; undefined when there is none. A symbolic link or a file of more than 1 MB is refused. */
+async function readSmall(path: string): Promise<string | undefined> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const { size } = await handle.stat();
+      if (size > LARGEST) throw new Error(`it has ${size} bytes, more than ${LARGEST}`);
+      return await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import type { HostConfig } from "../../../docker/create-request.ts";
+import type { ContainerDetails, UpdateRequest } from "../../../docker/engine.ts";
+import type { Resource, Value_Scalar } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+
+const SHARES_PER_CPU = 1024;
+const LEAST_SHARES = 2;
+/** Linux refuses more. */
+const MOST_SHARES = 262_144;
+const PERIOD = 100_000;
+const LEAST_QUOTA = 1_000;
+const MEGABYTE = 1024 * 1024;
+const LEAST_MEMORY = 32 * MEGABYTE;
+
+/** The sum of all scalars of that name; undefined when there is none. */
+export function scalarOf(resources: readonly Resource[], name: string): number | undefined {
+  const values = resources.filter((one) => one.name === name && one.scalar !== undefined);
+  return values.length === 0 ? undefined : values.reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
+}
+
+/** All ranges of that name, bounds inclusive. */
+export function rangesOf(resources: readonly Resource[], name: string): { begin: number; end: number }[] {
+  const ranges = resources.filter((one) => one.name === name).flatMap((one) => one.ranges?.range ?? []);
+  return ranges.map(({ begin, end }) => ({ begin: Number(begin), end: Number(end) }));
+}
+
+export interface ResourceContext {
+  /** `--cgroups_enable_cfs` */
+  readonly cfs: boolean;
+  /** Bytes of the host, for the OOM score of burstable tasks. */
+  readonly hostMemory: number;
+}
+
+type Settings = Pick<
+  HostConfig,
+  "CpuShares" | "CpuPeriod" | "CpuQuota" | "Memory" | "MemoryReservation" | "OomScoreAdj"
+>;
+type Limits = Readonly<Record<string, Pick<Value_Scalar, "value">>>;
+
+/** CPU and memory settings for requests and limits, as `docker run` of Mesos 1.11 gets them (§7.3). */
+export function resourceSettings(resources: readonly Resource[], limits: Limits, context: ResourceContext): Settings {
+  return { ...cpuSettings(resources, limits, context.cfs), ...memorySettings(resources, limits, context.hostMemory) };
+}
+
+function cpuSettings(resources: readonly Resource[], limits: Limits, cfs: boolean): Settings {
+  const cpus = scalarOf(resources, "cpus");
+  const limit = limits["cpus"]?.value ?? (cfs ? cpus : undefined);
+  const shares = cpus === undefined ? undefined : Math.floor(SHARES_PER_CPU * cpus);
+  return {
+    ...(shares === undefined ? {} : { CpuShares: Math.min(Math.max(shares, LEAST_SHARES), MOST_SHARES) }),
+    ...(limit === undefined || !Number.isFinite(limit)
+      ? {}
+      : { CpuPeriod: PERIOD, CpuQuota: Math.max(Math.floor(PERIOD * limit), LEAST_QUOTA) }),
+  };
+}
+
+function memorySettings(resources: readonly Resource[], limits: Limits, hostMemory: number): Settings {
+  const request = scalarOf(resources, "mem");
+  const bytes = (megabytes: number): number => Math.max(Math.floor(megabytes * MEGABYTE), LEAST_MEMORY);
+  const limit = limits["mem"]?.value;
+  if (limit === undefined) return request === undefined ? {} : { Memory: bytes(request) };
+  const burst = request !== undefined && request < limit;
+  return {
+    ...(Number.isFinite(limit) ? { Memory: bytes(limit) } : {}),
+    ...(request === undefined ? {} : { MemoryReservation: bytes(request) }),
+    ...(burst && hostMemory > 0 ? { OomScoreAdj: oomScore(bytes(request), hostMemory) } : {}),
+  };
+}
+
+/** The less a burstable task asked for, the sooner it goes: 3 to 999, as Mesos 1.11 bounds it. */
+function oomScore(request: number, hostMemory: number): number {
+  return Math.min(Math.max(Math.floor(1000 - (1000 * request) / hostMemory), 3), 999);
+}
+
+/**
+ * What `docker update` must change; undefined when nothing. The memory limit is only ever raised (§7.8). Swap follows
+ * a raised limit, since the daemon refuses a limit above it.
+ */
+export function updateRequest(settings: Settings, now: ContainerDetails): UpdateRequest | undefined {
+  const { CpuShares, CpuPeriod, CpuQuota, Memory, MemoryReservation } = settings;
+  const raise = Memory !== undefined && now.memory > 0 && Memory > now.memory ? Memory : undefined;
+  const swap = raise !== undefined && now.memorySwap >= 0 && now.memorySwap < raise * 2 ? raise * 2 : undefined;
+  const request: UpdateRequest = {
+    ...(CpuShares !== undefined && CpuShares !== now.cpuShares ? { CpuShares } : {}),
+    ...(CpuQuota !== undefined && CpuPeriod !== undefined && CpuQuota !== now.cpuQuota ? { CpuPeriod, CpuQuota } : {}),
+    ...(raise === undefined ? {} : { Memory: raise }),
+    ...(swap === undefined || now.memorySwap === -1 ? {} : { MemorySwap: swap }),
+    ...(MemoryReservation === undefined ? {} : { MemoryReservation }),
+  };
+  return Object.keys(request).length === 0 ? undefined : request;
+}

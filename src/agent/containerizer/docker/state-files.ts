@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeAtomic } from "../../../base/durable.ts";
+import { codeOf } from "../../../base/errors.ts";
+import { cursorSchema, type OutputCursor } from "./output-cursor.ts";
+import { type ContainerEnd, endSchema } from "./termination.ts";
+
+/**
+ * What must outlive the agent and its container, besides the labels:
+ *
+ *   <state directory>/
+ *     agent-key                 random, whose containers these are
+ *     containers/<container id>/
+ *       output.json             how far the logs are in the sandbox
+ *       stop.json               when the container must be dead
+ *       end.json                how it ended
+ */
+const stopSchema = z.object({
+  /** Milliseconds since the epoch. */
+  askedAt: z.number(),
+  deadline: z.number(),
+});
+export type StopRequest = z.infer<typeof stopSchema>;
+
+export class StateFiles {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The key of this work_dir, made on first use. */
+  async agentKey(): Promise<string> {
+    const path = join(this.#folder, "agent-key");
+    const known = await readText(path);
+    if (known !== undefined && known.trim() !== "") return known.trim();
+    const key = randomUUID();
+    await writeAtomic(path, key, { mode: 0o600 });
+    return key;
+  }
+
+  cursor(containerId: string): Promise<OutputCursor | undefined> {
+    return this.#read(containerId, "output.json", cursorSchema);
+  }
+
+  /** Not synced: it only has to outlive the process. */
+  async saveCursor(containerId: string, cursor: OutputCursor): Promise<void> {
+    await writeAtomic(this.#path(containerId, "output.json"), JSON.stringify(cursor), { sync: false });
+  }
+
+  stop(containerId: string): Promise<StopRequest | undefined> {
+    return this.#read(containerId, "stop.json", stopSchema);
+  }
+
+  async saveStop(containerId: string, stop: StopRequest): Promise<void> {
+    await writeAtomic(this.#path(containerId, "stop.json"), JSON.stringify(stop));
+  }
+
+  end(containerId: string): Promise<ContainerEnd | undefined> {
+    return this.#read(containerId, "end.json", endSchema);
+  }
+
+  async saveEnd(containerId: string, end: ContainerEnd): Promise<void> {
+    await writeAtomic(this.#path(containerId, "end.json"), JSON.stringify(end));
+  }
+
+  async forget(containerId: string): Promise<void> {
+    await rm(join(this.#folder, "containers", containerId), { recursive: true, force: true });
+  }
+
+  /** Container ids that have files here. */
+  async known(): Promise<string[]> {
+    const folder = join(this.#folder, "containers");
+    await mkdir(folder, { recursive: true });
+    return readdir(folder);
+  }
+
+  #path(containerId: string, name: string): string {
+    if (!/^[A-Za-z0-9._-]+$/.test(containerId)) throw new Error(`'${containerId}' is not a container id`);
+    return join(this.#folder, "containers", containerId, name);
+  }
+
+  /** Undefined when missing or damaged: everything here can be done without. */
+  async #read<T>(containerId: string, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const text = await readText(this.#path(containerId, name));
+    if (text === undefined) return undefined;
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
