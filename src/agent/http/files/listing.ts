@@ -17,15 +17,16 @@ export interface ListedFile {
   readonly gid: string;
 }
 
-const TYPES: Readonly<Record<number, string>> = {
-  26411: "s",
-  21609: "l",
-  16807: "-",
-  14406: "b",
-  9604: "d",
-  4802: "c",
-  2401: "p",
-};
+/** Pairs, not an object: the linter's fix for numeric keys gets octal ones wrong. */
+const TYPES = new Map([
+  [0o140000, "s"],
+  [0o120000, "l"],
+  [0o100000, "-"],
+  [0o060000, "b"],
+  [0o040000, "d"],
+  [0o020000, "c"],
+  [0o010000, "p"],
+]);
 
 /** A mode as `ls -l` shows it. */
 export function modeText(mode: number): string {
@@ -35,7 +36,7 @@ export function modeText(mode: number): string {
     return (mode & mask) === 0 ? letter.toUpperCase() : letter;
   };
   return (
-    (TYPES[mode & 0o170000] ?? "?") +
+    (TYPES.get(mode & 0o170000) ?? "?") +
     bit(0o400, "r") +
     bit(0o200, "w") +
     execute(0o100, 0o4000, "s") +

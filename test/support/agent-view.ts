@@ -1,0 +1,129 @@
+import { create } from "@bufbuild/protobuf";
+import type { AgentView } from "../../src/agent/http/view.ts";
+import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../../src/agent/model/records.ts";
+import { parseAttributes } from "../../src/mesos/attributes.ts";
+import {
+  AgentInfoSchema,
+  ContainerStatusSchema,
+  ExecutorInfoSchema,
+  FrameworkInfoSchema,
+  ResourceStatisticsSchema,
+  TaskInfoSchema,
+  TaskSchema,
+  TaskState,
+} from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { parseResources } from "../../src/mesos/resources-text.ts";
+
+const frameworkId = "framework-1";
+
+function taskRecord(taskId: string): TaskRecord {
+  const resources = parseResources("cpus:0.1;mem:32").allocatedTo("*").toMessages();
+  const common = { name: taskId, taskId: { value: taskId }, agentId: { value: "agent-1" }, resources };
+  return {
+    taskId,
+    frameworkId,
+    task: create(TaskSchema, {
+      ...common,
+      frameworkId: { value: frameworkId },
+      state: TaskState.TASK_RUNNING,
+      statuses: [{ taskId: { value: taskId }, state: TaskState.TASK_RUNNING, timestamp: 1_700_000_000.5 }],
+    }),
+    info: create(TaskInfoSchema, { ...common, command: { value: "sleep 1000" } }),
+    group: undefined,
+    modern: true,
+    bucket: "launched",
+    kill: undefined,
+  };
+}
+
+function executorRecord(taskId: string, index: number): ExecutorRecord {
+  return {
+    executorId: taskId,
+    frameworkId,
+    info: create(ExecutorInfoSchema, {
+      executorId: { value: taskId },
+      frameworkId: { value: frameworkId },
+      name: `Command Executor (Task: ${taskId}) (Command: sh -c 'sleep 1000')`,
+      source: taskId,
+      command: { value: "/bin/sleep" },
+    }),
+    containerId: `container-${index + 1}`,
+    directory: `/var/lib/mesos/slaves/agent-1/frameworks/${frameworkId}/executors/${taskId}/runs/container-${index + 1}`,
+    kind: "command",
+    state: "RUNNING",
+    containerizer: undefined,
+    pid: undefined,
+    tasks: new Map([[taskId, taskRecord(taskId)]]),
+    completed: [],
+    everDelivered: true,
+    since: 1_700_000_000_000,
+  };
+}
+
+function framework(tasks: number): FrameworkRecord {
+  const names = Array.from({ length: tasks }, (_, index) => `task-${index}`);
+  return {
+    frameworkId,
+    info: create(FrameworkInfoSchema, { name: "marathon", user: "root", id: { value: frameworkId }, checkpoint: true }),
+    pid: undefined,
+    state: "RUNNING",
+    executors: new Map(names.map((name, index) => [name, executorRecord(name, index)])),
+    pending: new Map(),
+    completedExecutors: [],
+  };
+}
+
+/** An agent with one framework and that many running command tasks, as its pages see it. */
+export function agentView({ tasks }: { readonly tasks: number }): AgentView {
+  const frameworks = [framework(tasks)];
+  const total = parseResources("cpus:8;mem:1024;disk:2048;ports:[31000-32000]");
+  const info = create(AgentInfoSchema, {
+    hostname: "node-1",
+    id: { value: "agent-1" },
+    attributes: parseAttributes("rack:2;zone:a"),
+  });
+  return {
+    snapshot: () => ({
+      phase: "RUNNING",
+      info,
+      pid: "slave(1)@10.0.0.1:5051",
+      startTime: 1_700_000_000_000,
+      capabilities: ["MULTI_ROLE"],
+      total,
+      masterHostname: undefined,
+      drain: undefined,
+      frameworks,
+      completedFrameworks: [],
+      operations: [],
+    }),
+    usage: async () => [
+      {
+        frameworkId,
+        executorId: "task-0",
+        executorName: "Command Executor",
+        source: "task-0",
+        containerId: "container-1",
+        statistics: create(ResourceStatisticsSchema, {
+          timestamp: 1_700_000_000.25,
+          cpusUserTimeSecs: 1.5,
+          memRssBytes: 9_007_199_254_740_991n,
+        }),
+        status: create(ContainerStatusSchema, { executorPid: 42 }),
+      },
+    ],
+    flags: new Map([["port", "5051"]]),
+    build: { version: "1.11.0", buildTime: 1_600_000_000_000, buildUser: "builder" },
+    logDir: undefined,
+    externalLogFile: undefined,
+    metrics: async () =>
+      new Map([
+        ["system/cpus_total", 2],
+        ["slave/tasks_running", tasks],
+      ]),
+    prometheus: async () => "",
+    troubles: () => new Map(),
+    log: { verbosity: 0 },
+    processes: () => ["slave(1)", "files"],
+    system: () => ({ load: [0.1, 0.2, 0.3], cpus: 2, memoryTotal: 4_000_000_000, memoryFree: 1_000_000_000 }),
+  };
+}
