@@ -6,14 +6,22 @@ import {
   ExecutorInfo_TypeSchema,
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { toJson } from "../../mesos/json.ts";
-import { type Json, jsonText } from "../../mesos/json-text.ts";
+import type { Json } from "../../mesos/json-text.ts";
 import { reservationRole } from "../../mesos/reservations.ts";
-import { Resources } from "../../mesos/resources.ts";
+import type { Resources } from "../../mesos/resources.ts";
 import { resourcesSummary } from "../../mesos/resources-text.ts";
 import { frameworkCan } from "../../mesos/states.ts";
 import { allocated, type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
-import { allocatedRole, type JsonObject, labelsJson, queuedTaskJson, resourcesJson, taskJson } from "./task-json.ts";
+import { sumOf } from "./sums.ts";
+import {
+  allocatedRole,
+  type JsonObject,
+  labelsJson,
+  messageJson,
+  queuedTaskJson,
+  resourcesJson,
+  taskJson,
+} from "./task-json.ts";
 import type { AgentSnapshot, AgentView, BuildFacts } from "./view.ts";
 
 const seconds = (milliseconds: number): number => milliseconds / 1000;
@@ -82,11 +90,11 @@ function byRole(resources: Resources, show: (part: Resources) => Json): JsonObje
 }
 
 const full = (resources: Resources): Json =>
-  resources.toMessages("endpoint").map((resource) => toJson(ResourceSchema, resource, { names: "v0" }));
+  resources.toMessages("endpoint").map((resource) => messageJson(ResourceSchema, resource));
 
 function resourcesPart({ total, frameworks }: AgentSnapshot): JsonObject {
   const used = [...frameworks].flatMap(({ executors }) => [...executors.values()].flatMap(allocated));
-  const taken = Resources.of(used).unallocated();
+  const taken = sumOf(used);
   return {
     resources: summary(total),
     reserved_resources: byRole(total, summary),
@@ -113,9 +121,9 @@ export function stateJson(
     hostname: info.hostname,
     capabilities: snapshot.capabilities,
   };
-  if (info.domain !== undefined) shown["domain"] = toJson(AgentInfoSchema, info, { names: "v0" })["domain"] ?? null;
+  if (info.domain !== undefined) shown["domain"] = messageJson(AgentInfoSchema, info)["domain"] ?? null;
   if (drain !== undefined) {
-    shown["drain_config"] = toJson(DrainConfigSchema, drain.config, { names: "v0" });
+    shown["drain_config"] = messageJson(DrainConfigSchema, drain.config);
     shown["estimated_drain_start_time_seconds"] = Math.trunc(seconds(drain.since));
   }
   Object.assign(shown, resourcesPart(snapshot));
@@ -129,4 +137,4 @@ export function stateJson(
   return shown;
 }
 
-export const stateText = (view: AgentView): string => jsonText(stateJson(view));
+export const stateText = (view: AgentView): string => JSON.stringify(stateJson(view));

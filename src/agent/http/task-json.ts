@@ -1,3 +1,4 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { has } from "../../mesos/codec.ts";
 import {
   type CommandInfo,
@@ -15,21 +16,36 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { toJson } from "../../mesos/json.ts";
 import type { Json } from "../../mesos/json-text.ts";
-import { Resources } from "../../mesos/resources.ts";
-import { resourcesSummary } from "../../mesos/resources-text.ts";
 import { stateName } from "../../mesos/states.ts";
+import { summaryOf } from "./sums.ts";
 
 /** Tasks as /state shows them (mesos-agent-behaviour §9.3). Keys stand in the order of Mesos 1.11. */
 export type JsonObject = { [key: string]: Json };
 
-const v0 = { names: "v0" } as const;
-
-export const labelsJson = (labels: readonly Label[]): Json => labels.map((label) => toJson(LabelSchema, label, v0));
-
-/** The flat object of resources. A kind that cannot be summed (broken on the wire) is left out, never a 500. */
-export function resourcesJson(resources: readonly Resource[]): JsonObject {
-  return { ...resourcesSummary(Resources.of(resources)) };
+interface RawJSON {
+  rawJSON(text: string): Json;
 }
+
+/**
+ * The tree with 64-bit integers as JSON.stringify prints them without help. A replacer, called for each of the many
+ * thousand values of a large state, would cost more than everything else.
+ */
+function printable(value: Json): Json {
+  if (typeof value === "bigint") return (JSON as unknown as RawJSON).rawJSON(String(value));
+  if (Array.isArray(value)) return value.map(printable);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value as JsonObject).map(([key, item]) => [key, printable(item)]));
+}
+
+/** A message as /state shows it: names of v0, ready for JSON.stringify. */
+export function messageJson<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonObject {
+  return printable(toJson(schema, message, { names: "v0" })) as JsonObject;
+}
+
+export const labelsJson = (labels: readonly Label[]): Json => labels.map((label) => messageJson(LabelSchema, label));
+
+/** The flat object of resources. */
+export const resourcesJson = (resources: readonly Resource[]): JsonObject => summaryOf(resources);
 
 /** The role that resources are allocated to; Mesos allows one for all of a task's. */
 export const allocatedRole = (resources: readonly Resource[]): string | undefined =>
@@ -39,7 +55,7 @@ function statusJson(status: TaskStatus): JsonObject {
   const shown: JsonObject = { state: stateName(status.state), timestamp: status.timestamp };
   if (status.labels !== undefined) shown["labels"] = labelsJson(status.labels.labels);
   if (status.containerStatus !== undefined)
-    shown["container_status"] = toJson(ContainerStatusSchema, status.containerStatus, v0);
+    shown["container_status"] = messageJson(ContainerStatusSchema, status.containerStatus);
   if (has(status, "healthy")) shown["healthy"] = status.healthy;
   return shown;
 }
@@ -65,15 +81,15 @@ export function taskJson(task: Task): JsonObject {
   if (has(task, "user")) shown["user"] = task.user;
   // 0.24 always has the array, 1.x only when there are labels; scrapers of either find it.
   shown["labels"] = labelsJson(task.labels?.labels ?? []);
-  if (task.discovery !== undefined) shown["discovery"] = toJson(DiscoveryInfoSchema, task.discovery, v0);
-  if (task.container !== undefined) shown["container"] = toJson(ContainerInfoSchema, task.container, v0);
-  if (task.healthCheck !== undefined) shown["health_check"] = toJson(HealthCheckSchema, task.healthCheck, v0);
+  if (task.discovery !== undefined) shown["discovery"] = messageJson(DiscoveryInfoSchema, task.discovery);
+  if (task.container !== undefined) shown["container"] = messageJson(ContainerInfoSchema, task.container);
+  if (task.healthCheck !== undefined) shown["health_check"] = messageJson(HealthCheckSchema, task.healthCheck);
   return shown;
 }
 
 /** Environment values of type SECRET hold a reference, or the secret itself: its value is not shown. */
 function commandJson(command: CommandInfo): Json {
-  const shown = toJson(CommandInfoSchema, command, v0);
+  const shown = messageJson(CommandInfoSchema, command);
   const environment = shown["environment"] as { variables?: readonly JsonObject[] } | undefined;
   if (environment?.variables === undefined) return shown;
   const variables = environment.variables.map((variable) => {
@@ -95,6 +111,6 @@ export function queuedTaskJson(info: TaskInfo): JsonObject {
   if (role !== undefined) shown["role"] = role;
   if (info.command !== undefined) shown["command"] = commandJson(info.command);
   if (info.executor !== undefined) shown["executor_id"] = info.executor.executorId?.value ?? "";
-  if (info.discovery !== undefined) shown["discovery"] = toJson(DiscoveryInfoSchema, info.discovery, v0);
+  if (info.discovery !== undefined) shown["discovery"] = messageJson(DiscoveryInfoSchema, info.discovery);
   return shown;
 }
