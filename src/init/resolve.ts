@@ -32,8 +32,8 @@ export interface ResolveInput {
   ) => { readonly address: string; readonly from: string } | undefined;
   /** Variables that other programs read (flag tables), beside those of init's own table. */
   readonly otherVariables?: readonly string[];
-  /** Those of them that hold secrets. */
-  readonly otherSecrets?: ReadonlySet<string>;
+  /** Those of them that may hold secrets, with what may be shown of a value. */
+  readonly otherSecrets?: ReadonlyMap<string, (value: string) => string>;
 }
 
 export interface Resolution {
@@ -94,7 +94,7 @@ class Resolver {
     this.settings.set(variable.name, { name: variable.name, value, origin, shown, ...(note ? { note } : {}) });
   }
 
-  #originOf(name: string): Origin {
+  originOf(name: string): Origin {
     return this.#input.sourced?.has(name) ? "init file" : "environment";
   }
 
@@ -105,7 +105,7 @@ class Resolver {
   /** What the user said about `variable`, by any of its names. */
   fromUser(variable: Variable): void {
     const value = this.given(variable.name);
-    if (value !== undefined) this.set(variable, value, this.#originOf(variable.name));
+    if (value !== undefined) this.set(variable, value, this.originOf(variable.name));
     for (const old of variable.formerly ?? []) this.#fromOldName(variable, old);
     for (const slip of variable.slips ?? []) this.#fromSlip(variable, slip);
     if (variable.mask !== undefined) this.fromFile(variable.name);
@@ -121,7 +121,7 @@ class Resolver {
       this.#fail(`${old}=${value} and ${variable.name}=${now} differ`, `they are one setting: unset ${old}`);
     }
     this.removed.push(old);
-    this.set(variable, value, this.#originOf(old), `as ${old}`);
+    this.set(variable, value, this.originOf(old), `as ${old}`);
   }
 
   #fromSlip(variable: Variable, slip: string): void {
@@ -133,7 +133,7 @@ class Resolver {
       return;
     }
     this.warnings.push(`${slip} is taken as ${variable.name}: write ${variable.name}`);
-    this.set(variable, value, this.#originOf(slip), `as ${slip}`);
+    this.set(variable, value, this.originOf(slip), `as ${slip}`);
   }
 
   /** NAME_FILE: the content of the file, one newline at its end set aside. */
@@ -148,7 +148,7 @@ class Resolver {
     }
     try {
       const value = this.#input.readFile(path).replace(/\r?\n$/, "");
-      this.set({ name, mask: hideAll }, value, this.#originOf(source), `content of ${path}`);
+      this.set({ name, mask: hideAll }, value, this.originOf(source), `content of ${path}`);
     } catch (error) {
       this.#fail(`${source}: ${(error as Error).message}`, "mount the file, readable by root");
     }
@@ -202,8 +202,11 @@ class Resolver {
 export function resolve(input: ResolveInput): Resolution {
   const resolver = new Resolver(input);
   for (const variable of variables) resolver.fromUser(variable);
-  for (const name of input.otherSecrets ?? []) {
-    if (!variables.some((variable) => variable.name === name)) resolver.fromFile(name);
+  for (const [name, mask] of input.otherSecrets ?? []) {
+    if (variables.some((variable) => variable.name === name)) continue;
+    const value = resolver.given(name);
+    if (value !== undefined) resolver.set({ name, mask }, value, resolver.originOf(name));
+    resolver.fromFile(name);
   }
   const host = input.environment["HOST"];
   if (!resolver.settings.has("PARENT_HOST") && host)

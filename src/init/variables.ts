@@ -1,4 +1,5 @@
-import { hideAll, hideUrlPassword } from "../config/flag.ts";
+import { hideUrlPassword } from "../config/flag.ts";
+import { hideUnlessPath } from "./known-variables.ts";
 
 /** What ENVIRONMENT chooses. `prod` and `dev` are short for two of them; anything else behaves as `local`. */
 export type Profile = "local" | "production" | "development" | "debug";
@@ -116,19 +117,19 @@ export const variables: readonly Variable[] = [
     name: "MESOS_CREDENTIAL",
     group: "mesos",
     summary: "The agent's principal and secret, or the path of a file with them.",
-    mask: (value) => (value.startsWith("/") || value.startsWith("file://") ? value : hideAll()),
+    mask: hideUnlessPath,
   },
   {
     name: "MESOS_HTTP_CREDENTIALS",
     group: "mesos",
     summary: "Who may use the agent's HTTP endpoints, or the path of a file with them.",
-    mask: (value) => (value.startsWith("/") || value.startsWith("file://") ? value : hideAll()),
+    mask: hideUnlessPath,
   },
   {
     name: "MESOS_DOCKER_CONFIG",
     group: "mesos",
     summary: "Registry credentials as JSON, or the path of a file with them.",
-    mask: (value) => (value.startsWith("/") || value.startsWith("file://") ? value : hideAll()),
+    mask: hideUnlessPath,
   },
   {
     name: "GLOG_max_log_size",

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { agentFlags, agentVariables } from "../agent/flags/table.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { localAddress } from "../init/address.ts";
 import { bootBlock } from "../init/boot-block.ts";
 import { dryRunJson, dryRunText } from "../init/dry-run.ts";
 import { changesOf, encodeChanges } from "../init/environment.ts";
+import { libprocessVariables, variablesOfFlags } from "../init/known-variables.ts";
 import { pathsBelow } from "../init/paths.ts";
 import { type Plan, planOf } from "../init/plan.ts";
 import { type Environment, type Resolution, resolve } from "../init/resolve.ts";
@@ -66,6 +68,7 @@ async function resolveAll(): Promise<Resolved> {
     root,
     readFile: (path) => readFileSync(path, "utf8"),
     localAddress: (master) => localAddress(networkInterfaces(), routeTable(), master),
+    ...variablesOfFlags("MESOS_", agentFlags, [...agentVariables, ...libprocessVariables]),
   });
   const passwd = passwdText();
   const plan = planOf(resolution, paths, {

@@ -1,0 +1,60 @@
+/**
+ * `npm run build`: one bundle per program of src/main into dist/. Small and quick to start: every import is inside, minified
+ * but with its names, so that a stack trace can be read. `--watch-free`, no source maps in the file: they lie beside it with
+ * `--sourcemap` only.
+ *
+ *   node tools/build.ts [--sourcemap] [--out FOLDER]
+ */
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { build } from "esbuild";
+
+const root = resolve(import.meta.dirname, "..");
+const main = join(root, "src/main");
+
+/** The programs: every file of src/main but tests. */
+export const programs = (): string[] =>
+  readdirSync(main)
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .map((name) => name.slice(0, -".ts".length));
+
+// Libraries in CommonJS want `require`, and some __dirname, which a module does not have.
+const banner = [
+  'import { createRequire as __createRequire } from "node:module";',
+  "const require = __createRequire(import.meta.url);",
+  "const __filename = import.meta.filename;",
+  "const __dirname = import.meta.dirname;",
+].join("");
+
+/** Builds every program into `out`, each on its own: sharing chunks would cost files to open at every start. */
+export async function buildAll(out: string, options: { readonly sourcemap: boolean }): Promise<void> {
+  rmSync(out, { recursive: true, force: true });
+  await build({
+    entryPoints: programs().map((name) => join(main, `${name}.ts`)),
+    outdir: out,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    minify: true,
+    keepNames: true,
+    sourcemap: options.sourcemap ? "external" : false,
+    legalComments: "none",
+    banner: { js: banner },
+    logLevel: "warning",
+    absWorkingDir: root,
+  });
+  // Node reads the type of a module from the nearest package.json.
+  writeFileSync(join(out, "package.json"), '{ "type": "module" }\n');
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: { sourcemap: { type: "boolean", default: false }, out: { type: "string" } },
+  });
+  const out = resolve(values.out ?? join(root, "dist"));
+  await buildAll(out, { sourcemap: values.sourcemap });
+  for (const name of readdirSync(out).sort())
+    console.log(`${String(Math.ceil(statSync(join(out, name)).size / 1024)).padStart(6)} KB  ${name}`);
+}
