@@ -57,7 +57,7 @@ export interface MesosContainerizerOptions {
   readonly identities?: Identities;
 }
 
-/** Milliseconds that launches of a killed predecessor are waited for. */
+/** Milliseconds that launches of a killed agent or launcher are waited for. */
 const PREDECESSOR = 10_000;
 /** Resource names whose sums are reported as limits. */
 const scalarOf = (resources: readonly Resource[], name: string): number | undefined => {
@@ -111,6 +111,7 @@ export class MesosContainerizer implements Containerizer {
       architecture: options.architecture,
       mark: this.#folder.owner,
       launching: this.#folder.launching,
+      quiet: () => predecessorDone(clock, this.#folder.launching, PREDECESSOR),
       already: (id) => this.#folder.processes(id),
       shimLost: (id) => this.#supervision.shimLost(id),
     });

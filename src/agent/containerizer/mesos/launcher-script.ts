@@ -57,7 +57,8 @@ sub own_start {
 sub become {
   my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $control, $file, $argv, $environment) = @_;
   my $fail = sub { syswrite($problem, ($! + 0) . " $_[0]: $!"); leave(127) };
-  $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM);
+  # Perl itself ignores SIGFPE.
+  $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM FPE);
   syscall($SETSID);
   for my $path (@$control) {
     sysopen(my $members, $path, 01) or $fail->("open $path");
@@ -99,6 +100,7 @@ sub become {
   }
   $! = $reason;
   syswrite(STDERR, "Failed to execute '$file': $!\n");
+  $! = $reason;
   $fail->("execute '$file'");
 }
 

@@ -42,33 +42,39 @@ export interface LauncherOptions {
   /** What the container's folder already says, asked before a launch is repeated. */
   readonly already: (id: string) => Started | undefined;
   readonly shimLost: (id: string, status: number) => void;
+  /** Resolves when no process holds the pipe `launching` open any more. */
+  readonly quiet: () => Promise<unknown>;
 }
 
 interface Pending {
   readonly frame: Buffer;
   readonly kind: "start" | "run";
-  attempts: number;
+  /** The launcher that has it. */
+  sentTo: ChildProcess | undefined;
   readonly answer: (answer: Answer) => void;
   readonly fail: (error: Error) => void;
 }
 
-/** A request is repeated this often when launchers die under it. */
-const MOST_ATTEMPTS = 3;
+/** So many launchers in a row may die without a single answer before their requests are given up. */
+const MOST_FRUITLESS = 3;
 /** Longer lines than this are not answers. */
 const LONGEST_LINE = 16 * 1024;
 
 /**
  * The long-lived launcher process, started when first needed and again when it died. A request is answered once: when a
- * launcher dies, its answers are read until every shim that it was starting has closed the pipe, so what is then
- * unanswered did not happen and is asked again.
+ * launcher died, every shim that it was starting is waited for (`quiet`), so a start that is then unanswered did not
+ * happen and is asked again. A command that it ran still answers by itself; when the pipe ends, it will not.
  */
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #pending = new Map<string, Pending>();
   readonly #backoff = new Backoff({ initial: 50, maximum: 5_000 });
   #process: ChildProcess | undefined;
+  /** A launcher died and the next one is not started yet. */
+  #isBetween = false;
   #restart: Timer | undefined;
   #closed = false;
+  #fruitless = 0;
   #trouble: string | undefined;
 
   constructor(options: LauncherOptions) {
@@ -140,14 +146,14 @@ export class Launcher {
         use(value);
       };
     };
-    const pending: Pending = { frame, kind, attempts: 0, answer: settle(resolve), fail: settle(reject) };
+    const pending: Pending = { frame, kind, sentTo: undefined, answer: settle(resolve), fail: settle(reject) };
     this.#pending.set(id, pending);
-    if (this.#process === undefined && this.#restart === undefined) this.#begin();
-    else if (this.#process !== undefined) this.#send(this.#process, pending);
+    if (this.#process !== undefined) this.#send(this.#process, pending);
+    else if (!this.#isBetween) this.#begin();
   }
 
   #send(child: ChildProcess, pending: Pending): void {
-    pending.attempts++;
+    pending.sentTo = child;
     child.stdin?.write(pending.frame);
   }
 
@@ -174,10 +180,9 @@ export class Launcher {
     child.stdin.on("error", () => undefined);
     child.stderr.setEncoding("utf8").on("data", (text: string) => log.warn(`launcher: ${text.trim().slice(0, 500)}`));
     this.#readAnswers(child);
-    child.on("close", (code, signal) => {
-      if (child.pid !== undefined) this.#ended(child, signal ?? `exit status ${code}`);
-    });
-    for (const pending of this.#pending.values()) this.#send(child, pending);
+    child.on("exit", (code, signal) => void this.#ended(child, signal ?? `exit status ${code}`));
+    child.on("close", () => this.#askAgain(child, "run"));
+    this.#sendWaiting(child);
   }
 
   #readAnswers(child: ChildProcess): void {
@@ -193,28 +198,44 @@ export class Launcher {
   #handle(answer: Answer | undefined, line: string): void {
     if (answer === undefined) return this.#options.log.warn(`launcher: unknown answer ${line.slice(0, 200)}`);
     this.#trouble = undefined;
+    this.#fruitless = 0;
     this.#backoff.reset();
     const pending = this.#pending.get(answer.id);
     if (pending !== undefined) pending.answer(answer);
     else if (answer.kind === "shim lost") this.#options.shimLost(answer.id, answer.status);
   }
 
-  /** Both the process and every shim that was starting are done with the pipe. */
-  #ended(child: ChildProcess, how: string): void {
-    if (this.#process !== child) return;
+  async #ended(child: ChildProcess, how: string): Promise<void> {
     this.#process = undefined;
     if (this.#closed) return;
-    this.#options.log.warn(`The launcher ended (${how}); ${this.#pending.size} launches are repeated`);
+    this.#isBetween = true;
+    this.#fruitless++;
+    this.#options.log.warn(`The launcher ended (${how}); what it was starting is started again`);
+    await this.#options.quiet();
     for (const [id, pending] of [...this.#pending]) {
       const started = pending.kind === "start" ? this.#options.already(id) : undefined;
       if (started !== undefined) pending.answer({ kind: "started", id, ...started });
-      else if (pending.attempts >= MOST_ATTEMPTS) pending.fail(new NotStarted(0, `the launcher ended (${how})`));
+      else if (this.#fruitless >= MOST_FRUITLESS) pending.fail(new NotStarted(0, `the launcher ended (${how})`));
     }
-    if (this.#pending.size === 0) return;
+    this.#askAgain(child, "start");
     this.#restart = this.#options.clock.after(this.#backoff.next(), () => {
-      this.#restart = undefined;
-      this.#begin();
+      this.#isBetween = false;
+      if (this.#pending.size > 0) this.#begin();
     });
+  }
+
+  /** What `child` has not answered goes to the next launcher. */
+  #askAgain(child: ChildProcess, kind: Pending["kind"]): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.kind === kind && pending.sentTo === child) pending.sentTo = undefined;
+    }
+    if (this.#closed || this.#isBetween || this.#pending.size === 0) return;
+    if (this.#process !== undefined) this.#sendWaiting(this.#process);
+    else this.#begin();
+  }
+
+  #sendWaiting(child: ChildProcess): void {
+    for (const pending of this.#pending.values()) if (pending.sentTo === undefined) this.#send(child, pending);
   }
 
   #giveUp(error: Error): void {

@@ -236,9 +236,10 @@ export class Supervision {
             limitation: limitation.resources,
           };
     const cleanup = this.#options.cleanup(entry.id);
-    if (cleanup === undefined) return entry.resolve(termination);
-    cleanup
-      .catch((error: unknown) => this.#options.log.error(`Cleaning up container ${entry.id}: ${messageOf(error)}`))
-      .finally(() => entry.resolve(termination));
+    if (cleanup === undefined) entry.resolve(termination);
+    else
+      cleanup
+        .catch((error: unknown) => this.#options.log.error(`Cleaning up container ${entry.id}: ${messageOf(error)}`))
+        .finally(() => entry.resolve(termination));
   }
 }
