@@ -1,0 +1,237 @@
+import { create } from "@bufbuild/protobuf";
+import { messageOf } from "../base/errors.ts";
+import { NO_PID } from "../libprocess/upid.ts";
+import { has } from "../mesos/codec.ts";
+import {
+  ApplyOperationMessageSchema,
+  RunTaskGroupMessageSchema,
+  RunTaskMessageSchema,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  AgentInfo_Capability_Type,
+  ExecutorInfoSchema,
+  type Offer_Operation,
+  Offer_Operation_Type,
+  OperationState,
+  type TaskInfo,
+  TaskState,
+  TaskStatus_Reason,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type Call_Accept, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { newUuid, uuidText } from "../mesos/ids.ts";
+import { applyConversion, conversionOf } from "../mesos/resource-operations.ts";
+import { Resources } from "../mesos/resources.ts";
+import type { Agents } from "./agents.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Demand, demandOf, type LaunchContext, prepareExecutor, taskForAgent, taskOf } from "./launch.ts";
+import { type Agent, executorKey, type Framework, type Offer } from "./model.ts";
+import type { Offering } from "./offering.ts";
+
+/** What an ACCEPT works on: the offers' agent, and what of them is left. */
+interface Purchase {
+  readonly framework: Framework;
+  readonly agent: Agent;
+  readonly role: string;
+  left: Resources;
+}
+
+/** Carries out ACCEPT: reservations and volumes first, launches after, each from what the offers still hold. */
+export class Acceptance {
+  readonly #cluster: Cluster;
+  readonly #agents: Agents;
+  readonly #offering: Offering;
+
+  constructor(cluster: Cluster, agents: Agents, offering: Offering) {
+    this.#cluster = cluster;
+    this.#agents = agents;
+    this.#offering = offering;
+  }
+
+  accept(framework: Framework, accept: Call_Accept): void {
+    const offers: Offer[] = [];
+    let problem: string | undefined;
+    for (const { value } of accept.offerIds) {
+      const offer = this.#cluster.offers.get(value);
+      if (offer?.frameworkId !== framework.id) problem = `Offer ${value} is no longer valid`;
+      else offers.push(offer);
+    }
+    const [first] = offers;
+    if (first === undefined) problem ??= "No offer was accepted";
+    else if (offers.some(({ agentId, role }) => agentId !== first.agentId || role !== first.role))
+      problem ??= "The offers are not of one agent and one role";
+    const agent = this.#cluster.agents.get(first?.agentId ?? "");
+    if (agent?.connected !== true) problem ??= "The offers' agent is gone";
+    for (const offer of offers) this.#cluster.removeOffer(offer, false);
+    if (problem !== undefined || first === undefined || agent === undefined) {
+      this.#dropAll(framework, accept.operations, problem ?? "");
+      return;
+    }
+    const left = offers.reduce((sum, offer) => sum.add(offer.resources), Resources.empty);
+    const purchase: Purchase = { framework, agent, role: first.role, left };
+    for (const operation of accept.operations) this.#operate(purchase, operation);
+    const seconds = accept.filters === undefined ? undefined : accept.filters.refuseSeconds;
+    this.#offering.refuse(framework, first, purchase.left, seconds);
+    this.#cluster.offerSoon();
+  }
+
+  #dropAll(framework: Framework, operations: readonly Offer_Operation[], problem: string): void {
+    const message = `Task launched with invalid offers: ${problem}`;
+    for (const operation of operations) {
+      for (const task of [...(operation.launch?.taskInfos ?? []), ...(operation.launchGroup?.taskGroup?.tasks ?? [])])
+        this.#fail(framework, task, TaskState.TASK_DROPPED, TaskStatus_Reason.INVALID_OFFERS, message);
+      if (operation.id !== undefined)
+        this.#failOperation(framework, operation, OperationState.OPERATION_DROPPED, problem);
+    }
+  }
+
+  #fail(framework: Framework, task: TaskInfo, state: TaskState, reason: TaskStatus_Reason, message: string): void {
+    const [taskId, agentId] = [task.taskId?.value ?? "", task.agentId?.value];
+    this.#cluster.context.log.warn(`Task ${taskId} of framework ${framework.id} was refused: ${message}`);
+    this.#cluster.tell(framework, { taskId, agentId, state, reason, message });
+  }
+
+  #failOperation(framework: Framework, { id }: Offer_Operation, state: OperationState, message: string): void {
+    const status = { state, message, ...(id && { operationId: id }) };
+    this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
+  }
+
+  #operate(purchase: Purchase, operation: Offer_Operation): void {
+    switch (operation.type) {
+      case Offer_Operation_Type.LAUNCH:
+        for (const task of operation.launch?.taskInfos ?? []) this.#launch(purchase, task);
+        return;
+      case Offer_Operation_Type.LAUNCH_GROUP:
+        this.#launchGroup(purchase, operation);
+        return;
+      default:
+        this.#convert(purchase, operation);
+    }
+  }
+
+  #context({ agent, framework, left }: Purchase): LaunchContext {
+    return {
+      agentId: agent.id,
+      available: left,
+      taskExists: (id) => framework.tasks.has(id) || framework.unreachable.has(id),
+      executorExists: (id) => agent.executors.has(executorKey(framework.id, id)),
+    };
+  }
+
+  /** Books what a task takes, and its executor if that is new. */
+  #book(purchase: Purchase, info: TaskInfo, demand: Demand, executor = info.executor): void {
+    const { agent, framework, role } = purchase;
+    purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+    const key = executorKey(framework.id, executor?.executorId?.value ?? "");
+    if (executor !== undefined && !agent.executors.has(key)) {
+      agent.executors.set(key, { info: executor, frameworkId: framework.id, resources: demand.executor });
+      agent.used = agent.used.add(demand.executor);
+    }
+    const task = taskOf(info, framework.id, role, executor);
+    const [frameworkId, agentId, resources] = [framework.id, agent.id, demand.task];
+    this.#cluster.addTask(agent, framework, { task, frameworkId, agentId, resources, released: false, killed: false });
+    this.#cluster.count("master/tasks_launched");
+  }
+
+  #launch(purchase: Purchase, info: TaskInfo): void {
+    const { agent, framework, role } = purchase;
+    const context = this.#context(purchase);
+    const demand = demandOf(info, framework.id, context);
+    if (typeof demand === "string") {
+      this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_INVALID, demand);
+      return;
+    }
+    const executorId = info.executor?.executorId?.value;
+    const launchExecutor = executorId === undefined || !context.executorExists(executorId);
+    const message = create(RunTaskMessageSchema, {
+      frameworkId: { value: framework.id },
+      framework: framework.info,
+      pid: NO_PID,
+      task: taskForAgent(info, framework.info, role, this.#cluster.agentDialect(agent)),
+      launchExecutor,
+      resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
+    });
+    this.#book(purchase, info, demand);
+    this.#cluster.context.log.info(`Launching task ${info.taskId?.value} of framework ${framework.id} on ${agent.id}`);
+    this.#cluster.context.process.send(agent.pid, RunTaskMessageSchema, message);
+  }
+
+  #launchGroup(purchase: Purchase, operation: Offer_Operation): void {
+    const { agent, framework, role } = purchase;
+    const { executor, taskGroup } = operation.launchGroup ?? {};
+    const tasks = taskGroup?.tasks ?? [];
+    if (executor === undefined || tasks.length === 0) return;
+    const before = purchase.left;
+    const exists = this.#context(purchase).executorExists(executor.executorId?.value ?? "");
+    const demands: Demand[] = [];
+    let problem: string | undefined;
+    for (const [index, info] of tasks.entries()) {
+      const context = { ...this.#context(purchase), executorExists: () => exists || index > 0 };
+      const whole = create(ExecutorInfoSchema, executor);
+      const bare = { ...info, executor: whole };
+      delete (bare as { command?: unknown }).command;
+      const demand = demandOf(bare, framework.id, context);
+      if (typeof demand === "string") {
+        problem = `task '${info.taskId?.value}': ${demand}`;
+        break;
+      }
+      purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+      demands.push(demand);
+    }
+    purchase.left = before;
+    if (problem !== undefined) {
+      for (const info of tasks)
+        this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_GROUP_INVALID, problem);
+      return;
+    }
+    const dialect = this.#cluster.agentDialect(agent);
+    const message = create(RunTaskGroupMessageSchema, {
+      framework: framework.info,
+      executor: { ...executor },
+      taskGroup: { tasks: tasks.map((info) => taskForAgent(info, framework.info, role, dialect)) },
+      launchExecutor: !exists,
+      resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
+    });
+    if (message.executor !== undefined) prepareExecutor(message.executor, framework.info, role, dialect);
+    for (const [index, info] of tasks.entries())
+      this.#book(purchase, info, demands[index] as Demand, message.executor ?? executor);
+    this.#cluster.context.process.send(agent.pid, RunTaskGroupMessageSchema, message);
+  }
+
+  /** RESERVE, UNRESERVE, CREATE, DESTROY. */
+  #convert(purchase: Purchase, operation: Offer_Operation): void {
+    const { framework, agent } = purchase;
+    const applies = agent.capabilities.has(AgentInfo_Capability_Type.RESOURCE_PROVIDER);
+    const feedback = agent.capabilities.has(AgentInfo_Capability_Type.AGENT_OPERATION_FEEDBACK);
+    try {
+      if (operation.id !== undefined && !feedback) throw new Error("the agent cannot report on operations with an id");
+      const conversion = conversionOf(operation);
+      const bare = { consumed: conversion.consumed.unallocated(), converted: conversion.converted.unallocated() };
+      purchase.left = applyConversion(purchase.left, bare);
+      agent.total = applyConversion(agent.total, bare);
+    } catch (error) {
+      this.#cluster.context.log.warn(`An operation of framework ${framework.id} was refused: ${messageOf(error)}`);
+      if (operation.id !== undefined)
+        this.#failOperation(framework, operation, OperationState.OPERATION_ERROR, messageOf(error));
+      return;
+    }
+    if (!applies) {
+      this.#agents.sendCheckpointed(agent);
+      return;
+    }
+    const uuid = newUuid();
+    if (operation.id !== undefined && has(operation, "id"))
+      this.#cluster.operations.set(uuidText(uuid), {
+        frameworkId: framework.id,
+        operationId: operation.id.value,
+        agentId: agent.id,
+        uuid,
+      });
+    const message = create(ApplyOperationMessageSchema, {
+      frameworkId: { value: framework.id },
+      operationInfo: operation,
+      operationUuid: { value: uuid },
+      resourceVersionUuid: { uuid: agent.resourceVersion ?? { value: new Uint8Array(16) } },
+    });
+    this.#cluster.context.process.send(agent.pid, ApplyOperationMessageSchema, message);
+  }
+}

@@ -1,0 +1,334 @@
+import { create } from "@bufbuild/protobuf";
+import { messageOf } from "../base/errors.ts";
+import { formatUPID, NO_PID, sameUPID, type UPID } from "../libprocess/upid.ts";
+import {
+  AuthenticateMessageSchema,
+  AuthenticationErrorMessageSchema,
+  CheckpointResourcesMessageSchema,
+  KillTaskMessageSchema,
+  type ReconcileTasksMessage,
+  ReconcileTasksMessageSchema,
+  type RegisterSlaveMessage,
+  RegisterSlaveMessageSchema,
+  type ReregisterSlaveMessage,
+  ReregisterSlaveMessageSchema,
+  ShutdownFrameworkMessageSchema,
+  ShutdownMessageSchema,
+  SlaveRegisteredMessageSchema,
+  SlaveReregisteredMessageSchema,
+  UnregisterSlaveMessageSchema,
+  UpdateFrameworkMessageSchema,
+  UpdateSlaveMessageSchema,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  type AgentInfo_Capability,
+  AgentInfo_Capability_Type,
+  type FrameworkInfo,
+  TaskState,
+  TaskStatus_Reason,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { idProblem } from "../mesos/ids.ts";
+import { configuredForm } from "../mesos/resource-operations.ts";
+import { Resources } from "../mesos/resources.ts";
+import { isTerminal, stateForFramework } from "../mesos/states.ts";
+import { makeUnacknowledgedStatus } from "../mesos/status.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Agent, executorKey, type Framework, type TaskEntry } from "./model.ts";
+import { startPings } from "./pings.ts";
+
+export interface AgentsOptions {
+  /** Milliseconds between pings. */
+  readonly pingInterval: number;
+  /** Pings that may go unanswered. */
+  readonly maximumMissed: number;
+  /** Takes frameworks over that only an agent still knows. */
+  readonly recoverFramework: (info: FrameworkInfo) => Framework | undefined;
+  /** Frameworks that have ended. */
+  readonly isCompleted: (frameworkId: string) => boolean;
+}
+
+const capabilityNumbers = (capabilities: readonly AgentInfo_Capability[]): ReadonlySet<number> =>
+  new Set(capabilities.map(({ type }) => type));
+
+/** Registration, liveness and removal of agents. */
+export class Agents {
+  readonly #cluster: Cluster;
+  readonly #options: AgentsOptions;
+
+  constructor(cluster: Cluster, options: AgentsOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    const { process, log } = cluster.context;
+    process.install(RegisterSlaveMessageSchema, (from, message) => this.#register(from, message));
+    process.install(ReregisterSlaveMessageSchema, (from, message) => this.#reregister(from, message));
+    process.install(UnregisterSlaveMessageSchema, (from, { agentId }) => {
+      const agent = this.known(agentId?.value, from);
+      if (agent !== undefined) this.remove(agent, "the agent unregistered", "unregistered");
+    });
+    process.install(UpdateSlaveMessageSchema, (from, message) => {
+      const agent = this.known(message.agentId?.value, from);
+      if (agent !== undefined && message.resourceVersionUuid) agent.resourceVersion = message.resourceVersionUuid;
+    });
+    process.install(AuthenticateMessageSchema, (from) => {
+      log.warn(`Agent ${formatUPID(from)} wants to authenticate, which this development master cannot`);
+      const error = "a development master has no authenticator: start the agent without --credential";
+      process.send(from, AuthenticationErrorMessageSchema, create(AuthenticationErrorMessageSchema, { error }));
+    });
+  }
+
+  /** The registered agent of that id, if the sender is it. */
+  known(agentId: string | undefined, from: UPID | undefined): Agent | undefined {
+    const agent = this.#cluster.agents.get(agentId ?? "");
+    return agent !== undefined && sameUPID(agent.pid, from) ? agent : undefined;
+  }
+
+  /** Ends an agent's registration: its tasks are lost. */
+  remove(agent: Agent, why: string, how: "unregistered" | "unreachable" | "disconnected"): void {
+    const { log, process, clock } = this.#cluster.context;
+    log.warn(`Removed agent ${agent.id} at ${formatUPID(agent.pid)}: ${why}`);
+    this.#cluster.agents.delete(agent.id);
+    agent.stopPings();
+    process.unlink(agent.exited);
+    for (const offer of [...agent.offers]) this.#cluster.removeOffer(offer, true);
+    if (how === "unreachable") this.#cluster.unreachable.set(agent.id, { info: agent.info, since: clock.now() });
+    for (const entry of [...agent.tasks.values()]) this.#lose(entry, why, how === "unreachable");
+    this.#cluster.count(how === "unreachable" ? "master/slave_unreachable_completed" : "master/slave_removals");
+    for (const framework of this.#cluster.frameworks.values())
+      this.#cluster.send(framework, { type: Event_Type.FAILURE, failure: { agentId: { value: agent.id } } });
+  }
+
+  #lose(entry: TaskEntry, why: string, unreachable: boolean): void {
+    const framework = this.#cluster.frameworks.get(entry.frameworkId);
+    if (framework === undefined || isTerminal(entry.task.state)) {
+      this.#cluster.removeTask(entry);
+      return;
+    }
+    const state = unreachable ? TaskState.TASK_UNREACHABLE : TaskState.TASK_GONE;
+    const taskId = entry.task.taskId?.value ?? "";
+    entry.released = true;
+    entry.task.state = stateForFramework(state, framework.info);
+    if (unreachable) {
+      framework.tasks.delete(taskId);
+      framework.unreachable.set(taskId, entry);
+    } else this.#cluster.removeTask(entry);
+    const reason = TaskStatus_Reason.AGENT_REMOVED;
+    this.#cluster.tell(framework, {
+      taskId,
+      agentId: entry.agentId,
+      executorId: entry.task.executorId?.value,
+      state,
+      reason,
+      message: `Agent ${entry.agentId} is gone: ${why}`,
+    });
+  }
+
+  #register(from: UPID | undefined, message: RegisterSlaveMessage): void {
+    const { process, log } = this.#cluster.context;
+    if (from === undefined || message.agent === undefined) return;
+    for (const agent of this.#cluster.agents.values()) {
+      if (!sameUPID(agent.pid, from)) continue;
+      if (agent.connected) {
+        this.#answerRegistered(agent);
+        return;
+      }
+      this.remove(agent, "a new agent registered from its address", "disconnected");
+    }
+    const id = this.#cluster.nextId("agent");
+    const agent = this.#admit(id, from, message);
+    if (agent === undefined) return;
+    log.info(`Registered agent ${id} at ${formatUPID(from)} (${agent.info.hostname}), version ${agent.version}`);
+    this.#cluster.count("master/slave_registrations");
+    this.#answerRegistered(agent);
+    process.link(from, agent.exited);
+    this.#cluster.offerSoon();
+  }
+
+  get #connection() {
+    const { pingInterval, maximumMissed } = this.#options;
+    return { totalPingTimeoutSeconds: (pingInterval * maximumMissed) / 1000 };
+  }
+
+  #answerRegistered(agent: Agent): void {
+    const answer = create(SlaveRegisteredMessageSchema, { agentId: { value: agent.id }, connection: this.#connection });
+    this.#cluster.context.process.send(agent.pid, SlaveRegisteredMessageSchema, answer);
+  }
+
+  /** Takes an agent in. Undefined, with a warning, when what it says makes no sense. */
+  #admit(id: string, from: UPID, message: RegisterSlaveMessage | ReregisterSlaveMessage): Agent | undefined {
+    const { log, clock } = this.#cluster.context;
+    const { agent: info, version, agentCapabilities, checkpointedResources, resourceVersionUuid } = message;
+    if (info === undefined) return undefined;
+    let total: Resources;
+    try {
+      total = totalOf(Resources.of(info.resources), Resources.of(checkpointedResources));
+    } catch (error) {
+      log.warn(`Ignored the registration of agent ${formatUPID(from)}: ${messageOf(error)}`);
+      return undefined;
+    }
+    const agent: Agent = {
+      id,
+      pid: from,
+      info: { ...info, id: { $typeName: "mesos.v1.AgentID", value: id } },
+      version,
+      capabilities: capabilityNumbers(agentCapabilities),
+      resourceVersion: resourceVersionUuid,
+      total,
+      used: Resources.empty,
+      connected: true,
+      registered: clock.now(),
+      reregistered: undefined,
+      tasks: new Map(),
+      executors: new Map(),
+      offers: new Set(),
+      stopPings: () => undefined,
+      exited: () => this.#disconnected(agent),
+    };
+    this.#cluster.agents.set(id, agent);
+    this.#cluster.unreachable.delete(id);
+    agent.stopPings = startPings(this.#cluster.context, agent, {
+      ...this.#options,
+      expired: () => this.remove(agent, "it does not answer pings", "unreachable"),
+    });
+    return agent;
+  }
+
+  #disconnected(agent: Agent): void {
+    if (this.#cluster.agents.get(agent.id) !== agent || !agent.connected) return;
+    agent.connected = false;
+    this.#cluster.context.log.info(`Agent ${agent.id} at ${formatUPID(agent.pid)} disconnected`);
+    for (const offer of [...agent.offers]) this.#cluster.removeOffer(offer, true);
+    if (!agent.info.checkpoint) this.remove(agent, "it disconnected and does not checkpoint", "disconnected");
+  }
+
+  #reregister(from: UPID | undefined, message: ReregisterSlaveMessage): void {
+    const { process, log, clock } = this.#cluster.context;
+    const id = message.agent?.id?.value ?? "";
+    if (from === undefined || message.agent === undefined || idProblem(id) !== undefined) return;
+    const known = this.#cluster.agents.get(id);
+    if (known !== undefined && (known.pid.ip !== from.ip || known.info.hostname !== message.agent.hostname)) {
+      const why = `agent ${id} is registered at ${known.pid.ip} (${known.info.hostname}): the address may not change`;
+      log.warn(`Refused agent ${formatUPID(from)}: ${why}`);
+      process.send(from, ShutdownMessageSchema, create(ShutdownMessageSchema, { message: why }));
+      return;
+    }
+    const agent = known ?? this.#admit(id, from, message);
+    if (agent === undefined) return;
+    const moved = !sameUPID(agent.pid, from);
+    if (moved) process.unlink(agent.exited);
+    agent.pid = from;
+    agent.connected = true;
+    agent.reregistered = clock.now();
+    agent.version = message.version;
+    agent.capabilities = capabilityNumbers(message.agentCapabilities);
+    agent.resourceVersion = message.resourceVersionUuid;
+    log.info(`Re-registered agent ${id} at ${formatUPID(from)} with ${message.tasks.length} tasks`);
+    this.#cluster.count("master/slave_reregistrations");
+    const reconciliations = this.#reconcile(agent, message);
+    const agentId = { value: id };
+    process.send(
+      from,
+      SlaveReregisteredMessageSchema,
+      create(SlaveReregisteredMessageSchema, { agentId, reconciliations, connection: this.#connection }),
+    );
+    process.link(from, agent.exited);
+    this.#bringUpToDate(agent, message);
+    this.#cluster.offerSoon();
+  }
+
+  /** Takes over what only the agent knows; what only we know goes back as reconciliations. */
+  #reconcile(agent: Agent, message: ReregisterSlaveMessage): ReconcileTasksMessage[] {
+    for (const info of message.frameworks) this.#options.recoverFramework(info);
+    for (const executor of message.executorInfos) {
+      const frameworkId = executor.frameworkId?.value ?? "";
+      const key = executorKey(frameworkId, executor.executorId?.value ?? "");
+      if (agent.executors.has(key)) continue;
+      const resources = Resources.of(executor.resources).unallocated();
+      agent.executors.set(key, { info: executor, frameworkId, resources });
+      agent.used = agent.used.add(resources);
+    }
+    const reported = new Set<string>();
+    for (const task of message.tasks) {
+      const frameworkId = task.frameworkId?.value ?? "";
+      const key = executorKey(frameworkId, task.taskId?.value ?? "");
+      reported.add(key);
+      if (agent.tasks.has(key)) continue;
+      const resources = Resources.of(task.resources).unallocated();
+      const released = isTerminal(task.state);
+      const entry = { task, frameworkId, agentId: agent.id, resources, released, killed: false };
+      this.#cluster.addTask(agent, this.#cluster.frameworks.get(frameworkId), entry);
+    }
+    const lost = new Map<string, TaskEntry[]>();
+    for (const [key, entry] of agent.tasks)
+      if (!reported.has(key)) lost.set(entry.frameworkId, [...(lost.get(entry.frameworkId) ?? []), entry]);
+    return [...lost].map(([frameworkId, entries]) => this.#reconciliation(frameworkId, entries));
+  }
+
+  #reconciliation(frameworkId: string, entries: readonly TaskEntry[]): ReconcileTasksMessage {
+    const framework = this.#cluster.frameworks.get(frameworkId);
+    const now = this.#cluster.context.clock.now();
+    return create(ReconcileTasksMessageSchema, {
+      frameworkId: { value: frameworkId },
+      statuses: entries.map(({ task, agentId }) =>
+        makeUnacknowledgedStatus(now, {
+          taskId: { value: task.taskId?.value ?? "" },
+          agentId: { value: agentId },
+          state: task.state,
+          source: 0,
+          reason: TaskStatus_Reason.RECONCILIATION,
+          message: "Reconciliation",
+        }),
+      ),
+      ...(framework && { framework: framework.info }),
+    });
+  }
+
+  /** What a re-registered agent must hear after the answer, in Mesos' order. */
+  #bringUpToDate(agent: Agent, message: ReregisterSlaveMessage): void {
+    const { process } = this.#cluster.context;
+    for (const entry of agent.tasks.values()) {
+      if (!entry.killed || entry.released) continue;
+      const [frameworkId, taskId] = [{ value: entry.frameworkId }, { value: entry.task.taskId?.value ?? "" }];
+      process.send(agent.pid, KillTaskMessageSchema, create(KillTaskMessageSchema, { frameworkId, taskId }));
+    }
+    const ids = new Set([
+      ...message.frameworks.map(({ id }) => id?.value ?? ""),
+      ...message.tasks.map(({ frameworkId }) => frameworkId?.value ?? ""),
+    ]);
+    for (const id of ids) {
+      const frameworkId = { value: id };
+      const framework = this.#cluster.frameworks.get(id);
+      if (this.#options.isCompleted(id)) {
+        const shutdown = create(ShutdownFrameworkMessageSchema, { frameworkId });
+        process.send(agent.pid, ShutdownFrameworkMessageSchema, shutdown);
+      } else if (framework?.sink !== undefined) {
+        const update = create(UpdateFrameworkMessageSchema, {
+          frameworkId,
+          pid: NO_PID,
+          frameworkInfo: framework.info,
+        });
+        process.send(agent.pid, UpdateFrameworkMessageSchema, update);
+      }
+    }
+    if (!agent.capabilities.has(AgentInfo_Capability_Type.RESOURCE_PROVIDER)) this.sendCheckpointed(agent);
+  }
+
+  /** The complete list of reservations and volumes, for agents that do not apply operations themselves. */
+  sendCheckpointed(agent: Agent): void {
+    const { format } = this.#cluster.agentDialect(agent);
+    const resources = agent.total.needingCheckpoint().toMessages(format);
+    this.#cluster.context.process.send(
+      agent.pid,
+      CheckpointResourcesMessageSchema,
+      create(CheckpointResourcesMessageSchema, { resources }),
+    );
+  }
+}
+
+/** What an agent has: configured resources, with reservations and volumes made since. Throws when they do not fit. */
+export function totalOf(configured: Resources, checkpointed: Resources): Resources {
+  const bare = configuredForm(checkpointed);
+  if (!configured.contains(bare))
+    throw new Error("its checkpointed resources are more than it has configured; a real master would abort");
+  return configured.subtract(bare).add(checkpointed);
+}

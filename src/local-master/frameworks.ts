@@ -1,0 +1,356 @@
+import { create } from "@bufbuild/protobuf";
+import { NO_PID } from "../libprocess/upid.ts";
+import {
+  FrameworkToExecutorMessageSchema,
+  KillTaskMessageSchema,
+  ShutdownExecutorMessageSchema,
+  ShutdownFrameworkMessageSchema,
+  UpdateFrameworkMessageSchema,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { type FrameworkInfo, OperationState, TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { idProblem } from "../mesos/ids.ts";
+import { roleProblem } from "../mesos/reservations.ts";
+import { frameworkCan, isTerminal } from "../mesos/states.ts";
+import type { Acceptance } from "./acceptance.ts";
+import type { Cluster } from "./cluster.ts";
+import { type EventSink, type Framework, rolesOf, taskKey } from "./model.ts";
+import type { Offering } from "./offering.ts";
+import type { Updates } from "./updates.ts";
+
+/** Why a FrameworkInfo is refused; undefined when it is fine. */
+export function frameworkProblem(info: FrameworkInfo): string | undefined {
+  const multiRole = frameworkCan(info, "MULTI_ROLE");
+  if (multiRole && Object.hasOwn(info, "role")) return "'role' must not be set by a MULTI_ROLE framework";
+  if (!multiRole && info.roles.length > 0) return "'roles' needs the capability MULTI_ROLE";
+  if (new Set(info.roles).size !== info.roles.length) return "'roles' contains a role twice";
+  if (info.id !== undefined && idProblem(info.id.value) !== undefined) return `the id ${idProblem(info.id.value)}`;
+  if (!(info.failoverTimeout >= 0)) return "'failover_timeout' is negative";
+  for (const role of rolesOf(info)) {
+    const problem = roleProblem(role);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+export interface FrameworksOptions {
+  readonly cluster: Cluster;
+  readonly offering: Offering;
+  readonly acceptance: Acceptance;
+  readonly updates: Updates;
+}
+
+/** Subscription, failover and end of frameworks, and what their schedulers ask for. */
+export class Frameworks {
+  readonly #options: FrameworksOptions;
+  readonly #cluster: Cluster;
+  readonly #ended = new Set<string>();
+
+  constructor(options: FrameworksOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+  }
+
+  isCompleted = (frameworkId: string): boolean => this.#ended.has(frameworkId);
+
+  /** A framework that only an agent still knows: it may subscribe again. */
+  recover(info: FrameworkInfo): Framework | undefined {
+    const id = info.id?.value;
+    if (id === undefined || this.#ended.has(id)) return undefined;
+    return this.#cluster.frameworks.get(id) ?? this.#add(id, info);
+  }
+
+  #add(id: string, info: FrameworkInfo): Framework {
+    const framework: Framework = {
+      id,
+      info: { ...info, id: { $typeName: "mesos.v1.FrameworkID", value: id } },
+      sink: undefined,
+      active: false,
+      registered: this.#cluster.context.clock.now(),
+      reregistered: undefined,
+      unregistered: undefined,
+      tasks: new Map(),
+      unreachable: new Map(),
+      completed: [],
+      offers: new Set(),
+      refusals: [],
+      suppressed: new Set(),
+      failover: undefined,
+    };
+    this.#cluster.frameworks.set(id, framework);
+    return framework;
+  }
+
+  /** Subscribes a scheduler whose stream is open. What is wrong is told as an ERROR event, and the stream ends. */
+  subscribe(info: FrameworkInfo, suppressed: readonly string[], sink: EventSink): void {
+    const problem = this.#ended.has(info.id?.value ?? "") ? "Framework has been removed" : frameworkProblem(info);
+    if (problem !== undefined) {
+      sink.send({ type: Event_Type.ERROR, error: { message: problem } });
+      sink.close();
+      return;
+    }
+    const { clock, log, masterInfo } = this.#cluster.context;
+    const known = this.#cluster.frameworks.get(info.id?.value ?? "");
+    const framework = known ?? this.#add(info.id?.value ?? this.#cluster.nextId("framework"), info);
+    if (known !== undefined) {
+      framework.sink?.send({ type: Event_Type.ERROR, error: { message: "Framework failed over" } });
+      framework.sink?.close();
+      for (const offer of [...framework.offers]) this.#cluster.removeOffer(offer, false);
+      framework.reregistered = clock.now();
+      framework.info = { ...info, id: { $typeName: "mesos.v1.FrameworkID", value: framework.id } };
+    }
+    framework.failover?.cancel();
+    framework.failover = undefined;
+    framework.sink = sink;
+    framework.active = true;
+    framework.refusals = [];
+    framework.suppressed = new Set(suppressed);
+    log.info(`Framework ${framework.id} (${info.name}) ${known === undefined ? "subscribed" : "subscribed again"}`);
+    this.#cluster.send(framework, {
+      type: Event_Type.SUBSCRIBED,
+      subscribed: { frameworkId: { value: framework.id }, heartbeatIntervalSeconds: 15, masterInfo },
+    });
+    this.#cluster.send(framework, { type: Event_Type.HEARTBEAT });
+    if (known !== undefined) this.#tellAgents(framework);
+    this.#cluster.offerSoon();
+  }
+
+  #tellAgents(framework: Framework): void {
+    const message = create(UpdateFrameworkMessageSchema, {
+      frameworkId: { value: framework.id },
+      pid: NO_PID,
+      frameworkInfo: framework.info,
+    });
+    const { process } = this.#cluster.context;
+    for (const agent of this.#agentsOf(framework)) process.send(agent.pid, UpdateFrameworkMessageSchema, message);
+  }
+
+  *#agentsOf(framework: Framework) {
+    for (const agent of this.#cluster.agents.values()) {
+      const hasTask = [...agent.tasks.values()].some(({ frameworkId }) => frameworkId === framework.id);
+      const hasExecutor = [...agent.executors.values()].some(({ frameworkId }) => frameworkId === framework.id);
+      if (hasTask || hasExecutor) yield agent;
+    }
+  }
+
+  /** A scheduler's stream ended: it has its failover timeout to come back. */
+  disconnected(sink: EventSink): void {
+    const { clock, log } = this.#cluster.context;
+    for (const framework of this.#cluster.frameworks.values()) {
+      if (framework.sink !== sink) continue;
+      framework.sink = undefined;
+      framework.active = false;
+      for (const offer of [...framework.offers]) this.#cluster.removeOffer(offer, false);
+      const { failoverTimeout } = framework.info;
+      log.info(`Framework ${framework.id} (${framework.info.name}) disconnected: ${failoverTimeout}s to come back`);
+      framework.failover = clock.after(failoverTimeout * 1000, () => this.teardown(framework, "failover timeout"));
+    }
+  }
+
+  /** Ends a framework and everything it runs. */
+  teardown(framework: Framework, why: string): void {
+    const { clock, log, process } = this.#cluster.context;
+    log.info(`Framework ${framework.id} (${framework.info.name}) ended: ${why}`);
+    const frameworkId = { value: framework.id };
+    const shutdown = create(ShutdownFrameworkMessageSchema, { frameworkId });
+    for (const agent of this.#cluster.agents.values()) {
+      process.send(agent.pid, ShutdownFrameworkMessageSchema, shutdown);
+      for (const key of [...agent.executors.keys()])
+        if (key.startsWith(taskKey(framework.id, ""))) this.#cluster.removeExecutor(agent, key);
+    }
+    for (const entry of [...framework.tasks.values(), ...framework.unreachable.values()]) {
+      if (!isTerminal(entry.task.state)) entry.task.state = TaskState.TASK_KILLED;
+      this.#cluster.removeTask(entry);
+    }
+    for (const offer of [...framework.offers]) this.#cluster.removeOffer(offer, false);
+    framework.failover?.cancel();
+    framework.active = false;
+    framework.unregistered = clock.now();
+    this.#cluster.frameworks.delete(framework.id);
+    this.#ended.add(framework.id);
+    this.#cluster.remember(framework);
+    const { sink } = framework;
+    framework.sink = undefined;
+    sink?.close();
+    this.#cluster.offerSoon();
+  }
+
+  /** Carries out a call of a subscribed scheduler. False: this type of call is not supported. */
+  handle(framework: Framework, call: Call): boolean {
+    const { acceptance, updates, offering } = this.#options;
+    switch (call.type) {
+      case Call_Type.TEARDOWN:
+        this.teardown(framework, "its scheduler tore it down");
+        return true;
+      case Call_Type.ACCEPT:
+        if (call.accept) acceptance.accept(framework, call.accept);
+        return true;
+      case Call_Type.DECLINE:
+        for (const { value } of call.decline?.offerIds ?? []) {
+          const offer = this.#cluster.offers.get(value);
+          if (offer?.frameworkId !== framework.id) continue;
+          offering.refuse(framework, offer, offer.resources, call.decline?.filters?.refuseSeconds);
+          this.#cluster.removeOffer(offer, false);
+        }
+        return true;
+      case Call_Type.REVIVE:
+        this.#revive(framework, call.revive?.roles ?? []);
+        return true;
+      case Call_Type.SUPPRESS:
+        this.#suppress(framework, call.suppress?.roles ?? []);
+        return true;
+      case Call_Type.ACKNOWLEDGE:
+        if (call.acknowledge) {
+          const { agentId, taskId, uuid } = call.acknowledge;
+          updates.acknowledge(framework, agentId?.value ?? "", taskId?.value ?? "", uuid);
+        }
+        return true;
+      case Call_Type.UPDATE_FRAMEWORK:
+        this.#updateFramework(framework, call);
+        return true;
+      case Call_Type.REQUEST:
+      case Call_Type.ACCEPT_INVERSE_OFFERS:
+      case Call_Type.DECLINE_INVERSE_OFFERS:
+        // Nothing here makes inverse offers, and the allocator knows no wishes: accepted, without effect, as in Mesos.
+        return true;
+      default:
+        return this.#pass(framework, call);
+    }
+  }
+
+  /** Calls that become a message to an agent, or an answer from what the master knows. */
+  #pass(framework: Framework, call: Call): boolean {
+    switch (call.type) {
+      case Call_Type.KILL:
+        this.#kill(framework, call);
+        return true;
+      case Call_Type.RECONCILE:
+        this.#reconcile(framework, call);
+        return true;
+      case Call_Type.SHUTDOWN: {
+        const { executorId, agentId } = call.shutdown ?? {};
+        const agent = this.#cluster.agents.get(agentId?.value ?? "");
+        const message = create(ShutdownExecutorMessageSchema, {
+          frameworkId: { value: framework.id },
+          ...(executorId && { executorId }),
+        });
+        this.#cluster.context.process.send(agent?.pid, ShutdownExecutorMessageSchema, message);
+        return true;
+      }
+      case Call_Type.MESSAGE: {
+        const { agentId, executorId, data } = call.message ?? {};
+        const agent = this.#cluster.agents.get(agentId?.value ?? "");
+        if (agent === undefined || agentId === undefined || executorId === undefined) return true;
+        const message = create(FrameworkToExecutorMessageSchema, {
+          frameworkId: { value: framework.id },
+          agentId,
+          executorId,
+          data: data ?? new Uint8Array(),
+        });
+        this.#cluster.context.process.send(agent.pid, FrameworkToExecutorMessageSchema, message);
+        return true;
+      }
+      case Call_Type.ACKNOWLEDGE_OPERATION_STATUS:
+        this.#acknowledgeOperation(framework, call);
+        return true;
+      case Call_Type.RECONCILE_OPERATIONS:
+        this.#reconcileOperations(framework, call);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #revive(framework: Framework, roles: readonly string[]): void {
+    const wanted = roles.length > 0 ? roles : rolesOf(framework.info);
+    for (const role of wanted) framework.suppressed.delete(role);
+    framework.refusals = framework.refusals.filter(({ role }) => !wanted.includes(role));
+    this.#cluster.offerSoon();
+  }
+
+  #suppress(framework: Framework, roles: readonly string[]): void {
+    for (const role of roles.length > 0 ? roles : rolesOf(framework.info)) framework.suppressed.add(role);
+  }
+
+  #updateFramework(framework: Framework, call: Call): void {
+    const update = call.updateFramework;
+    if (update?.frameworkInfo === undefined) return;
+    framework.info = { ...update.frameworkInfo, id: { $typeName: "mesos.v1.FrameworkID", value: framework.id } };
+    framework.suppressed = new Set(update.suppressedRoles);
+    this.#tellAgents(framework);
+    this.#cluster.offerSoon();
+  }
+
+  #kill(framework: Framework, call: Call): void {
+    const taskId = call.kill?.taskId;
+    if (taskId === undefined) return;
+    const entry = framework.tasks.get(taskId.value);
+    if (entry === undefined) {
+      this.#answer(framework, taskId.value, call.kill?.agentId?.value);
+      return;
+    }
+    entry.killed = true;
+    const agent = this.#cluster.agents.get(entry.agentId);
+    // A disconnected agent hears of it when it comes back.
+    if (agent?.connected !== true) return;
+    const message = create(KillTaskMessageSchema, {
+      frameworkId: { value: framework.id },
+      taskId,
+      ...(call.kill?.killPolicy && { killPolicy: call.kill.killPolicy }),
+    });
+    this.#cluster.context.process.send(agent.pid, KillTaskMessageSchema, message);
+  }
+
+  #reconcile(framework: Framework, call: Call): void {
+    const asked = call.reconcile?.tasks ?? [];
+    for (const { taskId, agentId } of asked) this.#answer(framework, taskId?.value ?? "", agentId?.value);
+    if (asked.length > 0) return;
+    for (const taskId of [...framework.tasks.keys(), ...framework.unreachable.keys()]) this.#answer(framework, taskId);
+  }
+
+  /** Tells what is known of a task. */
+  #answer(framework: Framework, taskId: string, asked?: string): void {
+    const entry = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId);
+    const reason = TaskStatus_Reason.RECONCILIATION;
+    if (entry !== undefined) {
+      const { task, agentId } = entry;
+      const state =
+        Object.hasOwn(task, "statusUpdateState") && !isTerminal(task.state) ? task.statusUpdateState : task.state;
+      const message = "Reconciliation: Latest task state";
+      this.#cluster.tell(framework, { taskId, agentId, executorId: task.executorId?.value, state, reason, message });
+      return;
+    }
+    const [state, message] = this.#unknown(asked);
+    this.#cluster.tell(framework, { taskId, agentId: asked, state, reason, message: `Reconciliation: ${message}` });
+  }
+
+  #unknown(agentId: string | undefined): [TaskState, string] {
+    if (agentId !== undefined && this.#cluster.agents.has(agentId))
+      return [TaskState.TASK_GONE, "Task is gone: its agent does not know it"];
+    if (agentId !== undefined && this.#cluster.unreachable.has(agentId))
+      return [TaskState.TASK_UNREACHABLE, "Task is unreachable: its agent does not answer"];
+    return [TaskState.TASK_UNKNOWN, "Task is unknown"];
+  }
+
+  #acknowledgeOperation(framework: Framework, call: Call): void {
+    const { operationId, uuid } = call.acknowledgeOperationStatus ?? {};
+    for (const [key, operation] of this.#cluster.operations) {
+      if (operation.frameworkId !== framework.id || operation.operationId !== operationId?.value) continue;
+      const agent = this.#cluster.agents.get(operation.agentId);
+      if (agent === undefined || uuid === undefined) continue;
+      this.#options.updates.acknowledgeOperation(uuid, operation.uuid, agent);
+      this.#cluster.operations.delete(key);
+    }
+  }
+
+  #reconcileOperations(framework: Framework, call: Call): void {
+    for (const { operationId, agentId } of call.reconcileOperations?.operations ?? []) {
+      const known = [...this.#cluster.operations.values()].some(
+        (operation) => operation.frameworkId === framework.id && operation.operationId === operationId?.value,
+      );
+      const state = known ? OperationState.OPERATION_PENDING : OperationState.OPERATION_UNKNOWN;
+      const status = { state, ...(operationId && { operationId }), ...(agentId && { agentId }) };
+      this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { type FastifyInstance, fastify } from "fastify";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { type Logger, silentLogger } from "../base/log.ts";
+import { Process } from "../libprocess/process.ts";
+import { addressOf, formatUPID } from "../libprocess/upid.ts";
+import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import { Acceptance } from "./acceptance.ts";
+import { Agents } from "./agents.ts";
+import { Cluster } from "./cluster.ts";
+import { Frameworks } from "./frameworks.ts";
+import { Offering } from "./offering.ts";
+import { servePages } from "./pages.ts";
+import { SchedulerApi } from "./scheduler-api.ts";
+import { Updates } from "./updates.ts";
+
+export interface LocalMasterOptions {
+  /** Address to bind; 127.0.0.1 unless given. */
+  readonly ip?: string;
+  /** 5050 unless given; 0 is any free one. */
+  readonly port?: number;
+  /** What agents and schedulers are told to dial; the bound address unless given. */
+  readonly advertiseIp?: string;
+  readonly hostname?: string;
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** Milliseconds between pings to agents; 15 s unless given. */
+  readonly pingInterval?: number;
+  /** Pings that may go unanswered before an agent is unreachable; 5 unless given. */
+  readonly maximumMissedPings?: number;
+}
+
+/** Milliseconds between offers to those whose refusals have run out. */
+const OFFER_INTERVAL = 1000;
+/** Bytes of the largest call. */
+const LARGEST_CALL = 32 * 1024 * 1024;
+
+interface Running {
+  readonly process: Process;
+  readonly cluster: Cluster;
+  readonly app: FastifyInstance;
+  readonly stopOffering: () => void;
+}
+
+/** An IPv4 address as MasterInfo.ip holds it: its four bytes read as a little-endian number. */
+export function ipNumber(ip: string): number {
+  const bytes = ip.split(".").map(Number);
+  return bytes.length === 4 && bytes.every((byte) => byte >= 0 && byte <= 255) ? Buffer.from(bytes).readUInt32LE() : 0;
+}
+
+function masterInfoOf({ self }: Process, id: string, hostname: string): MasterInfo {
+  return create(MasterInfoSchema, {
+    id,
+    ip: ipNumber(self.ip),
+    port: self.port,
+    pid: formatUPID(self),
+    hostname,
+    version: MESOS_VERSION,
+    address: { hostname, ip: self.ip, port: self.port },
+  });
+}
+
+/**
+ * The development master: agents over libprocess, schedulers over the v1 HTTP API, one port. No authentication, no
+ * quota, no registry: it keeps nothing when it stops, and takes back agents and frameworks that come to a new one.
+ * Several can run in one program.
+ */
+export class LocalMaster {
+  readonly #options: LocalMasterOptions;
+  #running: Running | undefined;
+
+  constructor(options: LocalMasterOptions = {}) {
+    this.#options = options;
+  }
+
+  /** `http://host:port` of the running master. Throws when it does not run. */
+  get url(): string {
+    return `http://${this.address}`;
+  }
+
+  /** `host:port`, as `--master` takes it. Throws when it does not run. */
+  get address(): string {
+    return addressOf(this.#live.process.self);
+  }
+
+  /** What a detector would tell. Throws when it does not run. */
+  get masterInfo(): MasterInfo {
+    return this.#live.cluster.context.masterInfo;
+  }
+
+  get #live(): Running {
+    if (this.#running === undefined) throw new Error("the master does not run");
+    return this.#running;
+  }
+
+  /** Binds and serves. Throws a UserError when the address is not to be had. */
+  async start(): Promise<void> {
+    const { ip = "127.0.0.1", port = 5050, clock = systemClock, log = silentLogger } = this.#options;
+    const advertise = this.#options.advertiseIp ?? ip;
+    const process = await Process.start({ id: "master", bind: { ip, port }, advertise: { ip: advertise }, log, clock });
+    const masterInfo = masterInfoOf(process, randomUUID(), this.#options.hostname ?? advertise);
+    const cluster = new Cluster({ process, clock, log, masterInfo });
+    const app = await this.#serve(cluster);
+    process.http((request, response) => app.routing(request, response));
+    let timer = clock.after(OFFER_INTERVAL, function tick() {
+      timer = clock.after(OFFER_INTERVAL, tick);
+      cluster.offerNow();
+    });
+    this.#running = { process, cluster, app, stopOffering: () => timer.cancel() };
+    log.info(
+      `Development master ${masterInfo.id} at ${this.url}: for development only, it forgets everything when it stops`,
+    );
+  }
+
+  async #serve(cluster: Cluster): Promise<FastifyInstance> {
+    const { clock, log } = cluster.context;
+    const frameworks: { current?: Frameworks } = {};
+    const agents = new Agents(cluster, {
+      pingInterval: this.#options.pingInterval ?? 15_000,
+      maximumMissed: this.#options.maximumMissedPings ?? 5,
+      recoverFramework: (info) => frameworks.current?.recover(info),
+      isCompleted: (id) => frameworks.current?.isCompleted(id) ?? false,
+    });
+    const offering = new Offering(cluster);
+    const updates = new Updates(cluster, agents);
+    const acceptance = new Acceptance(cluster, agents, offering);
+    frameworks.current = new Frameworks({ cluster, offering, acceptance, updates });
+    const app = fastify({ bodyLimit: LARGEST_CALL, routerOptions: { ignoreTrailingSlash: true } });
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
+    new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
+    const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };
+    servePages(app, cluster, frameworks.current, { started: clock.now(), flags });
+    await app.ready();
+    return app;
+  }
+
+  /** Ends every connection and forgets everything. Idempotent. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    running.stopOffering();
+    running.cluster.stop();
+    await running.process.close();
+    await running.app.close();
+  }
+}

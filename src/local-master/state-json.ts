@@ -1,0 +1,230 @@
+import { addressOf, formatUPID } from "../libprocess/upid.ts";
+import { attributesSummary } from "../mesos/attributes.ts";
+import { enumName } from "../mesos/codec.ts";
+import {
+  AgentInfo_Capability_TypeSchema,
+  FrameworkInfo_Capability_TypeSchema,
+  MasterInfoSchema,
+  OfferSchema,
+  ResourceSchema,
+  type Task,
+  TaskSchema,
+  TaskState,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { toJson } from "../mesos/json.ts";
+import type { Json } from "../mesos/json-text.ts";
+import { Resources } from "../mesos/resources.ts";
+import { resourcesSummary } from "../mesos/resources-text.ts";
+import { frameworkCan, stateName } from "../mesos/states.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Agent, type Framework, rolesOf } from "./model.ts";
+
+/** The master's pages as JSON, with the keys of real masters, in the v0 vocabulary. */
+
+type Object = { [key: string]: Json };
+
+const seconds = (milliseconds: number): number => milliseconds / 1000;
+const sum = (items: Iterable<{ readonly resources: Resources }>): Resources => {
+  let total = Resources.empty;
+  for (const { resources } of items) total = total.add(resources);
+  return total;
+};
+
+/** A task as /state and /tasks show it: flat ids, flat resources, statuses without ids. */
+export function taskJson(task: Task): Object {
+  const whole = toJson(TaskSchema, task, { names: "v0", defaults: false });
+  const statuses = task.statuses.map(({ state, timestamp, healthy }) => ({
+    state: stateName(state),
+    timestamp,
+    ...(healthy && { healthy }),
+  }));
+  const roles = task.resources.map((resource) => resource.allocationInfo?.role).filter((role) => role);
+  return {
+    id: task.taskId?.value ?? "",
+    name: task.name,
+    framework_id: task.frameworkId?.value ?? "",
+    executor_id: task.executorId?.value ?? "",
+    slave_id: task.agentId?.value ?? "",
+    state: stateName(task.state),
+    resources: resourcesSummary(Resources.of(task.resources)),
+    ...(roles[0] !== undefined && { role: roles[0] }),
+    statuses,
+    ...(task.user !== "" && { user: task.user }),
+    ...(whole["labels"] !== undefined && { labels: (whole["labels"] as { labels?: Json }).labels ?? [] }),
+    ...(whole["discovery"] !== undefined && { discovery: whole["discovery"] }),
+    ...(whole["container"] !== undefined && { container: whole["container"] }),
+  };
+}
+
+function agentJson(agent: Agent): Object {
+  const full = (resources: Resources): Json[] =>
+    resources.toMessages("endpoint").map((resource) => toJson(ResourceSchema, resource, { names: "v0" }));
+  const byRole = <T extends Json>(show: (resources: Resources) => T): { [role: string]: T } => {
+    const roles = new Set(
+      [...agent.total.reserved().entries()].map(({ kind }) => kind.reservations.at(-1)?.role ?? ""),
+    );
+    return Object.fromEntries([...roles].map((role) => [role, show(agent.total.reserved(role))]));
+  };
+  return {
+    id: agent.id,
+    hostname: agent.info.hostname,
+    port: agent.pid.port,
+    attributes: attributesSummary(agent.info.attributes),
+    pid: formatUPID(agent.pid),
+    registered_time: seconds(agent.registered),
+    ...(agent.reregistered !== undefined && { reregistered_time: seconds(agent.reregistered) }),
+    resources: resourcesSummary(agent.total),
+    used_resources: resourcesSummary(agent.used),
+    offered_resources: resourcesSummary(sum(agent.offers)),
+    reserved_resources: byRole(resourcesSummary),
+    unreserved_resources: resourcesSummary(agent.total.unreserved()),
+    reserved_resources_full: byRole(full),
+    unreserved_resources_full: full(agent.total.unreserved()),
+    active: agent.connected,
+    deactivated: false,
+    version: agent.version,
+    capabilities: [...agent.capabilities].map((type) => enumName(AgentInfo_Capability_TypeSchema, type)),
+  };
+}
+
+function frameworkJson(framework: Framework, cluster: Cluster): Object {
+  const { info } = framework;
+  const used = sum([...framework.tasks.values()].filter(({ released }) => !released));
+  const offered = sum(framework.offers);
+  const executors = [...cluster.agents.values()].flatMap((agent) =>
+    [...agent.executors.values()]
+      .filter(({ frameworkId }) => frameworkId === framework.id)
+      .map(({ info: executor, resources }) => ({
+        executor_id: executor.executorId?.value ?? "",
+        name: executor.name,
+        framework_id: framework.id,
+        slave_id: agent.id,
+        resources: resourcesSummary(resources),
+      })),
+  );
+  return {
+    id: framework.id,
+    name: info.name,
+    user: info.user,
+    failover_timeout: info.failoverTimeout,
+    checkpoint: info.checkpoint,
+    hostname: info.hostname,
+    webui_url: info.webuiUrl,
+    ...(info.principal !== "" && { principal: info.principal }),
+    ...(frameworkCan(info, "MULTI_ROLE") ? { roles: [...rolesOf(info)] } : { role: info.role }),
+    capabilities: info.capabilities.map(({ type }) => enumName(FrameworkInfo_Capability_TypeSchema, type)),
+    registered_time: seconds(framework.registered),
+    unregistered_time: seconds(framework.unregistered ?? 0),
+    ...(framework.reregistered !== undefined && { reregistered_time: seconds(framework.reregistered) }),
+    active: framework.active,
+    connected: framework.sink !== undefined,
+    recovered: framework.sink === undefined && framework.failover === undefined && framework.unregistered === undefined,
+    resources: resourcesSummary(used.add(offered)),
+    used_resources: resourcesSummary(used),
+    offered_resources: resourcesSummary(offered),
+    tasks: [...framework.tasks.values()].map(({ task }) => taskJson(task)),
+    unreachable_tasks: [...framework.unreachable.values()].map(({ task }) => taskJson(task)),
+    completed_tasks: framework.completed.map(taskJson),
+    offers: [...framework.offers].map(({ message }) => toJson(OfferSchema, message, { names: "v0" })),
+    executors,
+  };
+}
+
+/** `/frameworks` */
+export function frameworksJson(cluster: Cluster): Object {
+  return {
+    frameworks: [...cluster.frameworks.values()].map((framework) => frameworkJson(framework, cluster)),
+    completed_frameworks: cluster.completedFrameworks.map((framework) => frameworkJson(framework, cluster)),
+    unregistered_frameworks: [],
+  };
+}
+
+/** `/slaves` */
+export function agentsJson(cluster: Cluster): Object {
+  return { slaves: [...cluster.agents.values()].map(agentJson), recovered_slaves: [] };
+}
+
+/** `/tasks`: newest last; `limit` and `offset` page as in Mesos. */
+export function tasksJson(cluster: Cluster, limit: number, offset: number): Object {
+  const frameworks = [...cluster.frameworks.values(), ...cluster.completedFrameworks];
+  const tasks = frameworks.flatMap(({ tasks: live, unreachable, completed }) => [
+    ...[...live.values(), ...unreachable.values()].map(({ task }) => task),
+    ...completed,
+  ]);
+  return { tasks: tasks.slice(offset, offset + limit).map(taskJson) };
+}
+
+export function versionJson(): Object {
+  return { version: MESOS_VERSION, build_date: "", build_time: 0, build_user: "" };
+}
+
+export interface MasterFacts {
+  /** Milliseconds since the epoch. */
+  readonly started: number;
+  readonly flags: { readonly [name: string]: string };
+}
+
+/** `/state` */
+export function stateJson(cluster: Cluster, { started, flags }: MasterFacts): Object {
+  const { masterInfo, process } = cluster.context;
+  const agents = [...cluster.agents.values()];
+  return {
+    ...versionJson(),
+    start_time: seconds(started),
+    elected_time: seconds(started),
+    id: masterInfo.id,
+    pid: formatUPID(process.self),
+    hostname: masterInfo.hostname,
+    capabilities: [],
+    activated_slaves: agents.filter(({ connected }) => connected).length,
+    deactivated_slaves: agents.filter(({ connected }) => !connected).length,
+    unreachable_slaves: cluster.unreachable.size,
+    leader: formatUPID(process.self),
+    leader_info: toJson(MasterInfoSchema, masterInfo, { names: "v0" }),
+    flags,
+    ...agentsJson(cluster),
+    ...frameworksJson(cluster),
+    orphan_tasks: [],
+  };
+}
+
+/** `/metrics/snapshot`: the names of real masters, as far as they mean anything here. */
+export function metricsJson(cluster: Cluster, { started }: MasterFacts): Object {
+  const agents = [...cluster.agents.values()];
+  const frameworks = [...cluster.frameworks.values()];
+  const metrics: { [name: string]: number } = {
+    "master/elected": 1,
+    "master/uptime_secs": seconds(cluster.context.clock.now() - started),
+    "master/slaves_connected": agents.filter(({ connected }) => connected).length,
+    "master/slaves_disconnected": agents.filter(({ connected }) => !connected).length,
+    "master/slaves_active": agents.filter(({ connected }) => connected).length,
+    "master/slaves_inactive": agents.filter(({ connected }) => !connected).length,
+    "master/slaves_unreachable": cluster.unreachable.size,
+    "master/frameworks_connected": frameworks.filter(({ sink }) => sink !== undefined).length,
+    "master/frameworks_disconnected": frameworks.filter(({ sink }) => sink === undefined).length,
+    "master/frameworks_active": frameworks.filter(({ active }) => active).length,
+    "master/frameworks_inactive": frameworks.filter(({ active }) => !active).length,
+    "master/outstanding_offers": cluster.offers.size,
+  };
+  const total = cluster.total ?? Resources.empty;
+  const used = agents.reduce((all, agent) => all.add(agent.used), Resources.empty);
+  for (const name of ["cpus", "mem", "disk", "gpus"]) {
+    const [all, taken] = [total.scalar(name) ?? 0, used.scalar(name) ?? 0];
+    metrics[`master/${name}_total`] = all;
+    metrics[`master/${name}_used`] = taken;
+    metrics[`master/${name}_percent`] = all === 0 ? 0 : taken / all;
+  }
+  const live = [TaskState.TASK_STAGING, TaskState.TASK_STARTING, TaskState.TASK_RUNNING, TaskState.TASK_KILLING];
+  for (const state of live) {
+    const count = frameworks
+      .flatMap(({ tasks }) => [...tasks.values()])
+      .filter(({ task }) => task.state === state).length;
+    metrics[`master/tasks_${stateName(state).slice("TASK_".length).toLowerCase()}`] = count;
+  }
+  for (const [name, count] of cluster.counters) metrics[name] ??= count;
+  return Object.fromEntries(Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** `host:port` of the master, for links. */
+export const masterAddress = (cluster: Cluster): string => addressOf(cluster.context.process.self);

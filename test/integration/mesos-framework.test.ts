@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { ScriptedAgent } from "../support/scripted-agent.ts";
+
+// Somebody else's scheduler: the package is written for real masters and knows nothing of ours.
+const require = createRequire(import.meta.url);
+const TASKS = 20;
+
+interface Emitter {
+  on(event: string, listener: (value: never) => void): void;
+  subscribe(): void;
+  teardown(): void;
+  frameworkId: string;
+}
+
+let folder: string;
+let master: LocalMaster;
+let agent: ScriptedAgent;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "mesos-framework-"));
+  master = new LocalMaster({ port: 0 });
+  await master.start();
+  agent = await ScriptedAgent.start({
+    master: master.address,
+    resources: "cpus:4;mem:4096;disk:1000;ports:[31000-31099]",
+  });
+  await agent.register();
+});
+
+afterEach(async () => {
+  await agent.close();
+  await master.stop();
+  await rm(folder, { recursive: true });
+});
+
+it("brings 20 tasks of the npm package mesos-framework to TASK_FINISHED", async () => {
+  const { Scheduler, Mesos: mesosMessages } = require("mesos-framework");
+  const mesos = mesosMessages.getMesos();
+  const scheduler: Emitter = new Scheduler({
+    masterUrl: "127.0.0.1",
+    port: new URL(master.url).port,
+    useZk: false,
+    frameworkName: "twenty",
+    frameworkFailoverTimeout: 0,
+    logging: { path: folder, fileName: "log", level: "error" },
+    tasks: {
+      job: {
+        priority: 1,
+        instances: TASKS,
+        commandInfo: new mesos.CommandInfo({ value: "true", shell: true }),
+        resources: { cpus: 0.1, mem: 32, ports: 0, disk: 0 },
+      },
+    },
+  });
+  const finished = new Set<string>();
+  await new Promise<void>((resolve, reject) => {
+    scheduler.on("error", (error: Error) => reject(new Error(JSON.stringify(error) + String(error.message))));
+    scheduler.on("ready", () => scheduler.subscribe());
+    scheduler.on("update", ({ status }: { status: { state: string; task_id: { value: string } } }) => {
+      if (status.state === "TASK_FINISHED") finished.add(status.task_id.value);
+      if (finished.size === TASKS) resolve();
+    });
+  });
+  await agent.until(() => agent.acknowledged.length === 2 * TASKS);
+  const state = (await (await fetch(`${master.url}/state`)).json()) as {
+    frameworks: { completed_tasks: unknown[]; tasks: unknown[] }[];
+  };
+  expect(state.frameworks[0]?.completed_tasks).toHaveLength(TASKS);
+  expect(state.frameworks[0]?.tasks).toHaveLength(0);
+});
