@@ -1,21 +1,10 @@
-import { readFileSync } from "node:fs";
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
-import { messageOf, UserError } from "../base/errors.ts";
+import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
-import { formatUPID } from "../libprocess/upid.ts";
 import type { MasterDetector } from "../mesos/detector.ts";
-import {
-  type FrameworkToExecutorMessage,
-  type RegisterSlaveMessage,
-  RegisterSlaveMessageSchema,
-  type ReregisterSlaveMessage,
-  ReregisterSlaveMessageSchema,
-  type StatusUpdate,
-  StatusUpdateMessageSchema,
-  StatusUpdateSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import type { FrameworkToExecutorMessage } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentIDSchema,
   type AgentInfo,
@@ -24,9 +13,8 @@ import {
   type MasterInfo,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { newUuid } from "../mesos/ids.ts";
-import { Resources } from "../mesos/resources.ts";
-import { stateForMaster, stateName } from "../mesos/states.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
+import { stateName } from "../mesos/states.ts";
+import { forward, registerMessage, reregisterMessage } from "./announcements.ts";
 import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
 import type { AgentFlags } from "./flags/table.ts";
@@ -35,15 +23,12 @@ import type { AgentPhase, FrameworksContext } from "./frameworks/context.ts";
 import { Frameworks } from "./frameworks/frameworks.ts";
 import { StatusIntake } from "./frameworks/intake.ts";
 import { installMessages } from "./messages.ts";
-import type { CheckpointedAgent, CheckpointedState } from "./model/checkpointed-state.ts";
 import type { Containerizer } from "./model/container.ts";
 import { Counters } from "./model/counters.ts";
 import type { CheckpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
-import { accepts, differences, explainDifferences } from "./recovery/compatibility.ts";
-import { rebuild } from "./recovery/rebuild.ts";
-import { advertisedCapabilities } from "./registration/capabilities.ts";
+import { recover } from "./recover.ts";
 import type { Credential } from "./registration/credential.ts";
 import { Registration } from "./registration/registration.ts";
 import { Reservations } from "./reservations/reservations.ts";
@@ -65,6 +50,8 @@ export interface AgentOptions {
   /** Hostname, port, resources, attributes, domain; no id. */
   readonly info: AgentInfo;
   readonly isRoot: boolean;
+  /** The kernel's boot id: another one means that the machine was rebooted. */
+  readonly bootId: string;
   readonly containerizers: readonly Containerizer[];
   readonly gc: FrameworksContext["gc"];
   readonly health: ExecutorParts["health"];
@@ -73,8 +60,6 @@ export interface AgentOptions {
   /** The agent is done: 0 after a shutdown that was asked for, 1 when it cannot go on. */
   readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
-
-const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** The Mesos agent: joins the rooms. What each does is in the rooms; here is only what flows between them. */
 export class Agent {
@@ -91,7 +76,8 @@ export class Agent {
   readonly #store: CheckpointStore;
   readonly #intake: StatusIntake;
   readonly #executors: Executors;
-  readonly #resourceVersion = newUuid();
+  /** Changes with every start: launches that were offered before are refused (mesos-wire §3.11). */
+  readonly resourceVersion = newUuid();
   #phase: AgentPhase = "RECOVERING";
   #info: AgentInfo;
   #drain: DrainConfig | undefined;
@@ -116,7 +102,7 @@ export class Agent {
       clock,
       files,
       log: log.named("status_update_manager.cpp"),
-      forward: (update) => this.#forward(update),
+      forward: (update) => forward(this, update),
     });
     this.reservations = new Reservations({
       paths: this.paths,
@@ -160,6 +146,12 @@ export class Agent {
     return this.#info;
   }
 
+  /** The id that the agent has from now on, for ever. */
+  adopt(id: string): void {
+    this.#info = clone(AgentInfoSchema, this.#info);
+    this.#info.id = create(AgentIDSchema, { value: id });
+  }
+
   get phase(): AgentPhase {
     return this.#phase;
   }
@@ -197,7 +189,7 @@ export class Agent {
           versions.some(
             ({ resourceProviderId, uuid }) =>
               resourceProviderId === undefined &&
-              Buffer.compare(uuid?.value ?? new Uint8Array(), this.#resourceVersion) !== 0,
+              Buffer.compare(uuid?.value ?? new Uint8Array(), this.resourceVersion) !== 0,
           ),
         knows: (resources) => this.reservations.knows(resources),
         limitsProblem: (task) =>
@@ -236,30 +228,6 @@ export class Agent {
     else this.options.process.send(masterPid, schema, message);
   }
 
-  #forward(update: StatusUpdate): void {
-    const { process, log } = this.options;
-    const { masterPid } = this.registration;
-    const { status } = update;
-    if (masterPid === undefined || status === undefined) return;
-    const taskId = status.taskId?.value ?? "";
-    const found = this.book.findTask(update.frameworkId?.value ?? "", taskId);
-    const version = this.#master?.version;
-    const state = stateForMaster(status.state, version);
-    if (found !== undefined) {
-      found.task.task.statusUpdateState = status.state;
-      found.task.task.statusUpdateUuid = update.uuid;
-    }
-    update.latestState = stateForMaster(found?.task.task.state ?? status.state, version);
-    const outgoing = state === status.state ? update : clone(StatusUpdateSchema, update);
-    if (outgoing.status !== undefined) outgoing.status.state = state;
-    log.verbose(1, `Forwarding ${stateName(state)} of task ${taskId} to ${formatUPID(masterPid)}`);
-    process.send(
-      masterPid,
-      StatusUpdateMessageSchema,
-      create(StatusUpdateMessageSchema, { update: outgoing, pid: formatUPID(process.self) }),
-    );
-  }
-
   #register(): Registration {
     const { process, detector, clock, log, random, credential, flags } = this.options;
     return new Registration({
@@ -275,8 +243,8 @@ export class Agent {
         maximum: flags.authentication_timeout_max,
         factor: flags.authentication_backoff_factor,
       },
-      registerMessage: () => this.#registerMessage(),
-      reregisterMessage: () => this.#reregisterMessage(),
+      registerMessage: () => registerMessage(this),
+      reregisterMessage: () => reregisterMessage(this),
       agentId: () => this.agentId,
       events: {
         detected: (master) => {
@@ -297,36 +265,11 @@ export class Agent {
     });
   }
 
-  #registerMessage(): RegisterSlaveMessage {
-    return create(RegisterSlaveMessageSchema, {
-      agent: this.#info,
-      version: MESOS_VERSION,
-      checkpointedResources: this.reservations.all.toMessages("pre"),
-      agentCapabilities: advertisedCapabilities(),
-      resourceVersionUuid: { value: this.#resourceVersion },
-    });
-  }
-
-  #reregisterMessage(): ReregisterSlaveMessage {
-    const census = this.book.census();
-    return create(ReregisterSlaveMessageSchema, {
-      agent: this.#info,
-      version: MESOS_VERSION,
-      tasks: census.tasks,
-      executorInfos: census.executors,
-      frameworks: census.frameworks,
-      completedFrameworks: census.completed,
-      checkpointedResources: this.reservations.all.toMessages("pre"),
-      agentCapabilities: advertisedCapabilities(),
-      resourceVersionUuid: { value: this.#resourceVersion },
-    });
-  }
-
   /** The id is written down before anything depends on it. */
   #registered(id: string, duplicate: boolean): void {
     if (duplicate && this.agentId === id) return;
     const { log, ended } = this.options;
-    this.#info = withId(this.#info, id);
+    this.adopt(id);
     this.#admission = this.#store.agent(this.#info).then(
       () => {
         this.#admission = undefined;
@@ -389,88 +332,17 @@ export class Agent {
     log.info(`Recovering state from '${this.paths.meta.root()}'`);
     const state = readState({ paths: this.paths, log, strict: flags.strict });
     this.#recoveryErrors = state.errors;
-    await this.#recover(state);
+    const { bootId } = this.options;
+    const recovered = await recover({ agent: this, state, bootId, store: this.#store, executors: this.#executors });
+    this.#drain = recovered?.drain;
     log.info("Finished recovery");
-    await this.#store.bootId(bootId());
+    await this.#store.bootId(bootId);
     if (flags.recover === "cleanup") {
       this.shutdown("--recover=cleanup ends what an earlier agent left");
       return;
     }
     this.#phase = "DISCONNECTED";
     this.registration.start();
-  }
-
-  async #recover(state: CheckpointedState): Promise<void> {
-    const { log, options } = { log: this.options.log, options: this.options };
-    const rebooted = state.bootId !== undefined && state.bootId !== bootId();
-    if (rebooted) log.warn("Agent host rebooted");
-    await this.reservations.recover(state.resources, state.resourcesTarget, Resources.of(options.info.resources));
-    const agent = this.#acceptable(state.agent, rebooted);
-    if (agent === undefined) {
-      log.info(`Failed to find the latest agent from '${this.paths.meta.root()}': registering as a new one`);
-      for (const containerizer of options.containerizers) await containerizer.recover([]);
-      return;
-    }
-    this.#info = withId(options.info, agent.id);
-    this.#drain = agent.drain;
-    const rebuilt = rebuild(agent, {
-      paths: this.paths,
-      now: options.clock.now(),
-      rebooted,
-      userOf: (framework, executor) => this.userOf(framework, executor),
-    });
-    for (const stream of rebuilt.streams) this.updates.recover(stream);
-    for (const path of rebuilt.garbage) options.gc.schedule(path);
-    for (const framework of rebuilt.frameworks) this.book.active.set(framework.frameworkId, framework);
-    for (const containerizer of options.containerizers) {
-      const found = await containerizer.recover(
-        rebuilt.expected.filter(({ container }) => this.#containerizerOf(container) === containerizer),
-      );
-      this.#adopt(rebuilt.frameworks, containerizer, found);
-    }
-    for (const framework of rebuilt.frameworks) {
-      for (const executor of [...framework.executors.values()]) {
-        options.attach(executor);
-        this.#executors.control(executor).recover(framework, executor, executor.containerizer !== undefined);
-        if (executor.kind === "driver") this.#executors.drivers.reconnect(executor);
-        this.frameworks.removeIfDone(framework, executor);
-      }
-    }
-    log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
-    await this.#executors.remote.allReturned();
-  }
-
-  #containerizerOf(container: Parameters<Containerizer["accepts"]>[0]): Containerizer | undefined {
-    return this.options.containerizers.find((containerizer) => containerizer.accepts(container));
-  }
-
-  #adopt(frameworks: readonly FrameworkRecord[], containerizer: Containerizer, found: ReadonlySet<string>): void {
-    for (const framework of frameworks) {
-      for (const executor of framework.executors.values()) {
-        if (found.has(executor.containerId)) executor.containerizer = containerizer;
-      }
-    }
-  }
-
-  /** The agent that was, if this one may go on as it (mesos-agent-behaviour §4.4). */
-  #acceptable(before: CheckpointedAgent | undefined, rebooted: boolean): CheckpointedAgent | undefined {
-    if (before === undefined) return undefined;
-    const { flags, info, log } = this.options;
-    const found = differences(before.info, info);
-    const policy = flags.reconfiguration_policy === "additive" ? "additive" : "equal";
-    if (flags.recover === "cleanup" || accepts(policy, found)) return before;
-    const changes = explainDifferences(found);
-    const latest = this.paths.meta.latestAgent();
-    if (rebooted) {
-      log.warn(`Incompatible agent info after a reboot; registering as a new agent:\n${changes}`);
-      this.#store.forgetAgent();
-      return undefined;
-    }
-    throw new UserError(
-      `Incompatible agent info detected:\n${changes}`,
-      `either start with the old settings${policy === "equal" && found.every(({ additive }) => additive) ? ", or allow more with --reconfiguration_policy=additive" : ""}, ` +
-        `or give up the old id and its tasks: rm -f ${latest}`,
-    );
   }
 
   /** Who tasks run as; undefined: the agent's own user. */
@@ -505,14 +377,4 @@ export class Agent {
     for (const containerizer of this.options.containerizers) await containerizer.close();
     await this.options.process.close();
   }
-}
-
-function withId(info: AgentInfo, id: string): AgentInfo {
-  const copy = clone(AgentInfoSchema, info);
-  copy.id = create(AgentIDSchema, { value: id });
-  return copy;
-}
-
-function bootId(): string {
-  return readFileSync(BOOT_ID, "utf8").trim();
 }

@@ -90,6 +90,7 @@ async function main(): Promise<void> {
       checkpoint: true,
       resources: parseResourceList(flags.resources ?? "cpus:2;mem:1024;disk:10240;ports:[31000-32000]"),
     }),
+    bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     isRoot: process.getuid?.() === 0,
     gc: { schedule: () => undefined, unschedule: () => undefined },
     health: () => () => undefined,

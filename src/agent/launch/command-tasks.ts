@@ -215,15 +215,14 @@ export class CommandTasks implements ExecutorControl {
   }
 
   recover(framework: FrameworkRecord, executor: ExecutorRecord, found: boolean): void {
-    for (const task of executor.tasks.values()) {
-      if (task.bucket !== "queued" && task.bucket !== "launched") continue;
+    const live = [...executor.tasks.values()].filter(({ bucket }) => bucket === "queued" || bucket === "launched");
+    for (const task of live) {
       const running = this.#track(framework, executor, task, "running");
       if (found) void this.#resume(running);
       else this.#lost(running);
     }
-    if (!found && executor.state !== "TERMINATED") {
-      this.#options.events.terminated(framework, executor, { status: undefined });
-    }
+    // Its end was reported before the restart; all that is left is its acknowledgement, or the clean-up.
+    if (live.length === 0) this.#options.events.terminated(framework, executor, { status: undefined });
   }
 
   /** The container runs, or its end is known: nothing about the task changes but that the agent was away. */
