@@ -1,0 +1,109 @@
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TestClock } from "../../../test/support/test-clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { Rotation, rotationPlan } from "./rotation.ts";
+import { createSandbox, isBelow, pathComponentProblem } from "./sandbox.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sandbox-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe("createSandbox", () => {
+  it("makes the tree, closed to others, and moves `latest`", () => {
+    const runs = join(folder, "slaves/S/frameworks/F/executors/E/runs");
+    createSandbox(join(runs, "one"), undefined);
+    expect(readlinkSync(join(runs, "latest"))).toBe(join(runs, "one"));
+    createSandbox(join(runs, "two"), undefined);
+    expect(readlinkSync(join(runs, "latest"))).toBe(join(runs, "two"));
+    expect(statSync(join(runs, "two")).mode & 0o7777).toBe(0o750);
+    expect(statSync(runs).mode & 0o005).toBe(0o005);
+  });
+
+  it("refuses one that exists: a container id is used once", () => {
+    createSandbox(join(folder, "runs/one"), undefined);
+    expect(() => createSandbox(join(folder, "runs/one"), undefined)).toThrow("EEXIST");
+  });
+});
+
+it.each([
+  ["", "is empty"],
+  ["..", "is '..'"],
+  ["a/b", "slash"],
+  ["a\\b", "backslash"],
+  ["a\u0000b", "control"],
+  ["x".repeat(256), "255 bytes"],
+])("refuses the path component %j", (id, why) => {
+  expect(pathComponentProblem("executor id", id)).toContain(why);
+});
+
+it("takes what frameworks use", () => {
+  for (const id of ["task.1", "a b", "ünïcode", "ct:1234:0:job", "..."])
+    expect(pathComponentProblem("task id", id)).toBeUndefined();
+});
+
+it("knows what lies below", () => {
+  expect(isBelow("/a", "/a/b")).toBe(true);
+  expect(isBelow("/a", "/a/..b")).toBe(true);
+  expect(isBelow("/a", "/a")).toBe(false);
+  expect(isBelow("/a", "/ab")).toBe(false);
+  expect(isBelow("/a", "/a/../b")).toBe(false);
+});
+
+describe("rotation", () => {
+  const rotation = (maximumBytes: number) =>
+    new Rotation({
+      clock: new TestClock(),
+      log: silentLogger,
+      maximumBytes,
+      keep: 2,
+      interval: 1000,
+      sandboxes: () => [folder],
+    });
+
+  it("is planned oldest first", () => {
+    expect(rotationPlan("stdout", 10, 10, 3)).toEqual([
+      ["stdout.2", "stdout.3"],
+      ["stdout.1", "stdout.2"],
+      ["stdout", "stdout.1"],
+    ]);
+    expect(rotationPlan("stdout", 9, 10, 3)).toEqual([]);
+    expect(rotationPlan("stdout", 9, 0, 3)).toEqual([]);
+  });
+
+  it("copies, truncates and keeps the inode that the task writes to", async () => {
+    const path = join(folder, "stdout");
+    for (const text of ["first-first", "second-second", "third-third"]) {
+      writeFileSync(path, text, { flag: "a" });
+      const { ino } = statSync(path);
+      await rotation(5).look();
+      expect(statSync(path)).toMatchObject({ ino, size: 0 });
+    }
+    expect(readFileSync(`${path}.1`, "utf8")).toBe("third-third");
+    expect(readFileSync(`${path}.2`, "utf8")).toBe("second-second");
+    expect(lstatSync(`${path}.3`, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it("does not follow a link that the task put there", async () => {
+    const precious = join(folder, "elsewhere", "precious");
+    mkdirSync(join(folder, "elsewhere"));
+    writeFileSync(precious, "do not truncate me");
+    symlinkSync(precious, join(folder, "stdout"));
+    await rotation(5).look();
+    expect(readFileSync(precious, "utf8")).toBe("do not truncate me");
+  });
+});

@@ -1,0 +1,74 @@
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { codeOf, messageOf } from "../../base/errors.ts";
+import { TaskFailure } from "../model/failure.ts";
+
+/** Owner of a sandbox; undefined: the agent's own user. */
+export interface SandboxOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** As Mesos 1.6 and later: others do not look into sandboxes. Folders above are 0755, so that users reach theirs. */
+const SANDBOX_MODE = 0o750;
+const FOLDER_MODE = 0o755;
+
+/**
+ * Makes the run directory `…/runs/<container id>` and the folders above it, gives it to `owner`, and points
+ * `…/runs/latest` at it. Synchronous and few system calls, because every launch pays for them. Only the run directory
+ * itself changes its owner: nothing else in it exists yet. Throws a TaskFailure.
+ */
+export function createSandbox(directory: string, owner: SandboxOwner | undefined): void {
+  try {
+    makeDirectory(directory);
+    if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
+    link(join(dirname(directory), "latest"), directory);
+  } catch (error) {
+    throw TaskFailure.launch(`Failed to create the sandbox '${directory}': ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function makeDirectory(directory: string): void {
+  // Usually only the last two folders are new, so the deepest is tried first; umask may have taken bits away.
+  try {
+    mkdirSync(directory, { mode: SANDBOX_MODE });
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    mkdirSync(dirname(directory), { recursive: true, mode: FOLDER_MODE });
+    mkdirSync(directory, { mode: SANDBOX_MODE });
+  }
+  chmodSync(directory, SANDBOX_MODE);
+}
+
+/** Replaces the link by rename: unlike in the C++ agent there is no moment without one. */
+function link(path: string, target: string): void {
+  try {
+    symlinkSync(target, path);
+    return;
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, path);
+}
+
+/**
+ * Problems with identifiers that become path components; undefined when `id` is fine. A framework chooses them, and
+ * `..` or a slash would leave the tree.
+ */
+export function pathComponentProblem(what: string, id: string): string | undefined {
+  if (id === "") return `the ${what} is empty`;
+  if (id === "." || id === "..") return `the ${what} is '${id}'`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[/\\\u0000-\u001f\u007f]/.test(id)) return `the ${what} contains a slash, a backslash or a control character`;
+  if (Buffer.byteLength(id) > 255) return `the ${what} has more than 255 bytes`;
+  return undefined;
+}
+
+/** Whether `path` lies below `folder`, by name only: symbolic links are not followed. */
+export function isBelow(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== "" && way !== ".." && !way.startsWith("../") && !way.startsWith("/");
+}
