@@ -53,6 +53,8 @@ export interface StartedContainer {
   readonly status: ContainerStatus;
   /** Goes into TASK_RUNNING's `data` (docker: the inspect JSON that Marathon and mesos-dns read). */
   readonly data: Uint8Array | undefined;
+  /** Goes into TASK_RUNNING's labels (docker: `Docker.NetworkSettings.IPAddress`, which mesos-dns reads). */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** How a container ended. */

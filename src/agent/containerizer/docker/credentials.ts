@@ -62,11 +62,11 @@ async function* configs(
       return [];
     }
   };
-  const inFolder = async (folder: string): Promise<{ config: RegistryConfig; where: string }[]> => {
+  const inFolder = async (folder: string, links: boolean): Promise<{ config: RegistryConfig; where: string }[]> => {
     const found = [];
     for (const name of NAMES) {
       const path = join(folder, name);
-      const text = await readSmall(path).catch((error) => {
+      const text = await readSmall(path, links).catch((error) => {
         log.warn(`Cannot read ${path}: ${messageOf(error)}`);
         return undefined;
       });
@@ -74,15 +74,16 @@ async function* configs(
     }
     return found;
   };
-  yield* await inFolder(sandbox);
+  // A task may have put a link in its sandbox; the image that the agent came with is trusted.
+  yield* await inFolder(sandbox, false);
   if (dockerConfig !== undefined) yield* parse(dockerConfig, "--docker_config");
-  if (home !== undefined) yield* await inFolder(home);
+  if (home !== undefined) yield* await inFolder(home, true);
 }
 
-/** A file's text; undefined when there is none. A symbolic link or a file of more than 1 MB is refused. */
-async function readSmall(path: string): Promise<string | undefined> {
+/** A file's text; undefined when there is none. More than 1 MB is refused, and a symbolic link without `links`. */
+async function readSmall(path: string, links: boolean): Promise<string | undefined> {
   try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (links ? 0 : constants.O_NOFOLLOW));
     try {
       const { size } = await handle.stat();
       if (size > LARGEST) throw new Error(`it has ${size} bytes, more than ${LARGEST}`);

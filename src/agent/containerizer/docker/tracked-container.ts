@@ -93,7 +93,9 @@ export class TrackedContainer {
   /** Takes up a kill that was asked for before a restart. */
   async resume(): Promise<void> {
     this.#stop = await this.#options.state.stop(this.subject.containerId);
-    if (this.#stop !== undefined) this.#arm();
+    // Asked already, before the restart.
+    this.#signalled = this.#stop !== undefined;
+    this.#arm();
   }
 
   /** Looks whether it has ended. Never rejects: what cannot be found out now is asked again. */

@@ -1,0 +1,400 @@
+import { every, type Timer } from "../../../base/clock.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { ContainerDetails, EngineEvent } from "../../../docker/engine.ts";
+import { isDaemonTrouble } from "../../../docker/errors.ts";
+import { ImagePulls, type PullReport } from "../../../docker/pulls.ts";
+import { EngineSupervisor } from "../../../docker/supervisor.ts";
+import {
+  type CommandInfo,
+  type ContainerInfo,
+  ContainerInfo_Type,
+  type ContainerStatus,
+  type Resource,
+  type ResourceStatistics,
+  type Value_Scalar,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type {
+  CheckpointedContainer,
+  CommandResult,
+  Containerizer,
+  ContainerSpec,
+  ContainerTermination,
+  StartedContainer,
+} from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import { label, recognise } from "./identity.ts";
+import { ImageCollector } from "./image-collection.ts";
+import { daemonSeesSandbox, type Launched, launch } from "./launch.ts";
+import { Leftovers } from "./leftovers.ts";
+import { type DockerContainerizerOptions, defaults } from "./options.ts";
+import { ContainerOutput } from "./output.ts";
+import { isAlive, provenOurs, recoveryPlan } from "./recovery.ts";
+import { resourceSettings, updateRequest } from "./resource-settings.ts";
+import { runInside } from "./run-inside.ts";
+import { containerStatus, inspectData, runningLabels } from "./running.ts";
+import { StateFiles } from "./state-files.ts";
+import { resourceStatistics } from "./statistics.ts";
+import { type Subject, TrackedContainer } from "./tracked-container.ts";
+
+/** Containers whose death was not heard of are found so often (milliseconds). */
+const SWEEP_EVERY = 30_000;
+
+/** Runs tasks and executors as Docker containers, which outlive the agent and its own container. */
+export class DockerContainerizer implements Containerizer {
+  readonly name = "docker";
+  readonly #options: DockerContainerizerOptions;
+  readonly #state: StateFiles;
+  readonly #agentKey: string;
+  readonly #supervisor: EngineSupervisor;
+  readonly #pulls: ImagePulls;
+  readonly #leftovers: Leftovers;
+  readonly #collector: ImageCollector | undefined;
+  readonly #launching = new Map<string, AbortController>();
+  readonly #tracked = new Map<string, TrackedContainer>();
+  readonly #removeAtEnd = new Set<string>();
+  readonly #sweeper: Timer;
+  #hostMemory: number | undefined;
+  #sandboxTrouble: string | undefined;
+  #sandboxSeen: Promise<void> | undefined;
+
+  private constructor(options: DockerContainerizerOptions, state: StateFiles, agentKey: string) {
+    const { engine, clock, log } = options;
+    this.#options = options;
+    this.#state = state;
+    this.#agentKey = agentKey;
+    this.#supervisor = new EngineSupervisor(engine, [`${label.agentKey}=${agentKey}`], clock, log);
+    this.#pulls = new ImagePulls(engine, clock, log);
+    this.#leftovers = new Leftovers(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
+    const { imageCollection } = options;
+    this.#collector = imageCollection && new ImageCollector(engine, imageCollection, clock, log);
+    this.#sweeper = every(clock, SWEEP_EVERY, () => void this.#sweep());
+  }
+
+  /** Opens the state directory and begins to watch the daemon, which need not be there yet. */
+  static async open(options: DockerContainerizerOptions): Promise<DockerContainerizer> {
+    const state = new StateFiles(options.stateDirectory);
+    const containerizer = new DockerContainerizer(options, state, await state.agentKey());
+    containerizer.#supervisor.start({
+      event: (event) => containerizer.#onEvent(event),
+      healed: () => containerizer.#onHealed(),
+    });
+    return containerizer;
+  }
+
+  accepts(container: ContainerInfo | undefined): boolean {
+    return container?.type === ContainerInfo_Type.DOCKER;
+  }
+
+  async launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
+    const { containerId } = spec;
+    if (this.#launching.has(containerId) || this.#tracked.has(containerId)) {
+      throw TaskFailure.launch(`container ${containerId} is there already`);
+    }
+    const killed = new AbortController();
+    this.#launching.set(containerId, killed);
+    try {
+      return this.#begin(spec, await this.#launch(spec, AbortSignal.any([signal, killed.signal])));
+    } catch (error) {
+      await this.#state.forget(containerId);
+      throw error;
+    } finally {
+      this.#launching.delete(containerId);
+    }
+  }
+
+  #launch(spec: ContainerSpec, signal: AbortSignal): Promise<Launched> {
+    const tools = {
+      options: this.#options,
+      engine: this.#options.engine,
+      pulls: this.#pulls,
+      collector: this.#collector,
+      agentKey: this.#agentKey,
+      hostMemory: () => this.#memoryOfHost(),
+      openOutput: (details: { id: string; tty: boolean; attach: boolean }) => this.#openOutput(spec, details, true),
+      checkSandbox: (engineId: string) => this.#checkSandbox(engineId, spec.sandbox),
+    };
+    return launch(spec, tools, signal);
+  }
+
+  /** From here on the container is followed to its end. */
+  #begin(spec: ContainerSpec, { plan, details, output }: Launched): StartedContainer {
+    if (plan.removeAtEnd) this.#removeAtEnd.add(spec.containerId);
+    const tracked = this.#track(spec);
+    tracked.started(details, output);
+    const { log } = this.#options;
+    log.info(`Container ${spec.containerId} runs as ${details.name} (${details.id.slice(0, 12)})`);
+    return {
+      pid: details.state.pid,
+      status: containerStatus(spec.containerId, details, spec.container),
+      data: inspectData(details),
+      labels: runningLabels(details),
+    };
+  }
+
+  #track(subject: Subject): TrackedContainer {
+    const { containerId } = subject;
+    const { engine, clock, log } = this.#options;
+    const tracked = new TrackedContainer({
+      subject,
+      engine,
+      state: this.#state,
+      clock,
+      log,
+      locate: () => this.#locate(containerId),
+      openOutput: ({ id, tty }) => this.#openOutput(subject, { id, tty, attach: false }, false),
+      onEnd: (engineId, { finishedAt }) => {
+        if (engineId === undefined) return;
+        const endedAt = finishedAt === undefined ? undefined : Date.parse(finishedAt);
+        this.#leftovers.add(engineId, endedAt, this.#removeAtEnd.delete(containerId));
+      },
+    });
+    this.#tracked.set(containerId, tracked);
+    return tracked;
+  }
+
+  async #openOutput(
+    subject: Pick<Subject, "containerId" | "sandbox">,
+    details: { readonly id: string; readonly tty: boolean; readonly attach: boolean },
+    isNew: boolean,
+  ): Promise<ContainerOutput> {
+    const { containerId, sandbox } = subject;
+    let tracked: TrackedContainer | undefined;
+    return ContainerOutput.open({
+      engine: this.#options.engine,
+      engineId: details.id,
+      containerId,
+      sandbox,
+      tty: details.tty,
+      attach: details.attach,
+      cursor: isNew ? undefined : await this.#state.cursor(containerId),
+      isNew,
+      rotation: this.#options.rotation ?? defaults.rotation,
+      save: (cursor) => this.#state.saveCursor(containerId, cursor),
+      onQuiet: () => {
+        tracked ??= this.#tracked.get(containerId);
+        void tracked?.check();
+      },
+      clock: this.#options.clock,
+      log: this.#options.log,
+    });
+  }
+
+  async recover(expected: readonly CheckpointedContainer[]): Promise<ReadonlySet<string>> {
+    const ours = expected.filter(({ container }) => this.accepts(container));
+    const ids = new Set(ours.map(({ containerId }) => containerId));
+    for (const subject of ours) await this.#track(subject).resume();
+    try {
+      await this.#settleContainers(ids);
+    } catch (error) {
+      if (!isDaemonTrouble(error)) throw error;
+      // None is lost: each is looked for when the daemon is back.
+      this.#options.log.warn(`Docker containers cannot be recovered yet: ${messageOf(error)}`);
+      for (const tracked of this.#tracked.values()) void tracked.check();
+      return ids;
+    }
+    for (const id of await this.#state.known()) if (!ids.has(id)) await this.#state.forget(id);
+    return new Set(ours.map(({ containerId }) => containerId).filter((id) => this.#tracked.has(id)));
+  }
+
+  /** Adopts what is expected, ends orphans of ours, and plans the removal of our dead. */
+  async #settleContainers(expected: ReadonlySet<string>): Promise<void> {
+    const { engine, workDir, ownContainerId, log } = this.#options;
+    const context = { agentKey: this.#agentKey, expected, ownContainerId };
+    const plan = recoveryPlan(await engine.list(), context);
+    const checks = [...expected].map((id) => this.#tracked.get(id)?.check());
+    const orphans = [...plan.orphans];
+    for (const found of plan.doubtful) {
+      if ((await provenOurs(engine, found, workDir)) === undefined) continue;
+      if (isAlive(found)) orphans.push(found);
+      else this.#leftovers.add(found.engineId, undefined);
+    }
+    for (const found of plan.dead) {
+      const finishedAt = await this.#finishedAt(found.engineId);
+      this.#leftovers.add(found.engineId, finishedAt);
+    }
+    for (const { engineId, containerId } of orphans) {
+      if (!(this.#options.killOrphans ?? defaults.killOrphans)) {
+        log.warn(
+          `Orphan container ${containerId} (${engineId.slice(0, 12)}) is left alone: docker_kill_orphans is off`,
+        );
+        continue;
+      }
+      log.info(`Ending orphan container ${containerId} (${engineId.slice(0, 12)})`);
+      await engine.remove(engineId, { force: true }).catch((error) => {
+        log.warn(`Cannot end orphan container ${containerId}: ${messageOf(error)}`);
+      });
+    }
+    await Promise.all(checks);
+  }
+
+  async #finishedAt(engineId: string): Promise<number | undefined> {
+    const details = await this.#options.engine.inspect(engineId).catch(() => undefined);
+    return details?.state.finishedAt === undefined ? undefined : Date.parse(details.state.finishedAt);
+  }
+
+  /** By label, or by the name that a C++ agent gave. */
+  async #locate(containerId: string): Promise<string | undefined> {
+    const { engine, ownContainerId } = this.#options;
+    const labels = [`${label.agentKey}=${this.#agentKey}`, `${label.containerId}=${containerId}`];
+    const [labelled] = await engine.list(labels);
+    if (labelled !== undefined) return labelled.id;
+    for (const summary of await engine.list()) {
+      const found = recognise(summary, this.#agentKey);
+      if (found?.containerId === containerId && summary.id !== ownContainerId) return summary.id;
+    }
+    return undefined;
+  }
+
+  async update(
+    containerId: string,
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): Promise<void> {
+    const tracked = this.#known(containerId);
+    const { engine } = this.#options;
+    if (tracked.engineId === undefined || tracked.isOver) return;
+    const cfs = this.#options.cfs ?? defaults.cfs;
+    const settings = resourceSettings(resources, limits, { cfs, hostMemory: 0 });
+    const request = updateRequest(settings, await engine.inspect(tracked.engineId));
+    if (request !== undefined) await engine.update(tracked.engineId, request);
+    tracked.resources = resources;
+    tracked.limits = limits;
+  }
+
+  async stop(containerId: string, graceMilliseconds: number): Promise<void> {
+    this.#launching.get(containerId)?.abort();
+    await this.#tracked.get(containerId)?.stop(graceMilliseconds);
+  }
+
+  async destroy(containerId: string): Promise<void> {
+    await this.stop(containerId, 0);
+  }
+
+  async wait(containerId: string): Promise<ContainerTermination> {
+    return this.#known(containerId).over;
+  }
+
+  async usage(containerId: string): Promise<ResourceStatistics | undefined> {
+    const { engineId, isOver, resources, limits } = this.#known(containerId);
+    if (engineId === undefined || isOver) return undefined;
+    const stats = await this.#options.engine.stats(engineId);
+    return resourceStatistics(stats, resources, limits, this.#options.clock.now());
+  }
+
+  /** What was last seen when the daemon does not answer. */
+  async status(containerId: string): Promise<ContainerStatus> {
+    const tracked = this.#known(containerId);
+    const { container } = tracked.subject;
+    let details: ContainerDetails | undefined = tracked.details;
+    if (tracked.engineId !== undefined && !tracked.isOver) {
+      details = await this.#options.engine.inspect(tracked.engineId).catch(() => tracked.details);
+    }
+    if (details === undefined) throw new Error(`nothing is known of container ${containerId} yet`);
+    return containerStatus(containerId, details, container);
+  }
+
+  async run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult> {
+    const { engineId } = this.#known(containerId);
+    if (engineId === undefined) throw new Error(`container ${containerId} has not been found yet`);
+    return runInside(this.#options.engine, engineId, command, timeoutMilliseconds);
+  }
+
+  async remove(containerId: string): Promise<void> {
+    const tracked = this.#tracked.get(containerId);
+    this.#tracked.delete(containerId);
+    await tracked?.close();
+    await this.#state.forget(containerId);
+  }
+
+  trouble(): string | undefined {
+    return this.#supervisor.trouble ?? this.#sandboxTrouble;
+  }
+
+  /** Pulls that run now, for state and logs. */
+  pulling(): readonly PullReport[] {
+    return this.#pulls.reports;
+  }
+
+  /** Gauges and counters for metrics. */
+  counts(): Readonly<Record<"running" | "launching" | "awaiting_removal" | "pulls" | "daemon_breaks", number>> {
+    return {
+      running: [...this.#tracked.values()].filter(({ isOver }) => !isOver).length,
+      launching: this.#launching.size,
+      awaiting_removal: this.#leftovers.count,
+      pulls: this.#pulls.reports.length,
+      daemon_breaks: this.#supervisor.breaks,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#sweeper.cancel();
+    this.#leftovers.close();
+    this.#collector?.close();
+    this.#supervisor.close();
+    for (const launching of this.#launching.values()) launching.abort();
+    await Promise.all([...this.#tracked.values()].map((tracked) => tracked.close()));
+    await this.#options.engine.close();
+    await this.#supervisor.finished;
+  }
+
+  #known(containerId: string): TrackedContainer {
+    const tracked = this.#tracked.get(containerId);
+    if (tracked === undefined) throw new Error(`unknown container ${containerId}`);
+    return tracked;
+  }
+
+  #onEvent({ action, id, attributes }: EngineEvent): void {
+    if (action !== "die" && action !== "destroy") return;
+    const containerId = attributes[label.containerId] ?? "";
+    const tracked = this.#tracked.get(containerId) ?? [...this.#tracked.values()].find((one) => one.engineId === id);
+    void tracked?.check();
+  }
+
+  #onHealed(): void {
+    for (const tracked of this.#tracked.values()) void tracked.healed();
+  }
+
+  /** A second line behind the events: one list, and a look at those that do not run. */
+  async #sweep(): Promise<void> {
+    const open = [...this.#tracked.values()].filter((tracked) => !tracked.isOver);
+    if (open.length === 0 || this.#supervisor.trouble !== undefined) return;
+    try {
+      const containers = await this.#options.engine.list();
+      const running = new Set(containers.filter(({ state }) => state === "running").map(({ id }) => id));
+      for (const tracked of open) {
+        if (tracked.engineId === undefined || !running.has(tracked.engineId)) void tracked.check();
+      }
+    } catch (error) {
+      this.#options.log.verbose(1, `Docker containers cannot be listed: ${messageOf(error)}`);
+    }
+  }
+
+  async #memoryOfHost(): Promise<number> {
+    this.#hostMemory ??= (await this.#options.engine.info()).memory;
+    return this.#hostMemory;
+  }
+
+  /** Once per agent: whether the daemon sees the same work_dir. */
+  async #checkSandbox(engineId: string, sandbox: string): Promise<void> {
+    this.#sandboxSeen ??= this.#lookForSandbox(engineId, sandbox);
+    try {
+      await this.#sandboxSeen;
+    } catch (error) {
+      this.#sandboxSeen = undefined;
+      throw error;
+    }
+  }
+
+  async #lookForSandbox(engineId: string, sandbox: string): Promise<void> {
+    const { engine, workDir } = this.#options;
+    const sandboxDirectory = this.#options.sandboxDirectory ?? defaults.sandboxDirectory;
+    if (await daemonSeesSandbox(engine, engineId, sandbox, sandboxDirectory)) {
+      this.#sandboxTrouble = undefined;
+      return;
+    }
+    this.#sandboxTrouble =
+      `the Docker daemon does not see the sandboxes below ${workDir}: ` +
+      `mount the host's folder at the same path into the agent's container (-v ${workDir}:${workDir})`;
+    throw TaskFailure.launch(`Failed to launch container: ${this.#sandboxTrouble}`);
+  }
+}

@@ -1,0 +1,220 @@
+import { constants } from "node:fs";
+import { open, rm, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { Backoff } from "../../../base/backoff.ts";
+import { sleep } from "../../../base/clock.ts";
+import { messageOf, UserError } from "../../../base/errors.ts";
+import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
+import { EngineError, isConflict, isEngineError } from "../../../docker/errors.ts";
+import type { ImagePulls } from "../../../docker/pulls.ts";
+import { expandFiles } from "../../../docker/run-options/run-options.ts";
+import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { ContainerSpec } from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import { registryAuth } from "./credentials.ts";
+import { containerName, label } from "./identity.ts";
+import type { ImageCollector } from "./image-collection.ts";
+import { dockerInfoOf, type LaunchPlan, launchPlan } from "./launch-plan.ts";
+import { type DockerContainerizerOptions, defaults } from "./options.ts";
+import type { ContainerOutput } from "./output.ts";
+import { scalarOf } from "./resource-settings.ts";
+
+export interface LaunchTools {
+  readonly options: DockerContainerizerOptions;
+  readonly engine: Engine;
+  readonly pulls: ImagePulls;
+  readonly collector: ImageCollector | undefined;
+  readonly agentKey: string;
+  /** Bytes of the daemon's host; 0 while it is not known. */
+  readonly hostMemory: () => Promise<number>;
+  readonly openOutput: (details: { id: string; tty: boolean; attach: boolean }) => Promise<ContainerOutput>;
+  /** Throws a TaskFailure when the daemon does not see the sandboxes. */
+  readonly checkSandbox: (engineId: string) => Promise<void>;
+}
+
+export interface Launched {
+  readonly plan: LaunchPlan;
+  readonly details: ContainerDetails;
+  readonly output: ContainerOutput;
+}
+
+const KILLED_WHILE = {
+  preparing: "Container destroyed while preparing",
+  fetching: "Container destroyed while fetching",
+  pulling: "Container destroyed while pulling image",
+  starting: "Container destroyed while starting",
+} as const;
+type Phase = keyof typeof KILLED_WHILE;
+
+/**
+ * A container from its spec to a running process: plan, fetch, pull, create, start. Rejects with a TaskFailure, with
+ * nothing left at the daemon; when `signal` aborts, with TASK_KILLED.
+ */
+export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: AbortSignal): Promise<Launched> {
+  let phase: Phase = "preparing";
+  try {
+    const plan = await prepare(spec, tools);
+    for (const warning of plan.warnings) tools.options.log.warn(`Container ${spec.containerId}: ${warning}`);
+    signal.throwIfAborted();
+    phase = "fetching";
+    await tools.options.fetch(spec, signal);
+    signal.throwIfAborted();
+    phase = "pulling";
+    const work = async (): Promise<Launched> => {
+      await ensureImage(spec, plan, tools, signal);
+      phase = "starting";
+      return { plan, ...(await createAndStart(spec, plan, tools, signal)) };
+    };
+    return await (tools.collector?.protect(plan.image, work) ?? work());
+  } catch (error) {
+    throw toFailure(error, phase, signal);
+  }
+}
+
+function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailure {
+  if (signal.aborted) {
+    const reason = TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH;
+    return new TaskFailure(TaskState.TASK_KILLED, reason, KILLED_WHILE[phase], { cause: error });
+  }
+  if (error instanceof TaskFailure) return error;
+  return TaskFailure.launch(`Failed to launch container: ${messageOf(error)}`, { cause: error });
+}
+
+async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchPlan> {
+  const { options, agentKey } = tools;
+  const agentId = options.agentId();
+  const docker = dockerInfoOf(spec);
+  const bursts = scalarOf(spec.resources, "mem") !== undefined && spec.limits["mem"] !== undefined;
+  return launchPlan(spec, {
+    agentKey,
+    agentId,
+    name: containerName(options.nameScheme ?? defaults.nameScheme, agentId, spec.containerId),
+    sandboxDirectory: options.sandboxDirectory ?? defaults.sandboxDirectory,
+    dns: options.dns ?? defaults.dns,
+    cfs: options.cfs ?? defaults.cfs,
+    hostMemory: bursts ? await tools.hostMemory() : 0,
+    parameters: await expandFiles(docker.parameters, (path) => readParameterFile(spec.sandbox, path)),
+  });
+}
+
+const LARGEST_FILE = 1024 * 1024;
+
+/** A file that a parameter names, relative to the sandbox, as the docker command read it. */
+async function readParameterFile(sandbox: string, path: string): Promise<string> {
+  const file = await open(isAbsolute(path) ? path : join(sandbox, path), constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const status = await file.stat();
+    if (!status.isFile() || status.size > LARGEST_FILE) throw new UserError("it is not a file of at most 1 MB");
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+async function ensureImage(
+  spec: ContainerSpec,
+  plan: LaunchPlan,
+  tools: LaunchTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { options, engine, pulls, collector } = tools;
+  if (plan.pull !== "always") {
+    const id = await patiently(tools, signal, () => engine.imageId(plan.image));
+    if (id !== undefined) return collector?.used(id);
+    if (plan.pull === "never") throw new UserError(`image ${plan.image} is not there, and pull is 'never'`);
+  }
+  const { dockerConfig, home } = options;
+  const askHelper = options.askHelper ?? (async () => undefined);
+  const auth = await registryAuth(plan.image, spec.sandbox, { dockerConfig, home, askHelper }, options.log);
+  try {
+    await pulls.pull({ reference: plan.image, auth, platform: plan.platform }, signal);
+  } catch (error) {
+    throw new UserError(`Failed to pull image '${plan.image}': ${messageOf(error)}`, undefined, { cause: error });
+  }
+}
+
+async function createAndStart(
+  spec: ContainerSpec,
+  plan: LaunchPlan,
+  tools: LaunchTools,
+  signal: AbortSignal,
+): Promise<{ details: ContainerDetails; output: ContainerOutput }> {
+  const { engine, options } = tools;
+  const id = await patiently(tools, signal, () => createOnce(spec, plan, tools));
+  let output: ContainerOutput | undefined;
+  try {
+    await tools.checkSandbox(id);
+    const attach = plan.request.HostConfig.LogConfig?.Type === "none";
+    output = await tools.openOutput({ id, tty: plan.request.Tty === true, attach });
+    signal.throwIfAborted();
+    if (attach) await output.start();
+    await patiently(tools, signal, () => engine.start(id));
+    if (!attach) await output.start();
+    const details = await patiently(tools, signal, () => engine.inspect(id));
+    signal.throwIfAborted();
+    return { details, output };
+  } catch (error) {
+    await output?.close();
+    await engine.remove(id, { force: true }).catch((cause) => {
+      options.log.warn(`Container ${spec.containerId}: cannot be removed after its failure: ${messageOf(cause)}`);
+    });
+    throw error;
+  }
+}
+
+/** Creates the container; one that a broken connection left behind is taken. */
+async function createOnce(spec: ContainerSpec, plan: LaunchPlan, { engine, options }: LaunchTools): Promise<string> {
+  try {
+    const { id, warnings } = await engine.create(plan.name, plan.request, plan.platform);
+    for (const warning of warnings) options.log.verbose(1, `Container ${spec.containerId}: ${warning}`);
+    return id;
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const existing = await engine.inspect(plan.name).catch(() => undefined);
+    const isOurs = existing?.labels[label.containerId] === spec.containerId && existing.state.status === "created";
+    if (existing === undefined || !isOurs) throw error;
+    return existing.id;
+  }
+}
+
+/** Tries again while the daemon cannot be reached, as when it restarts; nothing else is tried again. */
+async function patiently<T>({ options }: LaunchTools, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  const { clock } = options;
+  const end = clock.monotonic() + (options.patience ?? defaults.patience);
+  const backoff = new Backoff({ initial: 200, maximum: 2_000 });
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await call();
+    } catch (error) {
+      if (!isEngineError(error, "unreachable") || clock.monotonic() >= end) throw error;
+      await sleep(clock, backoff.next(), signal);
+    }
+  }
+}
+
+/** The name of the file that shows whether the daemon sees the same work_dir. */
+const PROBE = ".docker-sees-this";
+
+/**
+ * Whether the daemon sees what we write into the sandbox. Sandbox paths are resolved on the daemon's host: with an agent
+ * in a container they are another folder there unless work_dir is mounted at the same path.
+ */
+export async function daemonSeesSandbox(
+  engine: Engine,
+  engineId: string,
+  sandbox: string,
+  sandboxDirectory: string,
+): Promise<boolean> {
+  const path = join(sandbox, PROBE);
+  await writeFile(path, "", { flag: "wx" });
+  try {
+    return await engine.pathExists(engineId, `${sandboxDirectory}/${PROBE}`);
+  } catch (error) {
+    // Some daemons (Podman) cannot look into a container that was never started: then nothing is known.
+    if (error instanceof EngineError && error.kind === "refused") return true;
+    throw error;
+  } finally {
+    await rm(path, { force: true });
+  }
+}

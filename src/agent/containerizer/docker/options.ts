@@ -1,0 +1,63 @@
+import type { Clock } from "../../../base/clock.ts";
+import type { Logger } from "../../../base/log.ts";
+import type { Engine } from "../../../docker/engine.ts";
+import type { AskHelper } from "../../../docker/registry-auth.ts";
+import type { ContainerSpec } from "../../model/container.ts";
+import type { NameScheme } from "./identity.ts";
+import type { ImageCollection } from "./image-collection.ts";
+import type { ContainerDns } from "./networks.ts";
+import type { Rotation } from "./output-file.ts";
+
+/** What the Docker containerizer needs of the world. */
+export interface DockerContainerizerOptions {
+  /** Ours from now on: closed with the containerizer. */
+  readonly engine: Engine;
+  /** `--work_dir`: must have the same path for the daemon. */
+  readonly workDir: string;
+  /** A folder of our own that outlives the agent and its container: below work_dir. */
+  readonly stateDirectory: string;
+  /** The agent's id now; empty before it has one. */
+  readonly agentId: () => string;
+  /** Brings the URIs of `spec.command` into the sandbox. Rejects with the TaskFailure to report. */
+  readonly fetch: (spec: ContainerSpec, signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+
+  /** `--sandbox_directory`; default /mnt/mesos/sandbox. */
+  readonly sandboxDirectory?: string;
+  /** Default `container` (Mesos 1.4 on). */
+  readonly nameScheme?: NameScheme;
+  /** `--cgroups_enable_cfs` */
+  readonly cfs?: boolean;
+  /** The docker part of `--default_container_dns`. */
+  readonly dns?: ContainerDns;
+  /** `--docker_kill_orphans`; default true. Only ever this agent's own. */
+  readonly killOrphans?: boolean;
+  /** `--docker_remove_delay` in milliseconds; default 6 hours. */
+  readonly removeDelay?: number;
+  /** `--docker_config`, its JSON text. */
+  readonly dockerConfig?: string | undefined;
+  /** The agent's home folder, for credentials baked into its image. */
+  readonly home?: string | undefined;
+  /** Default: no credential helpers. */
+  readonly askHelper?: AskHelper;
+  /** Of the sandbox's stdout and stderr; default: none. */
+  readonly rotation?: Rotation;
+  /** Default: images are never removed. */
+  readonly imageCollection?: ImageCollection | undefined;
+  /** The container that the agent itself runs in: never touched. */
+  readonly ownContainerId?: string | undefined;
+  /** How long a launch waits for a daemon that is away (restarting), in milliseconds; default 60 s. */
+  readonly patience?: number;
+}
+
+export const defaults = {
+  sandboxDirectory: "/mnt/mesos/sandbox",
+  nameScheme: "container",
+  cfs: false,
+  dns: [],
+  killOrphans: true,
+  removeDelay: 6 * 3_600_000,
+  rotation: { maximum: Number.POSITIVE_INFINITY, keep: 0 },
+  patience: 60_000,
+} as const satisfies Partial<DockerContainerizerOptions>;
