@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { freemem, loadavg, totalmem } from "node:os";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Metrics } from "./registry.ts";
+
+/** The machine as /system/stats.json and the metrics show it. */
+export interface MachineFacts {
+  readonly load: readonly [number, number, number];
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memoryTotal: number;
+  readonly memoryFree: number;
+}
+
+/** Online CPUs of the machine, whatever share of them this process may use; undefined where /proc does not say. */
+export function machineCpus(read: (path: string) => string = (path) => readFileSync(path, "utf8")): number | undefined {
+  try {
+    return read("/proc/stat").match(/^cpu\d+ /gm)?.length;
+  } catch {
+    return undefined;
+  }
+}
+
+export function machineFacts(): MachineFacts {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return { load: [one, five, fifteen], cpus: machineCpus() ?? 1, memoryTotal: totalmem(), memoryFree: freemem() };
+}
+
+/** The gauges of the machine and of this process. The function ends what measures the event loop. */
+export function measureMachine(metrics: Metrics): () => void {
+  metrics.gauges(() => {
+    const { load, cpus, memoryTotal, memoryFree } = machineFacts();
+    return [
+      ["system/load_1min", load[0]],
+      ["system/load_5min", load[1]],
+      ["system/load_15min", load[2]],
+      ["system/cpus_total", cpus],
+      ["system/mem_total_bytes", memoryTotal],
+      ["system/mem_free_bytes", memoryFree],
+    ];
+  });
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  metrics.gauges(() => {
+    const { user, system } = process.cpuUsage();
+    const p99 = delay.percentile(99) / 1e6;
+    delay.reset();
+    return [
+      ["process/resident_bytes", process.memoryUsage.rss()],
+      ["process/cpu_secs", (user + system) / 1e6],
+      ["process/event_loop_delay_ms", p99],
+    ];
+  });
+  return () => delay.disable();
+}
