@@ -1,4 +1,4 @@
-import { type Client, createClient, type Event, Exception, State } from "node-zookeeper-client";
+import { type Client, createClient, Exception, State } from "node-zookeeper-client";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { formatServers, type ZooKeeperServer } from "./url.ts";
@@ -35,7 +35,10 @@ export interface SessionOptions {
 
 /** The part of a ZooKeeper client that watching a group needs. */
 export interface ZooKeeperSession {
-  /** Names of the children; `changed` is called once when they are no longer these. Throws a ZooKeeperError. */
+  /**
+   * Names of the children; `changed` is called once when they are no longer these, also when the same function is given
+   * for several reads. Throws a ZooKeeperError.
+   */
   children(path: string, changed: () => void): Promise<string[]>;
   /** Content of a znode. Throws a ZooKeeperError. */
   data(path: string): Promise<Buffer>;
@@ -77,14 +80,9 @@ export const openSession: OpenSession = (options, events) => {
   client.connect();
   const drop = (): void => connectionManager.socket?.destroy();
   return {
+    // Always the same `changed`: the library keeps each function once, and one wrapped anew for each read for ever.
     children: (path, changed) =>
-      call((done) =>
-        client.getChildren(
-          path,
-          (_event: Event) => changed(),
-          (error, children) => done(error, children),
-        ),
-      ),
+      call((done) => client.getChildren(path, changed, (error, children) => done(error, children))),
     data: (path) => call((done) => client.getData(path, (error, data) => done(error, data))),
     kick: drop,
     close() {
