@@ -1,0 +1,164 @@
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { systemClock } from "../../src/base/clock.ts";
+import { HttpEngine } from "../../src/docker/http-engine.ts";
+
+const run = promisify(execFile);
+const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Why a real dockerd cannot be started here; undefined when it can. */
+export function dockerdMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return "dockerd needs root";
+  for (const program of ["dockerd", "containerd", "busybox"]) {
+    try {
+      execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
+    } catch {
+      return `${program} is not installed (apt-get install docker.io busybox-static)`;
+    }
+  }
+  return undefined;
+}
+
+/** A dockerd of the tests' own: socket, data, pid file and containerd below one folder. */
+export class TestDockerd {
+  readonly folder: string;
+  readonly socket: string;
+  readonly #options: readonly string[];
+  #pid: number | undefined;
+
+  private constructor(folder: string, options: readonly string[]) {
+    this.folder = folder;
+    this.socket = join(folder, "docker.sock");
+    this.#options = options;
+  }
+
+  /** Starts one with the image `box:1`, a busybox. */
+  static async start(options: readonly string[] = []): Promise<TestDockerd> {
+    const dockerd = new TestDockerd(await mkdtemp(join(tmpdir(), "dockerd-")), options);
+    try {
+      await dockerd.launch();
+      await dockerd.#importBusybox();
+    } catch (error) {
+      const log = await readFile(join(dockerd.folder, "dockerd.log"), "utf8").catch(() => "");
+      await dockerd.stop();
+      throw new Error(`dockerd did not start: ${log.slice(-2000)}`, { cause: error });
+    }
+    return dockerd;
+  }
+
+  get pid(): number {
+    if (this.#pid === undefined) throw new Error("dockerd does not run");
+    return this.#pid;
+  }
+
+  /** Starts the daemon (again) and waits until it answers. */
+  async launch(): Promise<void> {
+    const file = (name: string): string => join(this.folder, name);
+    // A daemon that was killed leaves its pid file behind.
+    await rm(file("docker.pid"), { force: true });
+    const log = file("dockerd.log");
+    const words = [
+      ...["-H", `unix://${this.socket}`, "--data-root", file("data"), "--exec-root", file("exec")],
+      ...["--pidfile", file("docker.pid"), "--insecure-registry", "127.0.0.0/8", ...this.#options],
+    ];
+    const child = spawn("sh", ["-c", 'exec dockerd "$@" >>"$0" 2>&1', log, ...words], {
+      stdio: "ignore",
+      detached: true,
+    });
+    child.unref();
+    this.#pid = child.pid;
+    const engine = this.engine();
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          await engine.ping();
+          return;
+        } catch (error) {
+          if (attempt > 300 || child.exitCode !== null) throw error;
+          await sleep(100);
+        }
+      }
+    } finally {
+      await engine.close();
+    }
+  }
+
+  /** A client of its own; close it. */
+  engine(): HttpEngine {
+    return new HttpEngine({ kind: "unix", path: this.socket }, systemClock);
+  }
+
+  /** The docker command against this daemon; standard output. */
+  async docker(...words: string[]): Promise<string> {
+    const { stdout } = await run("docker", ["-H", `unix://${this.socket}`, ...words], { maxBuffer: 64 << 20 });
+    return stdout.trim();
+  }
+
+  /** SIGKILL: containers and containerd stay. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#pid === undefined) return;
+    try {
+      process.kill(this.#pid, signal);
+      for (let attempt = 0; attempt < 300; attempt++) {
+        process.kill(this.#pid, 0);
+        await sleep(50);
+      }
+      process.kill(this.#pid, "SIGKILL");
+    } catch {
+      // It is gone.
+    }
+    this.#pid = undefined;
+  }
+
+  /** Removes all containers, ends daemon and containerd, removes the folder. */
+  async stop(): Promise<void> {
+    if (this.#pid !== undefined) {
+      const ids = (await this.docker("ps", "-aq").catch(() => "")).split("\n").filter((id) => id !== "");
+      if (ids.length > 0) await this.docker("rm", "-f", ...ids).catch(() => undefined);
+      await this.#end("SIGTERM");
+    }
+    const containerd = Number(
+      await readFile(join(this.folder, "exec/containerd/containerd.pid"), "utf8").catch(() => ""),
+    );
+    if (containerd > 1 && isContainerd(containerd)) process.kill(containerd, "SIGTERM");
+    await sleep(200);
+    await run("sh", [
+      "-c",
+      'for m in $(grep -o " $1/[^ ]*" /proc/mounts | sort -r); do umount -l "$m"; done',
+      "sh",
+      this.folder,
+    ]).catch(() => undefined);
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #importBusybox(): Promise<void> {
+    const root = join(this.folder, "busybox");
+    for (const name of ["bin", "etc", "tmp"]) await mkdir(join(root, name), { recursive: true });
+    await copyFile((await run("sh", ["-c", "command -v busybox"])).stdout.trim(), join(root, "bin/busybox"));
+    const applets = (await run("busybox", ["--list"])).stdout.trim().split("\n");
+    for (const applet of applets) {
+      if (applet !== "busybox" && !existsSync(join(root, "bin", applet)))
+        await symlink("busybox", join(root, "bin", applet));
+    }
+    await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n");
+    const archive = join(this.folder, "busybox.tar");
+    await run("tar", ["-C", root, "-cf", archive, "."]);
+    await this.docker("import", archive, "box:1");
+  }
+}
+
+function isContainerd(pid: number): boolean {
+  try {
+    return execFileSync("cat", [`/proc/${pid}/comm`], { encoding: "utf8" }).trim() === "containerd";
+  } catch {
+    return false;
+  }
+}
