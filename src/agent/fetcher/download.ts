@@ -1,0 +1,103 @@
+import { createWriteStream } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Agent, type Dispatcher, interceptors, request } from "undici";
+import { messageOf } from "../../base/errors.ts";
+
+export interface DownloadOptions {
+  readonly dispatcher: Dispatcher;
+  readonly signal: AbortSignal;
+  /** Milliseconds without a byte after which the download fails; 0 never. */
+  readonly stallTimeout: number;
+}
+
+const MOST_REDIRECTS = 10;
+const CONNECT_TIMEOUT = 30_000;
+/** How much of an error page goes into the message. */
+const LONGEST_WORDS = 200;
+/** Space on the disk that a download leaves free. */
+const RESERVE = 16 * 1024 * 1024;
+
+/** Connections of the fetcher: redirects are followed, at most six connections a server. */
+export function fetchDispatcher(): Dispatcher {
+  const agent = new Agent({ connections: 6, connect: { timeout: CONNECT_TIMEOUT } });
+  return agent.compose(interceptors.redirect({ maxRedirections: MOST_REDIRECTS }));
+}
+
+/** User and password of the URL become a header, which is how curl treats them. */
+function requestOf(url: string): { url: string; headers: Record<string, string> } {
+  const parsed = new URL(url);
+  const headers: Record<string, string> = { accept: "*/*", "user-agent": "mesos-slave" };
+  if (parsed.username !== "" || parsed.password !== "") {
+    const pair = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    parsed.username = "";
+    parsed.password = "";
+  }
+  return { url: parsed.href, headers };
+}
+
+async function wordsOf(body: Readable): Promise<string> {
+  let text = "";
+  for await (const chunk of body.setEncoding("utf8") as AsyncIterable<string>) {
+    text += chunk;
+    if (text.length > LONGEST_WORDS * 4) break;
+  }
+  const plain = text
+    .replaceAll(/<[^>]*>/g, " ")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  return plain === "" ? "" : `: ${plain.slice(0, LONGEST_WORDS)}`;
+}
+
+const lengthOf = (headers: Readonly<Record<string, unknown>>): number | undefined => {
+  const text = headers["content-length"];
+  return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+};
+
+/** Bytes that the server announces for HEAD; undefined when it does not say. Rejects with an Error. */
+export async function announcedSize(url: string, options: DownloadOptions): Promise<number | undefined> {
+  const { dispatcher, signal, stallTimeout } = options;
+  const { url: target, headers } = requestOf(url);
+  const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
+  const answer = await request(target, { method: "HEAD", headers, dispatcher, signal, ...timeouts });
+  await answer.body.dump();
+  if (answer.statusCode !== 200) return undefined;
+  return lengthOf(answer.headers) || undefined;
+}
+
+/**
+ * Downloads into a file that must not exist. Success is status 200. Rejects with an Error that has the status and the
+ * server's own words; the file then holds whatever came, and the caller removes it.
+ */
+export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
+  const { dispatcher, signal, stallTimeout } = options;
+  const { url: target, headers } = requestOf(url);
+  const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
+  try {
+    const answer = await request(target, { headers, dispatcher, signal, ...timeouts });
+    if (answer.statusCode !== 200) {
+      const words = await wordsOf(answer.body);
+      throw new Error(`Error downloading resource, received HTTP return code ${answer.statusCode}${words}`);
+    }
+    const expected = lengthOf(answer.headers);
+    if (expected !== undefined) await checkSpace(path, expected);
+    await pipeline(answer.body, createWriteStream(path, { flags: "wx", mode: 0o644 }), { signal });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    const code = (error as { code?: unknown }).code;
+    if (code === "UND_ERR_BODY_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
+      throw new Error(`the server sent nothing for ${stallTimeout / 1000} s`, { cause: error });
+    }
+    throw new Error(messageOf(error) || String(code), { cause: error });
+  }
+}
+
+async function checkSpace(path: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  const free = bavail * bsize;
+  if (bytes + RESERVE <= free) return;
+  throw new Error(`the resource has ${bytes} bytes, but only ${free} are free on the disk of the sandbox`);
+}

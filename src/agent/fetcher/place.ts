@@ -1,0 +1,63 @@
+import { constants as flags } from "node:fs";
+import { chmod, chown, copyFile, lstat, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { codeOf } from "../../base/errors.ts";
+import type { FetchUser } from "./command.ts";
+
+/**
+ * Makes the folders of `destination` below the sandbox and returns the whole path. Refuses a way through a symbolic
+ * link: an archive fetched before may have put one there.
+ */
+export async function preparePlace(sandbox: string, destination: string, user: FetchUser | undefined): Promise<string> {
+  const root = await realpath(sandbox);
+  let folder = root;
+  for (const part of dirname(destination).split("/")) {
+    if (part === "." || part === "") continue;
+    folder = join(folder, part);
+    const present = await lstat(folder).catch(ignoreMissing);
+    if (present === undefined) {
+      await mkdir(folder);
+      if (user !== undefined) await chown(folder, user.uid, user.gid);
+    } else if (!present.isDirectory()) {
+      throw new Error(`'${dirname(destination)}' in the sandbox is not a folder`);
+    }
+  }
+  const path = join(folder, basename(destination));
+  const present = await lstat(path).catch(ignoreMissing);
+  if (present?.isDirectory()) throw new Error(`'${destination}' in the sandbox is a folder`);
+  if (present !== undefined) await rm(path);
+  return path;
+}
+
+/** Owner and mode of a fetched file: executable ones get x for all. */
+export async function finishFile(path: string, executable: boolean, user: FetchUser | undefined): Promise<void> {
+  if (executable) await chmod(path, 0o755);
+  if (user !== undefined) await chown(path, user.uid, user.gid);
+}
+
+/** A copy by reference where the file system can. */
+export const copyWhole = (from: string, to: string): Promise<void> =>
+  copyFile(from, to, flags.COPYFILE_EXCL | flags.COPYFILE_FICLONE);
+
+/**
+ * Moves everything of `from` into `to`: folders merge, other entries replace what has their name. Links in `to` are
+ * never followed; they are replaced.
+ */
+export async function moveInto(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    const present = await lstat(target).catch(ignoreMissing);
+    if (present?.isDirectory() && entry.isDirectory()) await moveInto(source, target);
+    else {
+      if (present?.isDirectory())
+        throw new Error(`'${entry.name}' in the archive is a file, but a folder in the sandbox`);
+      if (present !== undefined) await rm(target);
+      await rename(source, target);
+    }
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (codeOf(error) !== "ENOENT") throw error;
+  return undefined;
+}
