@@ -8,7 +8,8 @@ import { agentFlags } from "../agent/flags/table.ts";
 import { checkpointFiles } from "../agent/model/files.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import { descriptorConsole, openGlog } from "../base/glog.ts";
+import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";
+import type { Severity } from "../base/glog-line.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
 import { Process } from "../libprocess/process.ts";
@@ -18,6 +19,8 @@ import { MESOS_VERSION } from "../mesos/version.ts";
 import { createDetector } from "../zookeeper/detector.ts";
 
 const program = "mesos-slave";
+/** Milliseconds that writing the last checkpoints may take when the agent is told to leave. */
+const LONGEST_GOODBYE = 3_000;
 
 async function main(): Promise<void> {
   const loaded = loadAgentFlags({
@@ -47,7 +50,7 @@ async function main(): Promise<void> {
     user: userInfo().username,
     pid: process.pid,
     clock: systemClock,
-    level: flags.logging_level,
+    level: flags.logging_level as Severity,
     quiet: flags.quiet,
     verbosity: Number(process.env["GLOG_v"] ?? 0),
     maximumBytes: Number(process.env["GLOG_max_log_size"] ?? 10) * 1024 * 1024,
@@ -97,7 +100,27 @@ async function main(): Promise<void> {
     attach: () => undefined,
     ended: end,
   });
+  onSignals(agent, glog);
   await agent.start();
+}
+
+/** SIGTERM and SIGINT: let go, tasks run on. SIGUSR1: unregister, end everything. */
+function onSignals(agent: Agent, glog: Glog): void {
+  const leave = (signal: NodeJS.Signals): void => {
+    glog.logger.info(`Received ${signal}; leaving. Tasks of frameworks that checkpoint run on`);
+    const exit = (): never => {
+      glog.flush();
+      process.exit(0);
+    };
+    setTimeout(exit, LONGEST_GOODBYE).unref();
+    agent.close().then(exit, exit);
+  };
+  process.once("SIGTERM", leave);
+  process.once("SIGINT", leave);
+  process.on("SIGUSR1", () => agent.shutdown("received SIGUSR1; unregistering", { unregister: true }));
+  process.on("SIGHUP", () =>
+    glog.logger.warn("Received SIGHUP, which has no meaning here: settings are read at the start"),
+  );
 }
 
 main().catch((error: unknown) => {

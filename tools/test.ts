@@ -1,0 +1,102 @@
+/**
+ * `npm test`: every test. Names the real components that are missing, or installs them when it may (root on Debian), then
+ * runs all projects of vitest and closes with one plain line of counts.
+ *
+ *   node tools/test.ts [--no-install] [vitest arguments]
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+interface Component {
+  readonly what: string;
+  /** One of these files means that it is there. */
+  readonly files: readonly string[];
+  readonly packages: readonly string[];
+}
+
+/** What tests start for real. A missing one skips its tests; in CI it fails them. */
+export const components: readonly Component[] = [
+  { what: "supervisord", files: ["/usr/bin/supervisord"], packages: ["supervisor"] },
+  { what: "ZooKeeper", files: ["/usr/share/zookeeper/bin/zkServer.sh"], packages: ["zookeeperd"] },
+  { what: "the Docker engine", files: ["/usr/sbin/dockerd", "/usr/bin/dockerd"], packages: ["docker.io"] },
+  { what: "a Docker registry", files: ["/usr/bin/docker-registry"], packages: ["docker-registry"] },
+  { what: "htpasswd", files: ["/usr/bin/htpasswd"], packages: ["apache2-utils"] },
+  { what: "a static busybox", files: ["/bin/busybox"], packages: ["busybox-static"] },
+  { what: "debootstrap", files: ["/usr/sbin/debootstrap"], packages: ["debootstrap"] },
+  { what: "Chromium", files: ["/usr/bin/chromium"], packages: ["chromium"] },
+  { what: "openssl", files: ["/usr/bin/openssl"], packages: ["openssl"] },
+  { what: "unzip and zip", files: ["/usr/bin/zip"], packages: ["zip", "unzip", "bzip2", "xz-utils"] },
+];
+
+const missing = (): readonly Component[] => components.filter(({ files }) => !files.some((file) => existsSync(file)));
+
+/** Packages of Debian start services of their own at installation; ours are started by the tests. */
+function install(packages: readonly string[]): void {
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const run = (...words: string[]): boolean =>
+    spawnSync("apt-get", words, { stdio: ["ignore", "ignore", "inherit"], env: environment }).status === 0;
+  console.log(`Installing ${packages.join(" ")}`);
+  if (run("install", "-y", "--no-install-recommends", ...packages)) return;
+  run("update");
+  run("install", "-y", "--no-install-recommends", ...packages);
+}
+
+function prepare(mayInstall: boolean): void {
+  const lacking = missing();
+  if (lacking.length === 0) return;
+  const packages = lacking.flatMap((component) => component.packages);
+  if (mayInstall && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) install(packages);
+  for (const { what, packages: names } of missing()) {
+    console.log(`${what} is missing, its tests are SKIPPED: apt-get install ${names.join(" ")}`);
+  }
+}
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numFailedTestSuites: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+}
+
+/** Counts as they are; a file that could not even be loaded counts as a failure. */
+function summary(file: string): { line: string; failed: number } {
+  const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
+  ).length;
+  const failed = report.numFailedTests + broken;
+  const skipped = report.numPendingTests + report.numTodoTests;
+  return { line: `${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`, failed };
+}
+
+if (import.meta.main) {
+  const words = process.argv.slice(2);
+  prepare(!words.includes("--no-install"));
+  const folder = mkdtempSync(join(tmpdir(), "mesos-slave-test-"));
+  const output = join(folder, "report.json");
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      "node_modules/vitest/vitest.mjs",
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${output}`,
+      ...words.filter((word) => word !== "--no-install"),
+    ],
+    { stdio: "inherit" },
+  );
+  if (existsSync(output)) {
+    const { line, failed } = summary(output);
+    console.log(line);
+    process.exitCode = status === 0 && failed === 0 ? 0 : 1;
+  } else {
+    console.log("0 passed, 1 failed, 0 skipped");
+    process.exitCode = status ?? 1;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
