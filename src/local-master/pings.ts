@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timer } from "../base/clock.ts";
 import { PingSlaveMessageSchema, PongSlaveMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { atLeast } from "../mesos/version.ts";
 import type { ClusterContext } from "./cluster.ts";
 import type { Agent } from "./model.ts";
 
@@ -10,6 +11,9 @@ export interface PingOptions {
   readonly maximumMissed: number;
   readonly expired: () => void;
 }
+
+/** Agents before 0.25 know pings by another name. */
+const pingName = (version: string): string => (atLeast(version, "0.25.0") ? PingSlaveMessageSchema.typeName : "PING");
 
 let observers = 0;
 
@@ -35,7 +39,7 @@ export function startPings({ process, clock }: ClusterContext, agent: Agent, opt
     }
     answered = false;
     const message = create(PingSlaveMessageSchema, { connected: agent.connected });
-    observer.send(agent.pid, PingSlaveMessageSchema, message);
+    observer.send(agent.pid, PingSlaveMessageSchema, message, pingName(agent.version));
   };
   const stop = (): void => {
     timer.cancel();

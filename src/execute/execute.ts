@@ -1,0 +1,279 @@
+import { type Clock, sleep, type Timer } from "../base/clock.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import { parseUPID } from "../libprocess/upid.ts";
+import { enumName, has } from "../mesos/codec.ts";
+import type { MasterDetector } from "../mesos/detector.ts";
+import {
+  FrameworkInfo_Capability_Type,
+  type MasterInfo,
+  type Offer,
+  Offer_Operation_Type,
+  TaskState,
+  type TaskStatus,
+  TaskStatus_ReasonSchema,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Call_Type, type Event, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { formatResources } from "../mesos/resources-text.ts";
+import { isTerminal, stateName } from "../mesos/states.ts";
+import { Output } from "./output.ts";
+import { AgentFiles } from "./sandbox.ts";
+import { type Credential, Refused, SchedulerClient } from "./scheduler-client.ts";
+import { type Job, taskFor } from "./task.ts";
+
+export interface ExecuteOptions {
+  readonly job: Job;
+  readonly taskId: string;
+  readonly detector: MasterDetector;
+  readonly credential: Credential | undefined;
+  readonly checkpoint: boolean;
+  /** Milliseconds. */
+  readonly timeout: number | undefined;
+  readonly killAfter: number | undefined;
+  readonly clock: Clock;
+  /** A line about what happens. */
+  readonly tell: (line: string) => void;
+  readonly write: (name: "stdout" | "stderr", bytes: Uint8Array) => void;
+}
+
+/** Milliseconds between attempts to reach the master. */
+const RETRY = 1000;
+/** Seconds of refusal for offers that do not fit, and for everything once the task is launched. */
+const NO_FIT = 5;
+const NEVER = 365 * 24 * 3600;
+/** Milliseconds without a sign of the master after which the stream counts as dead. */
+const LONGEST_SILENCE = 75_000;
+/** Milliseconds that the end may wait for the last output. */
+const LAST_OUTPUT = 10_000;
+
+/** Where a master's HTTP is. */
+function addressOfMaster(info: MasterInfo): string {
+  const upid = parseUPID(info.pid);
+  return upid === undefined ? `${info.address?.ip ?? info.hostname}:${info.port}` : `${upid.ip}:${upid.port}`;
+}
+
+/** One run of mesos-execute: one framework with one task, followed to its end. */
+export class Execution {
+  readonly #options: ExecuteOptions;
+  readonly #ended = Promise.withResolvers<TaskStatus | undefined>();
+  readonly #timers = new Set<Timer>();
+  #client: SchedulerClient | undefined;
+  #frameworkId: string | undefined;
+  #agentId: string | undefined;
+  #files: AgentFiles | undefined;
+  #output: Output | undefined;
+  #following: Promise<void> | undefined;
+  #killed = false;
+  #over = false;
+  #hopeless = 0;
+
+  constructor(options: ExecuteOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the task; its last state, undefined when there was no task to the end. Throws a UserError for what cannot be mended. */
+  async run(): Promise<TaskState | undefined> {
+    const { detector, timeout, tell, clock, job } = this.#options;
+    if (timeout !== undefined) this.#after(timeout, () => this.kill(`it took longer than the --timeout`));
+    tell(`Looking for an offer with ${formatResources(job.resources)}`);
+    detector.watch((master) => {
+      if (master !== undefined) void this.#connect(addressOfMaster(master)).catch((error) => this.#fail(error));
+      else tell("No master leads at the moment");
+    });
+    try {
+      const status = await this.#ended.promise;
+      // Everything that the task wrote comes before the word that it ended.
+      this.#output?.finish();
+      await Promise.race([this.#following, sleep(clock, LAST_OUTPUT)]);
+      if (status !== undefined) this.#tellStatus(status);
+      this.#over = true;
+      await this.#teardown();
+      return status?.state;
+    } finally {
+      this.#over = true;
+      for (const timer of this.#timers) timer.cancel();
+      await this.#files?.close();
+      await this.#client?.close();
+      await detector.close();
+    }
+  }
+
+  /** Ends the task; a second time ends this program without waiting for it. */
+  kill(why: string): void {
+    const { tell, taskId } = this.#options;
+    if (this.#killed || this.#agentId === undefined) {
+      this.#ended.resolve(undefined);
+      if (!this.#killed) tell(`Giving up: ${why}`);
+      return;
+    }
+    this.#killed = true;
+    tell(`Killing task '${taskId}': ${why}`);
+    this.#send({ type: Call_Type.KILL, kill: { taskId: { value: taskId }, agentId: { value: this.#agentId } } });
+  }
+
+  #after(milliseconds: number, callback: () => void): void {
+    this.#timers.add(this.#options.clock.after(milliseconds, callback));
+  }
+
+  #fail(error: unknown): void {
+    this.#ended.reject(error);
+  }
+
+  #send(call: Parameters<SchedulerClient["call"]>[0]): void {
+    const frameworkId = { value: this.#frameworkId ?? "" };
+    this.#client?.call({ ...call, frameworkId }).catch((error: unknown) => {
+      if (!this.#over) this.#options.tell(`${enumCall(call.type)} failed: ${messageOf(error)}`);
+    });
+  }
+
+  async #teardown(): Promise<void> {
+    if (this.#frameworkId === undefined) return;
+    const call = { type: Call_Type.TEARDOWN, frameworkId: { value: this.#frameworkId } } as const;
+    await this.#client?.call(call).catch(() => undefined);
+  }
+
+  /** Subscribes, again and again while this master leads. */
+  async #connect(address: string): Promise<void> {
+    const { clock, tell, credential } = this.#options;
+    await this.#client?.close();
+    const client = new SchedulerClient(address, credential);
+    this.#client = client;
+    while (!this.#over && this.#client === client) {
+      try {
+        await this.#listen(client);
+        if (!this.#over && this.#client === client) tell("The master closed the stream: connecting again");
+      } catch (error) {
+        if (this.#over || this.#client !== client) return;
+        if (error instanceof Refused && error.status !== 503 && ++this.#hopeless > 0)
+          throw new UserError(`The master at ${client.address} refused: ${error.message}`, refusalFix(error.status));
+        tell(`Cannot use the master at ${client.address}: ${messageOf(error)}; trying again`);
+      }
+      await sleep(clock, RETRY);
+    }
+  }
+
+  async #listen(client: SchedulerClient): Promise<void> {
+    const { clock, tell } = this.#options;
+    let silence = clock.after(LONGEST_SILENCE, () => void client.close());
+    try {
+      for await (const event of client.subscribe(this.#subscription())) {
+        silence.cancel();
+        silence = clock.after(LONGEST_SILENCE, () => {
+          tell("The master has been silent for too long");
+          void client.close();
+        });
+        this.#handle(event);
+        if (this.#over) return;
+      }
+    } finally {
+      silence.cancel();
+    }
+  }
+
+  #subscription() {
+    const { job, checkpoint, credential } = this.#options;
+    const id = this.#frameworkId === undefined ? undefined : { value: this.#frameworkId };
+    const gpus = job.resources.scalar("gpus") !== undefined;
+    return {
+      type: Call_Type.SUBSCRIBE,
+      ...(id && { frameworkId: id }),
+      subscribe: {
+        frameworkInfo: {
+          user: job.user,
+          name: `mesos-execute ${job.name}`,
+          checkpoint,
+          role: job.role,
+          ...(id && { id }),
+          ...(credential && { principal: credential.principal }),
+          ...(gpus && { capabilities: [{ type: FrameworkInfo_Capability_Type.GPU_RESOURCES }] }),
+        },
+      },
+    } as const;
+  }
+
+  #handle(event: Event): void {
+    const { tell, taskId } = this.#options;
+    switch (event.type) {
+      case Event_Type.SUBSCRIBED:
+        if (this.#frameworkId === undefined) tell(`Subscribed as framework ${event.subscribed?.frameworkId?.value}`);
+        this.#frameworkId = event.subscribed?.frameworkId?.value;
+        if (this.#agentId !== undefined) {
+          const asked = { taskId: { value: taskId }, agentId: { value: this.#agentId } };
+          this.#send({ type: Call_Type.RECONCILE, reconcile: { tasks: [asked] } });
+        }
+        return;
+      case Event_Type.OFFERS:
+        for (const offer of event.offers?.offers ?? []) this.#offer(offer);
+        return;
+      case Event_Type.UPDATE:
+        if (event.update?.status) this.#update(event.update.status);
+        return;
+      case Event_Type.ERROR:
+        this.#fail(new UserError(`The master ended the subscription: ${event.error?.message}`));
+        return;
+      case Event_Type.FAILURE:
+        if (event.failure?.agentId?.value === this.#agentId && event.failure?.executorId === undefined)
+          tell(`The agent ${this.#agentId} is gone`);
+    }
+  }
+
+  #offer(offer: Offer): void {
+    const { job, taskId, tell } = this.#options;
+    const offerIds = offer.id === undefined ? [] : [offer.id];
+    const task = this.#agentId === undefined ? taskFor(job, taskId, offer) : undefined;
+    if (task === undefined) {
+      const refuseSeconds = this.#agentId === undefined ? NO_FIT : NEVER;
+      this.#send({ type: Call_Type.DECLINE, decline: { offerIds, filters: { refuseSeconds } } });
+      return;
+    }
+    this.#agentId = offer.agentId?.value;
+    const address = offer.url?.address;
+    if (address !== undefined) {
+      const id = offer.url?.path.replace(/^\/+/, "") || "slave(1)";
+      this.#files = new AgentFiles(`${address.ip || address.hostname}:${address.port}`, id, this.#options.credential);
+    }
+    const operation = { type: Offer_Operation_Type.LAUNCH, launch: { taskInfos: [task] } };
+    this.#send({
+      type: Call_Type.ACCEPT,
+      accept: { offerIds, operations: [operation], filters: { refuseSeconds: NEVER } },
+    });
+    tell(`Submitted task '${taskId}' to agent ${this.#agentId} (${offer.hostname})`);
+  }
+
+  #update(status: TaskStatus): void {
+    const { taskId } = this.#options;
+    if (status.taskId?.value !== taskId) return;
+    if (!isTerminal(status.state)) this.#tellStatus(status);
+    if (has(status, "uuid") && status.agentId !== undefined) {
+      const acknowledge = { taskId: { value: taskId }, agentId: status.agentId, uuid: status.uuid };
+      this.#send({ type: Call_Type.ACKNOWLEDGE, acknowledge });
+    }
+    if (status.state === TaskState.TASK_RUNNING || isTerminal(status.state)) this.#follow();
+    if (isTerminal(status.state)) this.#ended.resolve(status);
+  }
+
+  #tellStatus(status: TaskStatus): void {
+    const { tell, taskId } = this.#options;
+    const reason = has(status, "reason") ? ` ${enumName(TaskStatus_ReasonSchema, status.reason)}` : "";
+    const message = status.message === "" ? "" : `: ${status.message}`;
+    tell(`Task '${taskId}' is ${stateName(status.state)}${reason}${message}`);
+  }
+
+  /** The task has a sandbox: passes its output on, and counts the time it may run. */
+  #follow(): void {
+    const { clock, taskId, tell, write, killAfter } = this.#options;
+    if (this.#following !== undefined || this.#files === undefined || this.#frameworkId === undefined) return;
+    if (killAfter !== undefined) this.#after(killAfter, () => this.kill("it ran as long as --kill_after allows"));
+    const [files, frameworkId] = [this.#files, this.#frameworkId];
+    this.#output = new Output({ files, frameworkId, taskId, clock, write, trouble: tell });
+    this.#following = this.#output.follow();
+  }
+}
+
+const enumCall = (type: Call_Type): string =>
+  Object.entries(Call_Type).find(([, value]) => value === type)?.[0] ?? "call";
+
+function refusalFix(status: number): string | undefined {
+  if (status === 401) return "give --principal and --secret as the master knows them";
+  if (status === 403) return "this principal may not do that: ask the cluster's operator";
+  return undefined;
+}

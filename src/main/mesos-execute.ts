@@ -1,0 +1,99 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, writeSync } from "node:fs";
+import { userInfo } from "node:os";
+import { systemClock } from "../base/clock.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { usageText } from "../config/help.ts";
+import { loadFlags } from "../config/parse.ts";
+import { mesosGrammar } from "../config/words.ts";
+import { Execution } from "../execute/execute.ts";
+import { executeFlags } from "../execute/flags.ts";
+import { checkJob, parseDemand } from "../execute/task.ts";
+import { TaskState } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import { createDetector } from "../zookeeper/detector.ts";
+
+const PURPOSE = "Runs a command or an image on a Mesos cluster and follows it to its end. Exit code 0: it finished.";
+
+/** Troubles with finding the master, on stderr. */
+const troubles: Logger = {
+  info: () => undefined,
+  verbose: () => undefined,
+  warn: (message) => console.error(message),
+  error: (message) => console.error(message),
+  named: () => troubles,
+};
+
+function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(name === "stdout" ? 1 : 2, bytes, at);
+    } catch (error) {
+      // A pipe that is full for the moment; whoever reads it is slower than the task.
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const loaded = loadFlags(executeFlags, {
+    words,
+    environment: process.env,
+    prefix: "MESOS_",
+    knownVariables: ["*"],
+    grammar: { ...mesosGrammar, words: "refuse" },
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+  const { values } = loaded.flags;
+  if (values.help || values.version) {
+    console.log(
+      values.help
+        ? usageText({ program: "mesos-execute", purpose: PURPOSE, table: executeFlags })
+        : `mesos-execute ${MESOS_VERSION}`,
+    );
+    return 0;
+  }
+  if (!loaded.ok) throw new UserError(loaded.problems.join("\n"), "see --help");
+  for (const warning of loaded.flags.warnings) console.error(warning);
+  if (values.master === undefined) throw new UserError("no master is given", "give --master=host:port");
+  if ((values.principal === undefined) !== (values.secret === undefined))
+    throw new UserError("--principal and --secret go together", "give both or neither");
+  const job = {
+    name: values.name,
+    command: values.command,
+    shell: values.shell,
+    resources: parseDemand(values.resources),
+    environment: values.env ?? {},
+    dockerImage: values.docker_image,
+    containerizer: values.containerizer,
+    role: values.role,
+    user: values.user ?? userInfo().username,
+  };
+  checkJob(job);
+  const credential =
+    values.principal === undefined || values.secret === undefined
+      ? undefined
+      : { principal: values.principal, secret: values.secret };
+  const execution = new Execution({
+    job,
+    taskId: `${values.name}-${randomUUID().slice(0, 8)}`,
+    detector: await createDetector(values.master, { clock: systemClock, log: troubles }),
+    credential,
+    checkpoint: values.checkpoint,
+    timeout: values.timeout,
+    killAfter: values.kill_after,
+    clock: systemClock,
+    tell: (line) => write("stdout", Buffer.from(`${line}\n`)),
+    write,
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => execution.kill(`${signal} arrived`));
+  return (await execution.run()) === TaskState.TASK_FINISHED ? 0 : 1;
+}
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  console.error(`mesos-execute: ${messageOf(error)}`);
+  process.exit(1);
+}
