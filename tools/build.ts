@@ -28,10 +28,13 @@ const banner = [
 ].join("");
 
 /** Builds every program into `out`, each on its own: sharing chunks would cost files to open at every start. */
-export async function buildAll(out: string, options: { readonly sourcemap: boolean }): Promise<void> {
+export async function buildAll(
+  out: string,
+  options: { readonly sourcemap: boolean; readonly only?: readonly string[] },
+): Promise<void> {
   rmSync(out, { recursive: true, force: true });
   await build({
-    entryPoints: programs().map((name) => join(main, `${name}.ts`)),
+    entryPoints: (options.only ?? programs()).map((name) => join(main, `${name}.ts`)),
     outdir: out,
     bundle: true,
     platform: "node",

@@ -70,8 +70,8 @@ def write_all(descriptor, data):
             return
 
 
-def prefix_output(dispatcher_class, enabled):
-    log, read = dispatcher_class._log, dispatcher_class.handle_read_event
+def prefix_output(dispatcher_class, process_class, enabled):
+    log, read, drain = dispatcher_class._log, dispatcher_class.handle_read_event, process_class.drain
 
     def forward(self, data, last=False):
         if not enabled:
@@ -101,8 +101,16 @@ def prefix_output(dispatcher_class, enabled):
         if self.closed and getattr(self, "_unfinished", b""):
             forward(self, b"", last=True)
 
+    # supervisord reads a dead program's pipes once more and forgets them, often before their end was seen.
+    def drain_all(self):
+        drain(self)
+        for dispatcher in self.dispatchers.values():
+            if isinstance(dispatcher, dispatcher_class) and getattr(dispatcher, "_unfinished", b""):
+                forward(dispatcher, b"", last=True)
+
     dispatcher_class._log = _log
     dispatcher_class.handle_read_event = handle_read_event
+    process_class.drain = drain_all
 
 
 def plain_output(options):
@@ -133,6 +141,7 @@ state = {}
 def install(supervisord):
     from supervisor.dispatchers import POutputDispatcher
     from supervisor.options import VERSION
+    from supervisor.process import Subprocess
 
     options = supervisord.options
     if VERSION not in TESTED:
@@ -140,7 +149,9 @@ def install(supervisord):
     arguments = list(inspect.signature(POutputDispatcher._log).parameters)
     if arguments != ["self", "data"] or not hasattr(POutputDispatcher, "handle_read_event"):
         raise AttributeError("POutputDispatcher is not as expected")
-    prefix_output(POutputDispatcher, os.environ.get("SERVICE_LOG_PREFIX", "enabled").lower() != "disabled")
+    if not hasattr(Subprocess, "drain"):
+        raise AttributeError("Subprocess is not as expected")
+    prefix_output(POutputDispatcher, Subprocess, os.environ.get("SERVICE_LOG_PREFIX", "enabled").lower() != "disabled")
     state["output"] = True
     waker = Waker()
     options.get_socket_map()[waker.reader] = waker
