@@ -42,8 +42,10 @@ export const DEFAULT_LIMITS: InboundLimits = {
 export interface TlsAcceptor {
   /** Plain connections are served too. */
   readonly downgrade: boolean;
-  /** Does the handshake on a fresh connection; calls `secured` when it is through, else destroys the socket. */
-  accept(socket: Socket, secured: (socket: Socket) => void): void;
+  /** Where connections go whose handshake is through. */
+  start(secured: (socket: Socket) => void): void;
+  /** Does the handshake on a fresh connection; destroys it when that fails. */
+  accept(socket: Socket): void;
   close(): void;
 }
 
@@ -92,6 +94,7 @@ export class ProcessServer {
   constructor(options: ProcessServerOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    options.tls?.start((socket) => this.#secured(socket));
     this.#bodies = new MessageBodies({ message: this.#limits.message, total: this.#limits.incomplete });
     this.#server = createServer(
       {
@@ -157,13 +160,13 @@ export class ProcessServer {
     this.#track(socket);
     const { tls } = this.#options;
     if (tls === undefined) this.#plain(socket);
-    else if (!tls.downgrade) tls.accept(socket, (secured) => this.#secured(secured));
+    else if (!tls.downgrade) tls.accept(socket);
     else {
       onFirstBytes(
         socket,
         (bytes) => classify(bytes) !== "undecided",
         (bytes) => {
-          if (classify(bytes) === "tls") tls.accept(socket, (secured) => this.#secured(secured));
+          if (classify(bytes) === "tls") tls.accept(socket);
           else this.#speakHttp(socket);
         },
       );
@@ -273,7 +276,13 @@ export class ProcessServer {
         this.#waiting--;
         next();
       });
-      this.#options.http(request, response);
+      try {
+        this.#options.http(request, response);
+      } catch (error) {
+        this.#options.log.error(`Handling ${request.method} ${request.url} failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      }
     };
     if (!connection.busy) {
       handle();
