@@ -206,7 +206,7 @@ describe("containers over restarts", () => {
   it("loses none of 50 tasks when dockerd is killed and comes back with live-restore", async () => {
     const containerizer = await agent();
     const specs = await Promise.all(
-      Array.from({ length: 50 }, () => dockerSpec(workDir, counting(20) + "; sleep 1000")),
+      Array.from({ length: 50 }, () => dockerSpec(workDir, `${counting(20)}; sleep 1000`)),
     );
     for (let at = 0; at < 50; at += 10) {
       await Promise.all(specs.slice(at, at + 10).map((spec) => containerizer.launch(spec, never)));

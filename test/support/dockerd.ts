@@ -29,6 +29,7 @@ export class TestDockerd {
   readonly socket: string;
   readonly #options: readonly string[];
   #pid: number | undefined;
+  #containerd: number | undefined;
 
   private constructor(folder: string, options: readonly string[]) {
     this.folder = folder;
@@ -40,6 +41,7 @@ export class TestDockerd {
   static async start(options: readonly string[] = []): Promise<TestDockerd> {
     const dockerd = new TestDockerd(await mkdtemp(join(tmpdir(), "dockerd-")), options);
     try {
+      await dockerd.#startContainerd();
       await dockerd.launch();
       await dockerd.#importBusybox();
     } catch (error) {
@@ -55,6 +57,16 @@ export class TestDockerd {
     return this.#pid;
   }
 
+  /** A containerd beside the daemon, as distributions have it: it outlives a killed dockerd. */
+  async #startContainerd(): Promise<void> {
+    const file = (name: string): string => join(this.folder, name);
+    await writeFile(file("containerd.toml"), 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n');
+    const places = ["--root", file("containerd"), "--state", file("containerd-state")];
+    const words = ["--config", file("containerd.toml"), "--address", file("containerd.sock"), ...places];
+    this.#containerd = background("containerd", words, file("containerd.log"));
+    for (let attempt = 0; !existsSync(file("containerd.sock")) && attempt < 200; attempt++) await sleep(50);
+  }
+
   /** Starts the daemon (again) and waits until it answers. */
   async launch(): Promise<void> {
     const file = (name: string): string => join(this.folder, name);
@@ -63,14 +75,10 @@ export class TestDockerd {
     const log = file("dockerd.log");
     const words = [
       ...["-H", `unix://${this.socket}`, "--data-root", file("data"), "--exec-root", file("exec")],
+      ...["--containerd", file("containerd.sock")],
       ...["--pidfile", file("docker.pid"), "--insecure-registry", "127.0.0.0/8", ...this.#options],
     ];
-    const child = spawn("sh", ["-c", 'exec dockerd "$@" >>"$0" 2>&1', log, ...words], {
-      stdio: "ignore",
-      detached: true,
-    });
-    child.unref();
-    this.#pid = child.pid;
+    this.#pid = background("dockerd", words, log);
     const engine = this.engine();
     try {
       for (let attempt = 0; ; attempt++) {
@@ -78,7 +86,7 @@ export class TestDockerd {
           await engine.ping();
           return;
         } catch (error) {
-          if (attempt > 300 || child.exitCode !== null) throw error;
+          if (attempt > 300) throw error;
           await sleep(100);
         }
       }
@@ -104,18 +112,9 @@ export class TestDockerd {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#pid === undefined) return;
-    try {
-      process.kill(this.#pid, signal);
-      for (let attempt = 0; attempt < 300; attempt++) {
-        process.kill(this.#pid, 0);
-        await sleep(50);
-      }
-      process.kill(this.#pid, "SIGKILL");
-    } catch {
-      // It is gone.
-    }
+    const pid = this.#pid;
     this.#pid = undefined;
+    if (pid !== undefined) await endProcess(pid, signal);
   }
 
   /** Removes all containers, ends daemon and containerd, removes the folder. */
@@ -125,11 +124,7 @@ export class TestDockerd {
       if (ids.length > 0) await this.docker("rm", "-f", ...ids).catch(() => undefined);
       await this.#end("SIGTERM");
     }
-    const containerd = Number(
-      await readFile(join(this.folder, "exec/containerd/containerd.pid"), "utf8").catch(() => ""),
-    );
-    if (containerd > 1 && isContainerd(containerd)) process.kill(containerd, "SIGTERM");
-    await sleep(200);
+    if (this.#containerd !== undefined) await endProcess(this.#containerd, "SIGTERM");
     await run("sh", [
       "-c",
       'for m in $(grep -o " $1/[^ ]*" /proc/mounts | sort -r); do umount -l "$m"; done',
@@ -155,10 +150,26 @@ export class TestDockerd {
   }
 }
 
-function isContainerd(pid: number): boolean {
+/** Starts a program that outlives nothing but this test; its output goes to `log`. */
+function background(program: string, words: readonly string[], log: string): number | undefined {
+  const child = spawn("sh", ["-c", `exec ${program} "$@" >>"$0" 2>&1`, log, ...words], {
+    stdio: "ignore",
+    detached: true,
+  });
+  child.unref();
+  return child.pid;
+}
+
+/** Sends `signal` and waits for the end; after 15 s SIGKILL. */
+async function endProcess(pid: number, signal: NodeJS.Signals): Promise<void> {
   try {
-    return execFileSync("cat", [`/proc/${pid}/comm`], { encoding: "utf8" }).trim() === "containerd";
+    process.kill(pid, signal);
+    for (let attempt = 0; attempt < 300; attempt++) {
+      process.kill(pid, 0);
+      await sleep(50);
+    }
+    process.kill(pid, "SIGKILL");
   } catch {
-    return false;
+    // It is gone.
   }
 }

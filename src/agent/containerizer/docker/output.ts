@@ -123,9 +123,9 @@ export class ContainerOutput {
       const following = !this.#hasEnded;
       try {
         await this.#read(attached, () => backoff.reset());
-        // A read that began after the end, and any attach, has it all; a stream that ended before needs another look.
-        if (this.#hasEnded || !following) return await this.#complete();
-        this.#options.onQuiet();
+        // Docker ends a followed log early now and then: only a read that began after the container's end has it all.
+        if (!following || (this.#hasEnded && this.#attach)) return await this.#complete();
+        if (!this.#hasEnded) this.#options.onQuiet();
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         if (isNotFound(error)) return await this.#complete();
