@@ -1,9 +1,14 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  closeSync,
+  constants,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   rmSync,
   unlinkSync,
   writeFileSync,
@@ -12,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
-import { type GlogOptions, openGlog } from "./glog.ts";
+import { descriptorConsole, type GlogOptions, openGlog } from "./glog.ts";
 import { formatLine, logFileName, superfluousFiles } from "./glog-line.ts";
 
 let folder: string;
@@ -179,5 +184,38 @@ describe("clean-up", () => {
     expect(logFileName({ program: "x", host: "../h", user: "", severity: "INFO", time: 0, pid: 1 })).toMatch(
       /^x\.\.\._h\.unknown\.log\.INFO\./,
     );
+  });
+});
+
+describe("the console", () => {
+  it("keeps what a full pipe does not take, and says what was lost", () => {
+    const fifo = join(folder, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    const descriptor = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const readAll = (): string => {
+      const parts: Buffer[] = [];
+      for (const part = Buffer.alloc(65_536); ; ) {
+        try {
+          parts.push(Buffer.from(part.subarray(0, readSync(descriptor, part))));
+        } catch {
+          return Buffer.concat(parts).toString();
+        }
+      }
+    };
+    const target = descriptorConsole(descriptor);
+    for (let line = 0; line < 20_000; line++) target.write(`${String(line).padStart(99, "0")}\n`);
+    let got = "";
+    for (let round = 0; round < 30; round++) {
+      got += readAll();
+      target.flush();
+    }
+    target.write("after\n");
+    got += readAll();
+    closeSync(descriptor);
+    const lines = got.split("\n");
+    const lost = Number(/\((\d+) lines lost: nobody read the console\)/.exec(got)?.[1]);
+    expect(lost).toBeGreaterThan(5000);
+    expect(lines.filter((line) => /^\d{99}$/.test(line))).toHaveLength(20_000 - lost);
+    expect(lines.at(-2)).toBe("after");
   });
 });

@@ -28,34 +28,49 @@ const LARGEST_BACKLOG = 1_048_576;
 
 /** The descriptor (2: stderr), written at once. A pipe that is full keeps lines waiting, up to a bound. */
 export function descriptorConsole(descriptor: number): Console {
-  let waiting: Buffer = Buffer.alloc(0);
+  const waiting: Buffer[] = [];
+  let backlog = 0;
   let dropped = 0;
-  const push = (data: Buffer): Buffer => {
-    let offset = 0;
-    try {
-      while (offset < data.length) offset += writeSync(descriptor, data, offset);
-    } catch (error) {
-      // EAGAIN: full. Anything else (EPIPE, EBADF): nobody reads any more.
-      if (codeOf(error) !== "EAGAIN") return Buffer.alloc(0);
+  const flush = (): void => {
+    for (let head = waiting[0]; head !== undefined; head = waiting[0]) {
+      const written = writeSome(descriptor, head);
+      backlog -= written;
+      if (written < head.length) {
+        waiting[0] = head.subarray(written);
+        return;
+      }
+      waiting.shift();
     }
-    return data.subarray(offset);
+  };
+  const add = (text: string): void => {
+    const data = Buffer.from(text);
+    waiting.push(data);
+    backlog += data.length;
   };
   return {
     write(text) {
-      const data = Buffer.from(text);
-      if (waiting.length + data.length > LARGEST_BACKLOG) {
+      flush();
+      if (backlog + text.length > LARGEST_BACKLOG) {
         dropped++;
-        waiting = push(waiting);
         return;
       }
-      const note = dropped === 0 ? "" : `(${dropped} lines lost: nobody read the console)\n`;
+      if (dropped > 0) add(`(${dropped} lines lost: nobody read the console)\n`);
       dropped = 0;
-      waiting = Buffer.from(push(Buffer.concat([waiting, Buffer.from(note), data])));
+      add(text);
+      flush();
     },
-    flush() {
-      waiting = push(waiting);
-    },
+    flush,
   };
+}
+
+/** Bytes that were taken; all of them when nobody will ever read. */
+function writeSome(descriptor: number, data: Buffer): number {
+  try {
+    return writeSync(descriptor, data);
+  } catch (error) {
+    // EAGAIN: full. Anything else (EPIPE, EBADF): the reader is gone for good.
+    return codeOf(error) === "EAGAIN" ? 0 : data.length;
+  }
 }
 
 /** A logger in glog's format, and the switches that the agent's pages and main need. */

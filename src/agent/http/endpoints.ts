@@ -157,7 +157,7 @@ export const endpoints = [
   row({
     process: "version",
     path: "/version",
-    aliases: ["/version.json"],
+    aliases: [],
     method: "GET",
     realm: undefined,
     summary: "Version and build. Never asks for a password.",

@@ -1,0 +1,209 @@
+import { describe, expect, it } from "vitest";
+import { agentView } from "../../../test/support/agent-view.ts";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
+import { UserError } from "../../base/errors.ts";
+import { authenticate, parseHttpCredentials } from "./access.ts";
+import { acceptsGzip } from "./answer.ts";
+import { endpoints } from "./endpoints.ts";
+import { modeText } from "./files/listing.ts";
+import { dispositionOf } from "./files/pages.ts";
+import { LoggingLevel } from "./logging.ts";
+import { accepts, negotiate } from "./operator/negotiate.ts";
+import { defaultRate, parseRate, RateGate } from "./rate-gate.ts";
+import { disabledEndpoints, fullPath, locate } from "./route.ts";
+import { stateJson } from "./state.ts";
+
+describe("routes", () => {
+  it.each([
+    ["/state", "/slave(1)/state"],
+    ["/slave(1)/state", "/slave(1)/state"],
+    ["/slave%281%29/state/", "/slave(1)/state"],
+    ["/files/browse", "/files/browse"],
+    ["/monitor/statistics", "/slave(1)/monitor/statistics"],
+    ["/", "/slave(1)"],
+    ["/slave(2)/state", "/slave(1)/slave(2)/state"],
+    ["/../state", undefined],
+    ["/files/..", undefined],
+    ["/%zz/state", undefined],
+    ["state", undefined],
+  ])("%s is %s", (path, full) => {
+    expect(fullPath(path)).toBe(full);
+  });
+
+  it("find an endpoint by each of its names, and only by them", () => {
+    for (const { path, aliases } of endpoints)
+      for (const name of [path, ...aliases]) expect(locate(name)?.endpoint.path, name).toBe(path);
+    expect(locate("/help/slave(1)/state")).toMatchObject({ rest: "/slave(1)/state" });
+    for (const path of ["/stat", "/state/x", "/files", "/metrics", "/helpme"])
+      expect(locate(path), path).toBeUndefined();
+  });
+
+  it("are disabled as a whole", () => {
+    const { disabled, unknown } = disabledEndpoints(["/state.json", "/files/browse.json", "/nothing"]);
+    expect([[...disabled], unknown]).toEqual([["/slave(1)/state", "/files/browse"], ["/nothing"]]);
+  });
+});
+
+describe("passwords", () => {
+  const digests = parseHttpCredentials(
+    '{"credentials":[{"principal":"ops","secret":"a:b"},{"principal":"x","secret":""}]}',
+  );
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
+  it.each([
+    [basic("ops:a:b"), "ops"],
+    [basic("x:"), "x"],
+    [basic("ops:a"), undefined],
+    [basic("nobody:"), undefined],
+    [basic("ops"), undefined],
+    [basic(""), undefined],
+    ["Basic", undefined],
+    [undefined, undefined],
+  ])("%s: %s", (header, principal) => {
+    expect(authenticate(header, digests)).toBe(principal);
+  });
+
+  it.each([
+    ["nonsense", "is not JSON"],
+    ["{}", "has no list"],
+    ['{"credentials":[{"principal":"a"}]}', "credential 1"],
+    ['{"credentials":[null]}', "credential 1"],
+    ['{"credentials":[{"principal":"a:b","secret":"hidden"}]}', "has a ':'"],
+    ['{"credentials":[{"principal":"a","secret":"hidden"},{"principal":"a","secret":"hidden"}]}', "twice"],
+  ])("%s is refused without showing secrets", (text, message) => {
+    try {
+      parseHttpCredentials(text);
+      expect.unreachable();
+    } catch (error) {
+      expect((error as UserError).text).toContain(message);
+      expect((error as UserError).text).not.toContain("hidden");
+    }
+  });
+});
+
+describe("the rate gate", () => {
+  it("lets two pass a second, and the others in turn", async () => {
+    const clock = new TestClock();
+    const gate = new RateGate(clock, defaultRate);
+    const passed: string[] = [];
+    for (const name of ["a", "b", "c", "d", "e"]) void gate.pass().then(() => passed.push(name));
+    await settle();
+    expect(passed).toEqual(["a", "b"]);
+    await clock.advance(999);
+    expect(passed).toEqual(["a", "b"]);
+    await clock.advance(1);
+    expect(passed).toEqual(["a", "b", "c", "d"]);
+    await clock.advance(1000);
+    expect(passed).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("turns requests away when too many wait", async () => {
+    const clock = new TestClock();
+    const gate = new RateGate(clock, { permits: 1, period: 1000 });
+    const results = Array.from({ length: 300 }, () => gate.pass());
+    await clock.advance(1_000_000);
+    expect((await Promise.all(results)).filter((passed) => !passed)).toHaveLength(99);
+  });
+
+  it("is configured as Mesos'", () => {
+    expect(parseRate("10/5secs")).toEqual({ permits: 10, period: 5000 });
+    expect(parseRate("")).toBeUndefined();
+    for (const text of ["x", "0/1secs", "1/", "1/2/3", "1/5"]) expect(() => parseRate(text), text).toThrow(UserError);
+  });
+});
+
+describe("small rules", () => {
+  it("modes as ls shows them", () => {
+    expect([0o100644, 0o40755, 0o120777, 0o41777, 0o104755, 0o102644, 0o20620, 0o10600].map(modeText)).toEqual([
+      "-rw-r--r--",
+      "drwxr-xr-x",
+      "lrwxrwxrwx",
+      "drwxrwxrwt",
+      "-rwsr-xr-x",
+      "-rw-r-Sr--",
+      "crw--w----",
+      "prw-------",
+    ]);
+  });
+
+  it("names of downloads cannot break the header", () => {
+    expect(dispositionOf("/a/b.log")).toBe("attachment; filename=b.log");
+    expect(dispositionOf('/a/x"\r\nset-cookie: y')).toBe(
+      `attachment; filename="x___set-cookie: y"; filename*=UTF-8''x%22%0D%0Aset-cookie%3A%20y`,
+    );
+  });
+
+  it("Accept headers", () => {
+    expect([undefined, "gzip", "*", "br, x-gzip", "gzip;q=0", "identity"].map(acceptsGzip)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(accepts("text/html, application/*;q=0.1", "application/json")).toBe(true);
+    expect(accepts("application/json;q=0", "application/json")).toBe(false);
+    const headers = {
+      contentType: "application/json; charset=utf-8",
+      accept: "*/*",
+      messageAccept: undefined,
+      messageContentType: undefined,
+    };
+    expect(negotiate(headers)).toEqual({ request: "application/json", response: "application/json" });
+    expect(negotiate({ ...headers, accept: "application/x-protobuf" })).toMatchObject({
+      response: "application/x-protobuf",
+    });
+  });
+
+  it("log levels go back, also when set twice", async () => {
+    const clock = new TestClock();
+    const log = { verbosity: 1 };
+    const level = new LoggingLevel(log, clock);
+    level.set(3, 1000);
+    level.set(2, 5000);
+    await clock.advance(4999);
+    expect(log.verbosity).toBe(2);
+    await clock.advance(1);
+    expect(log.verbosity).toBe(1);
+    expect(() => level.set(0, 1000)).toThrow("Invalid level 0");
+    level.set(9, 1000);
+    level.close();
+    expect([log.verbosity, clock.pending]).toEqual([1, 0]);
+  });
+});
+
+describe("/state", () => {
+  it("shows reservations, drains, domains, limits and buckets as Mesos does", () => {
+    const view = agentView({ tasks: 1 });
+    const snapshot = view.snapshot();
+    const [framework] = snapshot.frameworks;
+    const executor = framework?.executors.get("task-0");
+    const task = executor?.tasks.get("task-0");
+    if (executor === undefined || task?.info === undefined) throw new Error("the view has a task");
+    const ended = { ...task, taskId: "old", bucket: "completed" as const };
+    executor.completed.push(ended);
+    task.bucket = "queued";
+    const state = stateJson({
+      ...view,
+      logDir: "/var/log/mesos",
+      snapshot: () => ({ ...snapshot, masterHostname: "m" }),
+    });
+    expect(state).toMatchObject({ log_dir: "/var/log/mesos", master_hostname: "m" });
+    expect(state["unreserved_resources_allocated"]).toMatchObject({ cpus: 0.1, mem: 32 });
+    expect(state["unreserved_resources_full"]).toContainEqual(
+      expect.objectContaining({ name: "cpus", role: "*", scalar: { value: 8 }, type: "SCALAR" }),
+    );
+    const [shown] =
+      (state["frameworks"] as unknown as { executors: Record<string, unknown[]>[] }[])[0]?.executors ?? [];
+    expect(shown?.["tasks"]).toEqual([]);
+    expect(shown?.["queued_tasks"]).toEqual([
+      expect.objectContaining({
+        id: "task-0",
+        slave_id: "agent-1",
+        role: "*",
+        command: expect.objectContaining({ value: "sleep 1000", shell: true }),
+      }),
+    ]);
+    expect(shown?.["completed_tasks"]).toEqual([expect.objectContaining({ id: "task-0" })]);
+  });
+});
