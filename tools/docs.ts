@@ -12,6 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { agentFlagsPage } from "../src/agent/flags/docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
+import { variablesDocs } from "../src/init/docs.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -20,6 +21,7 @@ export const files: Readonly<Record<string, () => string>> = {
   "docs/flags.md": agentFlagsPage,
   "docs/endpoints.md": endpointsPage,
   "docs/metrics.md": metricsPage,
+  "docs/variables.md": variablesDocs,
 };
 
 /** Blocks for pages that are otherwise written by hand. */

@@ -19,6 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
 import { descriptorConsole, type GlogOptions, openGlog } from "./glog.ts";
 import { formatLine, logFileName, superfluousFiles } from "./glog-line.ts";
+import { glogSettings } from "./glog-settings.ts";
 
 let folder: string;
 let clock: TestClock;
@@ -217,5 +218,21 @@ describe("the console", () => {
     expect(lost).toBeGreaterThan(5000);
     expect(lines.filter((line) => /^\d{99}$/.test(line))).toHaveLength(20_000 - lost);
     expect(lines.at(-2)).toBe("after");
+  });
+});
+
+describe("glog's variables", () => {
+  it("are read, and nonsense is a warning", () => {
+    expect(glogSettings({})).toEqual({ verbosity: 0, maximumBytes: 10 * 1024 * 1024, warnings: [] });
+    expect(glogSettings({ GLOG_v: "2", GLOG_max_log_size: " 3 " })).toMatchObject({
+      verbosity: 2,
+      maximumBytes: 3 * 1024 * 1024,
+    });
+    const odd = glogSettings({ GLOG_v: "x", GLOG_max_log_size: "0" });
+    expect(odd).toMatchObject({ verbosity: 0, maximumBytes: 10 * 1024 * 1024 });
+    expect(odd.warnings).toEqual([
+      "GLOG_v is 'x', not a number from 0 to 100: taken as 0",
+      "GLOG_max_log_size is '0', not a number from 1 to 100000: taken as 10",
+    ]);
   });
 });

@@ -11,6 +11,7 @@ export const isolators: Readonly<Record<string, FlagStatus>> = {
   "posix/disk": supported,
   "posix/rlimits": supported,
   process: supported,
+  cgroups: supported,
   "disk/du": supported,
   "cgroups/cpu": supported,
   "cgroups/mem": supported,
