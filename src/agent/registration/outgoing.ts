@@ -38,7 +38,7 @@ export function registrationProblem(outgoing: Outgoing): string | undefined {
       : missingRequired(ReregisterSlaveMessageSchema, outgoing.message);
   if (missing !== undefined) return `${missing} is not set`;
   const { agent, version } = message;
-  if (agent === undefined) return "slave is not set";
+  if (agent === undefined) return "agent is not set";
   if (!agent.checkpoint) return "checkpoint is not true: a master would remove the agent at the first lost connection";
   if (!atLeast(version, LOWEST_VERSION)) return `version '${version}' is not at least ${LOWEST_VERSION}`;
   if (outgoing.kind === "register" && agent.id !== undefined) return "an agent id in a first registration";

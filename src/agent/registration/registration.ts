@@ -24,6 +24,7 @@ import { type AuthenticationTiming, DEFAULT_AUTHENTICATION_TIMING } from "./cram
 import type { Credential } from "./credential.ts";
 import { explainSilence } from "./explain.ts";
 import { encoded, type Outgoing, registrationProblem } from "./outgoing.ts";
+import { shutdownAdvice } from "./shutdown-advice.ts";
 import {
   type Action,
   decide,
@@ -257,8 +258,7 @@ export class Registration {
         this.#refused(action.refusal);
         break;
       case "shutdown":
-        log.warn(`Master ${formatUPID(this.#state.master)} asks this agent to shut down: ${this.#shutdownMessage}`);
-        events.shutdown(this.#shutdownMessage);
+        this.#shutDown();
         break;
       case "ignore":
         log.warn(`Ignored a message: ${action.why}, ${formatUPID(this.#state.master)}`);
@@ -324,6 +324,15 @@ export class Registration {
         sent: this.#lastSent,
       }),
     );
+  }
+
+  #shutDown(): void {
+    const advice = shutdownAdvice(this.#shutdownMessage);
+    this.#options.log.warn(
+      `Master ${formatUPID(this.#state.master)} asks this agent to shut down: ` +
+        `${this.#shutdownMessage || "no reason given"}${advice === undefined ? "" : `\n  ${advice}`}`,
+    );
+    this.#options.events.shutdown(this.#shutdownMessage);
   }
 
   #refused(refusal: Refusal): void {
