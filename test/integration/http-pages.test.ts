@@ -79,6 +79,7 @@ beforeAll(async () => {
   writeFileSync(join(sandbox, 'näme "1".txt'), "named");
   symlinkSync("../../secret", join(sandbox, "out"));
   symlinkSync("/", join(sandbox, "root"));
+  symlinkSync("../sandbox-of-another", join(sandbox, "sibling"));
   symlinkSync("stdout", join(sandbox, "inside"));
   symlinkSync("loop", join(sandbox, "loop"));
   files = new AttachedFiles();
@@ -264,6 +265,7 @@ describe("/files", () => {
       'näme "1".txt',
       "out",
       "root",
+      "sibling",
       "stdout",
       "sub",
     ]);
@@ -317,6 +319,8 @@ describe("/files", () => {
       "out",
       "root",
       "root/etc/passwd",
+      "sibling",
+      "sibling/secret",
       "../sandbox-of-another/secret",
       "sub/../../../secret",
       "..",
