@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { NO_PID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
@@ -14,6 +14,7 @@ import {
   Offer_Operation_Type,
   OperationState,
   type TaskInfo,
+  TaskInfoSchema,
   TaskState,
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -166,9 +167,9 @@ export class Acceptance {
     let problem: string | undefined;
     for (const [index, info] of tasks.entries()) {
       const context = { ...this.#context(purchase), executorExists: () => exists || index > 0 };
-      const whole = create(ExecutorInfoSchema, executor);
-      const bare = { ...info, executor: whole };
-      delete (bare as { command?: unknown }).command;
+      const bare = clone(TaskInfoSchema, info);
+      bare.executor = executor;
+      delete bare.command;
       const demand = demandOf(bare, framework.id, context);
       if (typeof demand === "string") {
         problem = `task '${info.taskId?.value}': ${demand}`;
@@ -186,7 +187,7 @@ export class Acceptance {
     const dialect = this.#cluster.agentDialect(agent);
     const message = create(RunTaskGroupMessageSchema, {
       framework: framework.info,
-      executor: { ...executor },
+      executor: clone(ExecutorInfoSchema, executor),
       taskGroup: { tasks: tasks.map((info) => taskForAgent(info, framework.info, role, dialect)) },
       launchExecutor: !exists,
       resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { formatUPID, NO_PID, sameUPID, type UPID } from "../libprocess/upid.ts";
 import {
@@ -21,8 +21,10 @@ import {
   UpdateSlaveMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
+  AgentIDSchema,
   type AgentInfo_Capability,
   AgentInfo_Capability_Type,
+  AgentInfoSchema,
   type FrameworkInfo,
   TaskState,
   TaskStatus_Reason,
@@ -169,7 +171,7 @@ export class Agents {
     const agent: Agent = {
       id,
       pid: from,
-      info: { ...info, id: { $typeName: "mesos.v1.AgentID", value: id } },
+      info: Object.assign(clone(AgentInfoSchema, info), { id: create(AgentIDSchema, { value: id }) }),
       version,
       capabilities: capabilityNumbers(agentCapabilities),
       resourceVersion: resourceVersionUuid,

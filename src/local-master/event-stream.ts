@@ -30,6 +30,8 @@ export class EventStream implements EventSink {
     response.writeHead(200, { "Content-Type": type, "Mesos-Stream-Id": this.id, "Cache-Control": "no-cache" });
     response.flushHeaders();
     response.once("close", () => closed(this));
+    // The port keeps half-open connections, for messages; a scheduler that closes its side is gone.
+    response.socket?.once("end", () => response.destroy());
   }
 
   send(event: EventInit): void {

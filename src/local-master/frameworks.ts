@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { NO_PID } from "../libprocess/upid.ts";
 import {
   FrameworkToExecutorMessageSchema,
@@ -7,7 +7,14 @@ import {
   ShutdownFrameworkMessageSchema,
   UpdateFrameworkMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import { type FrameworkInfo, OperationState, TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  FrameworkIDSchema,
+  type FrameworkInfo,
+  FrameworkInfoSchema,
+  OperationState,
+  TaskState,
+  TaskStatus_Reason,
+} from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idProblem } from "../mesos/ids.ts";
 import { roleProblem } from "../mesos/reservations.ts";
@@ -31,6 +38,12 @@ export function frameworkProblem(info: FrameworkInfo): string | undefined {
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+function identified(info: FrameworkInfo, id: string): FrameworkInfo {
+  const copy = clone(FrameworkInfoSchema, info);
+  copy.id = create(FrameworkIDSchema, { value: id });
+  return copy;
 }
 
 export interface FrameworksOptions {
@@ -63,7 +76,7 @@ export class Frameworks {
   #add(id: string, info: FrameworkInfo): Framework {
     const framework: Framework = {
       id,
-      info: { ...info, id: { $typeName: "mesos.v1.FrameworkID", value: id } },
+      info: identified(info, id),
       sink: undefined,
       active: false,
       registered: this.#cluster.context.clock.now(),
@@ -97,7 +110,7 @@ export class Frameworks {
       framework.sink?.close();
       for (const offer of [...framework.offers]) this.#cluster.removeOffer(offer, false);
       framework.reregistered = clock.now();
-      framework.info = { ...info, id: { $typeName: "mesos.v1.FrameworkID", value: framework.id } };
+      framework.info = identified(info, framework.id);
     }
     framework.failover?.cancel();
     framework.failover = undefined;
@@ -275,7 +288,7 @@ export class Frameworks {
   #updateFramework(framework: Framework, call: Call): void {
     const update = call.updateFramework;
     if (update?.frameworkInfo === undefined) return;
-    framework.info = { ...update.frameworkInfo, id: { $typeName: "mesos.v1.FrameworkID", value: framework.id } };
+    framework.info = identified(update.frameworkInfo, framework.id);
     framework.suppressed = new Set(update.suppressedRoles);
     this.#tellAgents(framework);
     this.#cluster.offerSoon();
