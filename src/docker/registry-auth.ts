@@ -132,5 +132,7 @@ async function fromHelper(
 export function registryAuthHeader(credential: RegistryCredential): string {
   const { username, password, identityToken, serverAddress } = credential;
   const login = identityToken ? { identitytoken: identityToken } : { username, password };
-  return Buffer.from(JSON.stringify({ ...login, serveraddress: serverAddress })).toString("base64url");
+  const json = JSON.stringify({ ...login, serveraddress: serverAddress });
+  // With padding, which daemons before Docker 23 insist on: without it they see no credentials and say nothing.
+  return Buffer.from(json).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }

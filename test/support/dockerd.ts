@@ -28,18 +28,23 @@ export class TestDockerd {
   readonly folder: string;
   readonly socket: string;
   readonly #options: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #pid: number | undefined;
   #containerd: number | undefined;
 
-  private constructor(folder: string, options: readonly string[]) {
+  private constructor(folder: string, options: readonly string[], environment: Readonly<Record<string, string>>) {
     this.folder = folder;
     this.socket = join(folder, "docker.sock");
     this.#options = options;
+    this.#environment = environment;
   }
 
   /** Starts one with the image `box:1`, a busybox. */
-  static async start(options: readonly string[] = []): Promise<TestDockerd> {
-    const dockerd = new TestDockerd(await mkdtemp(join(tmpdir(), "dockerd-")), options);
+  static async start(
+    options: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<TestDockerd> {
+    const dockerd = new TestDockerd(await mkdtemp(join(tmpdir(), "dockerd-")), options, environment);
     try {
       await dockerd.#startContainerd();
       await dockerd.launch();
@@ -76,9 +81,9 @@ export class TestDockerd {
     const words = [
       ...["-H", `unix://${this.socket}`, "--data-root", file("data"), "--exec-root", file("exec")],
       ...["--containerd", file("containerd.sock")],
-      ...["--pidfile", file("docker.pid"), "--insecure-registry", "127.0.0.0/8", ...this.#options],
+      ...["--pidfile", file("docker.pid"), ...this.#options],
     ];
-    this.#pid = background("dockerd", words, log);
+    this.#pid = background("dockerd", words, log, this.#environment);
     const engine = this.engine();
     try {
       for (let attempt = 0; ; attempt++) {
@@ -151,10 +156,16 @@ export class TestDockerd {
 }
 
 /** Starts a program that outlives nothing but this test; its output goes to `log`. */
-function background(program: string, words: readonly string[], log: string): number | undefined {
+function background(
+  program: string,
+  words: readonly string[],
+  log: string,
+  environment: Readonly<Record<string, string>> = {},
+): number | undefined {
   const child = spawn("sh", ["-c", `exec ${program} "$@" >>"$0" 2>&1`, log, ...words], {
     stdio: "ignore",
     detached: true,
+    env: { ...process.env, ...environment },
   });
   child.unref();
   return child.pid;
