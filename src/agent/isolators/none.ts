@@ -10,6 +10,8 @@ export const noIsolation: Isolation = {
   confinement: () => ({ controlGroups: [] }),
   usage: async () => ({}),
   status: () => undefined,
+  limitation: () => undefined,
   cleanup: () => NOTHING,
+  sweep: () => NOTHING,
   close: () => NOTHING,
 };

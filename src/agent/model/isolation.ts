@@ -40,8 +40,12 @@ export interface Isolation {
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Promise<Partial<ResourceStatistics>>;
   status(containerId: string): CgroupInfo | undefined;
+  /** When a container has ended: whether it ended because of a limit. */
+  limitation(containerId: string): Limitation | undefined;
   /** After everything in the container has ended. Unknown ids are ignored. */
   cleanup(containerId: string): Promise<void>;
+  /** After recovery: ends and forgets what this agent once isolated and is in none of these containers. */
+  sweep(containerIds: ReadonlySet<string>): Promise<void>;
   /** Ends what the isolators started; containers stay confined. */
   close(): Promise<void>;
 }

@@ -101,6 +101,7 @@ export class MesosContainerizer implements Containerizer {
       table: this.#table,
       statusOf: (id) => this.#folder.status(id),
       announceDeadline: (id, at) => this.#folder.announceDeadline(id, at),
+      limitation: (id) => options.isolation.limitation(id),
       cleanup: (id) => options.isolation.cleanup(id),
     });
     this.#launcher = new Launcher({
@@ -233,6 +234,8 @@ export class MesosContainerizer implements Containerizer {
     }
     this.#begin();
     this.#endOrphans(recovered);
+    const alive = new Set(this.#supervision.ids());
+    void isolation.sweep(alive).catch((error: unknown) => log.error(`Ending orphans: ${messageOf(error)}`));
     return recovered;
   }
 

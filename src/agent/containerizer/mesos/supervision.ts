@@ -35,6 +35,8 @@ export interface SupervisionOptions {
   /** The wait status that the shim wrote. */
   readonly statusOf: (id: string) => number | undefined;
   readonly announceDeadline: (id: string, epochMilliseconds: number) => Promise<void>;
+  /** Whether an ended container ended because of a limit. */
+  readonly limitation: (id: string) => Limitation | undefined;
   /** After everything of the container has ended, before `termination` resolves. */
   readonly cleanup: (id: string) => Promise<void> | undefined;
 }
@@ -224,7 +226,7 @@ export class Supervision {
     if (entry.isEnded) return;
     entry.isEnded = true;
     this.#cancel(entry);
-    const { limitation } = entry;
+    const limitation = entry.limitation ?? this.#options.limitation(entry.id);
     const termination: ContainerTermination =
       limitation === undefined
         ? end

@@ -1,0 +1,212 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { TestClock } from "../../../../test/support/test-clock.ts";
+import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { selectIsolators } from "../select.ts";
+import { GroupControl } from "./control.ts";
+import { findControllers, parseMounts } from "./hierarchy.ts";
+import { type Allowance, allowanceOf, cpuSettings, memorySettings } from "./settings.ts";
+import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, oomKills, parseLimit } from "./statistics.ts";
+
+const MB = 1024 * 1024;
+const scalar = (name: string, value: number): Resource =>
+  create(ResourceSchema, { name, type: Value_Type.SCALAR, scalar: { value } });
+const allowance = (given: Partial<Allowance>): Allowance => ({
+  cpus: undefined,
+  memory: undefined,
+  cpuLimit: undefined,
+  memoryLimit: undefined,
+  ...given,
+});
+const plain = { cfs: false, swap: false };
+const shown = (settings: readonly { file: string; value: string }[]) =>
+  settings.map(({ file, value }) => `${file}=${value}`);
+
+describe("mounts", () => {
+  const hybrid = [
+    "tmpfs /sys/fs/cgroup tmpfs rw 0 0",
+    "cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0",
+    "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0",
+    "cgroup /elsewhere/memory cgroup rw,memory 0 0",
+    "cgroup /sys/fs/cgroup/a\\040b cgroup rw,pids 0 0",
+  ].join("\n");
+  const entries = parseMounts(hybrid, "/sys/fs/cgroup/");
+
+  it("are found below the hierarchy only, v1 before v2", () => {
+    const found = findControllers(entries, ["cpu", "cpuacct", "memory", "pids"], "/sys/fs/cgroup", () => [
+      "memory",
+      "cpu",
+    ]);
+    expect(Object.fromEntries(found)).toEqual({
+      cpu: { version: 1, path: "/sys/fs/cgroup/cpu,cpuacct" },
+      cpuacct: { version: 1, path: "/sys/fs/cgroup/cpu,cpuacct" },
+      memory: { version: 2, path: "/sys/fs/cgroup/unified" },
+      pids: { version: 1, path: "/sys/fs/cgroup/a b" },
+    });
+  });
+
+  it("name the controller that is missing", () => {
+    expect(() => findControllers(entries, ["memory"], "/sys/fs/cgroup", () => [])).toThrow("'memory' is not mounted");
+  });
+});
+
+describe("cpu", () => {
+  it.each([
+    [{ cpus: 0.5 }, plain, ["cpu.shares=512"], ["cpu.weight=50", "cpu.max=max 100000"]],
+    [{ cpus: 0 }, plain, ["cpu.shares=2"], ["cpu.weight=1", "cpu.max=max 100000"]],
+    [{ cpus: 200 }, plain, ["cpu.shares=204800"], ["cpu.weight=10000", "cpu.max=max 100000"]],
+    [
+      { cpus: 1.5 },
+      { cfs: true, swap: false },
+      ["cpu.shares=1536", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=150000"],
+      ["cpu.weight=150", "cpu.max=150000 100000"],
+    ],
+    [
+      { cpus: 0.001, cpuLimit: 0.001 },
+      plain,
+      ["cpu.shares=2", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=1000"],
+      ["cpu.weight=1", "cpu.max=1000 100000"],
+    ],
+    [
+      { cpus: 1, cpuLimit: Number.POSITIVE_INFINITY },
+      { cfs: true, swap: false },
+      ["cpu.shares=1024", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=-1"],
+      ["cpu.weight=100", "cpu.max=max 100000"],
+    ],
+    [{}, plain, [], []],
+  ])("%j", (given, options, v1, v2) => {
+    expect(shown(cpuSettings(allowance(given), 1, options))).toEqual(v1);
+    expect(shown(cpuSettings(allowance(given), 2, options))).toEqual(v2);
+  });
+});
+
+describe("memory", () => {
+  it("has a floor, and a hard limit that is only raised", () => {
+    const small = allowance({ memory: MB });
+    expect(shown(memorySettings(small, 1, plain, undefined))).toEqual([
+      `memory.soft_limit_in_bytes=${32 * MB}`,
+      `memory.limit_in_bytes=${32 * MB}`,
+    ]);
+    expect(shown(memorySettings(small, 1, plain, 64 * MB))).toEqual([`memory.soft_limit_in_bytes=${32 * MB}`]);
+    const large = allowance({ memory: 128 * MB });
+    expect(shown(memorySettings(large, 2, plain, 64 * MB))).toEqual([
+      `memory.low=${128 * MB}`,
+      `memory.max=${128 * MB}`,
+    ]);
+  });
+
+  it("keeps memory and swap above memory in every step", () => {
+    const files = (current: number | undefined) =>
+      memorySettings(allowance({ memory: 128 * MB }), 1, { cfs: false, swap: true }, current).map(({ file }) => file);
+    expect(files(undefined).slice(1)).toEqual(["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]);
+    expect(files(64 * MB).slice(1)).toEqual(["memory.memsw.limit_in_bytes", "memory.limit_in_bytes"]);
+  });
+
+  it("follows the task's own limits", () => {
+    const given = allowanceOf([scalar("mem", 64), scalar("mem", 32), scalar("cpus", 1)], {
+      mem: { value: Number.POSITIVE_INFINITY },
+    });
+    expect(given).toMatchObject({ memory: 96 * MB, cpus: 1, memoryLimit: Number.POSITIVE_INFINITY });
+    expect(shown(memorySettings(given, 1, plain, undefined))[1]).toBe("memory.limit_in_bytes=-1");
+    expect(shown(memorySettings(given, 2, plain, undefined))[1]).toBe("memory.max=max");
+  });
+});
+
+describe("figures", () => {
+  const files = (given: Record<string, string>) => (name: string) => given[name];
+
+  it("of v1", () => {
+    expect(
+      cpuFiguresV1(
+        files({ "cpuacct.stat": "user 150\nsystem 50\n" }),
+        files({ "cpu.stat": "nr_periods 0\nnr_throttled 0\n" }),
+      ),
+    ).toEqual({ cpusUserTimeSecs: 1.5, cpusSystemTimeSecs: 0.5 });
+    const memory = {
+      "memory.stat": "cache 1\ntotal_cache 4096\ntotal_rss 8192\n",
+      "memory.limit_in_bytes": "9223372036854771712",
+    };
+    expect(memoryFiguresV1(files(memory))).toEqual({
+      memCacheBytes: 4096n,
+      memFileBytes: 4096n,
+      memRssBytes: 8192n,
+      memAnonBytes: 8192n,
+    });
+    expect(oomKills(1, files({ "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n" }))).toBe(2);
+  });
+
+  it("of v2", () => {
+    const stat =
+      "usage_usec 3000000\nuser_usec 2000000\nsystem_usec 1000000\nnr_periods 4\nnr_throttled 1\nthrottled_usec 500000\n";
+    expect(cpuFiguresV2(files({ "cpu.stat": stat }))).toEqual({
+      cpusUserTimeSecs: 2,
+      cpusSystemTimeSecs: 1,
+      cpusNrPeriods: 4,
+      cpusNrThrottled: 1,
+      cpusThrottledTimeSecs: 0.5,
+    });
+    expect(parseLimit("max\n")).toBeUndefined();
+    expect(parseLimit("0\n")).toBe(0);
+  });
+});
+
+describe("selectIsolators", () => {
+  it("knows aliases and contradictions", () => {
+    expect(selectIsolators(["cgroups", "disk/du", "filesystem/posix"])).toEqual({
+      cpu: "cgroups",
+      mem: "cgroups",
+      pids: false,
+      disk: true,
+    });
+    expect(() => selectIsolators(["posix/cpu", "cgroups/cpu"])).toThrow("both");
+    expect(() => selectIsolators(["cgroup/cpu"])).toThrow("Unknown or unsupported isolator: cgroup/cpu");
+  });
+});
+
+/** A folder that looks like a cgroup v2 mount: files where the kernel has them, as far as we touch them. */
+function fakeUnified(): { folder: string; mounts: string } {
+  const folder = mkdtempSync(join(tmpdir(), "cgroup2-"));
+  for (const path of ["", "mesos", "mesos/agent-1"]) {
+    mkdirSync(join(folder, path), { recursive: true });
+    writeFileSync(join(folder, path, "cgroup.controllers"), "cpu memory pids\n");
+    writeFileSync(join(folder, path, "cgroup.subtree_control"), "");
+  }
+  return { folder, mounts: `cgroup2 ${folder} cgroup2 rw 0 0\n` };
+}
+
+it("sets up a container on v2 and finds its OOM kill", async () => {
+  const { folder, mounts } = fakeUnified();
+  const clock = new TestClock();
+  const options = {
+    clock,
+    hierarchy: folder,
+    root: "mesos",
+    agent: "agent-1",
+    destroyTimeout: 1000,
+    settings: { cfs: true, swap: false },
+    mounts,
+  };
+  const control = new GroupControl(selectIsolators(["cgroups"]), options);
+  const limitations: string[] = [];
+  control.add("c1", [scalar("cpus", 2), scalar("mem", 64)], {}, ({ message }) => limitations.push(message));
+  const group = join(folder, "mesos/agent-1/c1");
+  const read = (name: string) => readFileSync(join(group, name), "utf8");
+  expect(readFileSync(join(folder, "mesos/agent-1/cgroup.subtree_control"), "utf8")).toBe("+memory");
+  expect([read("cpu.weight"), read("cpu.max"), read("memory.max")]).toEqual(["200", "200000 100000", `${64 * MB}`]);
+  expect(control.members("c1")).toEqual([join(group, "cgroup.procs")]);
+  expect(control.limitation("c1")).toBeUndefined();
+  writeFileSync(join(group, "memory.events"), "low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\n");
+  writeFileSync(join(group, "memory.peak"), `${64 * MB}\n`);
+  writeFileSync(join(group, "memory.stat"), "anon 1\n");
+  await clock.advance(2000);
+  expect(limitations).toEqual([
+    "Memory limit exceeded: Requested: 64MB Maximum Used: 64MB\n\nMEMORY STATISTICS: \nanon 1\n",
+  ]);
+  expect(control.limitation("c1")).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
+  expect(() => control.add("c1", [], {}, () => undefined)).toThrow("exists already");
+  control.close();
+  rmSync(folder, { recursive: true });
+});

@@ -1,0 +1,118 @@
+import type { Resource, Value_Scalar } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Controller } from "./hierarchy.ts";
+
+const MEGABYTE = 1024 * 1024;
+const SMALLEST_MEMORY = 32 * MEGABYTE;
+const [SMALLEST_SHARES, SHARES_PER_CPU] = [2, 1024];
+const [SMALLEST_WEIGHT, LARGEST_WEIGHT, WEIGHT_PER_CPU] = [1, 10_000, 100];
+const [PERIOD, SMALLEST_QUOTA] = [100_000, 1_000];
+
+/** What a container may have. */
+export interface Allowance {
+  readonly cpus: number | undefined;
+  /** Bytes. */
+  readonly memory: number | undefined;
+  /** TaskInfo.limits: Infinity lifts the limit; undefined leaves the rule. */
+  readonly cpuLimit: number | undefined;
+  /** Bytes. */
+  readonly memoryLimit: number | undefined;
+}
+
+/** One value for one file of the container's group. */
+export interface Setting {
+  readonly controller: Controller;
+  readonly file: string;
+  readonly value: string;
+}
+
+export interface SettingOptions {
+  /** `--cgroups_enable_cfs` */
+  readonly cfs: boolean;
+  /** `--cgroups_limit_swap` */
+  readonly swap: boolean;
+}
+
+const sum = (resources: readonly Resource[], name: string): number | undefined => {
+  const found = resources.filter((resource) => resource.name === name);
+  return found.length === 0 ? undefined : found.reduce((total, { scalar }) => total + (scalar?.value ?? 0), 0);
+};
+
+export function allowanceOf(
+  resources: readonly Resource[],
+  limits: Readonly<Record<string, Pick<Value_Scalar, "value">>>,
+): Allowance {
+  const bytes = (megabytes: number | undefined): number | undefined =>
+    megabytes === undefined ? undefined : Math.floor(megabytes * MEGABYTE);
+  return {
+    cpus: sum(resources, "cpus"),
+    memory: bytes(sum(resources, "mem")),
+    cpuLimit: limits["cpus"]?.value,
+    memoryLimit: bytes(limits["mem"]?.value),
+  };
+}
+
+/** CPU time per 100 ms, microseconds; undefined without a hard limit. */
+function quotaOf({ cpus, cpuLimit }: Allowance, cfs: boolean): number | undefined {
+  const limit = cpuLimit ?? (cfs ? cpus : undefined);
+  if (limit === undefined || limit === Number.POSITIVE_INFINITY) return undefined;
+  return Math.max(Math.floor(limit * PERIOD), SMALLEST_QUOTA);
+}
+
+/** cpu.shares and the quota, or cpu.weight and cpu.max (§7.12, §7.15). Nothing without a `cpus` resource. */
+export function cpuSettings(allowance: Allowance, version: 1 | 2, { cfs }: SettingOptions): Setting[] {
+  const { cpus } = allowance;
+  if (cpus === undefined) return [];
+  const quota = quotaOf(allowance, cfs);
+  const isLimited = cfs || allowance.cpuLimit !== undefined;
+  if (version === 1) {
+    const shares = Math.max(Math.floor(SHARES_PER_CPU * cpus), SMALLEST_SHARES);
+    const settings: Setting[] = [{ controller: "cpu", file: "cpu.shares", value: `${shares}` }];
+    if (isLimited) {
+      settings.push({ controller: "cpu", file: "cpu.cfs_period_us", value: `${PERIOD}` });
+      settings.push({ controller: "cpu", file: "cpu.cfs_quota_us", value: `${quota ?? -1}` });
+    }
+    return settings;
+  }
+  // Mesos itself does not clamp, so that more than 100 CPUs make its launches fail.
+  const weight = Math.min(Math.max(Math.floor(WEIGHT_PER_CPU * cpus), SMALLEST_WEIGHT), LARGEST_WEIGHT);
+  return [
+    { controller: "cpu", file: "cpu.weight", value: `${weight}` },
+    { controller: "cpu", file: "cpu.max", value: `${quota ?? "max"} ${PERIOD}` },
+  ];
+}
+
+/** Bytes of the hard limit; Infinity for none. */
+export function hardMemoryLimit({ memory, memoryLimit }: Allowance): number | undefined {
+  if (memory === undefined && memoryLimit === undefined) return undefined;
+  return Math.max(memoryLimit ?? memory ?? 0, SMALLEST_MEMORY);
+}
+
+/**
+ * The soft limit follows the resources; the hard one is only ever raised (`current`: bytes, undefined for a new group),
+ * because lowering it below what is in use would kill the container.
+ */
+export function memorySettings(
+  allowance: Allowance,
+  version: 1 | 2,
+  { swap }: SettingOptions,
+  current: number | undefined,
+): Setting[] {
+  const hard = hardMemoryLimit(allowance);
+  if (hard === undefined) return [];
+  const soft = `${Math.max(allowance.memory ?? 0, SMALLEST_MEMORY)}`;
+  const isRaised = current === undefined || hard > current;
+  const set = (file: string, value: string): Setting => ({ controller: "memory", file, value });
+  if (version === 2) {
+    const value = hard === Number.POSITIVE_INFINITY ? "max" : `${hard}`;
+    const settings = [set("memory.low", soft)];
+    if (isRaised) settings.push(set("memory.max", value));
+    // v2 limits swap apart from memory: both together hold when no swap is allowed.
+    if (current === undefined && swap) settings.push(set("memory.swap.max", "0"));
+    return settings;
+  }
+  const value = hard === Number.POSITIVE_INFINITY ? "-1" : `${hard}`;
+  const limits = [set("memory.limit_in_bytes", value)];
+  // memory and swap together may never be below memory alone: raised first, lowered last.
+  if (swap) limits.splice(current === undefined ? 1 : 0, 0, set("memory.memsw.limit_in_bytes", value));
+  return [set("memory.soft_limit_in_bytes", soft), ...(isRaised ? limits : [])];
+}

@@ -1,0 +1,120 @@
+import { execFile } from "node:child_process";
+import { create } from "@bufbuild/protobuf";
+import { formatBytes } from "../../base/bytes.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Limitation } from "../model/isolation.ts";
+
+export interface DiskOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `--container_disk_watch_interval`, milliseconds between the end of one round and the next. */
+  readonly interval: number;
+  /** `--enforce_container_disk_quota` */
+  readonly enforce: boolean;
+  readonly measure?: (folder: string) => Promise<number>;
+}
+
+interface Watched {
+  readonly sandbox: string;
+  quota: number | undefined;
+  used: number | undefined;
+  readonly limited: (limitation: Limitation) => void;
+}
+
+const MEGABYTE = 1024 * 1024;
+/** Milliseconds: a sandbox with millions of files takes its time, but not for ever. */
+const TIMEOUT = 600_000;
+
+/** Bytes below `folder` on its file system, as du(1) counts them: blocks, links not followed. */
+export function diskUsage(folder: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    execFile("du", ["-k", "-s", "-x", "--", folder], { timeout: TIMEOUT }, (error, stdout) => {
+      // Files that vanish meanwhile make du exit with 1, and still it has a sum.
+      const kilobytes = /^(\d+)\s/.exec(stdout)?.[1];
+      if (kilobytes === undefined) reject(error ?? new Error(`du said '${stdout}'`));
+      else resolve(Number(kilobytes) * 1024);
+    });
+  });
+}
+
+/** The disk quota in bytes: ordinary disk only, persistent volumes are not in the sandbox. */
+export function diskQuota(resources: readonly Resource[]): number | undefined {
+  const found = resources.filter(({ name, disk }) => name === "disk" && disk?.persistence === undefined);
+  if (found.length === 0) return undefined;
+  return Math.floor(found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0) * MEGABYTE);
+}
+
+/** The limitation of a container that uses more than its quota (§7.11). */
+export function diskLimitation(used: number, quota: number): Limitation {
+  return {
+    reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
+    message: `Disk usage (${formatBytes(used)}) exceeds quota (${formatBytes(quota)})`,
+    resources: [
+      create(ResourceSchema, { name: "disk", type: Value_Type.SCALAR, scalar: { value: used / MEGABYTE }, role: "*" }),
+    ],
+  };
+}
+
+/** posix/disk: measures sandboxes one after the other, round after round, and tells of those above their quota. */
+export class DiskWatch {
+  readonly #options: DiskOptions;
+  readonly #watched = new Map<string, Watched>();
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(options: DiskOptions) {
+    this.#options = options;
+    this.#next();
+  }
+
+  add(id: string, sandbox: string, resources: readonly Resource[], limited: (limitation: Limitation) => void): void {
+    this.#watched.set(id, { sandbox, quota: diskQuota(resources), used: undefined, limited });
+  }
+
+  update(id: string, resources: readonly Resource[]): void {
+    const watched = this.#watched.get(id);
+    if (watched !== undefined) watched.quota = diskQuota(resources);
+  }
+
+  remove(id: string): void {
+    this.#watched.delete(id);
+  }
+
+  usage(id: string): { diskUsedBytes?: bigint; diskLimitBytes?: bigint } {
+    const { used, quota } = this.#watched.get(id) ?? {};
+    return {
+      ...(used === undefined ? {} : { diskUsedBytes: BigInt(used) }),
+      ...(quota === undefined ? {} : { diskLimitBytes: BigInt(quota) }),
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  /** One round over all containers. */
+  async look(): Promise<void> {
+    for (const [id, watched] of [...this.#watched]) {
+      if (this.#isClosed || this.#watched.get(id) !== watched) continue;
+      try {
+        watched.used = await (this.#options.measure ?? diskUsage)(watched.sandbox);
+      } catch (error) {
+        this.#options.log.warn(`Measuring the sandbox of container ${id}: ${messageOf(error)}`);
+        continue;
+      }
+      const { used, quota } = watched;
+      if (this.#options.enforce && quota !== undefined && used > quota && this.#watched.has(id)) {
+        watched.limited(diskLimitation(used, quota));
+      }
+    }
+  }
+
+  #next(): void {
+    if (this.#isClosed) return;
+    this.#timer = this.#options.clock.after(this.#options.interval, () => void this.look().finally(() => this.#next()));
+  }
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
+import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
+import { createIsolation } from "../../src/agent/isolators/isolation.ts";
+import type { Isolation } from "../../src/agent/model/isolation.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { ResourceSchema, TaskState, TaskStatus_Reason, Value_Type } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { containerSpec } from "../support/container-spec.ts";
+import { openContainerizer } from "../support/containerizer.ts";
+
+let folder: string;
+let isolation: Isolation;
+let containerizer: MesosContainerizer;
+const agent = `test-${randomUUID()}`;
+
+const open = (names: readonly string[]): Isolation =>
+  createIsolation({
+    names,
+    cgroups: {
+      clock: systemClock,
+      hierarchy: "/sys/fs/cgroup",
+      root: "mesos-test",
+      agent,
+      destroyTimeout: 5000,
+      settings: { cfs: true, swap: false },
+    },
+    disk: { clock: systemClock, log: silentLogger, interval: 100, enforce: true },
+  });
+
+beforeEach((context) => {
+  try {
+    isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "posix/disk"]);
+  } catch (error) {
+    if (process.env["CI"]) throw error;
+    context.skip(`no writable cgroups: ${messageOf(error)}`);
+  }
+  folder = mkdtempSync(join(tmpdir(), "cgroups-"));
+  containerizer = openContainerizer(folder, { isolation });
+});
+afterEach(async () => {
+  for (const { containerId } of containerizer.running()) {
+    await containerizer.destroy(containerId);
+    await containerizer.wait(containerId);
+  }
+  await containerizer.close();
+  rmSync(folder, { recursive: true });
+});
+afterAll(() => {
+  for (const controller of ["cpu", "cpuacct", "memory", "pids"]) {
+    const own = join("/sys/fs/cgroup", controller, "mesos-test", agent);
+    if (existsSync(own)) rmdirSync(own);
+  }
+});
+
+const scalar = (name: string, value: number) =>
+  create(ResourceSchema, { name, type: Value_Type.SCALAR, scalar: { value } });
+const spec = (value: string, ...resources: ReturnType<typeof scalar>[]) =>
+  containerSpec(folder, randomUUID(), { value }, { resources });
+const go = (one: ReturnType<typeof spec>) => containerizer.launch(one, new AbortController().signal);
+const groupsOf = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, "utf8");
+
+it("puts the task and what it starts into groups of its own, and removes them", async () => {
+  const one = spec("echo ready; sleep 100 & echo $! > child; wait", scalar("cpus", 0.5), scalar("mem", 64));
+  const { pid } = await go(one);
+  const name = `/mesos-test/${agent}/${one.containerId}`;
+  expect(groupsOf(Number(pid))).toContain(name);
+  const [own] = isolation.confinement(one.containerId).controlGroups;
+  expect(existsSync(String(own))).toBe(true);
+  const usage = await containerizer.usage(one.containerId);
+  expect(usage?.memLimitBytes).toBe(64n * 1024n * 1024n);
+  expect(usage?.cpusLimit).toBe(0.5);
+  expect(usage?.memTotalBytes).toBeGreaterThan(0n);
+  await containerizer.update(one.containerId, [scalar("cpus", 1), scalar("mem", 128)], {});
+  expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(128n * 1024n * 1024n);
+  await containerizer.destroy(one.containerId);
+  expect((await containerizer.wait(one.containerId)).status).toBe(9);
+  expect(existsSync(String(own))).toBe(false);
+});
+
+it("tells that the task went over its memory", async () => {
+  const one = spec(`exec perl -e 'my $x = "a" x (100 * 1024 * 1024); sleep 100'`, scalar("mem", 32));
+  await go(one);
+  const end = await containerizer.wait(one.containerId);
+  expect(end).toMatchObject({
+    status: 9,
+    state: TaskState.TASK_FAILED,
+    reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY,
+  });
+  expect(end.message).toMatch(/^Memory limit exceeded: Requested: 32MB Maximum Used: \S+\n\nMEMORY STATISTICS: \n./);
+  expect(end.limitation?.[0]?.name).toBe("mem");
+});
+
+it("ends the whole container when the kernel killed a part of it", async () => {
+  const one = spec(`perl -e 'my $x = "a" x (100 * 1024 * 1024)'; sleep 100`, scalar("mem", 32));
+  await go(one);
+  expect((await containerizer.wait(one.containerId)).reason).toBe(TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY);
+});
+
+it("ends a task that fills the disk", async () => {
+  const one = spec("head -c 5000000 /dev/zero > big; sleep 100", scalar("disk", 2));
+  await go(one);
+  const end = await containerizer.wait(one.containerId);
+  expect(end.reason).toBe(TaskStatus_Reason.CONTAINER_LIMITATION_DISK);
+  expect(end.message).toMatch(/^Disk usage \(\S+\) exceeds quota \(2MB\)$/);
+});
+
+it("keeps a recovered container in its groups", async () => {
+  const one = spec("sleep 100", scalar("mem", 64));
+  const { pid } = await go(one);
+  const lost = await go(spec("sleep 100", scalar("mem", 64)));
+  await containerizer.close();
+  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids"]);
+  containerizer = openContainerizer(folder, { isolation });
+  const { environment: _, ...checkpointed } = one;
+  expect([...(await containerizer.recover([{ ...checkpointed, pid }]))]).toEqual([one.containerId]);
+  expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);
+  expect(isolation.confinement(one.containerId).controlGroups.length).toBeGreaterThan(0);
+  while (existsSync(`/proc/${lost.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
+  const own = join("/sys/fs/cgroup/memory/mesos-test", agent);
+  while (readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length > 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+});
