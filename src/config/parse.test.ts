@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flagsPage } from "./docs.ts";
 import { flagsLine, shownFlags } from "./echo.ts";
@@ -250,5 +251,55 @@ describe("what is shown", () => {
     expect(page).toContain("| `--port` | `MESOS_PORT` | integer | `5051` | all | supported | Port \\| to bind. |");
     expect(page).toContain("**refused**: no C++ libraries here");
     expect(page).toContain("Also taken: `MESOS_WORKDIR`.");
+  });
+});
+
+describe("any input", () => {
+  const piece = fc.oneof(
+    fc.string({ maxLength: 20 }),
+    fc.constantFrom(
+      "--",
+      "--no-",
+      "--port",
+      "=",
+      "file://",
+      "/etc/port",
+      "1",
+      "true",
+      "--names",
+      "-n",
+      "MESOS_",
+      "mins",
+    ),
+  );
+  const word = fc.array(piece, { maxLength: 4 }).map((parts) => parts.join(""));
+
+  it("gives values or problems, never a crash, and every value has its type", () => {
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 6 }), fc.dictionary(word, word), fc.boolean(), (words, rest, isUnix) => {
+        const environment = Object.fromEntries(Object.entries(rest).map(([name, value]) => [`MESOS_${name}`, value]));
+        const result = loadFlags(table, input(words, environment, isUnix ? { grammar: unixGrammar } : {}));
+        const { values } = result.flags;
+        expect(Number.isInteger(values.port)).toBe(true);
+        expect(typeof values.switch_user).toBe("boolean");
+        expect(typeof flagsLine(shownFlags(table, result.flags))).toBe("string");
+        if (!result.ok) for (const problem of result.problems) expect(problem.text.length).toBeGreaterThan(5);
+      }),
+    );
+  });
+
+  it("a value that is printed is read back as it was", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 10 ** 9 }), fc.nat({ max: 2 ** 40 }), (milliseconds, size) => {
+        const words = [
+          `--executor_registration_timeout=${kinds.duration.print(milliseconds)}`,
+          `--fetcher_cache_size=${kinds.bytes.print(size)}`,
+        ];
+        expect(loaded(words).values).toMatchObject({
+          executor_registration_timeout: milliseconds,
+          fetcher_cache_size: size,
+        });
+      }),
+    );
   });
 });

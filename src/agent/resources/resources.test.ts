@@ -55,7 +55,9 @@ describe("what is offered", () => {
       "--resources offers 64 CPUs, and there are 4",
       "--resources offers 999999 MiB of memory, and there are 16384",
     ]);
-    expect(() => planResources({ ...input, given: "cpus:0;mem:0;disk:0;ports:[1-1]", machine: input.machine })).not.toThrow();
+    expect(() =>
+      planResources({ ...input, given: "cpus:0;mem:0;disk:0;ports:[1-1]", machine: input.machine }),
+    ).not.toThrow();
     expect(() => planResources({ ...input, given: "cpus:0;mem:0;disk:0;ports:[]" })).toThrow(/nothing to offer|ports/);
     expect(() => planResources({ ...input, given: "cpus" })).toThrow("missing or extra ':'");
   });
