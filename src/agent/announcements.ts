@@ -51,7 +51,8 @@ export function forward(agent: Agent, update: StatusUpdate): void {
   if (masterPid === undefined || status === undefined) return;
   const taskId = status.taskId?.value ?? "";
   const found = agent.book.findTask(update.frameworkId?.value ?? "", taskId);
-  const version = agent.master?.version;
+  // A fixed address tells no version: such a master is taken for a new one.
+  const version = agent.master?.version || undefined;
   const state = stateForMaster(status.state, version);
   if (found !== undefined) {
     found.task.task.statusUpdateState = status.state;

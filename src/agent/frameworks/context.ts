@@ -42,7 +42,7 @@ export interface FrameworksContext {
   };
   readonly updates: {
     drop(frameworkId: string): void;
-    resume(frameworkId: string): void;
+    resend(frameworkId: string): void;
   };
   readonly admission: {
     draining(): boolean;

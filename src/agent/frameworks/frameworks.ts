@@ -199,7 +199,7 @@ export class Frameworks implements ExecutorEvents {
     } catch (error) {
       log.error(`Cannot checkpoint framework ${framework.frameworkId}: ${messageOf(error)}`);
     }
-    updates.resume(framework.frameworkId);
+    updates.resend(framework.frameworkId);
   }
 
   /** The master knows tasks that may be unknown here: say so about those (mesos-wire §3.6). */

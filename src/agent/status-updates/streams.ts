@@ -19,6 +19,8 @@ import { UpdateStream } from "./stream.ts";
 
 /** Milliseconds; mesos-wire §3.19. */
 const RETRY = { initial: 10_000, maximum: 600_000, jitter: "none" } as const;
+/** Milliseconds that an update which was just sent is given before it is sent once more for its scheduler. */
+const MOMENT = 1_000;
 /** How soon a checkpoint that could not be written (full disk) is tried again, milliseconds. */
 const WRITE_RETRY = { initial: 1_000, maximum: 30_000, jitter: "half" } as const;
 
@@ -31,6 +33,8 @@ interface Entry {
   readonly writes: SerialQueue;
   readonly backoff: Backoff;
   retry: Timer | undefined;
+  /** Monotonic milliseconds of the last transmission of the head. */
+  sentAt: number;
 }
 
 export interface StatusUpdatesOptions {
@@ -88,6 +92,7 @@ export class StatusUpdates {
         writes: new SerialQueue(),
         backoff: new Backoff(RETRY),
         retry: undefined,
+        sentAt: Number.NEGATIVE_INFINITY,
       };
       this.#entries.set(key, entry);
     }
@@ -156,10 +161,18 @@ export class StatusUpdates {
     entry.retry = undefined;
     const update = entry.stream.head;
     if (update === undefined || this.#paused || this.#stopped) return;
+    entry.sentAt = this.#options.clock.monotonic();
     this.#options.forward(update);
-    entry.retry = this.#options.clock.after(entry.backoff.next(), () => {
+    this.#arm(entry, entry.backoff.next());
+  }
+
+  #arm(entry: Entry, milliseconds: number): void {
+    entry.retry?.cancel();
+    entry.retry = this.#options.clock.after(milliseconds, () => {
+      const { head } = entry.stream;
+      if (head === undefined) return;
       this.#options.log.warn(
-        `Resending status update ${describe(update)} of task ${entry.taskId} of framework ${entry.frameworkId}: not acknowledged yet`,
+        `Resending status update ${describe(head)} of task ${entry.taskId} of framework ${entry.frameworkId}: not acknowledged yet`,
       );
       this.#send(entry);
     });
@@ -195,13 +208,27 @@ export class StatusUpdates {
     }
   }
 
-  /** Registered, or a scheduler failed over: sends every head, again if need be. */
-  resume(frameworkId?: string): void {
-    if (frameworkId === undefined) this.#paused = false;
+  /** Registered: sends every head. */
+  resume(): void {
+    this.#paused = false;
     for (const entry of this.#entries.values()) {
-      if (frameworkId !== undefined && entry.frameworkId !== frameworkId) continue;
       entry.backoff.reset();
       this.#send(entry);
+    }
+  }
+
+  /**
+   * The framework's scheduler may have failed over: sends its heads again. One that went out a moment ago (masters say
+   * this right after each re-registration) waits that moment: its acknowledgement is probably on the way.
+   */
+  resend(frameworkId: string): void {
+    const now = this.#options.clock.monotonic();
+    for (const entry of this.#entries.values()) {
+      if (entry.frameworkId !== frameworkId || entry.stream.head === undefined || this.#paused) continue;
+      entry.backoff.reset();
+      const quiet = entry.sentAt + MOMENT - now;
+      if (quiet > 0) this.#arm(entry, quiet);
+      else this.#send(entry);
     }
   }
 
