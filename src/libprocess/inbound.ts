@@ -75,7 +75,12 @@ interface Connection {
   /** HTTP requests that wait for the one before them. */
   readonly requests: (() => void)[];
   busy: boolean;
+  /** Answers to messages, which wait until no more bytes come. */
+  readonly answers: ServerResponse[];
 }
+
+/** Answers that wait on one connection at most. */
+const MOST_ANSWERS = 1_000;
 
 /**
  * One TCP port for libprocess messages and HTTP. Messages of one connection are delivered strictly in order; HTTP
@@ -187,7 +192,7 @@ export class ProcessServer {
   }
 
   #track(socket: Socket): void {
-    this.#connections.set(socket, { socket, messages: [], requests: [], busy: false });
+    this.#connections.set(socket, connectionOf(socket));
     socket.on("error", (error) => this.#options.log.verbose(2, `Connection broke: ${messageOf(error)}`));
     socket.once("close", () => {
       const connection = this.#connections.get(socket);
@@ -209,7 +214,7 @@ export class ProcessServer {
   #request(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
     // 'request' can still be emitted for what was parsed before the connection broke: the message counts.
-    const at = connection ?? { socket: request.socket, messages: [], requests: [], busy: false };
+    const at = connection ?? connectionOf(request.socket);
     // Writing an answer to a peer that has closed already is normal.
     response.on("error", () => undefined);
     const recognised = recognise(request.method, request.url ?? "", request.headers);
@@ -217,7 +222,7 @@ export class ProcessServer {
     else if (recognised.kind === "http") this.#http(at, request, response);
     else {
       this.#options.log.warn(`Dropped a message from ${request.socket.remoteAddress}: ${recognised.why}`);
-      refuse(request, response, recognised.status);
+      refuse(at, request, response, recognised.status);
     }
   }
 
@@ -230,7 +235,7 @@ export class ProcessServer {
     const peer = request.socket.remoteAddress?.replace(/^::ffff:/, "");
     const mismatch = this.#options.requirePeerMatch === true && peer !== from?.ip;
     if (mismatch || !this.#options.exists(to)) {
-      refuse(request, response, mismatch ? 400 : 404);
+      refuse(at, request, response, mismatch ? 400 : 404);
       return;
     }
     const slot: Slot = { ready: undefined, release: () => undefined };
@@ -241,14 +246,14 @@ export class ProcessServer {
         slot.release = release;
         this.#deliver(at);
         response.statusCode = 202;
-        response.end();
+        answerWhenQuiet(at, response);
       },
       (error: unknown) => {
         this.#options.log.warn(`Dropped ${name.slice(0, 200)} from ${from?.id ?? peer}: ${messageOf(error)}`);
         slot.ready = "dropped";
         this.#deliver(at);
         response.statusCode = 400;
-        response.end();
+        answerWhenQuiet(at, response);
       },
     );
   }
@@ -298,10 +303,29 @@ export class ProcessServer {
   }
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, status: number): void {
+const connectionOf = (socket: Socket): Connection => ({ socket, messages: [], requests: [], busy: false, answers: [] });
+
+/**
+ * Answers once a turn of the event loop has brought no more bytes. A peer without a link closes its socket behind the
+ * last message; an answer to an earlier one would meet a reset, and the reset would take along what is not read yet.
+ */
+function answerWhenQuiet(connection: Connection, response: ServerResponse): void {
+  const { answers, socket } = connection;
+  if (answers.push(response) > 1) return;
+  const look = (before: number): void => {
+    if (!socket.destroyed && socket.bytesRead !== before && answers.length < MOST_ANSWERS) {
+      const now = socket.bytesRead;
+      setImmediate(() => look(now));
+    } else for (const answer of answers.splice(0)) answer.end();
+  };
+  const { bytesRead } = socket;
+  setImmediate(() => look(bytesRead));
+}
+
+function refuse(at: Connection, request: IncomingMessage, response: ServerResponse, status: number): void {
   request.resume();
   response.statusCode = status;
-  response.end();
+  answerWhenQuiet(at, response);
 }
 
 function bindError(error: Error, ip: string, port: number): UserError {

@@ -126,6 +126,22 @@ describe("Process", () => {
     expect(got.received.at(-1)).toBe(`master:${"x".repeat(20_000)}`);
   });
 
+  it("receives all of a burst whose sender is gone before it is answered", async () => {
+    const b = await start("b");
+    const got = inbox(b, "m");
+    const burst = Buffer.concat(
+      Array.from({ length: 400 }, (_, count) => encodeMessage(b.self, sender, "m", bytes(`${count}`.padEnd(2_000)))),
+    );
+    const { socket } = dial(b.self);
+    socket.pause();
+    // As libprocess does: the last byte is handed to the kernel, the socket is closed, answers meet a reset.
+    socket.end(burst, () => socket.destroy());
+    const received = await got.until(400);
+    expect(received.map((text) => Number(text.split(":")[1]))).toEqual(
+      Array.from({ length: 400 }, (_, count) => count),
+    );
+  });
+
   it("answers 202, 404 and hands HTTP to its owner, on one connection", async () => {
     const b = await start("b");
     b.http((request, response) => {
