@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { LocalMaster } from "../src/local-master/local-master.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { AgentProcess } from "../test/support/agent-process.ts";
+import { AgentProcess } from "../test/support/real-agent.ts";
 import { commandTask, TestScheduler } from "../test/support/scheduler.ts";
 
 const { values } = parseArgs({ options: { tasks: { type: "string", default: "1000" }, program: { type: "string" } } });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { FrameworkInfo_Capability_Type, TaskState, TaskStatus_Reason } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../src/mesos/states.ts";
-import { AgentProcess } from "../support/agent-process.ts";
+import { AgentProcess } from "../support/real-agent.ts";
 import { freePort } from "../support/free-port.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const program = resolve(import.meta.dirname, "../../src/main/mesos-slave.ts");
+
+/** A real agent in a process of its own, in folders of its own, that can be killed and started again. */
+export class AgentProcess {
+  readonly folder: string;
+  readonly port: number;
+  readonly logFile: string;
+  readonly #master: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | undefined;
+
+  constructor(options: { master: string; port: number; flags?: readonly string[]; program?: string }) {
+    this.folder = mkdtempSync(join(tmpdir(), "agent-"));
+    this.port = options.port;
+    this.#master = options.master;
+    this.#flags = options.flags ?? [];
+    this.logFile = join(this.folder, "agent.log");
+    this.#program = options.program ?? program;
+  }
+
+  readonly #program: string;
+
+  get workDir(): string {
+    return join(this.folder, "work");
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get log(): string {
+    return readFileSync(this.logFile, "utf8");
+  }
+
+  start(more: readonly string[] = []): void {
+    const output = openSync(this.logFile, "a");
+    this.#child = spawn(
+      process.execPath,
+      [
+        ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
+        ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
+        this.#program,
+        `--master=${this.#master}`,
+        "--ip=127.0.0.1",
+        "--hostname=127.0.0.1",
+        `--port=${this.port}`,
+        `--work_dir=${this.workDir}`,
+        `--runtime_dir=${join(this.folder, "run")}`,
+        "--registration_backoff_factor=50ms",
+        ...this.#flags,
+        ...more,
+      ],
+      { stdio: ["ignore", output, output], env: { PATH: process.env["PATH"] } },
+    );
+    closeSync(output);
+  }
+
+  /** Ends the agent; its tasks run on. Resolves to its exit code, undefined when a signal ended it. */
+  async end(signal: NodeJS.Signals = "SIGKILL"): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? undefined;
+    const ended = new Promise<number | undefined>((done) => child.once("exit", (code) => done(code ?? undefined)));
+    child.kill(signal);
+    return await ended;
+  }
+
+  async exited(): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? undefined;
+    return await new Promise((done) => child.once("exit", (code) => done(code ?? undefined)));
+  }
+
+  /** Ends agent and tasks, removes the folders. */
+  async destroy(): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGUSR1");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      await this.exited();
+      clearTimeout(timer);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
