@@ -46,7 +46,11 @@ export class Output {
       try {
         read = await this.#pass();
         if (this.#directory !== undefined) this.#failures = 0;
-        if (ended && read === 0 && (this.#directory !== undefined || ++this.#failures > PATIENCE)) return;
+        if (ended && read === 0 && this.#directory !== undefined) return;
+        if (ended && this.#directory === undefined && ++this.#failures > PATIENCE) {
+          trouble("The task's output cannot be read: its agent does not show the sandbox");
+          return;
+        }
       } catch (error) {
         if (++this.#failures > PATIENCE || (ended && this.#failures > PATIENCE / 4)) {
           trouble(`The task's output cannot be read: ${messageOf(error)}`);

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { AgentProcess } from "../support/agent-process.ts";
+import { freePort } from "../support/free-port.ts";
 import { ScriptedAgent } from "../support/scripted-agent.ts";
 
 // Somebody else's scheduler: the package is written for real masters and knows nothing of ours.
@@ -13,32 +15,26 @@ const TASKS = 20;
 interface Emitter {
   on(event: string, listener: (value: never) => void): void;
   subscribe(): void;
-  teardown(): void;
-  frameworkId: string;
 }
+
+const RESOURCES = "cpus:4;mem:4096;disk:1000;ports:[31000-31099]";
 
 let folder: string;
 let master: LocalMaster;
-let agent: ScriptedAgent;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "mesos-framework-"));
   master = new LocalMaster({ port: 0 });
   await master.start();
-  agent = await ScriptedAgent.start({
-    master: master.address,
-    resources: "cpus:4;mem:4096;disk:1000;ports:[31000-31099]",
-  });
-  await agent.register();
 });
 
 afterEach(async () => {
-  await agent.close();
   await master.stop();
-  await rm(folder, { recursive: true });
+  await rm(folder, { recursive: true, force: true });
 });
 
-it("brings 20 tasks of the npm package mesos-framework to TASK_FINISHED", async () => {
+/** The scheduler, which begins at once; `finished` resolves when all of its tasks have. */
+function twentyTasks(): { readonly scheduler: Emitter; readonly finished: Promise<void> } {
   const { Scheduler, Mesos: mesosMessages } = require("mesos-framework");
   const mesos = mesosMessages.getMesos();
   const scheduler: Emitter = new Scheduler({
@@ -57,19 +53,41 @@ it("brings 20 tasks of the npm package mesos-framework to TASK_FINISHED", async 
       },
     },
   });
-  const finished = new Set<string>();
-  await new Promise<void>((resolve, reject) => {
+  const done = new Set<string>();
+  const finished = new Promise<void>((resolve, reject) => {
     scheduler.on("error", (error: Error) => reject(new Error(JSON.stringify(error) + String(error.message))));
     scheduler.on("ready", () => scheduler.subscribe());
     scheduler.on("update", ({ status }: { status: { state: string; task_id: { value: string } } }) => {
-      if (status.state === "TASK_FINISHED") finished.add(status.task_id.value);
-      if (finished.size === TASKS) resolve();
+      if (status.state === "TASK_FINISHED") done.add(status.task_id.value);
+      if (done.size === TASKS) resolve();
     });
   });
+  return { scheduler, finished };
+}
+
+it("brings 20 tasks of the npm package mesos-framework to TASK_FINISHED, by the protocol alone", async () => {
+  const agent = await ScriptedAgent.start({ master: master.address, resources: RESOURCES });
+  await agent.register();
+  await twentyTasks().finished;
   await agent.until(() => agent.acknowledged.length === 2 * TASKS);
   const state = (await (await fetch(`${master.url}/state`)).json()) as {
     frameworks: { completed_tasks: unknown[]; tasks: unknown[] }[];
   };
   expect(state.frameworks[0]?.completed_tasks).toHaveLength(TASKS);
   expect(state.frameworks[0]?.tasks).toHaveLength(0);
+  await agent.close();
+});
+
+it("brings them there on our agent", async () => {
+  const flags = [`--resources=${RESOURCES}`];
+  const agent = new AgentProcess({ master: master.address, port: await freePort(), flags });
+  agent.start();
+  try {
+    const { finished } = twentyTasks();
+    await finished;
+    const { tasks } = (await (await fetch(`${master.url}/tasks`)).json()) as { tasks: { state: string }[] };
+    expect(tasks.map(({ state }) => state)).toEqual(Array.from({ length: TASKS }, () => "TASK_FINISHED"));
+  } finally {
+    await agent.destroy();
+  }
 });

@@ -1,73 +1,89 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const root = resolve(import.meta.dirname, "../..");
+const program = resolve(import.meta.dirname, "../../src/main/mesos-slave.ts");
 
-/** A port that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
+/** A real agent in a process of its own, in folders of its own, that can be killed and started again. */
+export class AgentProcess {
+  readonly folder: string;
+  readonly port: number;
+  readonly logFile: string;
+  readonly #master: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | undefined;
 
-/** A program of src/main in a process of its own. */
-export class Program {
-  readonly child: ChildProcess;
-  output = "";
-
-  constructor(name: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [join(root, "src/main", `${name}.ts`), ...words], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
-    });
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream?.on("data", (chunk: Buffer) => {
-        this.output += chunk.toString("utf8");
-      });
+  constructor(options: { master: string; port: number; flags?: readonly string[]; program?: string }) {
+    this.folder = mkdtempSync(join(tmpdir(), "agent-"));
+    this.port = options.port;
+    this.#master = options.master;
+    this.#flags = options.flags ?? [];
+    this.logFile = join(this.folder, "agent.log");
+    this.#program = options.program ?? program;
   }
 
-  /** Resolves when the output holds `text`; rejects when the program ends before. */
-  async printed(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      if (this.child.exitCode !== null) throw new Error(`it ended without printing '${text}':\n${this.output}`);
-      await Promise.race([
-        this.child.stdout === null ? undefined : once(this.child.stdout, "data"),
-        this.child.stderr === null ? undefined : once(this.child.stderr, "data"),
-        once(this.child, "exit"),
-      ]);
+  readonly #program: string;
+
+  get workDir(): string {
+    return join(this.folder, "work");
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get log(): string {
+    return readFileSync(this.logFile, "utf8");
+  }
+
+  start(more: readonly string[] = []): void {
+    const output = openSync(this.logFile, "a");
+    this.#child = spawn(
+      process.execPath,
+      [
+        ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
+        this.#program,
+        `--master=${this.#master}`,
+        "--ip=127.0.0.1",
+        "--hostname=127.0.0.1",
+        `--port=${this.port}`,
+        `--work_dir=${this.workDir}`,
+        `--runtime_dir=${join(this.folder, "run")}`,
+        "--registration_backoff_factor=50ms",
+        ...this.#flags,
+        ...more,
+      ],
+      { stdio: ["ignore", output, output], env: { PATH: process.env["PATH"] } },
+    );
+    closeSync(output);
+  }
+
+  /** Ends the agent; its tasks run on. Resolves to its exit code, undefined when a signal ended it. */
+  async end(signal: NodeJS.Signals = "SIGKILL"): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? undefined;
+    const ended = new Promise<number | undefined>((done) => child.once("exit", (code) => done(code ?? undefined)));
+    child.kill(signal);
+    return await ended;
+  }
+
+  async exited(): Promise<number | undefined> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? undefined;
+    return await new Promise((done) => child.once("exit", (code) => done(code ?? undefined)));
+  }
+
+  /** Ends agent and tasks, removes the folders. */
+  async destroy(): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGUSR1");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      await this.exited();
+      clearTimeout(timer);
     }
+    rmSync(this.folder, { recursive: true, force: true });
   }
-
-  /** Its exit code, once it has ended. */
-  async ended(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "close");
-    return this.child.exitCode;
-  }
-
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill(signal);
-      await once(this.child, "exit");
-    }
-  }
-}
-
-/** Our agent, joined to a master; every task it started is ended by ending its framework. */
-export async function startAgentProcess(master: string, folder: string, resources: string): Promise<Program> {
-  const port = await freePort();
-  const program = new Program("mesos-slave", [
-    `--master=${master}`,
-    "--ip=127.0.0.1",
-    `--port=${port}`,
-    "--hostname=localhost",
-    `--work_dir=${join(folder, "work")}`,
-    `--resources=${resources}`,
-  ]);
-  return program;
 }

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { Program } from "../support/program.ts";
+import { finish, keepRunning, ScriptedAgent, type ScriptedAgentOptions } from "../support/scripted-agent.ts";
+
+let master: LocalMaster;
+let agent: ScriptedAgent | undefined;
+const programs: Program[] = [];
+
+/** What the scripted agent shows as the task's sandbox. */
+const files: Record<string, Buffer> = {};
+
+function execute(...words: string[]): Program {
+  const program = new Program("mesos-execute", [`--master=${master.address}`, "--name=job", ...words]);
+  programs.push(program);
+  return program;
+}
+
+/** An agent with the two pages that mesos-execute reads, as agents serve them. */
+async function startAgent(options: Partial<ScriptedAgentOptions> = {}): Promise<ScriptedAgent> {
+  agent = await ScriptedAgent.start({ master: master.address, ...options });
+  const started = agent;
+  started.process.http((request, response) => {
+    const url = new URL(request.url ?? "", "http://agent");
+    const launched = started.launched.map(({ framework, task }) => ({
+      id: framework?.id?.value,
+      executors: [{ id: task?.taskId?.value, directory: "/sandbox" }],
+    }));
+    if (url.pathname === "/slave(1)/state") response.end(JSON.stringify({ frameworks: launched }));
+    else if (url.pathname === "/files/read") {
+      const file = files[url.searchParams.get("path") ?? ""] ?? Buffer.alloc(0);
+      const offset = Number(url.searchParams.get("offset"));
+      const data = JSON.stringify(file.subarray(offset).toString("latin1"));
+      response.end(Buffer.from(`{"data":${data},"offset":${offset}}`, "latin1"));
+    } else response.writeHead(404).end();
+  });
+  await started.register();
+  return started;
+}
+
+beforeEach(async () => {
+  files["/sandbox/stdout"] = Buffer.from("hello\ndöne\n");
+  files["/sandbox/stderr"] = Buffer.from("trouble\n");
+  master = new LocalMaster({ port: 0 });
+  await master.start();
+});
+
+afterEach(async () => {
+  for (const program of programs.splice(0)) await program.stop("SIGKILL");
+  await agent?.close();
+  agent = undefined;
+  await master.stop();
+});
+
+it("tells the states and the output of a task, and ends with 0 when it finished", async () => {
+  await startAgent();
+  const program = execute("--command=echo hello", "--resources=cpus:0.5;mem:64", '--env={"A":"1"}');
+  expect([await program.ended(), program.output]).toEqual([0, expect.stringContaining("TASK_FINISHED")]);
+  for (const text of ["TASK_RUNNING", "hello\ndöne\n", "trouble\n"]) expect(program.output).toContain(text);
+  expect(program.output.indexOf("hello")).toBeLessThan(program.output.indexOf("TASK_FINISHED"));
+  expect(agent?.launched[0]?.task?.command).toMatchObject({
+    value: "echo hello",
+    environment: { variables: [{ name: "A", value: "1" }] },
+  });
+  await agent?.until(() => agent?.received.includes("shutdown framework") === true);
+});
+
+it("ends with 1 when the task failed", async () => {
+  await startAgent({
+    run: (self, { framework, task }) =>
+      self.update(framework?.id?.value ?? "", task?.taskId?.value ?? "", TaskState.TASK_FAILED),
+  });
+  const program = execute("--command=false");
+  expect(await program.ended()).toBe(1);
+  expect(program.output).toContain("TASK_FAILED");
+});
+
+it("shows output while the task runs, and kills the task on Ctrl-C", async () => {
+  await startAgent({ run: keepRunning });
+  const program = execute("--command=sleep 1000");
+  await program.printed("hello");
+  files["/sandbox/stdout"] = Buffer.from("hello\ndöne\nmore\n");
+  await program.printed("more\n");
+  program.child.kill("SIGINT");
+  expect(await program.ended()).toBe(1);
+  expect(program.output).toContain("TASK_KILLED");
+  expect(program.output.match(/hello/g)).toHaveLength(1);
+});
+
+it("waits for an offer that fits, until --timeout", async () => {
+  await startAgent({ run: finish });
+  const program = execute("--command=true", "--resources=cpus:64", "--timeout=500ms");
+  expect(await program.ended()).toBe(1);
+  expect(program.output).toContain("--timeout");
+  expect(agent?.launched).toEqual([]);
+});
+
+it.each([
+  [["--command=true", "--resources=cpus"], "missing or extra ':'"],
+  [[], "nothing to run"],
+  [["--command=true", "--comand=x"], "comand"],
+  [["--command=true", "--principal=p"], "go together"],
+])("refuses %j with what is wrong", async (words, problem) => {
+  const program = execute(...words);
+  expect(await program.ended()).toBe(1);
+  expect(program.output).toContain(problem);
+});
