@@ -2,19 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import {
+  answerWhenQuiet,
+  type Connection,
+  connectionOf,
+  type InboundMessage,
+  refuse,
+  type Slot,
+} from "./connection.ts";
 import { classify, onFirstBytes } from "./first-byte.ts";
 import { recognise } from "./framing.ts";
 import { MessageBodies } from "./message-bodies.ts";
-import type { UPID } from "./upid.ts";
-
-export interface InboundMessage {
-  /** Undefined when the sender could not be read; such a message is delivered all the same. */
-  readonly from: UPID | undefined;
-  /** The id of the process it is for. */
-  readonly to: string;
-  readonly name: string;
-  readonly body: Uint8Array;
-}
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -60,27 +58,6 @@ export interface ProcessServerOptions {
   /** Answer 400 to senders whose address is not the connection's (LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH). */
   readonly requirePeerMatch?: boolean;
 }
-
-/** A message's place in the order of its connection. */
-interface Slot {
-  ready: InboundMessage | "dropped" | undefined;
-  release: () => void;
-}
-
-/** What is under way on one connection. */
-interface Connection {
-  readonly socket: Socket;
-  /** Messages in the order they came; delivered from the front as soon as they are complete. */
-  readonly messages: Slot[];
-  /** HTTP requests that wait for the one before them. */
-  readonly requests: (() => void)[];
-  busy: boolean;
-  /** Answers to messages, which wait until no more bytes come. */
-  readonly answers: ServerResponse[];
-}
-
-/** Answers that wait on one connection at most. */
-const MOST_ANSWERS = 1_000;
 
 /**
  * One TCP port for libprocess messages and HTTP. Messages of one connection are delivered strictly in order; HTTP
@@ -301,31 +278,6 @@ export class ProcessServer {
     this.#waiting++;
     connection.requests.push(handle);
   }
-}
-
-const connectionOf = (socket: Socket): Connection => ({ socket, messages: [], requests: [], busy: false, answers: [] });
-
-/**
- * Answers once a turn of the event loop has brought no more bytes. A peer without a link closes its socket behind the
- * last message; an answer to an earlier one would meet a reset, and the reset would take along what is not read yet.
- */
-function answerWhenQuiet(connection: Connection, response: ServerResponse): void {
-  const { answers, socket } = connection;
-  if (answers.push(response) > 1) return;
-  const look = (before: number): void => {
-    if (!socket.destroyed && socket.bytesRead !== before && answers.length < MOST_ANSWERS) {
-      const now = socket.bytesRead;
-      setImmediate(() => look(now));
-    } else for (const answer of answers.splice(0)) answer.end();
-  };
-  const { bytesRead } = socket;
-  setImmediate(() => look(bytesRead));
-}
-
-function refuse(at: Connection, request: IncomingMessage, response: ServerResponse, status: number): void {
-  request.resume();
-  response.statusCode = status;
-  answerWhenQuiet(at, response);
 }
 
 function bindError(error: Error, ip: string, port: number): UserError {

@@ -4,13 +4,8 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { decode, encode } from "../mesos/codec.ts";
 import type { ChannelLimits, Dialer } from "./channel.ts";
-import {
-  type HttpHandler,
-  type InboundLimits,
-  type InboundMessage,
-  ProcessServer,
-  type TlsAcceptor,
-} from "./inbound.ts";
+import type { InboundMessage } from "./connection.ts";
+import { type HttpHandler, type InboundLimits, ProcessServer, type TlsAcceptor } from "./inbound.ts";
 import { type Exited, Links } from "./outbound.ts";
 import { plainDialer } from "./plain-dialer.ts";
 import { formatUPID, type UPID } from "./upid.ts";
