@@ -1,0 +1,215 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
+import { systemClock } from "../../base/clock.ts";
+import {
+  CheckInfo_Type,
+  CheckInfoSchema,
+  HealthCheck_Type,
+  HealthCheckSchema,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { watchCheck, watchHealth } from "./checker.ts";
+import { healthUnknown, judge } from "./health.ts";
+import { planCheck, planHealthCheck } from "./plan.ts";
+import { httpStatus, look, type ProbeMeans, tcpConnect, verdict } from "./probing.ts";
+
+const health = (init: MessageInitShape<typeof HealthCheckSchema>) => planHealthCheck(create(HealthCheckSchema, init));
+const command = { value: "true", shell: true };
+
+describe("plans", () => {
+  it("have Mesos' defaults, in milliseconds", () => {
+    expect(health({ command })).toMatchObject({
+      probe: { kind: "command" },
+      schedule: { delay: 15_000, interval: 10_000, timeout: 20_000 },
+      consecutiveFailures: 3,
+      grace: 10_000,
+    });
+  });
+
+  it("take the form without a type, and with one", () => {
+    const http = { port: 80, statuses: [204] };
+    expect(health({ http }).probe).toMatchObject({ kind: "http", scheme: "http", path: "/", statuses: [204] });
+    expect(health({ type: HealthCheck_Type.TCP, tcp: { port: 1 }, command }).probe.kind).toBe("tcp");
+    const check = create(CheckInfoSchema, { type: CheckInfo_Type.HTTP, http: { port: 8080, path: "/a" } });
+    expect(planCheck(check).probe).toMatchObject({ kind: "http", port: 8080, path: "/a" });
+  });
+
+  it.each([
+    [{}, "neither command nor http nor tcp"],
+    [{ http: { port: 0 } }, "port 0"],
+    [{ http: { port: 1, path: "x" } }, "must start with"],
+    [{ http: { port: 1, scheme: "gopher" } }, "gopher"],
+    [{ command, intervalSeconds: -1 }, "interval_seconds"],
+    [{ command, delaySeconds: Number.NaN }, "delay_seconds"],
+  ])("%j is refused", (init, why) => {
+    expect(() => health(init)).toThrow(why);
+  });
+});
+
+describe("judge", () => {
+  const settings = { consecutiveFailures: 2, grace: 1000 };
+  function run(looks: readonly (readonly [boolean, number])[]) {
+    let state = healthUnknown;
+    return looks.map(([isHealthy, since]) => {
+      const judged = judge(state, isHealthy, since, settings);
+      state = judged.state;
+      const { report } = judged;
+      return report === undefined ? "" : `${report.healthy ? "healthy" : "failing"}${report.killWanted ? " kill" : ""}`;
+    });
+  }
+
+  it("says healthy once, every failure, and kills at the limit", () => {
+    const looks = [
+      [true, 0],
+      [true, 1],
+      [false, 2],
+      [true, 3],
+      [false, 4],
+      [false, 5],
+      [false, 6],
+    ] as const;
+    expect(run(looks)).toEqual(["healthy", "", "failing", "healthy", "failing", "failing kill", ""]);
+  });
+
+  it("forgives failures in the grace, until the first success", () => {
+    expect(
+      run([
+        [false, 0],
+        [false, 999],
+        [false, 1000],
+        [false, 1001],
+      ]),
+    ).toEqual(["", "", "failing", "failing kill"]);
+    expect(
+      run([
+        [true, 0],
+        [false, 1],
+        [false, 2],
+      ]),
+    ).toEqual(["healthy", "failing", "failing kill"]);
+  });
+});
+
+/** Means whose answers the test decides; a command never ends while `answer` is undefined. */
+function scripted(answers: (number | Error | undefined)[]): ProbeMeans & { looks: number } {
+  const means = {
+    looks: 0,
+    run: () => {
+      const answer = answers[means.looks++];
+      if (answer === undefined) return new Promise<never>(() => undefined);
+      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve({ exitCode: answer });
+    },
+    status: () => Promise.reject(new Error("not asked")),
+    connect: () => Promise.reject(new Error("not asked")),
+  };
+  return means;
+}
+
+describe("watchHealth", () => {
+  const plan = health({
+    command,
+    delaySeconds: 5,
+    intervalSeconds: 10,
+    timeoutSeconds: 2,
+    gracePeriodSeconds: 0,
+    consecutiveFailures: 2,
+  });
+
+  it("looks after the delay, then an interval after each look; a timeout is a failure", async () => {
+    const clock = new TestClock();
+    const means = scripted([0, undefined, 1]);
+    const reports: string[] = [];
+    watchHealth(plan, { clock, means }, ({ healthy, killWanted, why }) =>
+      reports.push(`${healthy} ${killWanted} ${why}`),
+    );
+    await clock.advance(4_999);
+    expect(means.looks).toBe(0);
+    await clock.advance(1);
+    expect(reports).toEqual(["true false "]);
+    await clock.advance(12_000);
+    expect(reports[1]).toBe("false false timed out after 2secs");
+    await clock.advance(10_000);
+    expect(reports[2]).toBe("false true the command exited with status 1");
+    await clock.advance(100_000);
+    expect(means.looks).toBe(3);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("pauses and stops", async () => {
+    const clock = new TestClock();
+    const means = scripted([0, 0, 0]);
+    const checking = watchHealth(plan, { clock, means }, () => undefined);
+    await clock.advance(5_000);
+    checking.pause();
+    await clock.advance(60_000);
+    expect(means.looks).toBe(1);
+    checking.resume();
+    await clock.advance(10_000);
+    expect(means.looks).toBe(2);
+    checking.stop();
+    checking.resume();
+    await clock.advance(60_000);
+    expect(means.looks).toBe(2);
+  });
+});
+
+it("tells a generic check's changes only", async () => {
+  const clock = new TestClock();
+  const check = create(CheckInfoSchema, {
+    type: CheckInfo_Type.COMMAND,
+    command: { command },
+    delaySeconds: 0,
+    intervalSeconds: 1,
+  });
+  const told: unknown[] = [];
+  const means = scripted([0, 0, 3, new Error("gone"), new Error("gone again"), 3]);
+  const checking = watchCheck(planCheck(check), { clock, means }, ({ command: seen }) =>
+    told.push(Object.hasOwn(seen ?? {}, "exitCode") ? seen?.exitCode : "none"),
+  );
+  await clock.advance(5_000);
+  await settle();
+  checking.stop();
+  expect(told).toEqual([0, 3, "none", 3]);
+});
+
+describe("real probes", () => {
+  let server: Server;
+  let port: number;
+  const http = httpStatus();
+  const means: ProbeMeans = { run: () => Promise.reject(new Error("none")), status: http.status, connect: tcpConnect };
+  beforeEach(async () => {
+    server = createServer((request, response) => {
+      if (request.url === "/moved") response.writeHead(302, { location: "/fine" }).end();
+      else response.writeHead(request.url === "/fine" ? 200 : 500).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    port = (server.address() as AddressInfo).port;
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it("follow redirects, take 200 to 399, and know a refused connection", async () => {
+    const seen = async (path: string, statuses: number[] = []) => {
+      const { probe } = health({ http: { port, path, statuses } });
+      return verdict(probe, await look(probe, 5_000, means, systemClock));
+    };
+    expect((await seen("/moved")).isHealthy).toBe(true);
+    expect(await seen("/bad")).toEqual({ isHealthy: false, why: "the answer had the status 500" });
+    expect((await seen("/bad", [500])).isHealthy).toBe(true);
+    const { probe } = health({ tcp: { port } });
+    expect(await look(probe, 5_000, means, systemClock)).toEqual({ kind: "tcp", succeeded: true });
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
+    const closed = (free.address() as AddressInfo).port;
+    await new Promise((resolve) => free.close(resolve));
+    expect(await look(health({ tcp: { port: closed } }).probe, 5_000, means, systemClock)).toEqual({
+      kind: "tcp",
+      succeeded: false,
+    });
+    await http.close();
+  });
+});
