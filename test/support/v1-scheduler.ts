@@ -21,7 +21,7 @@ export class V1Scheduler {
   streamId = "";
   frameworkId = "";
   ended = false;
-  #seen = 0;
+  readonly #waiting: Event[] = [];
   #wake: () => void = () => undefined;
 
   constructor(master: string, encoding: "json" | "protobuf" = "json") {
@@ -59,18 +59,19 @@ export class V1Scheduler {
     const decoder = new RecordDecoder();
     for await (const chunk of response.body ?? [])
       for (const record of decoder.push(chunk)) {
-        this.events.push(this.#json ? decodeJson(EventSchema, record) : decode(EventSchema, record));
+        const event = this.#json ? decodeJson(EventSchema, record) : decode(EventSchema, record);
+        this.events.push(event);
+        this.#waiting.push(event);
         this.#wake();
       }
   }
 
-  /** The next event that was not yet taken, of a type if given: others before it are skipped. */
+  /** The first event that was not yet taken, of a type if given: events of different types come in no certain order. */
   async next(type?: Event_Type): Promise<Event> {
     for (;;) {
-      while (this.#seen < this.events.length) {
-        const event = this.events[this.#seen++] as Event;
-        if (type === undefined || event.type === type) return event;
-      }
+      const at = this.#waiting.findIndex((event) => type === undefined || event.type === type);
+      const [event] = at === -1 ? [] : this.#waiting.splice(at, 1);
+      if (event !== undefined) return event;
       if (this.ended) throw new Error("the stream ended");
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
