@@ -49,7 +49,7 @@ function targetOf(volume: Volume, sandboxDirectory: string): string {
 }
 
 function modeOf(volume: Volume): string {
-  if (volume.mode === Volume_Mode.RW) return "rw";
+  if (has(volume, "mode") && volume.mode === Volume_Mode.RW) return "rw";
   if (volume.mode === Volume_Mode.RO) return "ro";
   throw new UserError(`volume '${volume.containerPath}' has no mode`, "give it mode RW or RO");
 }
