@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import type { Complaints } from "./complaints.ts";
 import {
   answerWhenQuiet,
   type Connection,
@@ -50,6 +51,8 @@ export interface TlsAcceptor {
 export interface ProcessServerOptions {
   readonly bind: { readonly ip: string; readonly port: number };
   readonly log: Logger;
+  /** Where warnings about peers go. */
+  readonly complaints: Complaints;
   readonly exists: (id: string) => boolean;
   readonly deliver: (message: InboundMessage) => void;
   readonly http: HttpHandler;
@@ -105,7 +108,7 @@ export class ProcessServer {
     this.#server.removeAllListeners("connection");
     this.#server.on("connection", (socket: Socket) => this.#accept(socket));
     this.#server.on("clientError", (error, socket) => this.#clientError(error, socket as Socket));
-    this.#server.on("drop", () => options.log.warn("Refused a connection: too many are open"));
+    this.#server.on("drop", () => options.complaints.warn("Refused a connection: too many are open"));
   }
 
   /** Starts to listen; the bound port (for port 0). Throws a UserError when the address is not to be had. */
@@ -198,7 +201,7 @@ export class ProcessServer {
     if (recognised.kind === "message") this.#message(at, recognised, request, response);
     else if (recognised.kind === "http") this.#http(at, request, response);
     else {
-      this.#options.log.warn(`Dropped a message from ${request.socket.remoteAddress}: ${recognised.why}`);
+      this.#options.complaints.warn(`Dropped a message from ${request.socket.remoteAddress}: ${recognised.why}`);
       refuse(at, request, response, recognised.status);
     }
   }
@@ -226,7 +229,7 @@ export class ProcessServer {
         answerWhenQuiet(at, response);
       },
       (error: unknown) => {
-        this.#options.log.warn(`Dropped ${name.slice(0, 200)} from ${from?.id ?? peer}: ${messageOf(error)}`);
+        this.#options.complaints.warn(`Dropped ${name.slice(0, 200)} from ${from?.id ?? peer}: ${messageOf(error)}`);
         slot.ready = "dropped";
         this.#deliver(at);
         response.statusCode = 400;
@@ -271,7 +274,9 @@ export class ProcessServer {
       return;
     }
     if (this.#waiting >= this.#limits.waitingRequests) {
-      this.#options.log.warn(`Closed the connection of ${request.socket.remoteAddress}: too many requests are waiting`);
+      this.#options.complaints.warn(
+        `Closed the connection of ${request.socket.remoteAddress}: too many requests are waiting`,
+      );
       request.socket.destroy();
       return;
     }

@@ -4,6 +4,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { decode, encode } from "../mesos/codec.ts";
 import type { ChannelLimits, Dialer } from "./channel.ts";
+import { Complaints } from "./complaints.ts";
 import type { InboundMessage } from "./connection.ts";
 import { type HttpHandler, type InboundLimits, ProcessServer, type TlsAcceptor } from "./inbound.ts";
 import { type Exited, Links } from "./outbound.ts";
@@ -31,7 +32,7 @@ interface Port {
   readonly server: ProcessServer;
   readonly links: Links;
   readonly processes: Map<string, Process>;
-  readonly log: Logger;
+  readonly complaints: Complaints;
   readonly address: { readonly ip: string; readonly port: number };
   http: HttpHandler;
 }
@@ -63,10 +64,12 @@ export class Process {
   static async start(options: ProcessOptions): Promise<Process> {
     const { log, clock, bind, advertise, limits, tls } = options;
     const processes = new Map<string, Process>();
+    const complaints = new Complaints(log, clock);
     const shared: { http: HttpHandler } = { http: notFound };
     const server = new ProcessServer({
       bind,
       log,
+      complaints,
       tls: tls?.acceptor,
       ...(limits?.inbound === undefined ? {} : { limits: limits.inbound }),
       requirePeerMatch: options.requirePeerMatch ?? false,
@@ -82,7 +85,7 @@ export class Process {
       ...(limits?.outbound === undefined ? {} : { limits: limits.outbound }),
     });
     const address = { ip: advertise.ip, port: advertise.port ?? bound };
-    const port: Port = Object.assign(shared, { server, links, processes, log, address });
+    const port: Port = Object.assign(shared, { server, links, processes, complaints, address });
     return new Process(options.id, port);
   }
 
@@ -110,7 +113,7 @@ export class Process {
       try {
         message = decode(schema, body);
       } catch (error) {
-        this.#port.log.warn(`Dropped a message from ${formatUPID(from)}: ${messageOf(error)}`);
+        this.#port.complaints.warn(`Dropped a message from ${formatUPID(from)}: ${messageOf(error)}`);
         return;
       }
       handler(from, message);

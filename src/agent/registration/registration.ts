@@ -261,7 +261,10 @@ export class Registration {
         this.#shutDown();
         break;
       case "ignore":
-        log.warn(`Ignored a message: ${action.why}, ${formatUPID(this.#state.master)}`);
+        log.warn(
+          `Ignored a message of ${formatUPID(action.from)}: ${action.why}, ${formatUPID(this.#state.master)} ` +
+            "(if both are the same master, --master must name the address that it announces itself)",
+        );
     }
   }
 

@@ -64,7 +64,7 @@ export type Action =
   | { readonly do: "disconnected"; readonly why: string }
   | { readonly do: "refuse"; readonly refusal: Refusal }
   | { readonly do: "shutdown" }
-  | { readonly do: "ignore"; readonly why: string };
+  | { readonly do: "ignore"; readonly from: UPID | undefined; readonly why: string };
 
 export interface RegistrationSettings {
   /** Milliseconds: --registration_backoff_factor. */
@@ -128,9 +128,10 @@ function onDue(state: RegistrationState, settings: RegistrationSettings): Decisi
 }
 
 function onAnswer(state: RegistrationState, event: RegistrationEvent & { kind: "answered" }): Decision {
-  if (!sameUPID(event.from, state.master)) return [state, [{ do: "ignore", why: "it is not from the current master" }]];
+  if (!sameUPID(event.from, state.master))
+    return [state, [{ do: "ignore", from: event.from, why: "it is not the current master's" }]];
   if (state.phase === "terminating" || state.phase === "refused")
-    return [state, [{ do: "ignore", why: `the agent is ${state.phase}` }]];
+    return [state, [{ do: "ignore", from: event.from, why: `the agent is ${state.phase}` }]];
   if (event.known !== undefined && event.known !== event.id) {
     const actions: Action[] = [{ do: "cancel" }];
     if (state.phase === "running") actions.push({ do: "disconnected", why: "the master gave another agent id" });
@@ -187,7 +188,7 @@ export function decide(state: RegistrationState, event: RegistrationEvent, setti
         : [state, []];
     case "shutdown":
       if (!sameUPID(event.from, state.master))
-        return [state, [{ do: "ignore", why: "it is not from the current master" }]];
+        return [state, [{ do: "ignore", from: event.from, why: "it is not the current master's" }]];
       if (state.phase === "terminating") return [state, []];
       return [{ ...state, phase: "terminating" }, [{ do: "cancel" }, { do: "shutdown" }]];
     case "terminate":
