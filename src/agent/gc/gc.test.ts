@@ -1,0 +1,176 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TestClock } from "../../../test/support/test-clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { GarbageCollector } from "./collector.ts";
+import { describeForecast, describeUsage, due, maxAllowedAge, roughDuration } from "./plan.ts";
+import { removalProblem } from "./removal.ts";
+
+const WEEK = 604_800_000;
+const DAY = 86_400_000;
+
+describe("the rule", () => {
+  it("is Mesos' own", () => {
+    expect(maxAllowedAge(WEEK, 0.1, 0.5)).toBeCloseTo(0.4 * WEEK);
+    expect(maxAllowedAge(WEEK, 0.1, 0.9)).toBe(0);
+    expect(maxAllowedAge(WEEK, 0.1, 1)).toBe(0);
+    expect(describeUsage(0.1234, 0.8 * WEEK)).toBe("Current disk usage 12.34%. Max allowed age: 5.6days");
+    expect([0, 1, 90_000, WEEK].map(roughDuration)).toEqual(["0ns", "1ms", "1.5mins", "1weeks"]);
+  });
+
+  it("takes the oldest first, and exactly those above the age", () => {
+    const entries = [3, 1, 2].map((days) => ({ path: `${days}`, removeAt: days * DAY }));
+    expect(due(entries, 0, WEEK, WEEK - DAY).map(({ path }) => path)).toEqual(["1"]);
+    expect(due(entries, 0, WEEK, 0).map(({ path }) => path)).toEqual(["1", "2", "3"]);
+    expect(due(entries, 0, WEEK, WEEK)).toEqual([]);
+    expect(describeForecast(entries, 0, WEEK, WEEK - DAY)).toBe(
+      "Would delete 1 of 3 directories now; next '2' in 2days at the latest",
+    );
+  });
+
+  it("never deletes less on a fuller disk", () => {
+    const share = fc.double({ min: 0, max: 1, noNaN: true });
+    const entries = fc.array(fc.integer({ min: 0, max: WEEK }).map((removeAt) => ({ path: `${removeAt}`, removeAt })));
+    fc.assert(
+      fc.property(entries, share, share, (all, a, b) => {
+        const count = (usage: number) => due(all, 0, WEEK, maxAllowedAge(WEEK, 0.1, usage)).length;
+        expect(count(Math.max(a, b))).toBeGreaterThanOrEqual(count(Math.min(a, b)));
+      }),
+    );
+  });
+});
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "gc-"));
+  mkdirSync(join(folder, "work/slaves/one/deep"), { recursive: true });
+  writeFileSync(join(folder, "work/slaves/one/deep/file"), "x");
+  mkdirSync(join(folder, "outside"));
+  writeFileSync(join(folder, "outside/precious"), "x");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it("does not leave the work_dir", async () => {
+  const root = join(folder, "work");
+  symlinkSync(join(folder, "outside"), join(root, "door"));
+  expect(await removalProblem(root, join(root, "slaves/one"))).toBeUndefined();
+  expect(await removalProblem(root, join(root, "door"))).toBeUndefined();
+  expect(await removalProblem(root, join(root, "door/precious"))).toContain("symbolic link");
+  expect(await removalProblem(root, join(folder, "outside"))).toContain("not below");
+  expect(await removalProblem(root, root)).toContain("not below");
+  expect(await removalProblem(root, `${root}/slaves/../../outside`)).toContain("plain");
+  expect(await removalProblem(root, "relative")).toContain("plain");
+});
+
+describe("the collector", () => {
+  const start = (usage: () => number, more: object = {}) => {
+    const clock = new TestClock(Date.now());
+    const lines: string[] = [];
+    const log = {
+      ...silentLogger,
+      info: (line: string) => lines.push(line),
+      error: (line: string) => lines.push(line),
+    };
+    const workDir = join(folder, "work");
+    const remove = async (paths: readonly string[]) => {
+      for (const path of paths) rmSync(path, { recursive: true });
+      return new Map<string, string>();
+    };
+    const options = {
+      clock,
+      log,
+      workDir,
+      delay: WEEK,
+      headroom: 0.1,
+      interval: 10 * WEEK,
+      usage: async () => usage(),
+      remove,
+    };
+    return { clock, lines, collector: new GarbageCollector({ ...options, ...more }), one: join(workDir, "slaves/one") };
+  };
+
+  it("deletes when the time has come, and tells", async () => {
+    const gone: string[] = [];
+    const { clock, lines, collector, one } = start(() => 0, { removed: (path: string) => gone.push(path) });
+    collector.schedule(one, DAY);
+    expect(lines).toEqual([`Scheduling '${one}' for gc 1days in the future`]);
+    await collector.collect();
+    expect(existsSync(one)).toBe(true);
+    await clock.advance(DAY);
+    await collector.collect();
+    await collector.close();
+    expect(existsSync(one)).toBe(false);
+    expect(gone).toEqual([one]);
+    expect(collector.figures).toMatchObject({ path_removals_succeeded: 1, path_removals_pending: 0 });
+    expect(lines).toContain(`Deleted '${one}'`);
+  });
+
+  it("deletes sooner on a full disk, and never what was taken back", async () => {
+    let used = 0.2;
+    const { collector, one } = start(() => used);
+    collector.schedule(one, WEEK);
+    const kept = join(folder, "work/slaves");
+    collector.schedule(kept, 0);
+    expect(await collector.unschedule(kept)).toBe(true);
+    expect(await collector.unschedule(kept)).toBe(false);
+    await collector.collect();
+    expect(existsSync(one)).toBe(true);
+    used = 0.95;
+    await collector.collect();
+    expect(existsSync(one)).toBe(false);
+    expect(existsSync(kept)).toBe(true);
+    expect(collector.figures.max_allowed_age_secs).toBe(0);
+    await collector.close();
+  });
+
+  it("waits for a deletion that is under way when a path is taken back", async () => {
+    let finish = (): void => undefined;
+    const remove = () =>
+      new Promise<ReadonlyMap<string, string>>((resolve) => {
+        finish = () => resolve(new Map());
+      });
+    const { collector, one } = start(() => 1, { remove });
+    collector.schedule(one, WEEK);
+    const collecting = collector.collect();
+    await new Promise((resolve) => setImmediate(resolve));
+    let isBack = false;
+    const back = collector.unschedule(one).then((had) => {
+      isBack = true;
+      return had;
+    });
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(isBack).toBe(false);
+    finish();
+    expect(await back).toBe(true);
+    await collecting;
+    await collector.close();
+  });
+
+  it("refuses, counts and says what it may not delete", async () => {
+    const { collector, lines } = start(() => 1);
+    collector.schedule(join(folder, "outside"), 0);
+    await collector.collect();
+    expect(existsSync(join(folder, "outside/precious"))).toBe(true);
+    expect(collector.figures).toMatchObject({ path_removals_failed: 1, path_removals_pending: 0 });
+    expect(lines.at(-1)).toContain("Failed to delete");
+    await collector.close();
+  });
+
+  it("counts the delay from the last change of the folder, and only talks in a dry run", async () => {
+    const { clock, collector, lines, one } = start(() => 0, { dryRun: true });
+    const changed = (clock.now() - 6 * DAY) / 1000;
+    utimesSync(one, changed, changed);
+    await collector.scheduleByAge(one);
+    await collector.scheduleByAge(join(folder, "work/missing"));
+    expect(collector.figures.path_removals_pending).toBe(1);
+    expect(collector.forecast).toMatch(/^Would delete 0 of 1 directories now; next '.*one' in 1days at the latest$/);
+    await clock.advance(DAY);
+    await collector.collect();
+    expect(lines).toContain(`Would delete '${one}' (dry run)`);
+    expect(existsSync(one)).toBe(true);
+    await collector.close();
+  });
+});
