@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -140,6 +141,20 @@ describe("Process", () => {
     expect(received.map((text) => Number(text.split(":")[1]))).toEqual(
       Array.from({ length: 400 }, (_, count) => count),
     );
+  });
+
+  it("keeps the order when an earlier message takes longer to read", async () => {
+    const b = await start("b");
+    const got = inbox(b, "m");
+    const zipped = gzipSync("z".repeat(5_000_000));
+    const head =
+      "POST /b/m HTTP/1.1\r\nLibprocess-From: master@127.0.0.1:9\r\nContent-Encoding: gzip\r\n" +
+      `Content-Length: ${zipped.length}\r\n\r\n`;
+    const { socket } = dial(b.self);
+    socket.write(Buffer.concat([bytes(head), zipped, encodeMessage(b.self, sender, "m", bytes("after"))]));
+    const [first, second] = await got.until(2);
+    expect(first).toHaveLength("master:".length + 5_000_000);
+    expect(second).toBe("master:after");
   });
 
   it("answers 202, 404 and hands HTTP to its owner, on one connection", async () => {
