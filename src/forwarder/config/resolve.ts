@@ -1,0 +1,117 @@
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { UserError } from "../../base/errors.ts";
+import type { NetworkSettings, ServerAddress, Settings, Verification } from "../model/settings.ts";
+import type { Flags } from "./flags.ts";
+import type { Config } from "./schema.ts";
+
+/** Where positions are recorded unless configured. */
+export const DEFAULT_FOLDER = "/var/lib/logstash-forwarder";
+const REGISTRY_NAME = "registry.json";
+/** Where the old program recorded them. */
+export const OLD_REGISTRY = ".logstash-forwarder";
+
+function addressOf(text: string): ServerAddress {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  return { host: match?.[1] ?? match?.[2] ?? "", port: Number(match?.[3]) };
+}
+
+function writable(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The configured path; else the system's place if it can be written, else the working directory. */
+function registryPath(config: Config, flags: Flags, cwd: string): string {
+  const given = flags.registry ?? config.registry.path;
+  if (given !== undefined) return resolve(cwd, given);
+  return writable(DEFAULT_FOLDER) ? join(DEFAULT_FOLDER, REGISTRY_NAME) : resolve(cwd, `${OLD_REGISTRY}.registry.json`);
+}
+
+function verificationOf(network: Config["network"]): Verification {
+  const strict = network["ssl strict verify"] ?? network["strict verify"];
+  return strict === false && network["ssl verification"] === "full" ? "certificate" : network["ssl verification"];
+}
+
+function networkOf(network: Config["network"], tap: boolean): NetworkSettings {
+  const servers = network.servers ?? [];
+  if (servers.length === 0 && !tap)
+    throw new UserError("no server is configured", 'add "servers": ["host:port"] to the section "network"');
+  if ((network["ssl certificate"] === undefined) !== (network["ssl key"] === undefined))
+    throw new UserError("'ssl certificate' and 'ssl key' belong together", "set both, or neither");
+  const version = network["protocol version"];
+  return {
+    servers: servers.map(addressOf),
+    loadBalance: network["load balance"],
+    timeout: network.timeout,
+    maximumWait: Math.max(network["maximum wait"], network.timeout),
+    backoff: { initial: network["backoff initial"], maximum: network["backoff maximum"] },
+    tls: network["ssl enabled"]
+      ? {
+          certificate: network["ssl certificate"],
+          key: network["ssl key"],
+          ca: network["ssl ca"],
+          verification: verificationOf(network),
+          minimumVersion: network["ssl minimum version"],
+        }
+      : undefined,
+    version: version === "auto" ? "auto" : version === 1 || version === "1" ? 1 : 2,
+  };
+}
+
+/** Fills everything in: flags over the file, paths made absolute. Throws a UserError for what cannot work together. */
+export function resolveSettings(config: Config, flags: Flags, cwd: string): Settings {
+  const { shipping, reading, registry, monitoring } = config;
+  const bulkSize = Math.min(flags.spoolSize ?? shipping["bulk size"], 10_000);
+  return {
+    network: networkOf(config.network, flags.tap),
+    shipping: {
+      bulkSize,
+      windowSize: Math.max(shipping["window size"], 1),
+      flushTime: flags.idleFlushTime ?? shipping["flush time"],
+      compressionLevel: shipping["compression level"],
+      memory: shipping.memory,
+      drainTime: shipping["drain time"],
+    },
+    files: config.files.map((file) => ({
+      paths: file.paths.map((path) => (path === "-" ? path : resolve(cwd, path))),
+      exclude: file.exclude.map((path) => resolve(cwd, path)),
+      fields: file.fields,
+      encoding: file.encoding,
+      includeLines: file["include lines"],
+      excludeLines: file["exclude lines"],
+      maximumLine: file["maximum line"],
+      ignoreOlder: file["ignore older"] ?? file["dead time"],
+      closeInactive: file["close inactive"],
+      json: file.json,
+      multiline: file.multiline && {
+        pattern: file.multiline.pattern,
+        negate: file.multiline.negate,
+        match: file.multiline.match,
+        maximumLines: file.multiline["maximum lines"],
+        maximumTime: file.multiline["maximum time"],
+      },
+    })),
+    registry: {
+      path: registryPath(config, flags, cwd),
+      importFrom: registry.import === undefined ? resolve(cwd, OLD_REGISTRY) : resolve(cwd, registry.import),
+      forgetAfter: registry["forget after"],
+    },
+    monitoring: {
+      address: monitoring.address,
+      statusFile: monitoring["status file"] === undefined ? undefined : resolve(cwd, monitoring["status file"]),
+    },
+    reading: {
+      bufferSize:
+        flags.harvestBufferSize === undefined ? reading["buffer size"] : Math.max(4096, flags.harvestBufferSize),
+      scanInterval: reading["scan interval"],
+      maximumOpenFiles: reading["maximum open files"],
+      tail: flags.tail,
+    },
+  };
+}

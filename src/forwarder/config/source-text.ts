@@ -1,0 +1,184 @@
+import { UserError } from "../../base/errors.ts";
+
+/** A configuration after comments and variables, with the line of the file that each of its lines comes from. */
+export interface ConfigText {
+  readonly text: string;
+  /** `lines[i]`: line in the file (from 1) of line i of `text`. */
+  readonly lines: readonly number[];
+  readonly warnings: readonly string[];
+}
+
+/** As Go's os.Expand names variables: letters, digits and underscores, or one special character. */
+const VARIABLE = /\$(?:\$|\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#@!?0-9-]))/g;
+
+/**
+ * Empties lines that hold only a `#` comment, and puts environment variables in: `$VAR`, `${VAR}`, and `$$` for a dollar
+ * sign. A dollar sign before anything else stays. A variable that is not set becomes nothing, with a warning.
+ */
+export function prepareText(raw: string, environment: Readonly<Record<string, string | undefined>>): ConfigText {
+  const lines: number[] = [];
+  const text: string[] = [];
+  const warnings: string[] = [];
+  for (const [index, line] of raw
+    .replace(/^\uFEFF/, "")
+    .replaceAll("\r\n", "\n")
+    .split("\n")
+    .entries()) {
+    const expanded = /^\s*#/.test(line)
+      ? ""
+      : line.replace(VARIABLE, (whole, braced?: string, bare?: string, special?: string) => {
+          const name = braced ?? bare ?? special;
+          if (name === undefined) return whole === "$$" ? "$" : whole;
+          const value = environment[name];
+          if (value === undefined) warnings.push(`line ${index + 1}: $${name} is not set and becomes nothing`);
+          return value ?? "";
+        });
+    for (const part of expanded.split("\n")) {
+      text.push(part);
+      lines.push(index + 1);
+    }
+  }
+  return { text: text.join("\n"), lines, warnings };
+}
+
+/** A JSON value with the line on which each of its parts begins. Keys are lower case, `_` and `-` in them spaces. */
+export interface LocatedJson {
+  readonly value: unknown;
+  /** Line of the part at `path`, or of the nearest part around it. */
+  lineOf(path: readonly PropertyKey[]): number;
+}
+
+/** Keys as the old program took them, whatever their case; `ssl_ca` and `ssl-ca` are taken for `ssl ca`. */
+const normalized = (key: string): string => key.toLowerCase().replace(/[_-]+/g, " ").trim();
+
+const DEEPEST = 64;
+
+/** Parses JSON. Throws a UserError that says file, line, and what was expected. */
+export function parseLocated(file: string, { text, lines }: ConfigText): LocatedJson {
+  const parser = new LocatingParser(file, text, lines);
+  const value = parser.parse();
+  return {
+    value,
+    lineOf: (path) => {
+      for (let length = path.length; length >= 0; length--) {
+        const line = parser.located.get(path.slice(0, length).map(String).join("\0"));
+        if (line !== undefined) return line;
+      }
+      return 1;
+    },
+  };
+}
+
+class LocatingParser {
+  readonly located = new Map<string, number>();
+  readonly #file: string;
+  readonly #text: string;
+  readonly #lines: readonly number[];
+  #at = 0;
+
+  constructor(file: string, text: string, lines: readonly number[]) {
+    this.#file = file;
+    this.#text = text;
+    this.#lines = lines;
+  }
+
+  parse(): unknown {
+    const value = this.#value([], false);
+    this.#space();
+    if (this.#at < this.#text.length) this.#fail("something after the end of the configuration", "remove it");
+    return value;
+  }
+
+  #line(at: number): number {
+    let line = 0;
+    for (let index = this.#text.indexOf("\n"); index !== -1 && index < at; index = this.#text.indexOf("\n", index + 1))
+      line++;
+    return this.#lines[line] ?? this.#lines.at(-1) ?? 1;
+  }
+
+  #fail(what: string, fix: string): never {
+    throw new UserError(`${this.#file}:${this.#line(this.#at)}: ${what}`, fix);
+  }
+
+  #space(): void {
+    while (/\s/.test(this.#text[this.#at] ?? "x")) this.#at++;
+  }
+
+  /** `verbatim`: keys below are the user's own words (fields) and stay as written. */
+  #value(path: readonly string[], verbatim: boolean): unknown {
+    this.#space();
+    if (path.length > DEEPEST) this.#fail("nested too deeply", "no option needs more than a few levels");
+    this.located.set(path.join("\0"), this.#line(this.#at));
+    const character = this.#text[this.#at];
+    if (character === "{") return this.#object(path, verbatim);
+    if (character === "[") return this.#array(path, verbatim);
+    if (character === '"') return this.#string();
+    const word = /^[^\s,\]}:"]+/.exec(this.#text.slice(this.#at, this.#at + 100))?.[0];
+    if (word === undefined)
+      this.#fail(
+        character === undefined ? "the file ends too early" : `a value is expected before '${character}'`,
+        "check for a comma too many, or a missing value, quote or bracket",
+      );
+    try {
+      const value: unknown = JSON.parse(word);
+      this.#at += word.length;
+      return value;
+    } catch {
+      return this.#fail(`'${word}' is not a JSON value`, `put text in double quotes: "${word}"`);
+    }
+  }
+
+  #string(): string {
+    const match = /^"(?:[^"\\\n]|\\.)*"/.exec(this.#text.slice(this.#at));
+    if (match === null) this.#fail("a text without an end", 'close it with " on the same line');
+    try {
+      const value = JSON.parse(match[0]) as string;
+      this.#at += match[0].length;
+      return value;
+    } catch {
+      return this.#fail(`${match[0]} is not a valid JSON text`, "write a backslash as \\\\");
+    }
+  }
+
+  #object(path: readonly string[], verbatim: boolean): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    this.#at++;
+    this.#list("}", () => {
+      if (this.#text[this.#at] !== '"') this.#fail("a key in double quotes is expected", 'write "key": value');
+      const key = this.#string();
+      const name = verbatim ? key : normalized(key);
+      this.#space();
+      if (this.#text[this.#at] !== ":") this.#fail(`a colon is expected after "${key}"`, `write "${key}": value`);
+      this.#at++;
+      if (Object.hasOwn(object, name)) this.#fail(`"${key}" is there twice`, "keep one of them");
+      const value = this.#value([...path, name], verbatim || name === "fields");
+      Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
+    });
+    return object;
+  }
+
+  #array(path: readonly string[], verbatim: boolean): unknown[] {
+    const array: unknown[] = [];
+    this.#at++;
+    this.#list("]", () => array.push(this.#value([...path, String(array.length)], verbatim)));
+    return array;
+  }
+
+  #list(end: string, item: () => void): void {
+    this.#space();
+    if (this.#text[this.#at] === end) {
+      this.#at++;
+      return;
+    }
+    for (;;) {
+      this.#space();
+      item();
+      this.#space();
+      const next = this.#text[this.#at];
+      if (next !== "," && next !== end)
+        this.#fail(`a comma or '${end}' is expected`, "check the end of the line before");
+      this.#at++;
+      if (next === end) return;
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import { Backoff } from "../../base/backoff.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Batch } from "../model/batch.ts";
+import type { Version } from "../model/frames.ts";
+import type { NetworkSettings } from "../model/settings.ts";
+import { Link, type LinkEvents } from "./link.ts";
+import type { Parcel } from "./parcel.ts";
+import { rewindow } from "./rewindow.ts";
+
+export interface PublisherOptions {
+  readonly network: NetworkSettings;
+  readonly bulkSize: number;
+  readonly compressionLevel: number;
+  /** The version that `auto` begins with. */
+  readonly preferred: Version;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random?: () => number;
+  /** Events `[first, until)` of `batch` are taken by a receiver. */
+  acked(batch: Batch, first: number, until: number, waited: number): void;
+}
+
+export interface ServerStatus {
+  readonly server: string;
+  readonly state: "idle" | "connecting" | "ready" | "waiting";
+  readonly protocol: Version;
+  readonly windowsInFlight: number;
+  readonly windowSize: number;
+  readonly events: number;
+  readonly failures: number;
+  readonly lastError: string | undefined;
+}
+
+/**
+ * Ships batches: to one server, and to another when it fails, or to all of them with load balancing. Nothing is
+ * forgotten before it is acknowledged; order is kept on each connection.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #links: Link[];
+  readonly #backoffs = new Map<Link, Backoff>();
+  readonly #waiting = new Map<Link, Timer>();
+  readonly #queue: Parcel[] = [];
+  /** The link in use when load is not balanced. */
+  #active: Link;
+  #reshaping = false;
+  #closed = false;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    const { network, bulkSize, clock, preferred } = options;
+    const events: LinkEvents = {
+      ready: () => this.#pump(),
+      acked: (link, parcel, until, complete, waited) => this.#acked(link, parcel, until, complete, waited),
+      ended: (link, lost, reason) => this.#ended(link, lost, reason),
+    };
+    this.#links = network.servers.map((server) => new Link(server, { network, bulkSize, clock, events, preferred }));
+    this.#active = this.#pick(undefined);
+  }
+
+  /** What new batches should be encoded for. */
+  get version(): Version {
+    return this.#active.version;
+  }
+
+  /** Events that a new batch should hold at most. */
+  get bulk(): number {
+    if (!this.#options.network.loadBalance) return this.#active.window.current;
+    const ready = this.#links.filter(({ state }) => state === "ready");
+    return Math.max(1, ...(ready.length > 0 ? ready : this.#links).map(({ window }) => window.current));
+  }
+
+  /** Batches that wait to be written: more are of no use before this is small. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get windowsInFlight(): number {
+    return this.#links.reduce((sum, link) => sum + link.windowsInFlight, 0);
+  }
+
+  /** Takes a batch with at least one event. */
+  offer(batch: Batch): void {
+    this.#queue.push({ batch, origin: batch, first: 0, skip: 0 });
+    this.#pump();
+  }
+
+  /** Ends all connections; what is not acknowledged stays so. */
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#waiting.values()) timer.cancel();
+    this.#waiting.clear();
+    for (const link of this.#links) link.close();
+  }
+
+  /** Stops sending what is only queued: a stop waits for what is on the wire, the rest is read again. */
+  stopSending(): void {
+    this.#queue.length = 0;
+  }
+
+  status(): ServerStatus[] {
+    return this.#links.map((link) => ({
+      server: link.name,
+      state: this.#waiting.has(link) ? "waiting" : link.state,
+      protocol: link.version,
+      windowsInFlight: link.windowsInFlight,
+      windowSize: link.window.current,
+      events: link.events,
+      failures: link.failures,
+      lastError: link.lastError,
+    }));
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+
+  #pick(except: Link | undefined): Link {
+    const others = this.#links.filter((link) => link !== except);
+    const choice = others[Math.floor(this.#random() * others.length)] ?? this.#links[0];
+    if (choice === undefined) throw new RangeError("a publisher needs a server");
+    return choice;
+  }
+
+  #pump(): void {
+    if (this.#closed || this.#reshaping) return;
+    const links = this.#options.network.loadBalance ? this.#links : [this.#active];
+    for (const link of links) if (this.#queue.length > 0) this.#fill(link);
+  }
+
+  #fill(link: Link): void {
+    if (link.state === "idle" && !this.#waiting.has(link)) {
+      this.#options.log.verbose(1, `connecting to ${link.name}`);
+      link.connect();
+    }
+    while (link.hasRoom && !this.#reshaping) {
+      const parcel = this.#queue.shift();
+      if (parcel === undefined) return;
+      const size = this.#sizeFor(link, parcel);
+      if (size === undefined) link.send(parcel);
+      else void this.#reshape(parcel, size, link.version);
+    }
+  }
+
+  /** The window size to cut a parcel to, undefined when it may go as it is. */
+  #sizeFor(link: Link, { batch, skip }: Parcel): number | undefined {
+    const events = batch.events - skip;
+    // The old Ruby input divides by the fifth of a version 2 window: 2 to 4 events break it.
+    const small = link.version === 2 && events > 1 && events < 5;
+    const room = small ? 1 : link.version === 2 && link.window.current < 5 ? 1 : link.window.current;
+    if (skip === 0 && batch.version === link.version && events <= room) return undefined;
+    // Cut so that no piece of version 2 has 2 to 4 events: a rest of that size is cut again when its turn comes.
+    return room;
+  }
+
+  async #reshape({ batch, origin, first, skip }: Parcel, size: number, version: Version): Promise<void> {
+    this.#reshaping = true;
+    const pieces = await rewindow(batch, skip, size, version, this.#options.compressionLevel);
+    let next = first + skip;
+    const parcels = pieces.map((piece) => {
+      const parcel = { batch: piece, origin, first: next, skip: 0 };
+      next += piece.events;
+      return parcel;
+    });
+    this.#requeue(parcels);
+    this.#reshaping = false;
+    this.#pump();
+  }
+
+  /** Back to the front of the queue, everything in the order in which it was read. */
+  #requeue(parcels: Parcel[]): void {
+    this.#queue.push(...parcels);
+    this.#queue.sort((a, b) => a.origin.sequence - b.origin.sequence || a.first - b.first);
+  }
+
+  #acked(link: Link, parcel: Parcel, until: number, complete: boolean, waited: number): void {
+    if (complete) this.#backoffs.get(link)?.reset();
+    this.#options.acked(parcel.origin, parcel.first, until, waited);
+    this.#pump();
+  }
+
+  #ended(link: Link, lost: Parcel[], reason: string | undefined): void {
+    const { network, clock, log } = this.#options;
+    this.#requeue(lost);
+    if (this.#closed) return;
+    if (reason === undefined) {
+      log.verbose(1, `${link.name} closed the idle connection`);
+      this.#pump();
+      return;
+    }
+    const backoff = this.#backoffs.get(link) ?? new Backoff({ ...network.backoff, random: () => this.#random() });
+    this.#backoffs.set(link, backoff);
+    const wait = backoff.next();
+    log.warn(`${link.name}: ${reason}; ${lost.length} windows to send again, next attempt in ${Math.round(wait)} ms`);
+    this.#waiting.set(
+      link,
+      clock.after(wait, () => {
+        this.#waiting.delete(link);
+        if (this.#waiting.has(this.#active)) this.#active = link;
+        this.#pump();
+      }),
+    );
+    if (!network.loadBalance) {
+      // Another server at once if it is not resting itself, else whoever is rested first.
+      const rested = this.#links.filter((other) => !this.#waiting.has(other));
+      this.#active = rested[Math.floor(this.#random() * rested.length)] ?? this.#pick(undefined);
+    }
+    this.#pump();
+  }
+}

@@ -1,0 +1,127 @@
+import { createHash } from "node:crypto";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import { codeOf } from "../../base/errors.ts";
+import { type Fingerprint, type Identity, keyOf, type Source, TAIL_BYTES, type Tail } from "./source.ts";
+
+/** Bytes at the beginning of a file that tell it from others. */
+export const FINGERPRINT_BYTES = 1024;
+
+/** What a path leads to. */
+export interface FileFacts {
+  readonly identity: Identity;
+  readonly kind: "file" | "directory" | "fifo" | "socket" | "device";
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  /** Last change of content or inode, in nanoseconds. */
+  readonly changed: string;
+  /** Names that the file has: 0 when it is deleted and still open. */
+  readonly links: number;
+}
+
+function factsOf(stat: BigIntStats): FileFacts {
+  const kind = stat.isFile()
+    ? "file"
+    : stat.isDirectory()
+      ? "directory"
+      : stat.isFIFO()
+        ? "fifo"
+        : stat.isSocket()
+          ? "socket"
+          : "device";
+  return {
+    identity: { device: String(stat.dev), inode: String(stat.ino), born: String(stat.birthtimeNs) },
+    kind,
+    size: Number(stat.size),
+    modified: Number(stat.mtimeMs),
+    changed: String(stat.ctimeNs),
+    links: Number(stat.nlink),
+  };
+}
+
+/** Follows symbolic links. Undefined when nothing is there or it may not be looked at. */
+export function factsAt(path: string): FileFacts | undefined {
+  try {
+    return factsOf(statSync(path, { bigint: true }));
+  } catch {
+    return undefined;
+  }
+}
+
+export const factsOfOpen = (fd: number): FileFacts => factsOf(fstatSync(fd, { bigint: true }));
+
+/**
+ * Whether two sights of one inode number are one file. The birth time tells a reused inode, where the filesystem keeps
+ * it; a birth time equal to the last change proves nothing, because that is what kernels without one report.
+ */
+export function sameFile(known: Identity, now: FileFacts): boolean {
+  if (keyOf(known) !== keyOf(now.identity)) return false;
+  const { born } = now.identity;
+  return known.born === "0" || born === "0" || born === known.born || born === now.changed;
+}
+
+/** Opens for reading, never blocking on what is not a file. Throws the system's error. */
+export const openForReading = (path: string): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+
+/** Exactly `[at, at + length)`, or less at the end of the file. */
+export function readAt(fd: number, at: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let have = 0;
+  while (have < length) {
+    const count = readSync(fd, bytes, have, length - have, at + have);
+    if (count === 0) break;
+    have += count;
+  }
+  return bytes.subarray(0, have);
+}
+
+export function fingerprintOf(head: Uint8Array): Fingerprint {
+  const bytes = head.subarray(0, FINGERPRINT_BYTES);
+  return { length: bytes.length, hash: createHash("sha256").update(bytes).digest("base64") };
+}
+
+/** Whether a file that begins with `head` can be the one with that fingerprint. */
+export function headMatches(fingerprint: Fingerprint, head: Uint8Array): boolean {
+  if (fingerprint.length === 0) return true;
+  if (head.length < fingerprint.length) return false;
+  return fingerprintOf(head.subarray(0, fingerprint.length)).hash === fingerprint.hash;
+}
+
+export const tailMatches = (tail: Tail | undefined, before: Uint8Array): boolean =>
+  tail === undefined ||
+  (before.length >= tail.length && crc32(before.subarray(before.length - tail.length)) === tail.crc);
+
+/** The bytes before a position by which it is recognised later. */
+export function tailAt(fd: number, position: number): Buffer {
+  const length = Math.min(TAIL_BYTES, position);
+  return readAt(fd, position - length, length);
+}
+
+/** Whether the open plain file still holds the content of `source` up to where it is read. */
+export function holdsContent(fd: number, source: Pick<Source, "fingerprint" | "read" | "readTail">): boolean {
+  const { fingerprint, read, readTail } = source;
+  if (!headMatches(fingerprint, readAt(fd, 0, Math.max(fingerprint.length, 0)))) return false;
+  if (read === 0) return true;
+  const length = Math.max(readTail?.length ?? 0, 1);
+  const before = readAt(fd, read - length, length);
+  return before.length === length && tailMatches(readTail, before);
+}
+
+/** Runs `action` with the file open; undefined when it cannot be opened any more. */
+export function withOpen<T>(path: string, action: (fd: number) => T): T | undefined {
+  let fd: number;
+  try {
+    fd = openForReading(path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENXIO" || code === "ELOOP")
+      return undefined;
+    throw error;
+  }
+  try {
+    return action(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,29 @@
+import type { Source, Tail } from "./source.ts";
+
+/** Where readings go. Each method resolves when there is room for more: that is the backpressure on the files. */
+export interface EventSink {
+  /**
+   * Takes the whole lines of `bytes`, up to the line end at index `last`; `base` is the position of `bytes[0]`. The
+   * bytes are copied before it resolves.
+   */
+  lines(source: Source, bytes: Buffer, base: number, last: number): Promise<void>;
+  /** Takes one event; `extra` keys win over the usual ones. */
+  event(source: Source, event: SinkEvent): Promise<void>;
+  /** Everything before `end` has been taken or was left out on purpose. */
+  passed(source: Source, end: number, tail: Tail | undefined): Promise<void>;
+}
+
+export interface SinkEvent {
+  readonly text: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly extra: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Thrown by a sink that takes nothing more because the program stops. */
+export class Stopped extends Error {
+  constructor() {
+    super("stopped");
+    this.name = "Stopped";
+  }
+}

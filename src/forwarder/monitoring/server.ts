@@ -1,0 +1,89 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { messageOf, UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { ServerAddress } from "../model/settings.ts";
+import type { Status } from "./status.ts";
+
+/** The metrics of one scrape in Prometheus' text form. prom-client is loaded only when someone asks. */
+async function metricsText(status: Status): Promise<string> {
+  const { Gauge, Counter, Registry } = await import("prom-client");
+  const registry = new Registry();
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `logstash_forwarder_${name}`, help, labelNames, registers: [registry] });
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `logstash_forwarder_${name}`, help, labelNames, registers: [registry] });
+  counter("events_total", "Events acknowledged").inc(status.shipped.events);
+  counter("windows_total", "Windows acknowledged").inc(status.shipped.windows);
+  counter("read_bytes_total", "Bytes read from files").inc(status.shipped.bytesRead);
+  gauge("outstanding_events", "Events not yet acknowledged and recorded").set(status.outstandingEvents);
+  gauge("memory_bytes", "Bytes of events held").set(status.memoryBytes);
+  gauge("open_files", "File descriptors of followed files").set(status.openFiles);
+  gauge("registry_failing", "1 while the registry cannot be written").set(
+    status.registry.failure === undefined ? 0 : 1,
+  );
+  gauge("ack_seconds", "Append to acknowledgement of the last window").set(status.ackSeconds.last);
+  const lagBytes = gauge("file_lag_bytes", "Bytes of a file that are not acknowledged", ["source"]);
+  const lagSeconds = gauge("file_lag_seconds", "Age of what is not acknowledged", ["source"]);
+  for (const file of status.files) {
+    lagBytes.inc({ source: file.source }, file.lagBytes);
+    lagSeconds.inc({ source: file.source }, file.lagSeconds);
+  }
+  const up = gauge("server_up", "1 while a connection to the server is ready", ["server"]);
+  const failures = counter("server_failures_total", "Failures of a server", ["server"]);
+  for (const server of status.servers as { server: string; state: string; failures: number }[]) {
+    up.set({ server: server.server }, server.state === "ready" ? 1 : 0);
+    failures.inc({ server: server.server }, server.failures);
+  }
+  return await registry.metrics();
+}
+
+/** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`. Rejects with a UserError when the port is taken. */
+export function serveStatus(
+  address: ServerAddress,
+  status: () => Status,
+  log: Logger,
+): Promise<{ port: number; close(): void }> {
+  const server: Server = createServer((request, response) => {
+    const path = request.url?.split("?")[0];
+    const send = (code: number, type: string, body: string): void => {
+      response.writeHead(code, { "content-type": type });
+      response.end(body);
+    };
+    if (request.method !== "GET") send(405, "text/plain", "only GET\n");
+    else if (path === "/status" || path === "/")
+      send(200, "application/json", `${JSON.stringify(status(), null, 2)}\n`);
+    else if (path === "/health") send(200, "text/plain", "ok\n");
+    else if (path === "/metrics") {
+      metricsText(status()).then(
+        (text) => send(200, "text/plain; version=0.0.4; charset=utf-8", text),
+        (error: unknown) => {
+          log.error(`metrics: ${messageOf(error)}`);
+          send(500, "text/plain", "failed\n");
+        },
+      );
+    } else send(404, "text/plain", "there are /status, /metrics and /health\n");
+  });
+  server.requestTimeout = 10_000;
+  server.maxConnections = 64;
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(
+        new UserError(
+          `cannot serve the status at ${address.host}:${address.port}: ${messageOf(error)}`,
+          "give another 'address' in the section 'monitoring'",
+        ),
+      ),
+    );
+    server.listen(address.port, address.host, () => {
+      server.unref();
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close();
+          server.closeAllConnections();
+        },
+      });
+    });
+  });
+}

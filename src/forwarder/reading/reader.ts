@@ -1,0 +1,64 @@
+import { crc32 } from "node:zlib";
+import type { Source, Tail } from "../model/source.ts";
+
+/** Bytes of a source from where it is read on. */
+export interface Chunk {
+  readonly kind: "lines";
+  readonly bytes: Buffer;
+  /** Position of the first byte in the source. */
+  readonly base: number;
+  /** Index of the last line end: everything up to it is whole lines. */
+  readonly last: number;
+}
+
+export type Reading =
+  | Chunk
+  /** A line without an end: the last of the source, or a piece of one that is longer than the bound. */
+  | { readonly kind: "piece"; readonly bytes: Buffer; readonly base: number }
+  /** Bytes that are no content: a hole at the beginning of a truncated file. */
+  | { readonly kind: "hole"; readonly until: number; readonly bytes: Buffer }
+  /** Nothing (more) for now. `rest`: bytes of a line that has no end yet. */
+  | { readonly kind: "end"; readonly rest: number }
+  /** Other content than what was read. */
+  | { readonly kind: "replaced" }
+  /** Nothing will ever come any more. */
+  | { readonly kind: "finished" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Reads one source from `source.read` on. After each reading the caller says how much it took. */
+export interface Reader {
+  /** `finish`: hand out the last line even if it has no end. */
+  next(finish: boolean): Promise<Reading>;
+  /** The source was taken up to `position`, which lies in or after `bytes`, the last reading. */
+  took(position: number, bytes: Buffer, base: number): void;
+  close(): void;
+}
+
+/** Where lines end: a byte, or a byte pair at even distance from the beginning (UTF-16). */
+export type LineEnd = "byte" | "utf-16le" | "utf-16be";
+
+/** Index of the last byte of the last line end in `bytes`, -1 when there is none. */
+export function lastLineEnd(bytes: Buffer, base: number, lineEnd: LineEnd): number {
+  if (lineEnd === "byte") return bytes.lastIndexOf(0x0a);
+  const end = lineEnd === "utf-16le" ? [0x0a, 0x00] : [0x00, 0x0a];
+  for (let index = bytes.length - 2 - ((bytes.length + base) % 2); index >= 0; index -= 2)
+    if (bytes[index] === end[0] && bytes[index + 1] === end[1]) return index + 1;
+  return -1;
+}
+
+/** `bytes` cut at `most`, not inside a UTF-8 character. */
+export function cutPiece(bytes: Buffer, most: number): Buffer {
+  if (bytes.length <= most) return bytes;
+  let end = most;
+  while (end > most - 4 && end > 1 && ((bytes[end] as number) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+export const tailFrom = (bytes: Buffer): Tail | undefined =>
+  bytes.length === 0 ? undefined : { length: bytes.length, crc: crc32(bytes) };
+
+/** Moves a source on, keeping what lies before the position: at most 64 bytes. */
+export function advance(source: Source, position: number, before: Buffer): void {
+  source.read = position;
+  source.readTail = tailFrom(before);
+}

@@ -1,0 +1,75 @@
+import { z } from "zod";
+import type { Source } from "../model/source.ts";
+
+/** One entry of the registry file. */
+export interface Entry {
+  readonly source: string;
+  readonly path: string | undefined;
+  readonly device: string;
+  readonly inode: string;
+  readonly born: string;
+  readonly fingerprint: { readonly length: number; readonly hash: string };
+  readonly offset: number;
+  readonly tail: { readonly length: number; readonly crc: number } | undefined;
+  readonly touched: number;
+}
+
+const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const digits = z.string().regex(/^\d{1,20}$/);
+
+const entrySchema = z.object({
+  source: z.string().min(1),
+  path: z.string().min(1).optional(),
+  device: digits,
+  inode: digits,
+  born: digits,
+  fingerprint: z.object({ length: whole.max(1024), hash: z.string() }),
+  offset: whole,
+  tail: z.object({ length: whole.max(1024), crc: whole }).optional(),
+  touched: whole,
+});
+
+const registrySchema = z.object({ format: z.literal(1), files: z.array(z.unknown()) });
+
+/** The old program's file: keyed by path. Inode and device are absent on other systems. */
+const oldSchema = z.record(
+  z.string(),
+  z.object({ source: z.string().optional(), offset: whole, inode: whole.optional(), device: whole.optional() }),
+);
+
+/** What a registry file holds. `broken`: entries that could not be read. Throws when the text is no registry at all. */
+export function parseRegistry(text: string): { entries: Entry[]; broken: number; old: boolean } {
+  const value: unknown = JSON.parse(text);
+  const registry = registrySchema.safeParse(value);
+  if (registry.success) {
+    const parsed = registry.data.files.map((file) => entrySchema.safeParse(file));
+    const entries = parsed.flatMap(({ data }) =>
+      data === undefined ? [] : [{ ...data, path: data.path, tail: data.tail } satisfies Entry],
+    );
+    return { entries, broken: parsed.length - entries.length, old: false };
+  }
+  const old = oldSchema.parse(value);
+  const entries = Object.entries(old).map(([path, { source, offset, inode, device }]) => ({
+    source: source ?? path,
+    path: source ?? path,
+    device: String(device ?? 0),
+    inode: String(inode ?? 0),
+    born: "0",
+    fingerprint: { length: 0, hash: "" },
+    offset,
+    tail: undefined,
+    touched: 0,
+  }));
+  return { entries, broken: 0, old: true };
+}
+
+/** A source as the registry keeps it. */
+export function entryOf(source: Source): Entry {
+  const { name, path, identity, fingerprint, acked, ackedTail, touched } = source;
+  return { source: name, path, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
+}
+
+/** The whole file. One entry a line, so that a person can read it. */
+export function formatRegistry(entries: readonly string[]): string {
+  return `{"format":1,"files":[\n${entries.join(",\n")}\n]}\n`;
+}

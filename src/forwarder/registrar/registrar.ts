@@ -1,0 +1,191 @@
+import { readFileSync, renameSync } from "node:fs";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { writeAtomic } from "../../base/durable.ts";
+import { codeOf, messageOf, UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Batch } from "../model/batch.ts";
+import type { RegistrySettings } from "../model/settings.ts";
+import type { Source } from "../model/source.ts";
+import { type Entry, entryOf, formatRegistry, parseRegistry } from "./format.ts";
+import { Ledger } from "./ledger.ts";
+
+/** At low rates the file is written this often, in milliseconds: an fsync per window would wear disks out. */
+const QUIET_INTERVAL = 250;
+/** After a failed write (disk full), tried again after this many milliseconds. */
+const RETRY = 1000;
+
+export interface RegistrarOptions {
+  readonly settings: RegistrySettings;
+  /** false: nothing is written. */
+  readonly durable: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Events that may be unrecorded before a write is due at once. */
+  readonly urgent: number;
+  /** The sources to be recorded. */
+  sources(): Iterable<Source>;
+  /** Positions are durable now: there may be room for more events. */
+  saved(): void;
+}
+
+/** What of a source changes its entry. */
+type Recorded = Pick<Source, "acked" | "ackedTail" | "path" | "fingerprint" | "identity">;
+
+/** Records positions, after their acknowledgement only, and never partly: fsync and rename. */
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  readonly #ledger = new Ledger();
+  readonly #lines = new Map<Source, { of: Recorded; text: string }>();
+  /** Events applied and not yet on disk. */
+  #unsaved = 0;
+  #dirty = false;
+  #saving: Promise<void> | undefined;
+  #savedAt = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  failure: string | undefined;
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+  }
+
+  /** Events handed over and not yet acknowledged and durable. */
+  get outstanding(): number {
+    return this.#ledger.outstanding + this.#unsaved;
+  }
+
+  get unacknowledged(): number {
+    return this.#ledger.outstanding;
+  }
+
+  get bytes(): number {
+    return this.#ledger.bytes;
+  }
+
+  expect(batch: Batch): void {
+    this.#ledger.add(batch);
+    if (batch.events === 0) this.#apply();
+  }
+
+  acknowledge(batch: Batch, first: number, until: number): void {
+    this.#ledger.acknowledge(batch, first, until);
+    this.#apply();
+  }
+
+  /** Something besides a position changed: a path, a fingerprint, a source that is gone. */
+  changed(): void {
+    this.#dirty = true;
+    this.#schedule();
+  }
+
+  #apply(): void {
+    this.#unsaved += this.#ledger.apply(this.#options.clock.now());
+    this.changed();
+  }
+
+  #schedule(): void {
+    if (this.#saving !== undefined) return;
+    const { clock, urgent } = this.#options;
+    const wait = this.failure !== undefined ? RETRY : this.#savedAt + QUIET_INTERVAL - clock.monotonic();
+    if (wait <= 0 || (this.failure === undefined && this.#unsaved >= urgent)) void this.save();
+    else {
+      this.#timer ??= clock.after(wait, () => {
+        this.#timer = undefined;
+        if (this.#dirty) void this.save();
+      });
+    }
+  }
+
+  /** Writes what is known now; resolves when it is durable. Does not reject: a failure is logged and tried again. */
+  async save(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    while (this.#saving !== undefined) await this.#saving;
+    if (!this.#dirty) return;
+    const writing = this.#write();
+    this.#saving = writing;
+    await writing;
+    this.#saving = undefined;
+    if (this.#dirty) this.#schedule();
+    if (this.failure === undefined) this.#options.saved();
+  }
+
+  async #write(): Promise<void> {
+    const { settings, clock, log, sources, durable } = this.#options;
+    const covered = this.#unsaved;
+    this.#dirty = false;
+    try {
+      if (durable) await writeAtomic(settings.path, formatRegistry(this.#render(sources())), { mode: 0o640 });
+      this.#unsaved -= covered;
+      if (this.failure !== undefined) log.info(`the registry '${settings.path}' is written again`);
+      this.failure = undefined;
+    } catch (error) {
+      if (this.failure === undefined)
+        log.error(`cannot write the registry '${settings.path}': ${messageOf(error)}; shipping pauses until it works`);
+      this.failure = messageOf(error);
+      this.#dirty = true;
+    }
+    this.#savedAt = clock.monotonic();
+  }
+
+  /** Entries as text; those that did not change since the last time are not made again. */
+  #render(sources: Iterable<Source>): string[] {
+    const lines: string[] = [];
+    for (const source of sources) {
+      const { acked, ackedTail, path, fingerprint, identity } = source;
+      let line = this.#lines.get(source);
+      const known = line?.of;
+      if (
+        line === undefined ||
+        known?.acked !== acked ||
+        known.ackedTail !== ackedTail ||
+        known.path !== path ||
+        known.fingerprint !== fingerprint ||
+        known.identity !== identity
+      ) {
+        line = { of: { acked, ackedTail, path, fingerprint, identity }, text: JSON.stringify(entryOf(source)) };
+        this.#lines.set(source, line);
+      }
+      lines.push(line.text);
+    }
+    if (this.#lines.size > 2 * lines.length + 64) this.#lines.clear();
+    return lines;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw new UserError(
+      `cannot read the registry '${path}': ${messageOf(error)}`,
+      "make it readable for this user; starting without it would ship everything again",
+    );
+  }
+}
+
+/**
+ * The positions of the last run, or those of the old program. A file that cannot be understood is kept beside, said
+ * aloud, and everything is sent again: doubled rather than lost.
+ */
+export function loadRegistry(settings: RegistrySettings, log: Logger, now: number): Entry[] {
+  const own = readIfThere(settings.path);
+  const path = own === undefined ? settings.importFrom : settings.path;
+  const text = own ?? (path === undefined ? undefined : readIfThere(path));
+  if (text === undefined || path === undefined) return [];
+  const aside = `${path}.broken-${now}`;
+  try {
+    const { entries, broken, old } = parseRegistry(text);
+    if (old) log.info(`took over ${entries.length} positions from logstash-forwarder's '${path}'`);
+    if (broken > 0)
+      log.error(`${broken} entries of the registry '${path}' are broken and left out: resending these files`);
+    return entries.map((entry) => (entry.touched === 0 ? { ...entry, touched: now } : entry));
+  } catch (error) {
+    if (path === settings.path) renameSync(path, aside);
+    log.error(
+      `the registry '${path}' is broken (${messageOf(error)})${path === settings.path ? `, kept as '${aside}'` : ""}: ` +
+        "starting without positions, files are sent again",
+    );
+    return [];
+  }
+}

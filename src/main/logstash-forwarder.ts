@@ -1,0 +1,154 @@
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { Session } from "node:inspector/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
+import { loadConfig } from "../forwarder/config/load.ts";
+import { resolveSettings } from "../forwarder/config/resolve.ts";
+import type { Settings } from "../forwarder/model/settings.ts";
+import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
+import { Pipeline } from "../forwarder/pipeline.ts";
+
+/** Exit codes of the old program: 1 for the command line, 2 for anything else that keeps it from running. */
+const USAGE = 1;
+const FAULTED = 2;
+
+function packageVersion(): string {
+  for (const up of ["..", "../.."]) {
+    try {
+      const manifest = JSON.parse(readFileSync(join(import.meta.dirname, up, "package.json"), "utf8"));
+      if (manifest.name === "mesos-slave") return manifest.version;
+    } catch {
+      // A bundle lies one folder higher than the source.
+    }
+  }
+  return "unknown";
+}
+
+/** Lines to syslog, by the program that every system has for it. */
+function syslogWriter(): (line: string) => void {
+  if (spawnSync("logger", ["--version"]).error !== undefined)
+    throw new UserError(
+      "-log-to-syslog: there is no logger(1)",
+      "install bsdutils or util-linux, or leave the flag out",
+    );
+  const logger = spawn("logger", ["-t", "logstash-forwarder", "-p", "daemon.info"], {
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  logger.on("error", () => undefined);
+  logger.stdin.on("error", () => undefined);
+  return (line) => logger.stdin.write(line);
+}
+
+/** Records what the processor does until the function that it resolves to is called. */
+async function profile(path: string): Promise<() => Promise<void>> {
+  const session = new Session();
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.start");
+  return async () => {
+    const { profile: recorded } = await session.post("Profiler.stop");
+    writeFileSync(path, JSON.stringify(recorded));
+  };
+}
+
+function writeOut(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(descriptor, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+    }
+  }
+}
+
+function readSettings(flags: Flags): { settings: Settings; warnings: readonly string[] } {
+  if (flags.config === undefined)
+    throw new UserError("no configuration is given", "start it as logstash-forwarder -config PATH");
+  const { config, warnings } = loadConfig(flags.config, process.env);
+  return { settings: resolveSettings(config, flags, process.cwd()), warnings };
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { settings, warnings } = readSettings(flags);
+  const write = flags.logToSyslog ? syslogWriter() : (line: string) => writeOut(2, line);
+  const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
+  for (const warning of warnings) log.warn(warning);
+  const build = (using: Settings): Pipeline =>
+    new Pipeline({
+      settings: using,
+      clock: systemClock,
+      log,
+      host: hostname(),
+      version: packageVersion(),
+      once: flags.once,
+      tap: flags.tap ? (text) => writeOut(1, text) : undefined,
+      stdin: () => process.stdin,
+    });
+  let pipeline = build(settings);
+  let stopped = false;
+  let signalled: (reason: "stop" | "reload") => void = () => undefined;
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => {
+      stopped = true;
+      signalled("stop");
+    });
+  process.on("SIGHUP", () => signalled("reload"));
+  await pipeline.start();
+  for (;;) {
+    const reason = stopped
+      ? "stop"
+      : await Promise.race([
+          pipeline.done.then(() => "stop" as const),
+          new Promise<"stop" | "reload">((resolve) => {
+            signalled = resolve;
+          }),
+        ]);
+    if (reason === "stop") return pipeline.stop();
+    try {
+      const next = readSettings(flags);
+      for (const warning of next.warnings) log.warn(warning);
+      await pipeline.stop();
+      pipeline = build(next.settings);
+      await pipeline.start();
+      log.info("the configuration is read again");
+    } catch (error) {
+      log.error(`the configuration is not taken over: ${messageOf(error)}`);
+    }
+  }
+}
+
+async function main(): Promise<number> {
+  let flags: Flags;
+  try {
+    flags = parseFlags(process.argv.slice(2));
+    if (flags.help) writeOut(1, helpText());
+    if (flags.version) writeOut(1, `${packageVersion()}\n`);
+    if (flags.help || flags.version) return 0;
+    if (flags.config === undefined) readSettings(flags);
+  } catch (error) {
+    writeOut(2, `${messageOf(error)}\n`);
+    return USAGE;
+  }
+  try {
+    if (flags.validate) {
+      const { settings, warnings } = readSettings(flags);
+      for (const warning of warnings) writeOut(2, `WARNING: ${warning}\n`);
+      writeOut(1, `${JSON.stringify(settings, null, 2)}\n`);
+      return 0;
+    }
+    const finish = flags.cpuProfile === undefined ? undefined : await profile(flags.cpuProfile);
+    await run(flags);
+    await finish?.();
+    return 0;
+  } catch (error) {
+    writeOut(2, `${messageOf(error)}\n`);
+    return FAULTED;
+  }
+}
+
+process.exit(await main());
