@@ -20,6 +20,14 @@ export function has<M extends Message>(message: M, field: Exclude<keyof M, "$typ
   return Object.hasOwn(message, field) && message[field] !== undefined;
 }
 
+/**
+ * A copy whose fields can be set or deleted; what they hold is shared, so nothing inside of it may be changed. A spread
+ * (`{...message}`) is no message: it loses the defaults.
+ */
+export function shallowCopy<M extends Message>(message: M): M {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message);
+}
+
 type Fields = Record<string, unknown>;
 
 /** What must be looked at in a message of one type: its required fields, and the fields that may hide some. */

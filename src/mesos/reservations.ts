@@ -1,11 +1,10 @@
-import { clone, create } from "@bufbuild/protobuf";
-import { has } from "./codec.ts";
+import { create } from "@bufbuild/protobuf";
+import { has, shallowCopy } from "./codec.ts";
 import {
   type Resource,
   type Resource_ReservationInfo,
   Resource_ReservationInfo_Type,
   Resource_ReservationInfoSchema,
-  ResourceSchema,
 } from "./gen/mesos/v1/mesos_pb.ts";
 
 /**
@@ -61,9 +60,9 @@ export function reservationProblem(resource: Resource): string | undefined {
   return undefined;
 }
 
-/** The same resource in post-refinement format. Accepts every format. */
+/** The same resource in post-refinement format. Accepts every format. What the copy holds is shared with the original. */
 export function upgrade(resource: Resource): Resource {
-  const upgraded = clone(ResourceSchema, resource);
+  const upgraded = shallowCopy(resource);
   const { role, reservation } = resource;
   if (resource.reservations.length === 0 && role !== "*") {
     const made = create(Resource_ReservationInfoSchema, { type: reservation === undefined ? STATIC : DYNAMIC, role });
@@ -84,7 +83,7 @@ export const isRefined = (resource: Resource): boolean => resource.reservations.
  * stays as it is: whether it may be sent is the caller's business (`isRefined`).
  */
 export function downgrade(resource: Resource, format: ReservationFormat): Resource {
-  const downgraded = clone(ResourceSchema, resource);
+  const downgraded = shallowCopy(resource);
   if (format === "post" || (format === "pre" && isRefined(resource))) return downgraded;
   const [first] = resource.reservations;
   downgraded.role = resource.reservations.at(-1)?.role ?? "*";

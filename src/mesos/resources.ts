@@ -1,5 +1,5 @@
 import { clone, create, toBinary } from "@bufbuild/protobuf";
-import { MessageError } from "./codec.ts";
+import { MessageError, shallowCopy } from "./codec.ts";
 import {
   type Resource,
   Resource_AllocationInfoSchema,
@@ -51,6 +51,11 @@ export function resourceProblem(resource: Resource): string | undefined {
 
 /** What two resources must share to be the same kind. How a volume is mounted is the use, not the resource. */
 function keyOf(kind: Resource): string {
+  const { name, type, disk, reservations, providerId, revocable, shared, allocationInfo, $unknown } = kind;
+  const reserved = reservations.length > 0;
+  // Most resources are this plain, and their key is made often.
+  if (disk === undefined && !reserved && providerId === undefined && shared === undefined && $unknown === undefined)
+    return `plain ${type}${revocable === undefined ? "" : "r"}${allocationInfo === undefined ? "" : ` @${allocationInfo.role}`}\n${name}`;
   let identity = kind;
   if (kind.disk?.volume !== undefined || kind.disk?.persistence !== undefined) {
     identity = clone(ResourceSchema, kind);
@@ -217,7 +222,7 @@ export class Resources {
   /** As allocated to a role: `allocation_info` on every resource. */
   allocatedTo(role: string): Resources {
     return this.map((kind) => {
-      const allocated = clone(ResourceSchema, kind);
+      const allocated = shallowCopy(kind);
       allocated.allocationInfo = create(Resource_AllocationInfoSchema, { role });
       return allocated;
     });
@@ -227,7 +232,7 @@ export class Resources {
   unallocated(): Resources {
     if (!this.#entries.some(({ kind }) => kind.allocationInfo !== undefined)) return this;
     return this.map((kind) => {
-      const bare = clone(ResourceSchema, kind);
+      const bare = shallowCopy(kind);
       delete bare.allocationInfo;
       return bare;
     });

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { Contender } from "../../src/local-master/contender.ts";
+import { LocalMaster } from "../../src/local-master/local-master.ts";
+import type { MasterInfo } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { createDetector } from "../../src/zookeeper/detector.ts";
+import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
+
+const missing = missingZooKeeper();
+const context = { clock: systemClock, log: silentLogger };
+let ensemble: Ensemble | undefined;
+
+beforeAll(async () => {
+  if (missing !== undefined) return;
+  ensemble = await Ensemble.create(1);
+  await ensemble.startAll();
+});
+
+afterAll(async () => {
+  await ensemble?.close();
+});
+
+it.for([
+  ["", "open to all"],
+  ["me:secret@", "with credentials"],
+])("a master is found in ZooKeeper, and the next one when it leaves (%s%s)", async ([credentials], ctx) => {
+  if (missing !== undefined && process.env["CI"] !== undefined) expect.fail(missing);
+  if (missing !== undefined || ensemble === undefined) return ctx.skip(missing);
+  const url = `zk://${credentials}${ensemble.servers}/${credentials === "" ? "open" : "closed"}/mesos`;
+  const masters = [new LocalMaster({ port: 0 }), new LocalMaster({ port: 0 })];
+  const contenders: Contender[] = [];
+  for (const master of masters) {
+    await master.start();
+    const contender = new Contender(url, master.masterInfo, context);
+    contenders.push(contender);
+    contender.start();
+    await contender.joined;
+  }
+  const detector = await createDetector(url, context);
+  const seen: (MasterInfo | undefined)[] = [];
+  let wake: () => void = () => undefined;
+  detector.watch((master) => {
+    seen.push(master);
+    wake();
+  });
+  const leads = async (pid: string | undefined): Promise<void> => {
+    while (seen.at(-1)?.pid !== pid || pid === undefined)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+  };
+  await leads(masters[0]?.masterInfo.pid);
+  expect(seen.at(-1)).toMatchObject({ id: masters[0]?.masterInfo.id, version: "1.11.0" });
+  contenders[0]?.stop();
+  await leads(masters[1]?.masterInfo.pid);
+  await detector.close();
+  contenders[1]?.stop();
+  for (const master of masters) await master.stop();
+});
