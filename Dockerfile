@@ -1,4 +1,4 @@
-# syntax is that of the classic builder too: no BuildKit is needed.
+# The syntax is that of the classic builder too: no BuildKit is needed.
 #   docker build -t mesos-slave .
 # Where no registry can be reached, name your own bases (any Debian 12, one of them with Node and npm):
 #   docker build --build-arg BASE=my/debian --build-arg BUILD_BASE=my/node -t mesos-slave .
@@ -17,20 +17,23 @@ RUN apt-get update \
 
 FROM ${BUILD_BASE} AS build
 WORKDIR /build
+# For strip: the image is 19 MB smaller.
+RUN apt-get update && apt-get install -y --no-install-recommends binutils
 COPY package.json package-lock.json buf.yaml buf.gen.yaml ./
 COPY proto proto
 # Development dependencies are needed to build; none of them reaches the image.
 RUN npm ci --no-audit --no-fund
 COPY . .
 COPY --from=runtime /var/lib/dpkg/status /tmp/dpkg-status
-RUN PATH=/build/node_modules/.bin:$PATH; mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
+ENV PATH=/build/node_modules/.bin:$PATH
+RUN mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
  && node tools/build.ts --out /image/opt/mesos-slave/dist \
  && node tools/sbom.ts --dpkg /tmp/dpkg-status > /image/usr/share/mesos-slave/sbom.cdx.json \
  && cp -L "$(node -p process.execPath)" /image/opt/mesos-slave/node \
- && (strip --strip-unneeded /image/opt/mesos-slave/node || echo "no strip here: the image is 19 MB larger") \
+ && strip --strip-unneeded /image/opt/mesos-slave/node \
  && cp -R skel/. /image/ \
- && if [ -d ui ]; then cp -R ui /image/opt/mesos-slave/ui; fi \
- && cp package.json LICENSE* /image/opt/mesos-slave/ 2>/dev/null; chmod -R go+rX /image
+ && cp -R package.json ui /image/opt/mesos-slave/ \
+ && chmod -R go+rX /image
 
 FROM runtime
 COPY --from=build /image/ /

@@ -24,12 +24,15 @@ export interface Writer {
   readonly warn: (message: string) => void;
 }
 
-/** Makes a missing folder; one that exists (a mount, perhaps) keeps its mode. */
+/**
+ * Makes a missing folder. One that exists (a mount, perhaps) keeps its mode; it is given to its owner when it is still
+ * root's, as a folder that Docker made for a mount is.
+ */
 function makeFolder(folder: PlannedFolder, writer: Writer): void {
-  if (statSync(folder.path, { throwIfNoEntry: false })?.isDirectory()) return;
-  mkdirSync(folder.path, { recursive: true, mode: folder.mode });
+  const found = statSync(folder.path, { throwIfNoEntry: false });
+  if (found === undefined) mkdirSync(folder.path, { recursive: true, mode: folder.mode });
   const owner = folder.owner === undefined ? undefined : writer.account(folder.owner);
-  if (writer.isRoot && owner !== undefined) chownSync(folder.path, owner.uid, owner.gid);
+  if (writer.isRoot && owner !== undefined && (found?.uid ?? 0) === 0) chownSync(folder.path, owner.uid, owner.gid);
 }
 
 /** A new file beside, then renamed. Not synced: everything here is made again at every start. */
