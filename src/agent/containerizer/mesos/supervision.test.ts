@@ -1,0 +1,131 @@
+import { expect, it } from "vitest";
+import { FakeProcesses } from "../../../../test/support/process-table.ts";
+import { TestClock } from "../../../../test/support/test-clock.ts";
+import { silentLogger } from "../../../base/log.ts";
+import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Limitation } from "../../model/isolation.ts";
+import { Supervision } from "./supervision.ts";
+
+function start(found?: Limitation) {
+  const clock = new TestClock();
+  const table = new FakeProcesses();
+  table.add(10, 1);
+  table.add(11, 10);
+  const statuses = new Map<string, number>();
+  const deadlines: number[] = [];
+  const supervision = new Supervision({
+    clock,
+    log: silentLogger,
+    table,
+    statusOf: (id) => statuses.get(id),
+    announceDeadline: async (_id, at) => {
+      deadlines.push(at);
+    },
+    limitation: () => found,
+    cleanup: () => undefined,
+  });
+  const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", told: true });
+  const end = (status: number): void => {
+    table.end(11);
+    table.end(10);
+    statuses.set("c", status);
+    supervision.ended("c");
+  };
+  const sent = (signal: string) => table.sent.filter((one) => one.startsWith(signal)).length;
+  return { clock, table, supervision, termination, end, sent, deadlines };
+}
+
+it("asks, waits for the grace, and kills until nothing is left", async () => {
+  const { clock, supervision, termination, end, sent, deadlines } = start();
+  const begun = clock.now();
+  await supervision.stop("c", 3000);
+  expect([sent("SIGTERM"), sent("SIGKILL")]).toEqual([1, 0]);
+  await clock.advance(2999);
+  expect(sent("SIGKILL")).toBe(0);
+  await clock.advance(1);
+  expect(sent("SIGKILL")).toBe(1);
+  await clock.advance(1500);
+  expect(sent("SIGKILL")).toBe(3);
+  end(9);
+  expect(await termination).toEqual({ status: 9 });
+  expect(deadlines).toEqual([begun + 3000]);
+  await clock.advance(60_000);
+  expect(sent("SIGKILL")).toBe(3);
+  supervision.close();
+  expect(clock.pending).toBe(0);
+});
+
+it("takes a shorter grace from the first call on, never a longer one, and signals once", async () => {
+  const { clock, supervision, sent, deadlines } = start();
+  const begun = clock.now();
+  await supervision.stop("c", 60_000);
+  await clock.advance(1000);
+  await supervision.stop("c", 90_000);
+  await supervision.stop("c", 5000);
+  expect(deadlines).toEqual([begun + 60_000, begun + 5000]);
+  await clock.advance(3999);
+  expect(sent("SIGKILL")).toBe(0);
+  await clock.advance(1);
+  expect([sent("SIGTERM"), sent("SIGKILL")]).toEqual([1, 1]);
+  supervision.close();
+});
+
+it("goes on with what was left of a grace", async () => {
+  const { clock, supervision, sent } = start();
+  supervision.resumeStop("c", clock.now() + 500);
+  await clock.advance(499);
+  expect(sent("SIGKILL")).toBe(0);
+  await clock.advance(1);
+  expect(sent("SIGKILL")).toBe(1);
+  supervision.close();
+});
+
+it("ends a container at its limit, and says so instead of the signal", async () => {
+  const { supervision, termination, end, sent } = start();
+  const limitation = { reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK, message: "too much", resources: [] };
+  supervision.limit("c", limitation);
+  supervision.limit("c", { ...limitation, message: "second" });
+  expect(sent("SIGKILL")).toBe(1);
+  end(9);
+  expect(await termination).toEqual({
+    status: 9,
+    state: TaskState.TASK_FAILED,
+    reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
+    message: "too much",
+    limitation: [],
+  });
+  supervision.close();
+});
+
+it("asks the isolators why it ended", async () => {
+  const found = { reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY, message: "oom", resources: [] };
+  const { supervision, termination, end } = start(found);
+  end(9);
+  expect(await termination).toMatchObject({ status: 9, message: "oom" });
+  supervision.close();
+});
+
+it("notices that a shim is gone, also when its process id is somebody else's now", async () => {
+  const { clock, table, supervision, termination } = start();
+  table.end(10);
+  table.add(10, 1, 10, "2");
+  table.onSignal = (pid, signal) => {
+    if (signal === "SIGCONT") table.end(pid);
+  };
+  await clock.advance(5000);
+  expect(await termination).toEqual({
+    status: undefined,
+    message: "Failed to get exit status for Command: its supervisor (pid 10) was killed",
+  });
+  expect(table.sent).toEqual(["SIGSTOP 11", "SIGKILL 11", "SIGCONT 11"]);
+  supervision.close();
+});
+
+it("knows no strangers", async () => {
+  const { supervision } = start();
+  await supervision.stop("stranger", 0);
+  supervision.kill("stranger");
+  supervision.ended("stranger");
+  expect(supervision.get("stranger")).toBeUndefined();
+  supervision.close();
+});
