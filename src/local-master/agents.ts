@@ -6,8 +6,6 @@ import {
   AuthenticationErrorMessageSchema,
   CheckpointResourcesMessageSchema,
   KillTaskMessageSchema,
-  type ReconcileTasksMessage,
-  ReconcileTasksMessageSchema,
   type RegisterSlaveMessage,
   RegisterSlaveMessageSchema,
   type ReregisterSlaveMessage,
@@ -34,10 +32,10 @@ import { idProblem } from "../mesos/ids.ts";
 import { configuredForm } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal, stateForFramework } from "../mesos/states.ts";
-import { makeUnacknowledgedStatus } from "../mesos/status.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Agent, executorKey, type Framework, type TaskEntry } from "./model.ts";
+import type { Agent, Framework, TaskEntry } from "./model.ts";
 import { startPings } from "./pings.ts";
+import { takeOver } from "./take-over.ts";
 
 export interface AgentsOptions {
   /** Milliseconds between pings. */
@@ -226,7 +224,8 @@ export class Agents {
     agent.resourceVersion = message.resourceVersionUuid;
     log.info(`Re-registered agent ${id} at ${formatUPID(from)} with ${message.tasks.length} tasks`);
     this.#cluster.count("master/slave_reregistrations");
-    const reconciliations = this.#reconcile(agent, message);
+    for (const info of message.frameworks) this.#options.recoverFramework(info);
+    const reconciliations = takeOver(this.#cluster, agent, message);
     const agentId = { value: id };
     process.send(
       from,
@@ -236,53 +235,6 @@ export class Agents {
     process.link(from, agent.exited);
     this.#bringUpToDate(agent, message);
     this.#cluster.offerSoon();
-  }
-
-  /** Takes over what only the agent knows; what only we know goes back as reconciliations. */
-  #reconcile(agent: Agent, message: ReregisterSlaveMessage): ReconcileTasksMessage[] {
-    for (const info of message.frameworks) this.#options.recoverFramework(info);
-    for (const executor of message.executorInfos) {
-      const frameworkId = executor.frameworkId?.value ?? "";
-      const key = executorKey(frameworkId, executor.executorId?.value ?? "");
-      if (agent.executors.has(key)) continue;
-      const resources = Resources.of(executor.resources).unallocated();
-      agent.executors.set(key, { info: executor, frameworkId, resources });
-      agent.used = agent.used.add(resources);
-    }
-    const reported = new Set<string>();
-    for (const task of message.tasks) {
-      const frameworkId = task.frameworkId?.value ?? "";
-      const key = executorKey(frameworkId, task.taskId?.value ?? "");
-      reported.add(key);
-      if (agent.tasks.has(key)) continue;
-      const resources = Resources.of(task.resources).unallocated();
-      const released = isTerminal(task.state);
-      const entry = { task, frameworkId, agentId: agent.id, resources, released, killed: false };
-      this.#cluster.addTask(agent, this.#cluster.frameworks.get(frameworkId), entry);
-    }
-    const lost = new Map<string, TaskEntry[]>();
-    for (const [key, entry] of agent.tasks)
-      if (!reported.has(key)) lost.set(entry.frameworkId, [...(lost.get(entry.frameworkId) ?? []), entry]);
-    return [...lost].map(([frameworkId, entries]) => this.#reconciliation(frameworkId, entries));
-  }
-
-  #reconciliation(frameworkId: string, entries: readonly TaskEntry[]): ReconcileTasksMessage {
-    const framework = this.#cluster.frameworks.get(frameworkId);
-    const now = this.#cluster.context.clock.now();
-    return create(ReconcileTasksMessageSchema, {
-      frameworkId: { value: frameworkId },
-      statuses: entries.map(({ task, agentId }) =>
-        makeUnacknowledgedStatus(now, {
-          taskId: { value: task.taskId?.value ?? "" },
-          agentId: { value: agentId },
-          state: task.state,
-          source: 0,
-          reason: TaskStatus_Reason.RECONCILIATION,
-          message: "Reconciliation",
-        }),
-      ),
-      ...(framework && { framework: framework.info }),
-    });
   }
 
   /** What a re-registered agent must hear after the answer, in Mesos' order. */

@@ -11,9 +11,7 @@ import {
   FrameworkIDSchema,
   type FrameworkInfo,
   FrameworkInfoSchema,
-  OperationState,
   TaskState,
-  TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idProblem } from "../mesos/ids.ts";
@@ -23,6 +21,7 @@ import type { Acceptance } from "./acceptance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type EventSink, type Framework, rolesOf, taskKey } from "./model.ts";
 import type { Offering } from "./offering.ts";
+import { Reconciliation } from "./reconciliation.ts";
 import type { Updates } from "./updates.ts";
 
 /** Why a FrameworkInfo is refused; undefined when it is fine. */
@@ -57,11 +56,13 @@ export interface FrameworksOptions {
 export class Frameworks {
   readonly #options: FrameworksOptions;
   readonly #cluster: Cluster;
+  readonly #reconciliation: Reconciliation;
   readonly #ended = new Set<string>();
 
   constructor(options: FrameworksOptions) {
     this.#options = options;
     this.#cluster = options.cluster;
+    this.#reconciliation = new Reconciliation(options.cluster);
   }
 
   isCompleted = (frameworkId: string): boolean => this.#ended.has(frameworkId);
@@ -91,6 +92,10 @@ export class Frameworks {
       failover: undefined,
     };
     this.#cluster.frameworks.set(id, framework);
+    // Agents before 1.0 report tasks without their frameworks: they were waiting for this one.
+    for (const agent of this.#cluster.agents.values())
+      for (const entry of agent.tasks.values())
+        if (entry.frameworkId === id) framework.tasks.set(entry.task.taskId?.value ?? "", entry);
     return framework;
   }
 
@@ -238,7 +243,7 @@ export class Frameworks {
         this.#kill(framework, call);
         return true;
       case Call_Type.RECONCILE:
-        this.#reconcile(framework, call);
+        this.#reconciliation.tasks(framework, call);
         return true;
       case Call_Type.SHUTDOWN: {
         const { executorId, agentId } = call.shutdown ?? {};
@@ -267,7 +272,7 @@ export class Frameworks {
         this.#acknowledgeOperation(framework, call);
         return true;
       case Call_Type.RECONCILE_OPERATIONS:
-        this.#reconcileOperations(framework, call);
+        this.#reconciliation.operations(framework, call);
         return true;
       default:
         return false;
@@ -299,7 +304,7 @@ export class Frameworks {
     if (taskId === undefined) return;
     const entry = framework.tasks.get(taskId.value);
     if (entry === undefined) {
-      this.#answer(framework, taskId.value, call.kill?.agentId?.value);
+      this.#reconciliation.answer(framework, taskId.value, call.kill?.agentId?.value);
       return;
     }
     entry.killed = true;
@@ -314,37 +319,6 @@ export class Frameworks {
     this.#cluster.context.process.send(agent.pid, KillTaskMessageSchema, message);
   }
 
-  #reconcile(framework: Framework, call: Call): void {
-    const asked = call.reconcile?.tasks ?? [];
-    for (const { taskId, agentId } of asked) this.#answer(framework, taskId?.value ?? "", agentId?.value);
-    if (asked.length > 0) return;
-    for (const taskId of [...framework.tasks.keys(), ...framework.unreachable.keys()]) this.#answer(framework, taskId);
-  }
-
-  /** Tells what is known of a task. */
-  #answer(framework: Framework, taskId: string, asked?: string): void {
-    const entry = framework.tasks.get(taskId) ?? framework.unreachable.get(taskId);
-    const reason = TaskStatus_Reason.RECONCILIATION;
-    if (entry !== undefined) {
-      const { task, agentId } = entry;
-      const state =
-        Object.hasOwn(task, "statusUpdateState") && !isTerminal(task.state) ? task.statusUpdateState : task.state;
-      const message = "Reconciliation: Latest task state";
-      this.#cluster.tell(framework, { taskId, agentId, executorId: task.executorId?.value, state, reason, message });
-      return;
-    }
-    const [state, message] = this.#unknown(asked);
-    this.#cluster.tell(framework, { taskId, agentId: asked, state, reason, message: `Reconciliation: ${message}` });
-  }
-
-  #unknown(agentId: string | undefined): [TaskState, string] {
-    if (agentId !== undefined && this.#cluster.agents.has(agentId))
-      return [TaskState.TASK_GONE, "Task is gone: its agent does not know it"];
-    if (agentId !== undefined && this.#cluster.unreachable.has(agentId))
-      return [TaskState.TASK_UNREACHABLE, "Task is unreachable: its agent does not answer"];
-    return [TaskState.TASK_UNKNOWN, "Task is unknown"];
-  }
-
   #acknowledgeOperation(framework: Framework, call: Call): void {
     const { operationId, uuid } = call.acknowledgeOperationStatus ?? {};
     for (const [key, operation] of this.#cluster.operations) {
@@ -353,17 +327,6 @@ export class Frameworks {
       if (agent === undefined || uuid === undefined) continue;
       this.#options.updates.acknowledgeOperation(uuid, operation.uuid, agent);
       this.#cluster.operations.delete(key);
-    }
-  }
-
-  #reconcileOperations(framework: Framework, call: Call): void {
-    for (const { operationId, agentId } of call.reconcileOperations?.operations ?? []) {
-      const known = [...this.#cluster.operations.values()].some(
-        (operation) => operation.frameworkId === framework.id && operation.operationId === operationId?.value,
-      );
-      const state = known ? OperationState.OPERATION_PENDING : OperationState.OPERATION_UNKNOWN;
-      const status = { state, ...(operationId && { operationId }), ...(agentId && { agentId }) };
-      this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
     }
   }
 }

@@ -215,7 +215,7 @@ it("tells of an agent that broke off, and takes it back with its tasks", async (
   expect(Resources.of((await nextOffer(scheduler)).resources).cpus).toBe(3);
 });
 
-it("takes agents and frameworks over from another master's time", async () => {
+it.each(["0.24", "1.x"] as const)("takes agents and frameworks of %s over from another master's time", async (era) => {
   const agent = await startAgent();
   const task = create(TaskSchema, {
     name: "t",
@@ -225,7 +225,7 @@ it("takes agents and frameworks over from another master's time", async () => {
     state: TaskState.TASK_RUNNING,
     resources: parseResources("cpus:1").toMessages(),
   });
-  await agent.reregister("former-S0", [task]);
+  await agent.reregister("former-S0", [task], era);
   const scheduler = await subscribe({ id: { value: "former-0000" } });
   expect(scheduler.frameworkId).toBe("former-0000");
   await scheduler.call({ type: Call_Type.RECONCILE, reconcile: { tasks: [{ taskId: { value: "t" } }] } });

@@ -119,17 +119,16 @@ export class ScriptedAgent {
     await this.until(() => this.received.includes("registered"));
   }
 
-  async reregister(id: string, tasks: readonly Task[], master = this.#master): Promise<void> {
+  /** `era`: agents of 0.24 name no frameworks. */
+  async reregister(id: string, tasks: readonly Task[], era: "0.24" | "1.x" = "1.x"): Promise<void> {
+    const master = this.#master;
     this.process.link(master, () => undefined);
+    const ids = era === "0.24" ? [] : [...new Set(tasks.map(({ frameworkId }) => frameworkId?.value ?? ""))];
     const message = create(ReregisterSlaveMessageSchema, {
       agent: this.#info(id),
-      version: MESOS_VERSION,
+      version: era === "0.24" ? "0.24.1" : MESOS_VERSION,
       tasks: [...tasks],
-      frameworks: [...new Set(tasks.map(({ frameworkId }) => frameworkId?.value ?? ""))].map((value) => ({
-        user: "u",
-        name: "n",
-        id: { value },
-      })),
+      frameworks: ids.map((value) => ({ user: "u", name: "n", id: { value } })),
     });
     this.process.send(master, ReregisterSlaveMessageSchema, message);
     await this.until(() => this.received.includes("reregistered"));

@@ -1,0 +1,58 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type ReconcileTasksMessage,
+  ReconcileTasksMessageSchema,
+  type ReregisterSlaveMessage,
+} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { TaskStatus_Reason, TaskStatus_Source } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Resources } from "../mesos/resources.ts";
+import { isTerminal } from "../mesos/states.ts";
+import { makeUnacknowledgedStatus } from "../mesos/status.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Agent, executorKey, type TaskEntry } from "./model.ts";
+
+/** Takes over what only the agent knows; what only we know goes back as reconciliations. */
+export function takeOver(cluster: Cluster, agent: Agent, message: ReregisterSlaveMessage): ReconcileTasksMessage[] {
+  for (const executor of message.executorInfos) {
+    const frameworkId = executor.frameworkId?.value ?? "";
+    const key = executorKey(frameworkId, executor.executorId?.value ?? "");
+    if (agent.executors.has(key)) continue;
+    const resources = Resources.of(executor.resources).unallocated();
+    agent.executors.set(key, { info: executor, frameworkId, resources });
+    agent.used = agent.used.add(resources);
+  }
+  const reported = new Set<string>();
+  for (const task of message.tasks) {
+    const frameworkId = task.frameworkId?.value ?? "";
+    const key = executorKey(frameworkId, task.taskId?.value ?? "");
+    reported.add(key);
+    if (agent.tasks.has(key)) continue;
+    const resources = Resources.of(task.resources).unallocated();
+    const released = isTerminal(task.state);
+    const entry = { task, frameworkId, agentId: agent.id, resources, released, killed: false };
+    cluster.addTask(agent, cluster.frameworks.get(frameworkId), entry);
+  }
+  const lost = new Map<string, TaskEntry[]>();
+  for (const [key, entry] of agent.tasks)
+    if (!reported.has(key)) lost.set(entry.frameworkId, [...(lost.get(entry.frameworkId) ?? []), entry]);
+  return [...lost].map(([frameworkId, entries]) => reconciliation(cluster, frameworkId, entries));
+}
+
+function reconciliation(cluster: Cluster, frameworkId: string, entries: readonly TaskEntry[]): ReconcileTasksMessage {
+  const framework = cluster.frameworks.get(frameworkId);
+  const now = cluster.context.clock.now();
+  return create(ReconcileTasksMessageSchema, {
+    frameworkId: { value: frameworkId },
+    statuses: entries.map(({ task, agentId }) =>
+      makeUnacknowledgedStatus(now, {
+        taskId: { value: task.taskId?.value ?? "" },
+        agentId: { value: agentId },
+        state: task.state,
+        source: TaskStatus_Source.MASTER,
+        reason: TaskStatus_Reason.RECONCILIATION,
+        message: "Reconciliation",
+      }),
+    ),
+    ...(framework && { framework: framework.info }),
+  });
+}
