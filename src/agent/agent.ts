@@ -13,7 +13,6 @@ import {
   type MasterInfo,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { newUuid } from "../mesos/ids.ts";
-import { stateName } from "../mesos/states.ts";
 import { forward, registerMessage, reregisterMessage } from "./announcements.ts";
 import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
@@ -23,8 +22,9 @@ import type { AgentPhase, FrameworksContext } from "./frameworks/context.ts";
 import { Frameworks } from "./frameworks/frameworks.ts";
 import { StatusIntake } from "./frameworks/intake.ts";
 import { installMessages } from "./messages.ts";
+import { endCounter } from "./metrics/from-model.ts";
+import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
-import { Counters } from "./model/counters.ts";
 import type { CheckpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
@@ -52,6 +52,7 @@ export interface AgentOptions {
   readonly isRoot: boolean;
   /** The kernel's boot id: another one means that the machine was rebooted. */
   readonly bootId: string;
+  readonly metrics: Metrics;
   readonly containerizers: readonly Containerizer[];
   readonly gc: FrameworksContext["gc"];
   readonly health: ExecutorParts["health"];
@@ -65,7 +66,6 @@ export interface AgentOptions {
 export class Agent {
   readonly paths: Paths;
   readonly book: FrameworkBook;
-  readonly counters = new Counters();
   readonly updates: StatusUpdates;
   readonly reservations: Reservations;
   readonly registration: Registration;
@@ -84,7 +84,9 @@ export class Agent {
   #master: MasterInfo | undefined;
   /** Set while the agent's id is being written down; what depends on it waits. */
   #admission: Promise<void> | undefined;
-  #recoveryErrors = 0;
+  #drainSince = 0;
+  #recoverySeconds: number | undefined;
+  #checkpointTrouble: string | undefined;
 
   constructor(options: AgentOptions) {
     const { clock, log, flags, files, process } = options;
@@ -103,6 +105,9 @@ export class Agent {
       files,
       log: log.named("status_update_manager.cpp"),
       forward: (update) => forward(this, update),
+      writeTrouble: (problem) => {
+        this.#checkpointTrouble = problem;
+      },
     });
     this.reservations = new Reservations({
       paths: this.paths,
@@ -118,8 +123,9 @@ export class Agent {
       updatesPath: (framework, executor, taskId) => this.#updatesPath(framework, executor, taskId),
       enqueue: (update, taskId, path) => this.updates.add(update, taskId, path),
       counted: (status) => {
-        this.counters.add("valid_status_updates");
-        this.counters.add(stateName(status.state).replace("TASK_", "tasks_").toLowerCase());
+        const ended = endCounter(status.state);
+        options.metrics.count("slave/valid_status_updates");
+        if (ended !== undefined) options.metrics.count(ended);
       },
     });
     const context = this.#context();
@@ -164,8 +170,19 @@ export class Agent {
     return this.#master;
   }
 
-  get recoveryErrors(): number {
-    return this.#recoveryErrors;
+  /** Milliseconds since the epoch. */
+  get drainSince(): number {
+    return this.#drainSince;
+  }
+
+  /** undefined until recovery is done. */
+  get recoverySeconds(): number | undefined {
+    return this.#recoverySeconds;
+  }
+
+  /** Why checkpoints cannot be written now, if so. */
+  get checkpointTrouble(): string | undefined {
+    return this.#checkpointTrouble;
   }
 
   #context(): FrameworksContext {
@@ -297,6 +314,7 @@ export class Agent {
   /** Draining begins, changes or (undefined) ends. */
   async setDrain(config: DrainConfig | undefined): Promise<void> {
     this.#drain = config;
+    this.#drainSince = this.options.clock.now();
     try {
       await this.#store.drain(this.agentId ?? "", config);
     } catch (error) {
@@ -331,10 +349,11 @@ export class Agent {
     const { log, flags } = this.options;
     log.info(`Recovering state from '${this.paths.meta.root()}'`);
     const state = readState({ paths: this.paths, log, strict: flags.strict });
-    this.#recoveryErrors = state.errors;
+    this.options.metrics.count("slave/recovery_errors", state.errors);
     const { bootId } = this.options;
     const recovered = await recover({ agent: this, state, bootId, store: this.#store, executors: this.#executors });
     this.#drain = recovered?.drain;
+    this.#recoverySeconds = (this.options.clock.now() - this.startedAt) / 1000;
     log.info("Finished recovery");
     await this.#store.bootId(bootId);
     if (flags.recover === "cleanup") {

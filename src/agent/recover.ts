@@ -42,7 +42,7 @@ export async function recover(input: RecoverInput): Promise<CheckpointedAgent | 
     userOf: (framework, executor) => agent.userOf(framework, executor),
   });
   for (const stream of rebuilt.streams) agent.updates.recover(stream);
-  for (const path of rebuilt.garbage) options.gc.schedule(path);
+  for (const path of rebuilt.garbage) options.gc.scheduleByAge(path);
   for (const framework of rebuilt.frameworks) agent.book.active.set(framework.frameworkId, framework);
   await recoverContainers(agent, rebuilt);
   recoverExecutors(agent, executors, rebuilt);

@@ -114,7 +114,7 @@ export function buildExecutors(parts: ExecutorParts): Executors {
     userOf: (framework, executor) => agent.userOf(framework, executor),
     environmentOf: (framework, executor, task) => environmentOf(parts, framework, executor, task),
     graceOf: (name) => (name === "docker" ? flags.docker_stop_timeout : undefined),
-    failedLaunch: () => agent.counters.add("container_launch_errors"),
+    failedLaunch: () => agent.options.metrics.count("slave/container_launch_errors"),
   });
   const commands = new CommandTasks({
     clock,

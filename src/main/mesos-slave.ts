@@ -1,129 +1,134 @@
 import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
-import { create } from "@bufbuild/protobuf";
-import { Agent } from "../agent/agent.ts";
-import { assemble } from "../agent/assemble.ts";
 import { loadAgentFlags } from "../agent/flags/load.ts";
 import { agentFlags } from "../agent/flags/table.ts";
-import { checkpointFiles } from "../agent/model/files.ts";
+import { type AgentNode, startAgent } from "../agent/node.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";
 import type { Severity } from "../base/glog-line.ts";
+import { glogSettings } from "../base/glog-settings.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
-import { Process } from "../libprocess/process.ts";
-import { AgentInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { parseResourceList } from "../mesos/resources-text.ts";
+import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
-import { createDetector } from "../zookeeper/detector.ts";
 
 const program = "mesos-slave";
 /** Milliseconds that writing the last checkpoints may take when the agent is told to leave. */
 const LONGEST_GOODBYE = 3_000;
+const EMBEDDED_MASTER_PORT = 5050;
 
-async function main(): Promise<void> {
-  const loaded = loadAgentFlags({
-    words: process.argv.slice(2),
-    environment: process.env,
-    readFile: (path) => readFileSync(path, "utf8"),
-  });
-  const { values: flags } = loaded.flags;
-  if (flags.help) {
+const readText = (path: string): string => readFileSync(path, "utf8");
+
+function fail(glog: Glog | undefined, error: unknown): never {
+  if (glog === undefined) process.stderr.write(`${messageOf(error)}\n`);
+  else glog.logger.error(messageOf(error));
+  glog?.close();
+  process.exit(1);
+}
+
+function load(): Extract<ReturnType<typeof loadAgentFlags>, { ok: true }>["flags"] {
+  const loaded = loadAgentFlags({ words: process.argv.slice(2), environment: process.env, readFile: readText });
+  const { values } = loaded.flags;
+  if (values.help) {
     process.stdout.write(usageText({ program, purpose: "The Mesos agent.", table: agentFlags }));
-    return;
+    process.exit(0);
   }
-  if (flags.version) {
+  if (values.version) {
     process.stdout.write(`mesos ${MESOS_VERSION}\n`);
-    return;
+    process.exit(0);
   }
   if (!loaded.ok) {
     for (const problem of loaded.problems) process.stderr.write(`${problem.text}\n`);
     process.stderr.write(`\nSee \`${program} --help\`\n`);
     process.exit(1);
   }
+  return loaded.flags;
+}
+
+function openLog(flags: ReturnType<typeof load>): Glog {
+  const settings = glogSettings(process.env);
+  const { values } = flags;
   const glog = openGlog({
     console: descriptorConsole(2),
-    folder: flags.log_dir,
+    folder: values.log_dir,
     program,
     host: hostname(),
     user: userInfo().username,
     pid: process.pid,
     clock: systemClock,
-    level: flags.logging_level as Severity,
-    quiet: flags.quiet,
-    verbosity: Number(process.env["GLOG_v"] ?? 0),
-    maximumBytes: Number(process.env["GLOG_max_log_size"] ?? 10) * 1024 * 1024,
+    level: values.logging_level as Severity,
+    quiet: values.quiet,
+    verbosity: settings.verbosity,
+    maximumBytes: settings.maximumBytes,
     keep: 5,
-    bufferMilliseconds: flags.logbufsecs * 1000,
+    bufferMilliseconds: values.logbufsecs * 1000,
   });
-  const log = glog.logger;
-  for (const warning of loaded.flags.warnings) log.warn(warning);
-  log.info(`Flags at startup: ${flagsLine(shownFlags(agentFlags, loaded.flags))}`);
-  const ip = flags.ip ?? "127.0.0.1";
-  const listener = await Process.start({
-    id: "slave(1)",
-    bind: { ip, port: flags.port },
-    advertise: { ip },
-    log,
-    clock: systemClock,
-  });
-  const detector = await createDetector(flags.master ?? "", { clock: systemClock, log });
-  const end = (code: number, why: string): void => {
-    if (code === 0) log.info(`Ending: ${why}`);
-    else log.error(why);
-    glog.flush();
-    process.exit(code);
-  };
-  const rooms = assemble({ flags, environment: process.env, architecture: process.arch, clock: systemClock, log });
-  const agent = new Agent({
-    ...rooms,
-    flags,
-    environment: process.env,
-    process: listener,
-    detector,
-    credential: undefined,
-    clock: systemClock,
-    log,
-    random: Math.random,
-    files: checkpointFiles,
-    info: create(AgentInfoSchema, {
-      hostname: flags.hostname ?? hostname(),
-      port: flags.port,
-      checkpoint: true,
-      resources: parseResourceList(flags.resources ?? "cpus:2;mem:1024;disk:10240;ports:[31000-32000]"),
-    }),
-    bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
-    isRoot: process.getuid?.() === 0,
-    gc: { schedule: () => undefined, unschedule: () => undefined },
-    health: () => () => undefined,
-    attach: () => undefined,
-    ended: end,
-  });
-  onSignals(agent, glog);
-  await agent.start();
+  const log = glog.logger.named("logging.cpp");
+  log.info(`${values.logging_level} level logging started!`);
+  for (const warning of [...settings.warnings, ...flags.warnings]) log.warn(warning);
+  const main = glog.logger.named("main.cpp");
+  main.info(`Version: ${MESOS_VERSION}`);
+  main.info(`Flags at startup: ${flagsLine(shownFlags(agentFlags, flags))}`);
+  return glog;
 }
 
 /** SIGTERM and SIGINT: let go, tasks run on. SIGUSR1: unregister, end everything. */
-function onSignals(agent: Agent, glog: Glog): void {
+function onSignals(node: AgentNode, master: LocalMaster | undefined, glog: Glog): void {
   const leave = (signal: NodeJS.Signals): void => {
     glog.logger.info(`Received ${signal}; leaving. Tasks of frameworks that checkpoint run on`);
     const exit = (): never => {
-      glog.flush();
+      glog.close();
       process.exit(0);
     };
     setTimeout(exit, LONGEST_GOODBYE).unref();
-    agent.close().then(exit, exit);
+    Promise.allSettled([node.close(), master?.stop()]).then(exit, exit);
   };
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
-  process.on("SIGUSR1", () => agent.shutdown("received SIGUSR1; unregistering", { unregister: true }));
-  process.on("SIGHUP", () =>
-    glog.logger.warn("Received SIGHUP, which has no meaning here: settings are read at the start"),
-  );
+  process.on("SIGUSR1", () => node.agent.shutdown("received SIGUSR1; unregistering", { unregister: true }));
+  process.on("SIGHUP", () => glog.logger.warn("Received SIGHUP: settings are read at the start only"));
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${messageOf(error)}\n`);
-  process.exit(1);
-});
+/** `--master=local`: a master in this process, on the address that the agent is given. */
+async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promise<LocalMaster> {
+  const ip = flags.values.ip ?? "127.0.0.1";
+  const master = new LocalMaster({
+    ip,
+    port: EMBEDDED_MASTER_PORT,
+    log: glog.logger.named("master"),
+    clock: systemClock,
+  });
+  await master.start();
+  return master;
+}
+
+async function main(): Promise<void> {
+  const flags = load();
+  const glog = openLog(flags);
+  try {
+    const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
+    const node = await startAgent({
+      flags,
+      environment: process.env,
+      architecture: process.arch,
+      pid: process.pid,
+      isRoot: process.getuid?.() === 0,
+      program,
+      glog,
+      clock: systemClock,
+      ...(master !== undefined && { master: master.url.replace("http://", "") }),
+      ended: (code, why) => {
+        if (code === 0) glog.logger.info(`Ending: ${why}`);
+        else glog.logger.error(why);
+        glog.close();
+        process.exit(code);
+      },
+    });
+    onSignals(node, master, glog);
+  } catch (error) {
+    fail(glog, error);
+  }
+}
+
+main().catch((error: unknown) => fail(undefined, error));

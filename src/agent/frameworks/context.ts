@@ -37,8 +37,10 @@ export interface FrameworksContext {
   readonly gc: {
     /** Deletes the path after the GC delay. */
     schedule(path: string): void;
-    /** Keeps it; rejects when it is being deleted this moment and cannot be kept. */
-    unschedule(path: string): Promise<void> | undefined;
+    /** The delay counts from when the path was last changed: for what an earlier agent left. */
+    scheduleByAge(path: string): void;
+    /** Keeps it; resolves to false when it is being deleted this moment and cannot be kept. */
+    unschedule(path: string): Promise<boolean> | undefined;
   };
   readonly updates: {
     drop(frameworkId: string): void;

@@ -14,6 +14,7 @@ export class Metrics {
   readonly #counters = new Map<string, number>(Object.keys(counters).map((name) => [name, 0]));
   readonly #gauges = new Map<string, ReadGauge>();
   readonly #groups = new Set<() => Iterable<readonly [GaugeName, number]>>();
+  readonly #figures = new Set<() => Iterable<readonly [string, number]>>();
   readonly #timers = new Map<string, TimerWindow>();
 
   constructor(clock: Clock) {
@@ -34,6 +35,11 @@ export class Metrics {
     this.#groups.add(read);
   }
 
+  /** Figures that another room keeps itself, counters among them, by the names of the tables. */
+  figures(read: () => Iterable<readonly [string, number]>): void {
+    this.#figures.add(read);
+  }
+
   /** Notes a duration in milliseconds. */
   time(name: TimerName, duration: number): void {
     const known = this.#timers.get(name) ?? new TimerWindow(this.#clock);
@@ -49,7 +55,9 @@ export class Metrics {
     const keep = (name: string, value: number | undefined): void => {
       if (value !== undefined && Number.isFinite(value)) values.set(name, value);
     };
-    for (const read of this.#groups) for (const [name, value] of attempt(read) ?? []) keep(name, value);
+    for (const read of [...this.#groups, ...this.#figures]) {
+      for (const [name, value] of attempt(read) ?? []) keep(name, value);
+    }
     const slow: Promise<void>[] = [];
     for (const [name, read] of this.#gauges) {
       const value = attempt(read);

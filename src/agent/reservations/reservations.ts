@@ -107,6 +107,11 @@ export class Reservations {
     }
   }
 
+  /** `configured` with reservations and volumes in place of what they were carved out of. */
+  totalOf(configured: Resources): Resources {
+    return configured.subtract(configuredForm(this.#resources)).add(this.#resources);
+  }
+
   /** Whether every reservation and volume that a task uses is known here. */
   knows(resources: readonly Resource[]): boolean {
     return this.#resources.contains(Resources.of(resources).needingCheckpoint().unallocated());
