@@ -88,9 +88,12 @@ describe("registration", () => {
     expect(waits(actions).at(-1)).toBe(1_000);
   });
 
-  it("goes on doubling while nobody listens, and does not circle when a listener hangs up at once", () => {
+  it("asks at least every five seconds while nobody listens, and does not circle when a listener hangs up at once", () => {
     const refused = { kind: "link-broken", master, lived: undefined } as const;
-    expect(waits(run([detected, due, refused, due, refused, due]).actions)).toEqual([1_000, 2_000, 4_000, 8_000]);
+    const attempt = [due, refused];
+    expect(waits(run([detected, ...attempt, ...attempt, ...attempt, ...attempt, ...attempt]).actions)).toEqual([
+      1_000, 2_000, 2_000, 4_000, 4_000, 8_000, 5_000, 16_000, 5_000, 16_000, 5_000,
+    ]);
     const hungUp = { kind: "link-broken", master, lived: 3 } as const;
     expect(waits(run([detected, due, hungUp, due, hungUp]).actions)).toEqual([1_000, 2_000, 2_000, 4_000, 4_000]);
     const restarted = { kind: "link-broken", master, lived: 60_000 } as const;

@@ -79,6 +79,10 @@ export const LONGEST_WAIT = 60_000;
 /** A link that lived so many milliseconds was a real one: its end resets the wait. */
 const REAL_LINK = 10_000;
 
+/** Milliseconds that no wait exceeds while no connection can be made at all. */
+const UNHEARD_WAIT = 5_000;
+const UNHEARD_ATTEMPTS = 3;
+
 type Decision = readonly [RegistrationState, readonly Action[]];
 
 const isWorking = (phase: Phase): boolean =>
@@ -149,8 +153,13 @@ function onLinkBroken(
   event: RegistrationEvent & { kind: "link-broken" },
   settings: RegistrationSettings,
 ): Decision {
-  // A link that could not be made is no news: the wait goes on doubling and the next attempt links again.
   if (!sameUPID(event.master, state.master) || !isWorking(state.phase)) return [state, []];
+  if (event.lived === undefined && state.phase === "registering") {
+    // Nobody listens there. Asking again costs nobody anything, so a restarted master is found within seconds.
+    const attempts = Math.min(state.attempts, UNHEARD_ATTEMPTS);
+    const milliseconds = Math.min(waitAfter(attempts, settings), UNHEARD_WAIT);
+    return [{ ...state, attempts }, [{ do: "wait", milliseconds }]];
+  }
   if (event.lived === undefined && state.phase !== "running") return [state, []];
   const isNew = state.phase === "running" || (event.lived ?? 0) >= REAL_LINK;
   return startOver(state, state.master, "the link to the master broke", settings, isNew ? 0 : state.attempts);
