@@ -129,6 +129,26 @@ describe("http", () => {
     expect(read("stderr")).not.toContain("secret");
   });
 
+  it("goes through the proxy of the environment", async () => {
+    const asked: string[] = [];
+    answer = (request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.end("by proxy");
+    };
+    server.on("connect", (request, socket) => {
+      asked.push(`CONNECT ${request.url}`);
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      socket.once("data", () =>
+        socket.end("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nby proxy"),
+      );
+    });
+    const proxied = openFetcher({ environment: { PATH: process.env["PATH"] ?? "", http_proxy: base } });
+    await fetchInto(sandbox, [{ value: "http://mesos.invalid/x" }], undefined, proxied);
+    expect(read("x")).toBe("by proxy");
+    expect(asked.join()).toContain("mesos.invalid");
+    await proxied.close();
+  });
+
   it("keeps a compressed body as it is", async () => {
     sh("echo hello > plain; gzip plain");
     const body = readFileSync(join(folder, "plain.gz"));

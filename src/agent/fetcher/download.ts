@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { Agent, type Dispatcher, interceptors, request } from "undici";
+import { type Dispatcher, EnvHttpProxyAgent, interceptors, request } from "undici";
 import { messageOf } from "../../base/errors.ts";
 
 export interface DownloadOptions {
@@ -20,9 +20,20 @@ const LONGEST_WORDS = 200;
 /** Space on the disk that a download leaves free. */
 const RESERVE = 16 * 1024 * 1024;
 
-/** Connections of the fetcher: redirects are followed, at most six connections a server. */
-export function fetchDispatcher(): Dispatcher {
-  const agent = new Agent({ connections: 6, connect: { timeout: CONNECT_TIMEOUT } });
+/**
+ * Connections of the fetcher: redirects are followed, at most six connections a server, and `http_proxy`,
+ * `https_proxy` and `no_proxy` of the environment hold, as for curl.
+ */
+export function fetchDispatcher(environment: Readonly<Record<string, string>>): Dispatcher {
+  const proxy = (name: string): string => environment[name] ?? environment[name.toUpperCase()] ?? "";
+  const agent = new EnvHttpProxyAgent({
+    connections: 6,
+    connect: { timeout: CONNECT_TIMEOUT },
+    // HTTP_PROXY in capitals is nobody's setting, but what a web server makes of a header: curl does not read it.
+    httpProxy: environment["http_proxy"] ?? "",
+    httpsProxy: proxy("https_proxy"),
+    noProxy: proxy("no_proxy"),
+  });
   return agent.compose(interceptors.redirect({ maxRedirections: MOST_REDIRECTS }));
 }
 

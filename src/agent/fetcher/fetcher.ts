@@ -63,7 +63,7 @@ export class Fetcher {
   constructor(options: FetcherOptions) {
     this.#options = options;
     this.#cache = new FetchCache(options.cacheFolder, options.cacheBytes);
-    this.#dispatcher = options.dispatcher ?? fetchDispatcher();
+    this.#dispatcher = options.dispatcher ?? fetchDispatcher(options.environment);
   }
 
   get figures(): FetcherFigures {

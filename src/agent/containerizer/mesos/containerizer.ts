@@ -11,7 +11,6 @@ import {
   ContainerStatusSchema,
   type Resource,
   type ResourceStatistics,
-  ResourceStatisticsSchema,
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type {
@@ -33,6 +32,7 @@ import { type Adoption, adoption, foreignAdoption, predecessorDone } from "./rec
 import { commandLine, type ProcessRequest } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
+import { statisticsOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
 import { makeVolumes, planVolumes, unsupported } from "./volumes.ts";
 
@@ -59,12 +59,6 @@ export interface MesosContainerizerOptions {
 
 /** Milliseconds that launches of a killed agent or launcher are waited for. */
 const PREDECESSOR = 10_000;
-/** Resource names whose sums are reported as limits. */
-const scalarOf = (resources: readonly Resource[], name: string): number | undefined => {
-  const found = resources.filter((resource) => resource.name === name);
-  return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
-};
-
 /** What is remembered of a container besides its processes. */
 interface Known {
   readonly sandbox: string;
@@ -285,7 +279,7 @@ export class MesosContainerizer implements Containerizer {
         if (found.kind === "running") this.#supervision.kill(id);
         else this.#supervision.shimLost(id);
         void this.#supervision.get(id)?.termination.then(() => this.remove(id));
-      } else this.#folder.remove(id);
+      } else if (this.#folder.isCertainlyOver(id)) this.#folder.remove(id);
     }
   }
 
@@ -324,19 +318,8 @@ export class MesosContainerizer implements Containerizer {
     const supervised = this.#supervision.get(containerId);
     const known = this.#known.get(containerId);
     if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
-    const own = treeUsage(this.#table, supervised.tree);
-    const [cpus, mem] = [scalarOf(known.resources, "cpus"), scalarOf(known.resources, "mem")];
-    return create(ResourceStatisticsSchema, {
-      timestamp: this.#options.clock.now() / 1000,
-      processes: own.processes,
-      threads: own.threads,
-      cpusUserTimeSecs: own.userSeconds,
-      cpusSystemTimeSecs: own.systemSeconds,
-      memRssBytes: BigInt(own.residentBytes),
-      ...(cpus === undefined ? {} : { cpusLimit: cpus }),
-      ...(mem === undefined ? {} : { memLimitBytes: BigInt(Math.round(mem * 1024 * 1024)) }),
-      ...((await this.#options.isolation.usage(containerId)) as object),
-    });
+    const own = statisticsOf(treeUsage(this.#table, supervised.tree), known.resources, this.#options.clock.now());
+    return Object.assign(own, await this.#options.isolation.usage(containerId));
   }
 
   async status(containerId: string): Promise<ContainerStatus> {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, normalize } from "node:path";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
 
@@ -34,7 +34,11 @@ export interface ProcessesRecord {
 }
 
 /** A short name for whoever may touch a container: sixteen hex digits of the hash of `text` (the work_dir). */
-export const ownerOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+export function ownerOf(text: string): string {
+  // `/work/` and `/work` are one folder.
+  const plain = normalize(text).replace(/(?<=.)\/+$/, "");
+  return createHash("sha256").update(plain).digest("hex").slice(0, 16);
+}
 
 /** This boot and this pid namespace; `unknown` where /proc does not tell. */
 export function currentProcessSpace(proc = "/proc"): ProcessSpace {
@@ -139,6 +143,15 @@ export class RuntimeFolder {
 
   sameSpace(record: ProcessesRecord): boolean {
     return record.space.bootId === this.space.bootId && record.space.pidNamespace === this.space.pidNamespace;
+  }
+
+  /**
+   * Whether nothing of the container can still write here. Records of another pid namespace of this boot may belong to
+   * an agent in a container beside ours that has the same work_dir by name.
+   */
+  isCertainlyOver(id: string): boolean {
+    const record = this.processes(id);
+    return this.status(id) !== undefined || (record !== undefined && record.space.bootId !== this.space.bootId);
   }
 
   remove(id: string): void {

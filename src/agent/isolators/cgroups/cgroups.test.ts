@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -180,6 +181,10 @@ function fakeUnified(): { folder: string; mounts: string } {
 it("sets up a container on v2 and finds its OOM kill", async () => {
   const { folder, mounts } = fakeUnified();
   const clock = new TestClock();
+  for (const name of [createHash("sha256").update("/var/lib/mesos").digest("hex").slice(0, 16)]) {
+    mkdirSync(join(folder, "mesos", name));
+    writeFileSync(join(folder, "mesos", name, "cgroup.subtree_control"), "");
+  }
   const options = {
     clock,
     hierarchy: folder,
@@ -207,6 +212,10 @@ it("sets up a container on v2 and finds its OOM kill", async () => {
   ]);
   expect(control.limitation("c1")).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
   expect(() => control.add("c1", [], {}, () => undefined)).toThrow("exists already");
+  const other = new GroupControl(selectIsolators(["cgroups/mem"]), { ...options, agent: "/var/lib/mesos" });
+  other.add("c2", [], {}, () => undefined);
+  expect(other.members("c2")[0]).toMatch(/\/mesos\/[0-9a-f]{16}\/c2\/cgroup\.procs$/);
+  other.close();
   control.close();
   rmSync(folder, { recursive: true });
 });

@@ -34,7 +34,7 @@ export interface ControlOptions {
   readonly hierarchy: string;
   /** `--cgroups_root` */
   readonly root: string;
-  /** Names this agent below the root, so that agents of one machine never touch each other's groups. */
+  /** Names this agent (its work_dir): agents of one machine never touch each other's groups. A path is hashed. */
   readonly agent: string;
   /** `--cgroups_destroy_timeout`, milliseconds. */
   readonly destroyTimeout: number;

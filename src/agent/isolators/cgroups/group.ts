@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Clock, sleep } from "../../../base/clock.ts";
@@ -25,6 +26,10 @@ function makeGroup(path: string): void {
 const pidsOf = (path: string): number[] =>
   readFileSync(join(path, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
 
+/** One folder whatever the agent is named by: agents whose names lie within each other would remove one another. */
+const groupName = (agent: string): string =>
+  /^[A-Za-z0-9_-]{1,100}$/.test(agent) ? agent : createHash("sha256").update(agent).digest("hex").slice(0, 16);
+
 /** All groups of one agent: `<mount>/<cgroups_root>/<agent>/<container id>` for each mount. */
 export class Groups {
   readonly #mounts: ReadonlyMap<Controller, Mount>;
@@ -32,7 +37,7 @@ export class Groups {
 
   constructor(mounts: ReadonlyMap<Controller, Mount>, cgroupsRoot: string, agent: string) {
     this.#mounts = mounts;
-    this.#name = join(cgroupsRoot.replace(/^\/+/, ""), agent);
+    this.#name = join(cgroupsRoot.replace(/^\/+/, ""), groupName(agent));
   }
 
   version(controller: Controller): 1 | 2 {

@@ -1,0 +1,29 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Resource,
+  type ResourceStatistics,
+  ResourceStatisticsSchema,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { TreeUsage } from "./process-table.ts";
+
+const MEGABYTE = 1024 * 1024;
+
+function scalarOf(resources: readonly Resource[], name: string): number | undefined {
+  const found = resources.filter((resource) => resource.name === name);
+  return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+}
+
+/** What posix/cpu and posix/mem report: the tree's own figures, and what was granted. `now`: epoch milliseconds. */
+export function statisticsOf(usage: TreeUsage, resources: readonly Resource[], now: number): ResourceStatistics {
+  const [cpus, mem] = [scalarOf(resources, "cpus"), scalarOf(resources, "mem")];
+  return create(ResourceStatisticsSchema, {
+    timestamp: now / 1000,
+    processes: usage.processes,
+    threads: usage.threads,
+    cpusUserTimeSecs: usage.userSeconds,
+    cpusSystemTimeSecs: usage.systemSeconds,
+    memRssBytes: BigInt(usage.residentBytes),
+    ...(cpus === undefined ? {} : { cpusLimit: cpus }),
+    ...(mem === undefined ? {} : { memLimitBytes: BigInt(Math.round(mem * MEGABYTE)) }),
+  });
+}
