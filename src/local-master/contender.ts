@@ -1,14 +1,10 @@
-import { createRequire } from "node:module";
-import type { Client } from "node-zookeeper-client";
+import zookeeper, { type Client } from "node-zookeeper-client";
 import type { Clock, Timer } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { encodeJson } from "../mesos/json.ts";
 import { parseZooKeeperUrl, type ZooKeeperUrl } from "../zookeeper/url.ts";
-
-const require = createRequire(import.meta.url);
-const zookeeper = require("node-zookeeper-client") as typeof import("node-zookeeper-client");
 
 const SESSION_TIMEOUT = 10_000;
 const RETRY = 2_000;

@@ -39,9 +39,9 @@ function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
 async function main(words: readonly string[]): Promise<number> {
   const loaded = loadFlags(executeFlags, {
     words,
-    environment: process.env,
+    // Only this one: on a node the other MESOS_ variables are the agent's (MESOS_RESOURCES).
+    environment: { MESOS_MASTER: process.env["MESOS_MASTER"] },
     prefix: "MESOS_",
-    knownVariables: ["*"],
     grammar: { ...mesosGrammar, words: "refuse" },
     readFile: (path) => readFileSync(path, "utf8"),
   });

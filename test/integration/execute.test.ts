@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { AgentProcess } from "../support/agent-process.ts";
+import { freePort } from "../support/free-port.ts";
 import { Program } from "../support/program.ts";
 import { finish, keepRunning, ScriptedAgent, type ScriptedAgentOptions } from "../support/scripted-agent.ts";
 
@@ -94,6 +96,26 @@ it("waits for an offer that fits, until --timeout", async () => {
   expect(await program.ended()).toBe(1);
   expect(program.output).toContain("--timeout");
   expect(agent?.launched).toEqual([]);
+});
+
+it("shows everything that a task on our agent writes", async () => {
+  const node = new AgentProcess({
+    master: master.address,
+    port: await freePort(),
+    flags: ["--resources=cpus:2;mem:1024"],
+  });
+  node.start();
+  try {
+    const program = execute(
+      "--command=echo hello; echo trouble >&2; sleep 1; echo $GREETING; exit 3",
+      '--env={"GREETING":"bye"}',
+    );
+    expect(await program.ended()).toBe(1);
+    for (const text of ["TASK_RUNNING", "hello\n", "trouble\n", "bye\n", "TASK_FAILED"])
+      expect(program.output).toContain(text);
+  } finally {
+    await node.destroy();
+  }
 });
 
 it.each([
