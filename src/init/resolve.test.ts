@@ -1,0 +1,123 @@
+import { describe, expect, test } from "vitest";
+import { hideAll } from "../config/flag.ts";
+import { changesOf, encodeChanges } from "./environment.ts";
+import { type Environment, profileOf, type Resolution, resolve } from "./resolve.ts";
+import { variables } from "./variables.ts";
+
+const run = (environment: Environment, more: Partial<Parameters<typeof resolve>[0]> = {}): Resolution =>
+  resolve({
+    environment,
+    root: "",
+    readFile: () => {
+      throw new Error("ENOENT");
+    },
+    localAddress: () => undefined,
+    ...more,
+  });
+
+const value = (resolution: Resolution, name: string): string | undefined => resolution.settings.get(name)?.value;
+
+test.for([
+  ["local", "local"],
+  ["PROD", "production"],
+  [" Production ", "production"],
+  ["dev", "development"],
+  ["Development", "development"],
+  ["DEBUG", "debug"],
+] as const)("ENVIRONMENT=%s is the profile %s", ([given, profile]) => {
+  expect(profileOf(given)).toEqual({ profile });
+});
+
+test("an unknown environment behaves as local, keeps its name, and says so", () => {
+  const resolution = run({ ENVIRONMENT: "staging" });
+  expect(resolution.profile).toBe("local");
+  expect(value(resolution, "ENVIRONMENT")).toBe("staging");
+  expect(value(resolution, "MESOS_WORK_DIR")).toBe("/var/lib/mesos");
+  expect(resolution.warnings.join()).toContain("ENVIRONMENT=staging");
+});
+
+test("an empty value counts as unset", () => {
+  expect(value(run({ APP_NAME: "", ENVIRONMENT: "" }), "APP_NAME")).toBe("mesos-slave");
+});
+
+test("HOST stands in for PARENT_HOST", () => {
+  expect(value(run({ HOST: "h" }), "PARENT_HOST")).toBe("h");
+  expect(value(run({ HOST: "h", PARENT_HOST: "p" }), "PARENT_HOST")).toBe("p");
+});
+
+const withSlips = variables.flatMap(({ name, slips = [], ignored }) =>
+  ignored === undefined ? slips.map((slip) => [slip, name] as const) : [],
+);
+
+describe.for(withSlips)("%s", ([slip, name]) => {
+  test(`is taken as ${name}, with a warning`, () => {
+    const resolution = run({ [slip]: "value" });
+    expect(value(resolution, name)).toBe("value");
+    expect(resolution.removed).toContain(slip);
+    expect(resolution.warnings).toContain(`${slip} is taken as ${name}: write ${name}`);
+  });
+
+  test("yields to the right name", () => {
+    const resolution = run({ [slip]: "wrong", [name]: "right" });
+    expect(value(resolution, name)).toBe("right");
+    expect(resolution.warnings.join()).toContain(`${slip} is ignored`);
+  });
+});
+
+test("what nothing reads is said, once, with the nearest name", () => {
+  const { warnings } = run(
+    { MESOS_WORK_DRI: "x", SERVICE_REDPIL: "x", OTHER: "x", PATH: "x", MESOS_PORT: "1" },
+    {
+      otherVariables: ["MESOS_PORT"],
+    },
+  );
+  expect(warnings).toEqual([
+    "nothing reads MESOS_WORK_DRI: did you mean MESOS_WORK_DIR?",
+    "nothing reads SERVICE_REDPIL: did you mean SERVICE_REDPILL?",
+  ]);
+});
+
+test("secrets by file, of the table and of the agent's flags", () => {
+  const readFile = (path: string): string => `content of ${path}\n`;
+  const resolution = run(
+    { MESOS_CREDENTIAL_FILE: "/a", MESOS_JWT_FILE: "/b" },
+    {
+      readFile,
+      otherSecrets: new Map([["MESOS_JWT", hideAll]]),
+    },
+  );
+  expect(value(resolution, "MESOS_CREDENTIAL")).toBe("content of /a");
+  expect(resolution.settings.get("MESOS_JWT")).toMatchObject({ value: "content of /b", shown: "********" });
+  expect(resolution.removed).toEqual(expect.arrayContaining(["MESOS_CREDENTIAL_FILE", "MESOS_JWT_FILE"]));
+  expect(run({ MESOS_CREDENTIAL_FILE: "/none" }).errors[0]?.message).toContain("MESOS_CREDENTIAL_FILE");
+});
+
+test("an ignored variable is said to be, and does not reach anybody", () => {
+  const resolution = run({ SERVICE_LOGROTATE_CONFIG: "/x" });
+  expect(resolution.settings.has("SERVICE_LOGROTATE_CONF")).toBe(false);
+  expect(resolution.warnings.join()).toContain("SERVICE_LOGROTATE_CONF is ignored");
+});
+
+test("only what changes is handed on", () => {
+  const settings = new Map<string, string | undefined>([
+    ["A", "same"],
+    ["B", "new"],
+    ["C", undefined],
+    ["D", undefined],
+  ]);
+  const changes = changesOf({ A: "same", B: "old", C: "gone", E: "left" }, new Map(), settings);
+  expect(encodeChanges(changes).toString()).toBe("B=new\0C\0");
+});
+
+test("what ENVIRONMENT_INIT unset, set and left, byte for byte", () => {
+  const sourced = new Map([
+    ["KEPT", Buffer.from("x")],
+    ["RAW", Buffer.from([0xff])],
+    ["bad.name", Buffer.from("y")],
+  ]);
+  const changes = changesOf({ KEPT: "x", LOST: "z", SHLVL: "1" }, sourced, new Map());
+  expect([...changes]).toEqual([
+    ["LOST", undefined],
+    ["RAW", Buffer.from([0xff])],
+  ]);
+});
