@@ -1,5 +1,6 @@
 /**
- * The mesos containerizer alone: how fast `sleep 1000` tasks start, and what each costs beyond its own process.
+ * The mesos containerizer alone: how fast `sleep 1000` tasks start, what each costs beyond its own process, what they
+ * cost while nothing happens, and how long a restarted agent takes to find them.
  *
  *   node bench/shim.ts [tasks, default 1000]
  */
@@ -7,25 +8,14 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MesosContainerizer } from "../src/agent/containerizer/mesos/containerizer.ts";
-import { noIsolation } from "../src/agent/isolators/none.ts";
-import { systemClock } from "../src/base/clock.ts";
-import { silentLogger } from "../src/base/log.ts";
 import { containerSpec } from "../test/support/container-spec.ts";
+import { openContainerizer } from "../test/support/containerizer.ts";
 
+/** Milliseconds over which the idle agent is watched. */
+const IDLE = 11_000;
 const count = Number(process.argv[2] ?? 1000);
 const folder = mkdtempSync(join(tmpdir(), "bench-shim-"));
-const containerizer = new MesosContainerizer({
-  clock: systemClock,
-  log: silentLogger,
-  runtimeDir: join(folder, "runtime"),
-  owner: folder,
-  volumesRoot: join(folder, "volumes"),
-  architecture: process.arch,
-  path: process.env["PATH"],
-  fetch: async () => undefined,
-  isolation: noIsolation,
-});
+let containerizer = openContainerizer(folder);
 const rollup = (pid: number, field: string): number => {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
@@ -49,6 +39,17 @@ const [pss, tables] = [
 console.log(
   `PSS beyond the task's process: ${(pss / count).toFixed(0)} KB a task, page tables ${(tables / count).toFixed(0)} KB`,
 );
+
+const idle = process.cpuUsage();
+await new Promise((resolve) => setTimeout(resolve, IDLE));
+const idled = process.cpuUsage(idle);
+console.log(`idle: ${((idled.user + idled.system) / 10 / IDLE).toFixed(2)} % of a core`);
+
+await containerizer.close();
+const restarted = performance.now();
+containerizer = openContainerizer(folder);
+const found = await containerizer.recover(specs.map((spec, index) => ({ ...spec, pid: started[index]?.pid })));
+console.log(`${found.size} recovered after ${(performance.now() - restarted).toFixed(0)} ms`);
 
 const killed = performance.now();
 for (const { containerId } of specs) await containerizer.stop(containerId, 3000);
