@@ -246,7 +246,9 @@ export class Frameworks implements ExecutorEvents {
       if (executor.state === "REGISTERING") moveExecutor(executor, "RUNNING");
       if (task?.bucket === "queued") moveTask(task, "launched");
     }
-    void intake.fromExecutor(framework, executor, task, status).then(() => {
+    void intake.fromExecutor(framework, executor, task, status).then((refusal) => {
+      // Not on disk: the executor keeps it, and replays it when it comes back.
+      if (refusal === "not-durable") return;
       const update = makeStatusUpdate(framework.frameworkId, status);
       control(executor).acknowledge(executor, update);
     });

@@ -33,14 +33,14 @@ export interface IntakeOptions {
     executor: ExecutorRecord | undefined,
     taskId: string,
   ) => string | undefined;
-  /** Queues for the master; resolves when durable. */
-  readonly enqueue: (update: StatusUpdate, taskId: string, path: string | undefined) => Promise<void>;
+  /** Queues for the master; resolves when durable, to false when it never will be. */
+  readonly enqueue: (update: StatusUpdate, taskId: string, path: string | undefined) => Promise<boolean>;
   /** Counts by state name and source, for the metrics. */
   readonly counted: (status: TaskStatus) => void;
 }
 
 /** Why an update from an executor goes no further. */
-export type Refusal = "invalid" | "after-terminal";
+export type Refusal = "after-terminal" | "not-durable";
 
 /**
  * Takes statuses in, from executors and from the agent itself: completes them, keeps the task's record right, queues
@@ -60,7 +60,7 @@ export class StatusIntake {
     task: TaskRecord | undefined,
     taskId: string,
     init: { state: TaskState; reason?: TaskStatus_Reason; message?: string; limitation?: TaskStatus["limitation"] },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const status = create(TaskStatusSchema, {
       taskId: { value: taskId },
       source: TaskStatus_Source.AGENT,
@@ -98,8 +98,7 @@ export class StatusIntake {
       );
       return "after-terminal";
     }
-    await this.#take(framework, executor, task, status);
-    return undefined;
+    return (await this.#take(framework, executor, task, status)) ? undefined : "not-durable";
   }
 
   #isRepeated(task: TaskRecord, status: TaskStatus): boolean {
@@ -111,7 +110,7 @@ export class StatusIntake {
     executor: ExecutorRecord | undefined,
     task: TaskRecord | undefined,
     status: TaskStatus,
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.#complete(framework, executor, status);
     const taskId = status.taskId?.value ?? "";
     if (task !== undefined && !isTerminal(task.task.state)) this.#record(task, status);
@@ -123,9 +122,10 @@ export class StatusIntake {
     );
     try {
       const path = this.#options.updatesPath(framework, executor, taskId);
-      await this.#options.enqueue(update, taskId, path);
+      return await this.#options.enqueue(update, taskId, path);
     } catch (error) {
       this.#options.log.error(`Cannot queue ${stateName(status.state)} of task ${taskId}: ${messageOf(error)}`);
+      return false;
     }
   }
 

@@ -28,13 +28,21 @@ interface Entry {
   readonly frameworkId: string;
   readonly taskId: string;
   readonly stream: UpdateStream;
+  /** Updates whose first attempt to write them down is not over: they may not be forwarded yet. */
+  readonly unwritten: Set<StatusUpdate>;
   /** Where its records go; undefined for frameworks that do not checkpoint. */
   readonly path: string | undefined;
   readonly writes: SerialQueue;
+  /** Called when the write in progress fails: those behind it count as attempted too. */
+  readonly behind: Set<() => void>;
+  /** The write in progress has failed and is tried again. */
+  failing: boolean;
   readonly backoff: Backoff;
   retry: Timer | undefined;
   /** Monotonic milliseconds of the last transmission of the head. */
   sentAt: number;
+  /** Its framework is gone: nothing is sent or written any more. */
+  dropped: boolean;
 }
 
 export interface StatusUpdatesOptions {
@@ -66,6 +74,10 @@ const describe = (update: StatusUpdate): string => (update.status === undefined 
 export class StatusUpdates {
   readonly #options: StatusUpdatesOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Ends the wait of a write that is to be tried again. */
+  readonly #waits = new Set<() => void>();
+  /** Writes that are not over. */
+  readonly #writing = new Set<Promise<boolean>>();
   #paused = true;
   #stopped = false;
 
@@ -89,10 +101,14 @@ export class StatusUpdates {
         taskId,
         path,
         stream: new UpdateStream(),
+        unwritten: new Set(),
         writes: new SerialQueue(),
+        behind: new Set(),
+        failing: false,
         backoff: new Backoff(RETRY),
         retry: undefined,
         sentAt: Number.NEGATIVE_INFINITY,
+        dropped: false,
       };
       this.#entries.set(key, entry);
     }
@@ -101,66 +117,96 @@ export class StatusUpdates {
 
   /**
    * Queues an update and writes it down; `path` is the task's update file, undefined when its framework does not
-   * checkpoint. Resolves once it is durable: acknowledge the executor then. A write that fails is tried again for ever,
-   * but does not hold back the master: a full disk must not hide that a task ended.
+   * checkpoint. Resolves to true once it is durable: acknowledge the executor then; to false when that will never be
+   * (agent closed, framework gone). A write that fails is tried again for ever, but does not hold back the master: a full
+   * disk must not hide that a task ended.
    */
-  async add(update: StatusUpdate, taskId: string, path: string | undefined): Promise<void> {
+  async add(update: StatusUpdate, taskId: string, path: string | undefined): Promise<boolean> {
     const frameworkId = update.frameworkId?.value ?? "";
     const entry = this.#entry(frameworkId, taskId, path);
-    if (!entry.stream.receive(update)) {
-      await entry.writes.drained();
-      return;
-    }
+    if (!entry.stream.receive(update)) return await entry.writes.add(() => !this.#isOver(entry));
+    entry.unwritten.add(update);
     const record = create(StatusUpdateRecordSchema, { type: StatusUpdateRecord_Type.UPDATE, update });
-    const first = entry.stream.pending.length === 1;
     const written = this.#write(entry, record);
-    if (first) {
-      await written.attempted;
-      if (entry.stream.head === update) this.#send(entry);
-    }
-    await written.durable;
+    await written.attempted;
+    entry.unwritten.delete(update);
+    if (entry.stream.head === update) this.#send(entry);
+    return await written.durable;
   }
 
-  /** Appends a record. `attempted`: it was written or failed once. `durable`: it is on disk. */
+  #isOver(entry: Entry): boolean {
+    return this.#stopped || entry.dropped;
+  }
+
+  /** Appends a record. `attempted`: it was written or failed once. `durable`: whether it got onto the disk in the end. */
   #write(
     entry: Entry,
     record: Parameters<typeof encode<typeof StatusUpdateRecordSchema>>[1],
-  ): { attempted: Promise<void>; durable: Promise<void> } {
+  ): { attempted: Promise<void>; durable: Promise<boolean> } {
     const { path } = entry;
-    if (path === undefined) return { attempted: Promise.resolve(), durable: Promise.resolve() };
+    if (path === undefined) return { attempted: Promise.resolve(), durable: Promise.resolve(true) };
     const bytes = encodeRecord(encode(StatusUpdateRecordSchema, record));
-    const { files, log, clock, writeTrouble } = this.#options;
-    const backoff = new Backoff(WRITE_RETRY);
-    let attempt: () => void = () => undefined;
-    const attempted = new Promise<void>((resolve) => {
-      attempt = resolve;
-    });
+    const { promise: attempted, resolve: attempt } = Promise.withResolvers<void>();
+    if (entry.failing) attempt();
+    else entry.behind.add(attempt);
     const durable = entry.writes.add(async () => {
-      for (let failures = 0; !this.#stopped; failures++) {
-        try {
-          await files.append(path, bytes);
-          if (failures > 0) writeTrouble?.(undefined);
-          break;
-        } catch (error) {
-          const problem = `cannot checkpoint a status update of task ${entry.taskId} in ${path}: ${messageOf(error)}`;
-          if (failures === 0) log.error(`${problem}; it is forwarded all the same and written as soon as possible`);
-          writeTrouble?.(problem);
-          attempt();
-          await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
-          // The task may be over and its directory collected meanwhile: do not write into it again.
-          if (entry.stream.closed) break;
+      const done = await this.#append(entry, path, bytes);
+      entry.behind.delete(attempt);
+      attempt();
+      return done;
+    });
+    this.#writing.add(durable);
+    void durable.finally(() => this.#writing.delete(durable));
+    return { attempted, durable };
+  }
+
+  /** Appends, again and again until it works or is of no use any more. */
+  async #append(entry: Entry, path: string, bytes: Uint8Array): Promise<boolean> {
+    const { files, log, writeTrouble } = this.#options;
+    const backoff = new Backoff(WRITE_RETRY);
+    for (let failures = 0; !entry.dropped && !(failures > 0 && this.#stopped); failures++) {
+      try {
+        await files.append(path, bytes);
+        if (failures > 0) this.#recovered(entry);
+        return true;
+      } catch (error) {
+        const problem = `cannot checkpoint a status update of task ${entry.taskId} in ${path}: ${messageOf(error)}`;
+        if (failures === 0) log.error(`${problem}; it is forwarded all the same and written as soon as possible`);
+        writeTrouble?.(problem);
+        entry.failing = true;
+        for (const attempt of entry.behind) attempt();
+        entry.behind.clear();
+        await this.#wait(backoff.next());
+        // The task may be over and its directory collected meanwhile: do not write into it again.
+        if (entry.stream.closed) {
+          this.#recovered(entry);
+          return true;
         }
       }
-      attempt();
-    });
-    return { attempted, durable };
+    }
+    return false;
+  }
+
+  #recovered(entry: Entry): void {
+    entry.failing = false;
+    this.#options.writeTrouble?.(undefined);
+  }
+
+  /** Waits, but not beyond close(). */
+  async #wait(milliseconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(milliseconds, resolve);
+    this.#waits.add(resolve);
+    await promise;
+    this.#waits.delete(resolve);
+    timer.cancel();
   }
 
   #send(entry: Entry): void {
     entry.retry?.cancel();
     entry.retry = undefined;
     const update = entry.stream.head;
-    if (update === undefined || this.#paused || this.#stopped) return;
+    if (update === undefined || this.#paused || this.#isOver(entry) || entry.unwritten.has(update)) return;
     entry.sentAt = this.#options.clock.monotonic();
     this.#options.forward(update);
     this.#arm(entry, entry.backoff.next());
@@ -236,6 +282,7 @@ export class StatusUpdates {
   drop(frameworkId: string): void {
     for (const [key, entry] of this.#entries) {
       if (entry.frameworkId !== frameworkId) continue;
+      entry.dropped = true;
       entry.retry?.cancel();
       this.#entries.delete(key);
     }
@@ -257,11 +304,11 @@ export class StatusUpdates {
     return { closed: entry.stream.closed };
   }
 
-  /** Stops retrying and resolves when everything queued for the disk is there. */
+  /** Stops retrying and resolves when everything queued was written, or has failed to be. */
   async close(): Promise<void> {
     this.pause();
-    const writes = [...this.#entries.values()].map(({ writes: queue }) => queue.drained());
     this.#stopped = true;
-    await Promise.all(writes);
+    for (const wake of this.#waits) wake();
+    await Promise.all(this.#writing);
   }
 }

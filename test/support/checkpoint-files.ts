@@ -1,0 +1,46 @@
+import type { CheckpointFiles } from "../../src/agent/model/files.ts";
+
+const notHere = (what: string) => (): never => {
+  throw new Error(`${what} is not expected here`);
+};
+
+/** The error that a file operation fails with, as the system would throw it. */
+export function systemError(code: "ENOSPC" | "EIO" | "EROFS"): NodeJS.ErrnoException {
+  const texts = { ENOSPC: "no space left on device", EIO: "i/o error", EROFS: "read-only file system" };
+  return Object.assign(new Error(`${code}: ${texts[code]}, write`), { code });
+}
+
+/** Appended records in memory; appends wait while `held`, and fail while `failing`. */
+export class MemoryAppends implements CheckpointFiles {
+  readonly contents = new Map<string, Buffer>();
+  failing: NodeJS.ErrnoException | undefined;
+  attempts = 0;
+  #held: (() => void)[] | undefined;
+
+  /** Lets appends wait until release(). */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const go of held) go();
+  }
+
+  async append(path: string, data: Uint8Array): Promise<void> {
+    this.attempts++;
+    const held = this.#held;
+    if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
+    if (this.failing !== undefined) throw this.failing;
+    this.contents.set(path, Buffer.concat([this.contents.get(path) ?? Buffer.alloc(0), data]));
+  }
+
+  replace = notHere("replace");
+  replaceDurably = notHere("replaceDurably");
+  linkDurably = notHere("linkDurably");
+  link = notHere("link");
+  remove = notHere("remove");
+  touch = notHere("touch");
+  read = notHere("read");
+}
