@@ -106,7 +106,7 @@ export class Agents {
     }
     const state = unreachable ? TaskState.TASK_UNREACHABLE : TaskState.TASK_GONE;
     const taskId = entry.task.taskId?.value ?? "";
-    entry.released = true;
+    this.#cluster.release(undefined, entry);
     entry.task.state = stateForFramework(state, framework.info);
     if (unreachable) {
       framework.tasks.delete(taskId);

@@ -136,7 +136,9 @@ export class Cluster {
     agent.tasks.set(taskKey(entry.frameworkId, id), entry);
     framework?.tasks.set(id, entry);
     framework?.unreachable.delete(id);
-    if (!entry.released) agent.used = agent.used.add(entry.resources);
+    if (entry.released) return;
+    agent.used = agent.used.add(entry.resources);
+    if (framework !== undefined) framework.used = framework.used.add(entry.resources);
   }
 
   /** The task has ended on its agent: what it used is free. */
@@ -144,6 +146,8 @@ export class Cluster {
     if (entry.released) return;
     entry.released = true;
     if (agent !== undefined) agent.used = agent.used.subtract(entry.resources);
+    const framework = this.frameworks.get(entry.frameworkId);
+    if (framework !== undefined) framework.used = framework.used.subtract(entry.resources);
     this.offerSoon();
   }
 

@@ -16,6 +16,7 @@ import {
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idProblem } from "../mesos/ids.ts";
 import { roleProblem } from "../mesos/reservations.ts";
+import { Resources } from "../mesos/resources.ts";
 import { frameworkCan, isTerminal } from "../mesos/states.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Cluster } from "./cluster.ts";
@@ -84,6 +85,7 @@ export class Frameworks {
       reregistered: undefined,
       unregistered: undefined,
       tasks: new Map(),
+      used: Resources.empty,
       unreachable: new Map(),
       completed: [],
       offers: new Set(),
@@ -95,7 +97,10 @@ export class Frameworks {
     // Agents before 1.0 report tasks without their frameworks: they were waiting for this one.
     for (const agent of this.#cluster.agents.values())
       for (const entry of agent.tasks.values())
-        if (entry.frameworkId === id) framework.tasks.set(entry.task.taskId?.value ?? "", entry);
+        if (entry.frameworkId === id) {
+          framework.tasks.set(entry.task.taskId?.value ?? "", entry);
+          if (!entry.released) framework.used = framework.used.add(entry.resources);
+        }
     return framework;
   }
 

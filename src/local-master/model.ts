@@ -96,6 +96,8 @@ export interface Framework {
   reregistered: number | undefined;
   unregistered: number | undefined;
   readonly tasks: Map<string, TaskEntry>;
+  /** What its tasks use that have not ended. */
+  used: Resources;
   /** Tasks on agents that do not answer, by task id. */
   readonly unreachable: Map<string, TaskEntry>;
   /** The last ones that ended, oldest first. */

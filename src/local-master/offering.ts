@@ -36,8 +36,7 @@ function usable(framework: Framework, resources: Resources): Resources {
 }
 
 function bidderOf(framework: Framework, role: string, now: number): Bidder {
-  let allocated = Resources.empty;
-  for (const { resources, released } of framework.tasks.values()) if (!released) allocated = allocated.add(resources);
+  let allocated = framework.used;
   for (const offer of framework.offers) allocated = allocated.add(offer.resources);
   return {
     frameworkId: framework.id,

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { decode, encode, enumName, has, MessageError } from "./codec.ts";
+import { decode, encode, enumName, has, MessageError, shallowCopy } from "./codec.ts";
 import { ReregisterSlaveMessageSchema, RunTaskMessageSchema } from "./gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfoSchema,
@@ -90,6 +90,15 @@ describe("has", () => {
     expect([info.port, has(info, "port")]).toEqual([5051, false]);
     info.port = 5051;
     expect(has(info, "port")).toBe(true);
+  });
+});
+
+describe("shallowCopy", () => {
+  it("keeps defaults, and leaves the original alone", () => {
+    const info = create(AgentInfoSchema, { hostname: "h" });
+    const copy = shallowCopy(info);
+    copy.port = 1;
+    expect([info.port, copy.port, copy.checkpoint, has(copy, "checkpoint")]).toEqual([5051, 1, false, false]);
   });
 });
 

@@ -1,7 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { ExecutorToFrameworkMessageSchema } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import {
+  FrameworkInfo_Capability_Type,
   type Offer,
   Offer_Operation_Type,
   TaskSchema,
@@ -230,6 +232,56 @@ it.each(["0.24", "1.x"] as const)("takes agents and frameworks of %s over from a
   expect(scheduler.frameworkId).toBe("former-0000");
   await scheduler.call({ type: Call_Type.RECONCILE, reconcile: { tasks: [{ taskId: { value: "t" } }] } });
   expect((await nextStatus(scheduler)).state).toBe(TaskState.TASK_RUNNING);
+});
+
+it.each([
+  [[], TaskState.TASK_LOST],
+  [["PARTITION_AWARE"], TaskState.TASK_UNREACHABLE],
+] as const)("gives up an agent that answers no pings, and takes it back (%j)", async (names, lost) => {
+  const hasty = new LocalMaster({ port: 0, pingInterval: 20, maximumMissedPings: 3 });
+  await hasty.start();
+  const agent = await startAgent({ master: hasty.address, run: keepRunning });
+  await agent.register();
+  const scheduler = new V1Scheduler(hasty.url);
+  schedulers.push(scheduler);
+  const capabilities = names.map((name) => ({ type: FrameworkInfo_Capability_Type[name] }));
+  const frameworkInfo = { user: "u", name: "n", capabilities };
+  await scheduler.subscribe({ type: Call_Type.SUBSCRIBE, subscribe: { frameworkInfo } });
+  await scheduler.call(launch(await nextOffer(scheduler), "t"));
+  await nextStatus(scheduler);
+  agent.mute = true;
+  expect(await nextStatus(scheduler)).toMatchObject({ state: lost, reason: TaskStatus_Reason.AGENT_REMOVED });
+  expect((await scheduler.next(Event_Type.FAILURE)).failure?.agentId?.value).toBe(agent.id);
+  agent.mute = false;
+  const task = create(TaskSchema, {
+    name: "t",
+    taskId: { value: "t" },
+    frameworkId: { value: scheduler.frameworkId },
+    agentId: { value: agent.id ?? "" },
+    state: TaskState.TASK_RUNNING,
+    resources: parseResources("cpus:1;mem:32").toMessages(),
+  });
+  await agent.reregister(agent.id ?? "", [task]);
+  await scheduler.call({ type: Call_Type.RECONCILE, reconcile: { tasks: [{ taskId: { value: "t" } }] } });
+  expect((await nextStatus(scheduler)).state).toBe(TaskState.TASK_RUNNING);
+  await hasty.stop();
+});
+
+it("carries messages between scheduler and executor", async () => {
+  const agent = await startAgent();
+  await agent.register();
+  const scheduler = await subscribe();
+  const ids = { agentId: { value: agent.id ?? "" }, executorId: { value: "e" } };
+  const data = new Uint8Array([1, 0, 255]);
+  await scheduler.call({ type: Call_Type.MESSAGE, message: { ...ids, data } });
+  await agent.until(() => agent.received.includes("message 0100ff"));
+  const reply = create(ExecutorToFrameworkMessageSchema, {
+    ...ids,
+    frameworkId: { value: scheduler.frameworkId },
+    data,
+  });
+  agent.send(ExecutorToFrameworkMessageSchema, reply);
+  expect((await scheduler.next(Event_Type.MESSAGE)).message).toMatchObject({ data, executorId: { value: "e" } });
 });
 
 it("reserves and creates volumes, telling agents that do not apply operations the whole list", async () => {

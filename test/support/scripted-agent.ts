@@ -1,10 +1,11 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
 import { formatUPID, parseUPID, type UPID } from "../../src/libprocess/upid.ts";
 import {
   CheckpointResourcesMessageSchema,
+  FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
   PingSlaveMessageSchema,
   PongSlaveMessageSchema,
@@ -39,6 +40,8 @@ export class ScriptedAgent {
   readonly launched: RunTaskMessage[] = [];
   readonly acknowledged: Uint8Array[] = [];
   id: string | undefined;
+  /** Answers no pings. */
+  mute = false;
   readonly #master: UPID;
   readonly #options: ScriptedAgentOptions;
   #waiting: { done: () => boolean; resolve: () => void }[] = [];
@@ -61,6 +64,7 @@ export class ScriptedAgent {
       this.#progress();
     });
     process.install(PingSlaveMessageSchema, (from) => {
+      if (this.mute) return;
       process.send(from, PongSlaveMessageSchema, create(PongSlaveMessageSchema));
     });
     process.install(RunTaskMessageSchema, (_from, message) => {
@@ -71,6 +75,10 @@ export class ScriptedAgent {
     process.install(KillTaskMessageSchema, (_from, { frameworkId, taskId }) => {
       note(`kill ${taskId?.value}`);
       this.update(frameworkId?.value ?? "", taskId?.value ?? "", TaskState.TASK_KILLED);
+    });
+    process.install(FrameworkToExecutorMessageSchema, (_from, { data }) => {
+      note(`message ${Buffer.from(data).toString("hex")}`);
+      this.#progress();
     });
     process.install(StatusUpdateAcknowledgementMessageSchema, (_from, { uuid }) => {
       this.acknowledged.push(uuid);
@@ -139,6 +147,11 @@ export class ScriptedAgent {
     const update = makeStatusUpdate(frameworkId, status, state);
     const message = create(StatusUpdateMessageSchema, { update, pid: formatUPID(this.process.self) });
     this.process.send(this.#master, StatusUpdateMessageSchema, message);
+  }
+
+  /** Any message to the master. */
+  send<D extends DescMessage>(schema: D, message: MessageShape<D>): void {
+    this.process.send(this.#master, schema, message);
   }
 
   /** Resolves when `done` holds, looked at after every message. */
