@@ -19,7 +19,7 @@ export interface EngineTls {
 export interface EndpointSettings {
   /** `--docker_socket`: a path, or a `unix://` or `tcp://` address. */
   readonly socket: string | undefined;
-  /** `DOCKER_HOST`; used when no socket was asked for. */
+  /** `DOCKER_HOST`; used when no socket but the default one was asked for. */
   readonly dockerHost?: string | undefined;
   /** `DOCKER_CERT_PATH`: a folder with ca.pem, cert.pem and key.pem. */
   readonly certPath?: string | undefined;
@@ -36,7 +36,8 @@ export function engineEndpoint(
   settings: EndpointSettings,
   readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
 ): EngineEndpoint {
-  const address = settings.socket || settings.dockerHost || DEFAULT_SOCKET;
+  const isAsked = settings.socket !== undefined && settings.socket !== "" && settings.socket !== DEFAULT_SOCKET;
+  const address = (isAsked ? settings.socket : settings.dockerHost) || DEFAULT_SOCKET;
   if (address.startsWith("/")) return { kind: "unix", path: address };
   const match = /^(unix|tcp|http|https):\/\/(.*)$/.exec(address);
   if (match?.[1] === "unix" && match[2]?.startsWith("/")) return { kind: "unix", path: match[2] };

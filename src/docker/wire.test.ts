@@ -32,6 +32,7 @@ describe("the daemon's address", () => {
   };
   it.each([
     [undefined, undefined, "unix:///var/run/docker.sock"],
+    ["/var/run/docker.sock", "tcp://x:1", "tcp://x:1"],
     ["/run/d.sock", "tcp://x:1", "unix:///run/d.sock"],
     ["unix:///run/d.sock", undefined, "unix:///run/d.sock"],
     [undefined, "tcp://dock:2375", "tcp://dock:2375"],

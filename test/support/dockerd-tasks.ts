@@ -16,10 +16,12 @@ import {
 
 type DockerInit = NonNullable<MessageInitShape<typeof ContainerInfoSchema>["docker"]>;
 
+type CommandInit = Extract<MessageInitShape<typeof CommandInfoSchema>, { $typeName?: never }>;
+
 export interface TaskWishes {
   readonly docker?: Omit<DockerInit, "$typeName">;
   readonly container?: Omit<MessageInitShape<typeof ContainerInfoSchema>, "$typeName" | "docker">;
-  readonly command?: MessageInitShape<typeof CommandInfoSchema>;
+  readonly command?: CommandInit;
   readonly environment?: Record<string, string>;
   readonly cpus?: number;
   readonly mem?: number;
@@ -33,7 +35,9 @@ export async function dockerSpec(workDir: string, script: string, wishes: TaskWi
   const containerId = randomUUID();
   const sandbox = join(workDir, "slaves/S1/frameworks/F1/executors/t1/runs", containerId);
   await mkdir(sandbox, { recursive: true });
-  const command = create(CommandInfoSchema, { shell: true, value: script, ...wishes.command });
+  const variables = Object.entries(wishes.environment ?? {}).map(([name, value]) => ({ name, value }));
+  const own = { shell: true, value: script, environment: { variables } };
+  const command = create(CommandInfoSchema, { ...own, ...wishes.command });
   const container = create(ContainerInfoSchema, {
     type: ContainerInfo_Type.DOCKER,
     ...wishes.container,

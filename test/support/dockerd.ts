@@ -13,11 +13,11 @@ const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => 
 /** Why a real dockerd cannot be started here; undefined when it can. */
 export function dockerdMissing(): string | undefined {
   if (process.getuid?.() !== 0) return "dockerd needs root";
-  for (const program of ["dockerd", "containerd", "busybox"]) {
+  for (const program of ["dockerd", "containerd", "busybox", "ip"]) {
     try {
       execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
     } catch {
-      return `${program} is not installed (apt-get install docker.io busybox-static)`;
+      return `${program} is not installed (apt-get install docker.io busybox-static iproute2)`;
     }
   }
   return undefined;
@@ -29,6 +29,8 @@ export class TestDockerd {
   readonly socket: string;
   readonly #options: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
+  /** A bridge of its own: docker0 belongs to whatever other daemon runs here. */
+  readonly #bridge = `md${process.pid}`.slice(0, 15);
   #pid: number | undefined;
   #containerd: number | undefined;
 
@@ -46,6 +48,7 @@ export class TestDockerd {
   ): Promise<TestDockerd> {
     const dockerd = new TestDockerd(await mkdtemp(join(tmpdir(), "dockerd-")), options, environment);
     try {
+      await dockerd.#addBridge();
       await dockerd.#startContainerd();
       await dockerd.launch();
       await dockerd.#importBusybox();
@@ -60,6 +63,13 @@ export class TestDockerd {
   get pid(): number {
     if (this.#pid === undefined) throw new Error("dockerd does not run");
     return this.#pid;
+  }
+
+  async #addBridge(): Promise<void> {
+    await run("ip", ["link", "del", this.#bridge]).catch(() => undefined);
+    await run("ip", ["link", "add", this.#bridge, "type", "bridge"]);
+    await run("ip", ["addr", "add", "10.231.7.1/24", "dev", this.#bridge]);
+    await run("ip", ["link", "set", this.#bridge, "up"]);
   }
 
   /** A containerd beside the daemon, as distributions have it: it outlives a killed dockerd. */
@@ -80,7 +90,7 @@ export class TestDockerd {
     const log = file("dockerd.log");
     const words = [
       ...["-H", `unix://${this.socket}`, "--data-root", file("data"), "--exec-root", file("exec")],
-      ...["--containerd", file("containerd.sock")],
+      ...["--containerd", file("containerd.sock"), "--bridge", this.#bridge],
       ...["--pidfile", file("docker.pid"), ...this.#options],
     ];
     this.#pid = background("dockerd", words, log, this.#environment);
@@ -136,6 +146,7 @@ export class TestDockerd {
       "sh",
       this.folder,
     ]).catch(() => undefined);
+    await run("ip", ["link", "del", this.#bridge]).catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 

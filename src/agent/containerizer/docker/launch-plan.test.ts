@@ -37,6 +37,7 @@ interface Wishes {
   readonly resources?: readonly Resource[];
   readonly limits?: ContainerSpec["limits"];
   readonly environment?: Record<string, string>;
+  readonly executor?: boolean;
   readonly context?: Partial<PlanContext>;
 }
 
@@ -50,7 +51,7 @@ function plan(wishes: Wishes = {}) {
     containerId: "cid",
     framework: create(FrameworkInfoSchema, { id: { value: "F" } }),
     executor: create(ExecutorInfoSchema, { executorId: { value: "E" } }),
-    task: create(TaskInfoSchema, { taskId: { value: "T" } }),
+    task: wishes.executor ? undefined : create(TaskInfoSchema, { taskId: { value: "T" } }),
     command: create(CommandInfoSchema, { shell: true, value: "run it", ...wishes.command }),
     container,
     sandbox: "/work/runs/cid",
@@ -76,7 +77,9 @@ function plan(wishes: Wishes = {}) {
 
 describe("the plan of a docker task", () => {
   it("is what Mesos gave to docker run", () => {
-    expect(plan({ environment: { B: "2", A: "1" } })).toEqual({
+    const variables = [{ name: "B" }, { name: "A" }];
+    const environment = { B: "2", A: "1", PATH: "/agent/bin", MESOS_DIRECTORY: "/work/runs/cid" };
+    expect(plan({ environment, command: { environment: { variables } } })).toEqual({
       name: "mesos-cid",
       image: "app:latest",
       pull: "missing",
@@ -123,7 +126,7 @@ describe("the plan of a docker task", () => {
     ],
   ])("command %j", (command, expected) => {
     const { Cmd, Entrypoint } = plan({ command }).request;
-    expect({ Cmd, Entrypoint }).toEqual({ Cmd: undefined, Entrypoint: undefined, ...expected });
+    expect({ Cmd, Entrypoint }).toEqual({ Entrypoint: undefined, ...expected });
   });
 
   it("keeps our labels whatever a task asks for", () => {
@@ -133,6 +136,15 @@ describe("the plan of a docker task", () => {
     ];
     const { Labels } = plan({ docker: { parameters } }).request;
     expect(Labels).toMatchObject({ "org.apache.mesos.agent-key": "K", own: "1" });
+  });
+
+  it("gives an executor its whole environment, with the image's own PATH", () => {
+    const environment = { PATH: "/agent/bin", MESOS_DIRECTORY: "/work/runs/cid" };
+    const names = (wishes: Wishes) => plan(wishes).request.Env?.map((one) => one.split("=")[0]);
+    expect(names({ executor: true, environment })).toContain("MESOS_DIRECTORY");
+    expect(names({ executor: true, environment })).not.toContain("PATH");
+    const command = { environment: { variables: [{ name: "PATH" }] } };
+    expect(names({ executor: true, environment, command })).toContain("PATH");
   });
 
   it("pulls when forced", () => expect(plan({ docker: { forcePullImage: true } }).pull).toBe("always"));

@@ -89,11 +89,17 @@ function labelsOf(spec: ContainerSpec, context: PlanContext): Record<string, str
   };
 }
 
-/** Sorted, as 1.11 has it; MESOS_SANDBOX is the path inside the container. */
+/**
+ * A task's container gets what its command says and no more, as in Mesos: the variables of the agent and of executors
+ * stay outside (§14.27). An executor's container gets all of it, but for a PATH that is not its own: the image has one.
+ * Sorted, as 1.11 has it; MESOS_SANDBOX is the path inside the container.
+ */
 function environmentOf(spec: ContainerSpec, context: PlanContext): string[] {
+  const own = new Set((spec.command.environment?.variables ?? []).map(({ name }) => name));
+  const isGiven = (name: string): boolean => own.has(name) || (spec.task === undefined && name !== "PATH");
   const role = spec.resources[0]?.allocationInfo?.role;
   const environment: Record<string, string> = {
-    ...spec.environment,
+    ...Object.fromEntries(Object.entries(spec.environment).filter(([name]) => isGiven(name))),
     MESOS_SANDBOX: context.sandboxDirectory,
     MESOS_CONTAINER_NAME: context.name,
     ...(role === undefined || role === "" ? {} : { MESOS_ALLOCATION_ROLE: role }),

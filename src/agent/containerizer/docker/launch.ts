@@ -73,6 +73,7 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
 
 function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailure {
   if (signal.aborted) {
+    if (signal.reason instanceof TaskFailure) return signal.reason;
     const reason = TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH;
     return new TaskFailure(TaskState.TASK_KILLED, reason, KILLED_WHILE[phase], { cause: error });
   }
