@@ -5,6 +5,8 @@ import { Contender } from "../../src/local-master/contender.ts";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import type { MasterInfo } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { createDetector } from "../../src/zookeeper/detector.ts";
+import { Program } from "../support/program.ts";
+import { ScriptedAgent } from "../support/scripted-agent.ts";
 import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
 
 const missing = missingZooKeeper();
@@ -57,4 +59,22 @@ it.for([
   await detector.close();
   contenders[1]?.stop();
   for (const master of masters) await master.stop();
+});
+
+it("mesos-execute finds its master there", async (ctx) => {
+  if (missing !== undefined && process.env["CI"] !== undefined) expect.fail(missing);
+  if (missing !== undefined || ensemble === undefined) return ctx.skip(missing);
+  const url = `zk://${ensemble.servers}/execute`;
+  const master = new LocalMaster({ port: 0 });
+  await master.start();
+  const contender = new Contender(url, master.masterInfo, context);
+  contender.start();
+  await contender.joined;
+  const agent = await ScriptedAgent.start({ master: master.address });
+  await agent.register();
+  const program = new Program("mesos-execute", [`--master=${url}`, "--command=true"]);
+  expect(await program.ended()).toBe(0);
+  await agent.close();
+  contender.stop();
+  await master.stop();
 });
