@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rm, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
@@ -194,9 +195,6 @@ async function patiently<T>({ options }: LaunchTools, signal: AbortSignal, call:
   }
 }
 
-/** The name of the file that shows whether the daemon sees the same work_dir. */
-const PROBE = ".docker-sees-this";
-
 /**
  * Whether the daemon sees what we write into the sandbox. Sandbox paths are resolved on the daemon's host: with an agent
  * in a container they are another folder there unless work_dir is mounted at the same path.
@@ -207,10 +205,11 @@ export async function daemonSeesSandbox(
   sandbox: string,
   sandboxDirectory: string,
 ): Promise<boolean> {
-  const path = join(sandbox, PROBE);
+  const name = `.docker-sees-this-${randomUUID()}`;
+  const path = join(sandbox, name);
   await writeFile(path, "", { flag: "wx" });
   try {
-    return await engine.pathExists(engineId, `${sandboxDirectory}/${PROBE}`);
+    return await engine.pathExists(engineId, `${sandboxDirectory}/${name}`);
   } catch (error) {
     // Some daemons (Podman) cannot look into a container that was never started: then nothing is known.
     if (error instanceof EngineError && error.kind === "refused") return true;
