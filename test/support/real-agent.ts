@@ -80,7 +80,7 @@ export class AgentProcess {
   async destroy(): Promise<void> {
     const child = this.#child;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGUSR1");
+      child.kill(process.env["AGENT_NODE_FLAGS"] === undefined ? "SIGUSR1" : "SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
       await this.exited();
       clearTimeout(timer);

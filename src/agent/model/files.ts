@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
+  fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -27,8 +28,11 @@ export interface CheckpointFiles {
   replace(path: string, data: Uint8Array | string): void;
   /** The same, synced with its folder. */
   replaceDurably(path: string, data: Uint8Array | string): Promise<void>;
-  /** Appends and syncs. On failure the file is cut back to what it was, so that a later append stays readable. */
-  append(path: string, data: Uint8Array): Promise<void>;
+  /**
+   * Appends; `durable`: synced, so that it survives the machine. On failure the file is cut back to what it was, so that
+   * a later append stays readable.
+   */
+  append(path: string, data: Uint8Array, durable: boolean): Promise<void>;
   /** Points the symbolic link `path` at `target`, synced. */
   linkDurably(path: string, target: string): Promise<void>;
   /** Points the symbolic link at `target`, not synced. */
@@ -60,7 +64,7 @@ function replace(path: string, data: Uint8Array | string): void {
     inFolder(path, () => {
       const file = openSync(temporary, "wx", 0o644);
       try {
-        for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+        writeAll(file, bytes);
       } finally {
         closeSync(file);
       }
@@ -72,18 +76,38 @@ function replace(path: string, data: Uint8Array | string): void {
   }
 }
 
-async function append(path: string, data: Uint8Array): Promise<void> {
-  inFolder(path, () => closeSync(openSync(path, "a", 0o644)));
+function appendNow(path: string, data: Uint8Array): void {
+  inFolder(path, () => {
+    const file = openSync(path, "a", 0o644);
+    try {
+      writeAll(file, data);
+    } finally {
+      closeSync(file);
+    }
+  });
+}
+
+/** Writes all of it at the end of the file, or leaves the file as it was. */
+function writeAll(file: number, data: Uint8Array): void {
+  let written = 0;
+  try {
+    while (written < data.length) written += writeSync(file, data, written);
+  } catch (error) {
+    if (written > 0) ftruncateSync(file, fstatSync(file).size - written);
+    throw error;
+  }
+}
+
+async function append(path: string, data: Uint8Array, durable: boolean): Promise<void> {
+  appendNow(path, data);
+  if (!durable) return;
   const handle = await open(path, "a");
   try {
-    const { size } = await handle.stat();
-    try {
-      await handle.appendFile(data);
-      await handle.datasync();
-    } catch (error) {
-      ftruncateSync(handle.fd, size);
-      throw error;
-    }
+    await handle.datasync();
+  } catch (error) {
+    // Not known to be on the disk: it is taken back and written once more.
+    ftruncateSync(handle.fd, fstatSync(handle.fd).size - data.length);
+    throw error;
   } finally {
     await handle.close();
   }

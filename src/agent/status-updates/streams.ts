@@ -7,11 +7,12 @@ import { SerialQueue } from "../../base/serial-queue.ts";
 import { encode } from "../../mesos/codec.ts";
 import {
   type StatusUpdate,
+  type StatusUpdateRecord,
   StatusUpdateRecord_Type,
   StatusUpdateRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { isUuid } from "../../mesos/ids.ts";
-import { stateName } from "../../mesos/states.ts";
+import { isTerminal, stateName } from "../../mesos/states.ts";
 import type { CheckpointFiles } from "../model/files.ts";
 import { taskKey } from "../model/paths.ts";
 import { encodeRecord } from "../model/record-file.ts";
@@ -66,6 +67,13 @@ export interface RecoveredStream {
   readonly path: string;
   readonly records: readonly { readonly update?: StatusUpdate | undefined; readonly acknowledged?: Uint8Array }[];
 }
+
+/**
+ * Only terminal updates are synced. After a crash of the machine its tasks are gone anyway: a lost RUNNING or
+ * acknowledgement changes nothing then, but a second, different end of a task would contradict the first.
+ */
+const mustSurviveMachine = ({ update }: StatusUpdateRecord): boolean =>
+  update?.status !== undefined && isTerminal(update.status.state);
 
 /** `TASK_RUNNING` */
 const describe = (update: StatusUpdate): string => (update.status === undefined ? "?" : stateName(update.status.state));
@@ -139,10 +147,7 @@ export class StatusUpdates {
   }
 
   /** Appends a record. `attempted`: it was written or failed once. `durable`: whether it got onto the disk in the end. */
-  #write(
-    entry: Entry,
-    record: Parameters<typeof encode<typeof StatusUpdateRecordSchema>>[1],
-  ): { attempted: Promise<void>; durable: Promise<boolean> } {
+  #write(entry: Entry, record: StatusUpdateRecord): { attempted: Promise<void>; durable: Promise<boolean> } {
     const { path } = entry;
     if (path === undefined) return { attempted: Promise.resolve(), durable: Promise.resolve(true) };
     const bytes = encodeRecord(encode(StatusUpdateRecordSchema, record));
@@ -150,7 +155,7 @@ export class StatusUpdates {
     if (entry.failing) attempt();
     else entry.behind.add(attempt);
     const durable = entry.writes.add(async () => {
-      const done = await this.#append(entry, path, bytes);
+      const done = await this.#append(entry, path, bytes, mustSurviveMachine(record));
       entry.behind.delete(attempt);
       attempt();
       return done;
@@ -161,12 +166,12 @@ export class StatusUpdates {
   }
 
   /** Appends, again and again until it works or is of no use any more. */
-  async #append(entry: Entry, path: string, bytes: Uint8Array): Promise<boolean> {
+  async #append(entry: Entry, path: string, bytes: Uint8Array, durable: boolean): Promise<boolean> {
     const { files, log, writeTrouble } = this.#options;
     const backoff = new Backoff(WRITE_RETRY);
     for (let failures = 0; !entry.dropped && !(failures > 0 && this.#stopped); failures++) {
       try {
-        await files.append(path, bytes);
+        await files.append(path, bytes, durable);
         if (failures > 0) this.#recovered(entry);
         return true;
       } catch (error) {
