@@ -234,8 +234,10 @@ export class Pipeline {
     return free >= Math.max(1, bulk / 2) ? Math.min(bulk, free) : 0;
   }
 
-  #sealed(batch: Batch): void {
+  async #sealed(batch: Batch): Promise<void> {
     this.#registrar.expect(batch);
+    // A file is on record before anything of it is sent: renamed while we are down, it is found again.
+    if (batch.runs.some(({ source }) => !this.#registrar.records(source))) await this.#registrar.save();
     if (batch.events === 0) this.#checkDone();
     else if (this.#options.tap === undefined) this.#publisher.offer(batch);
     else void this.#print(batch, this.#options.tap);
@@ -306,7 +308,7 @@ export class Pipeline {
     const fingerprint = { length: 0, hash: "" };
     this.#stdin = {
       name: "-",
-      path: "-",
+      path: "-", last: "-",
       identity: nobody,
       fingerprint,
       group,
@@ -318,15 +320,16 @@ export class Pipeline {
   }
 
   #restored(entry: Entry): Source {
-    const { device, inode, born, fingerprint, offset, tail, touched, path, source } = entry;
+    const { device, inode, born, fingerprint, offset, tail, touched, path, last, source } = entry;
     return {
       ...BEGINNING,
       name: source,
       path,
+      last,
       identity: { device, inode, born },
       fingerprint,
       group: Math.max(this.#prospector.groupOf(source), path === undefined ? -1 : this.#prospector.groupOf(path)),
-      compressed: path?.endsWith(".gz") ?? false,
+      compressed: (path ?? source).endsWith(".gz"),
       hole: false,
       read: offset,
       readTail: tail,

@@ -17,8 +17,8 @@ export interface CollectorOptions {
   version(): Version;
   /** Events that the next bulk may hold; 0: none now, ask again when `retry` is called. `sealing`: events on the way. */
   room(sealing: number): number;
-  /** A bulk is ready. Called in the order of reading. */
-  sealed(batch: Batch): void;
+  /** A bulk is ready. Called in the order of reading, the next when this one has resolved. */
+  sealed(batch: Batch): Promise<void>;
 }
 
 /** Collects events into bulks and hands them on compressed, in order, while the next is being filled. */
@@ -84,7 +84,7 @@ export class Collector implements EventSink {
     this.#chain = this.#chain.then(async () => {
       const sealed = await batch;
       this.#sealing -= sealed.events;
-      if (!this.#stopped) this.#options.sealed(sealed);
+      if (!this.#stopped) await this.#options.sealed(sealed);
     });
     return this.#chain;
   }

@@ -7,6 +7,9 @@ import { type Decision, decideNew, type Likeness, mayContinue } from "./continua
 const MOST_COMPARED = 64;
 
 export interface Found {
+  /** The path that the pattern led to. */
+  readonly name: string;
+  /** The same with links resolved. */
   readonly path: string;
   readonly facts: FileFacts;
   readonly compressed: boolean;

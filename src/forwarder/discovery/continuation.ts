@@ -40,9 +40,8 @@ export function namesRelated(name: string, candidate: string): boolean {
 
 /** Whether it is worth comparing contents. */
 export function mayContinue(source: Source, candidate: string): boolean {
-  const names = source.path === undefined ? [source.name] : [source.path];
-  if (names.some((name) => namesRelated(name, candidate))) return true;
-  return source.read >= CONVINCING && source.name !== candidate && dirname(source.name) === dirname(candidate);
+  if (namesRelated(source.last, candidate)) return true;
+  return source.read >= CONVINCING && source.last !== candidate && dirname(source.last) === dirname(candidate);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Clock } from "../../base/clock.ts";
@@ -23,6 +23,8 @@ import { joined } from "./watcher.ts";
 
 /** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
 const BROKEN_AFTER = 60_000;
+/** A copy or archive of a file that vanished is looked for this long, outside the patterns too, in milliseconds. */
+const SEEK = 60_000;
 
 export interface ProspectorOptions {
   readonly groups: readonly FileGroup[];
@@ -52,6 +54,10 @@ export class Prospector {
   readonly #told = new Set<string>();
   #folders = new Set<string>();
   #restored = new Set<Source>();
+  /** Where the paths of the patterns led at the last scan. */
+  readonly #leads = new Map<string, Source>();
+  /** Sources that vanished, and until when (milliseconds since the epoch) a copy of them is looked for. */
+  readonly #sought = new Map<Source, number>();
 
   constructor(options: ProspectorOptions) {
     this.#options = options;
@@ -82,8 +88,10 @@ export class Prospector {
     const placed = [...sources].sort((a, b) => Number(a.path === undefined) - Number(b.path === undefined));
     for (const source of placed) {
       const key = keyOf(source.identity);
-      if (this.#byKey.has(key)) this.#orphans.add(source);
-      else {
+      if (this.#byKey.has(key)) {
+        this.#orphans.add(source);
+        this.#sought.set(source, this.#options.clock.now() + SEEK);
+      } else {
         this.#byKey.set(key, source);
         this.#restored.add(source);
       }
@@ -127,10 +135,15 @@ export class Prospector {
         }
       }
     }
-    this.#folders = folders;
+    this.#folders = new Set([...folders].map(realPath));
+    for (const source of this.#byKey.values()) if (source.path !== undefined) this.#folders.add(dirname(source.path));
     for (const source of [...this.#byKey.values()]) if (!seen.has(source)) this.#unseen(source);
     this.#restored.clear();
     for (const { found, group } of fresh) await this.#consider(found, group, first);
+    for (const [source, end] of this.#sought) {
+      if (this.#orphans.has(source)) await this.#seekCopy(source);
+      if (!this.#orphans.has(source) || this.#options.clock.now() >= end) this.#sought.delete(source);
+    }
     this.#forget(paths);
   }
 
@@ -141,16 +154,21 @@ export class Prospector {
       return this.#tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
     const source = this.#byKey.get(keyOf(facts.identity));
     if (source !== undefined && seen.has(source)) return;
-    if (source !== undefined && sameFile(source.identity, facts)) {
+    const compressed = isArchive(path);
+    if (source !== undefined && source.compressed === compressed && sameFile(source.identity, facts)) {
       seen.add(source);
       if (source.group < 0) source.group = group;
-      this.#place(source, path);
+      // The real path is looked up only when something moved: it costs a system call per folder.
+      if (this.#leads.get(path) !== source || source.path === undefined) {
+        this.#leads.set(path, source);
+        this.#place(source, realPath(path));
+      }
       this.#update(source, facts);
       return;
     }
     if (source !== undefined) this.#detach(source);
     if (this.#refused.get(path) === facts.changed) return;
-    fresh.push({ found: { path, facts, compressed: path.endsWith(".gz") }, group });
+    fresh.push({ found: { name: path, path: realPath(path), facts, compressed }, group });
   }
 
   #update(source: Source, facts: FileFacts): void {
@@ -165,7 +183,9 @@ export class Prospector {
     if (source.path !== undefined && this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
     if (source.path !== path) this.#options.recorded();
     source.path = path;
-    if (path !== undefined) this.#byPath.set(path, source);
+    if (path === undefined) return;
+    source.last = path;
+    this.#byPath.set(path, source);
   }
 
   /** A followed file that no pattern led to: renamed out of sight, or deleted. */
@@ -188,8 +208,7 @@ export class Prospector {
 
   /** Where the inode lies now, among the neighbours of where it lay. */
   #locate(source: Source): { path: string; facts: FileFacts } | undefined {
-    const folders = new Set([dirname(source.path ?? source.name), dirname(source.name)]);
-    for (const folder of folders) {
+    for (const folder of new Set([dirname(source.last), dirname(source.name)])) {
       for (const name of namesIn(folder)) {
         const path = joined(folder, name);
         const facts = factsAt(path);
@@ -205,6 +224,7 @@ export class Prospector {
     this.#place(source, undefined);
     this.#orphans.add(source);
     source.touched = this.#options.clock.now();
+    this.#sought.set(source, source.touched + SEEK);
     this.#options.recorded();
   }
 
@@ -227,20 +247,20 @@ export class Prospector {
         return;
       case "incomplete":
         if (now - found.facts.modified > BROKEN_AFTER) {
-          this.#refused.set(found.path, found.facts.changed);
-          this.#tellOnce(found.path, `not following '${found.path}': it is not a whole gzip archive`);
+          this.#refused.set(found.name, found.facts.changed);
+          this.#tellOnce(found.name, `not following '${found.path}': it is not a whole gzip archive`);
         }
         return;
       case "hold":
     }
   }
 
-  #begin({ path, facts, compressed }: Found, group: number, first: boolean): void {
+  #begin({ name, path, facts, compressed }: Found, group: number, first: boolean): void {
     const { groups, reading, clock, log } = this.#options;
     const settings = groups[group];
     const old = settings !== undefined && clock.now() - facts.modified > settings.ignoreOlder;
     if (compressed && (old || (first && reading.tail))) {
-      this.#refused.set(path, facts.changed);
+      this.#refused.set(name, facts.changed);
       return;
     }
     const source = withOpen(path, (fd) => {
@@ -282,7 +302,7 @@ export class Prospector {
   }
 
   async #replaced(source: Source): Promise<void> {
-    const { path, identity, group } = source;
+    const { name, path, identity, group } = source;
     const { clock, log } = this.#options;
     if (this.#byKey.get(keyOf(identity)) !== source) return;
     this.#detach(source);
@@ -290,9 +310,9 @@ export class Prospector {
     if (path !== undefined && facts !== undefined && sameFile(identity, facts)) {
       log.info(`'${path}' was truncated or replaced: reading it from its beginning`);
       const fresh = withOpen(path, (fd) =>
-        newSource(path, facts, {
+        newSource(name, facts, {
           group,
-          compressed: source.compressed,
+          compressed: isArchive(path),
           head: readAt(fd, 0, FINGERPRINT_BYTES),
           at: 0,
           fd,
@@ -307,13 +327,13 @@ export class Prospector {
 
   /** copytruncate: what was not read before the truncation lies in a copy beside it. */
   async #seekCopy(source: Source): Promise<void> {
-    const folder = dirname(source.name);
+    const folder = dirname(source.last);
     for (const name of namesIn(folder)) {
       const path = joined(folder, name);
-      if (!this.#orphans.has(source) || basename(source.name) === name || !mayContinue(source, path)) continue;
+      if (!this.#orphans.has(source) || basename(source.last) === name || !mayContinue(source, path)) continue;
       const facts = factsAt(path);
       if (facts?.kind !== "file" || this.#byKey.has(keyOf(facts.identity))) continue;
-      const found = { path, facts, compressed: path.endsWith(".gz") };
+      const found = { name: path, path, facts, compressed: isArchive(path) };
       const decision = await judge(found, [{ source, orphan: true }], this.#options.clock.now());
       if (decision.kind === "adopt") {
         this.#options.log.info(`the rest of '${source.name}' is in its copy '${path}'`);
@@ -329,6 +349,7 @@ export class Prospector {
       this.#orphans.delete(source);
       this.#options.recorded();
     }
+    for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
     for (const path of this.#refused.keys()) if (!paths.has(path)) this.#refused.delete(path);
     for (const path of this.#told) if (!paths.has(path)) this.#told.delete(path);
   }
@@ -339,6 +360,16 @@ export class Prospector {
     this.#options.log.warn(message);
   }
 }
+
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
+}
+
+const isArchive = (path: string): boolean => path.endsWith(".gz");
 
 function namesIn(folder: string): string[] {
   try {
@@ -364,6 +395,7 @@ function newSource(name: string, facts: FileFacts, begin: Beginning): Source {
   return {
     name,
     path: undefined,
+    last: name,
     identity: facts.identity,
     fingerprint: fingerprintOf(begin.head),
     group: begin.group,

@@ -20,7 +20,11 @@ export interface FileFacts {
   readonly links: number;
 }
 
+/** Devices whose birth times are real: kernels without them report the time of the last change instead. */
+const birthsKept = new Set<bigint>();
+
 function factsOf(stat: BigIntStats): FileFacts {
+  if (stat.birthtimeNs !== stat.ctimeNs && stat.birthtimeNs !== 0n) birthsKept.add(stat.dev);
   const kind = stat.isFile()
     ? "file"
     : stat.isDirectory()
@@ -53,12 +57,13 @@ export const factsOfOpen = (fd: number): FileFacts => factsOf(fstatSync(fd, { bi
 
 /**
  * Whether two sights of one inode number are one file. The birth time tells a reused inode, where the filesystem keeps
- * it; a birth time equal to the last change proves nothing, because that is what kernels without one report.
+ * it; elsewhere a birth time equal to the last change proves nothing.
  */
 export function sameFile(known: Identity, now: FileFacts): boolean {
   if (keyOf(known) !== keyOf(now.identity)) return false;
   const { born } = now.identity;
-  return known.born === "0" || born === "0" || born === known.born || born === now.changed;
+  if (known.born === "0" || born === "0" || born === known.born) return true;
+  return born === now.changed && !birthsKept.has(BigInt(now.identity.device));
 }
 
 /** Opens for reading, never blocking on what is not a file. Throws the system's error. */

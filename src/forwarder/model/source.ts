@@ -33,6 +33,8 @@ export interface Source {
   readonly name: string;
   /** Where it lies now; undefined when it is not to be found. */
   path: string | undefined;
+  /** Where it lay last: its real path, links resolved. */
+  last: string;
   identity: Identity;
   fingerprint: Fingerprint;
   /** Index of the `files` entry whose rules apply; -1 when none covers it any more. */

@@ -5,6 +5,7 @@ import type { Source } from "../model/source.ts";
 export interface Entry {
   readonly source: string;
   readonly path: string | undefined;
+  readonly last: string;
   readonly device: string;
   readonly inode: string;
   readonly born: string;
@@ -20,6 +21,7 @@ const digits = z.string().regex(/^\d{1,20}$/);
 const entrySchema = z.object({
   source: z.string().min(1),
   path: z.string().min(1).optional(),
+  last: z.string().min(1).optional(),
   device: digits,
   inode: digits,
   born: digits,
@@ -44,7 +46,7 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
   if (registry.success) {
     const parsed = registry.data.files.map((file) => entrySchema.safeParse(file));
     const entries = parsed.flatMap(({ data }) =>
-      data === undefined ? [] : [{ ...data, path: data.path, tail: data.tail } satisfies Entry],
+      data === undefined ? [] : [{ ...data, path: data.path, last: data.last ?? data.path ?? data.source, tail: data.tail } satisfies Entry],
     );
     return { entries, broken: parsed.length - entries.length, old: false };
   }
@@ -52,6 +54,7 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
   const entries = Object.entries(old).map(([path, { source, offset, inode, device }]) => ({
     source: source ?? path,
     path: source ?? path,
+    last: source ?? path,
     device: String(device ?? 0),
     inode: String(inode ?? 0),
     born: "0",
@@ -65,8 +68,8 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
 
 /** A source as the registry keeps it. */
 export function entryOf(source: Source): Entry {
-  const { name, path, identity, fingerprint, acked, ackedTail, touched } = source;
-  return { source: name, path, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
+  const { name, path, last, identity, fingerprint, acked, ackedTail, touched } = source;
+  return { source: name, path, last, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
 }
 
 /** The whole file. One entry a line, so that a person can read it. */

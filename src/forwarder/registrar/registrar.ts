@@ -36,6 +36,8 @@ export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #ledger = new Ledger();
   readonly #lines = new Map<Source, { of: Recorded; text: string }>();
+  /** Sources that the file on disk names. */
+  readonly #recorded = new WeakSet<Source>();
   /** Events applied and not yet on disk. */
   #unsaved = 0;
   #dirty = false;
@@ -59,6 +61,11 @@ export class Registrar {
 
   get bytes(): number {
     return this.#ledger.bytes;
+  }
+
+  /** The file on disk has an entry of this source (or is not written at all). */
+  records(source: Source): boolean {
+    return !this.#options.durable || source.identity.inode === "0" || this.#recorded.has(source);
   }
 
   expect(batch: Batch): void {
@@ -113,8 +120,10 @@ export class Registrar {
     const { settings, clock, log, sources, durable } = this.#options;
     const covered = this.#unsaved;
     this.#dirty = false;
+    const written = [...sources()];
     try {
-      if (durable) await writeAtomic(settings.path, formatRegistry(this.#render(sources())), { mode: 0o640 });
+      if (durable) await writeAtomic(settings.path, formatRegistry(this.#render(written)), { mode: 0o640 });
+      for (const source of written) this.#recorded.add(source);
       this.#unsaved -= covered;
       if (this.failure !== undefined) log.info(`the registry '${settings.path}' is written again`);
       this.failure = undefined;
