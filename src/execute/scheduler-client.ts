@@ -73,6 +73,8 @@ export class SchedulerClient {
 
   /** Subscribes; the events until the stream ends. Throws Refused, or why there is no connection. */
   async *subscribe(call: CallInit): AsyncGenerator<Event> {
+    // The id of an earlier stream would get this call refused.
+    this.#streamId = undefined;
     const answer = await this.#post(call, this.#abort.signal);
     if (answer.statusCode !== 200) throw new Refused(answer.statusCode, await answer.body.text());
     const streamId = answer.headers["mesos-stream-id"];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
-import { AgentProcess } from "../support/agent-process.ts";
+import { AgentProcess } from "../support/real-agent.ts";
 import { freePort } from "../support/free-port.ts";
 import { ScriptedAgent } from "../support/scripted-agent.ts";
 
