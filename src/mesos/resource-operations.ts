@@ -1,6 +1,14 @@
-import { clone } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { MessageError } from "./codec.ts";
-import { type Offer_Operation, Offer_Operation_Type, type Resource, ResourceSchema } from "./gen/mesos/v1/mesos_pb.ts";
+import {
+  type Offer_Operation,
+  type Offer_Operation_GrowVolume,
+  type Offer_Operation_ShrinkVolume,
+  Offer_Operation_Type,
+  type Resource,
+  ResourceSchema,
+  Value_ScalarSchema,
+} from "./gen/mesos/v1/mesos_pb.ts";
 import { isDynamicallyReserved } from "./reservations.ts";
 import { Resources } from "./resources.ts";
 
@@ -47,8 +55,38 @@ function all(resources: Resources, what: string, predicate: (kind: Resource) => 
   return resources;
 }
 
+/** One resource of an operation, which must be a volume. */
+function volumeOf(resource: Resource | undefined, what: string): Resource {
+  if (resource === undefined) return refuse(`'${what}' has no volume`);
+  if (resource.disk?.persistence === undefined) return refuse(`resource '${resource.name}' is not a persistent volume`);
+  return resource;
+}
+
+/** The same volume with another size, in MiB. */
+const resized = (volume: Resource, size: number): Resource =>
+  changed(volume, (copy) => {
+    copy.scalar = create(Value_ScalarSchema, { value: size });
+  });
+
+function growVolume(grow: Offer_Operation_GrowVolume): Conversion {
+  const volume = volumeOf(grow.volume, "grow_volume");
+  const addition = grow.addition ?? refuse("'grow_volume' has no addition");
+  if (addition.name !== "disk") return refuse(`a volume cannot grow by '${addition.name}'`);
+  const size = (volume.scalar?.value ?? 0) + (addition.scalar?.value ?? 0);
+  return { consumed: Resources.of([volume, addition]), converted: Resources.of([resized(volume, size)]) };
+}
+
+function shrinkVolume(shrink: Offer_Operation_ShrinkVolume): Conversion {
+  const volume = volumeOf(shrink.volume, "shrink_volume");
+  const by = shrink.subtract?.value ?? 0;
+  const left = (volume.scalar?.value ?? 0) - by;
+  if (by <= 0 || left <= 0) return refuse(`a volume of ${volume.scalar?.value ?? 0} cannot shrink by ${by}`);
+  const freed = withoutPersistence(Resources.of([resized(volume, by)]));
+  return { consumed: Resources.of([volume]), converted: Resources.of([resized(volume, left)]).add(freed) };
+}
+
 /**
- * What RESERVE, UNRESERVE, CREATE and DESTROY do to resources. Throws a MessageError for an operation that is malformed,
+ * What RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME and SHRINK_VOLUME do to resources. Throws a MessageError for an operation that is malformed,
  * or not one of these.
  */
 export function conversionOf(operation: Offer_Operation): Conversion {
@@ -76,9 +114,45 @@ export function conversionOf(operation: Offer_Operation): Conversion {
       const consumed = all(given, "is not a persistent volume", volume);
       return { consumed, converted: withoutPersistence(consumed) };
     }
+    case Offer_Operation_Type.GROW_VOLUME:
+      return growVolume(operation.growVolume ?? refuse("'grow_volume' is not set"));
+    case Offer_Operation_Type.SHRINK_VOLUME:
+      return shrinkVolume(operation.shrinkVolume ?? refuse("'shrink_volume' is not set"));
     default:
       return refuse("this operation does not convert resources at once");
   }
+}
+
+/** Without `allocation_info`, as totals are: a framework's operation carries it on everything. */
+export const unallocatedConversion = ({ consumed, converted }: Conversion): Conversion => ({
+  consumed: consumed.unallocated(),
+  converted: converted.unallocated(),
+});
+
+/** Every resource that an operation names. */
+function resourcesIn(operation: Offer_Operation): readonly (Resource | undefined)[] {
+  const { reserve, unreserve, create: made, destroy, growVolume: grow, shrinkVolume: shrink } = operation;
+  return [
+    ...(reserve === undefined ? [] : [...reserve.resources, ...reserve.source]),
+    ...(unreserve?.resources ?? []),
+    ...(made?.volumes ?? []),
+    ...(destroy?.volumes ?? []),
+    ...(grow === undefined ? [] : [grow.volume, grow.addition]),
+    ...(shrink === undefined ? [] : [shrink.volume]),
+    ...(operation.createDisk === undefined ? [] : [operation.createDisk.source]),
+    ...(operation.destroyDisk === undefined ? [] : [operation.destroyDisk.source]),
+  ];
+}
+
+/**
+ * The id of the resource provider whose resources an operation is about; undefined for the agent's own. Throws a
+ * MessageError when it names no resources, or those of several.
+ */
+export function providerOf(operation: Offer_Operation): string | undefined {
+  const providers = new Set(resourcesIn(operation).map((resource) => resource?.providerId?.value));
+  if (providers.size === 0) return refuse("it names no resources");
+  if (providers.size > 1) return refuse("its resources are of several resource providers");
+  return [...providers][0];
 }
 
 /** `total` after an operation. Throws a MessageError when it does not hold what the operation takes. */

@@ -12,7 +12,7 @@ import {
 } from "./gen/mesos/v1/mesos_pb.ts";
 import { coalesce, type Range, subtractRanges, thousandthsOf } from "./quantity.ts";
 import { downgrade, upgrade } from "./reservations.ts";
-import { applyConversion, configuredForm, conversionOf } from "./resource-operations.ts";
+import { applyConversion, configuredForm, conversionOf, providerOf } from "./resource-operations.ts";
 import { Resources } from "./resources.ts";
 import { parseResources } from "./resources-text.ts";
 
@@ -268,6 +268,46 @@ describe("operations", () => {
       { type: Offer_Operation_Type.UNRESERVE, unreserve: { resources: [reserved(8)] } },
     ].map((init) => conversionOf(create(Offer_OperationSchema, init)));
     expect(back.reduce(applyConversion, after).equals(total)).toBe(true);
+  });
+
+  it("grow a volume by what is reserved beside it, and shrink it back", () => {
+    const total = bag(reserved(3), volume(5), scalar("cpus", 2));
+    const grown = applyConversion(
+      total,
+      conversionOf(
+        create(Offer_OperationSchema, {
+          type: Offer_Operation_Type.GROW_VOLUME,
+          growVolume: { volume: volume(5), addition: reserved(2) },
+        }),
+      ),
+    );
+    expect(grown.equals(bag(reserved(1), volume(7), scalar("cpus", 2)))).toBe(true);
+    const shrink = conversionOf(
+      create(Offer_OperationSchema, {
+        type: Offer_Operation_Type.SHRINK_VOLUME,
+        shrinkVolume: { volume: volume(7), subtract: { value: 2 } },
+      }),
+    );
+    expect(applyConversion(grown, shrink).equals(total)).toBe(true);
+    for (const value of [0, 7, 8])
+      expect(() =>
+        conversionOf(
+          create(Offer_OperationSchema, {
+            type: Offer_Operation_Type.SHRINK_VOLUME,
+            shrinkVolume: { volume: volume(7), subtract: { value } },
+          }),
+        ),
+      ).toThrow(/cannot shrink by/);
+  });
+
+  it("are of the agent, of one provider, or of nobody", () => {
+    const reserve = (...resources: ReturnType<typeof scalar>[]) =>
+      create(Offer_OperationSchema, { type: Offer_Operation_Type.RESERVE, reserve: { resources } });
+    const foreign = create(ResourceSchema, { ...scalar("disk", 1), providerId: { value: "csi" } });
+    expect(providerOf(reserve(reserved(1)))).toBeUndefined();
+    expect(providerOf(reserve(foreign))).toBe("csi");
+    expect(() => providerOf(reserve(foreign, reserved(1)))).toThrow(/several/);
+    expect(() => providerOf(reserve())).toThrow(/no resources/);
   });
 
   it("are refused when the resources are not there, or not of that kind", () => {
