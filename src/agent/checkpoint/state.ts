@@ -5,26 +5,21 @@ import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { decode } from "../../mesos/codec.ts";
 import {
-  type RunTaskMessage,
   RunTaskMessageSchema,
-  type StatusUpdate,
+  type StatusUpdateRecord,
   StatusUpdateRecord_Type,
   StatusUpdateRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
-  type AgentInfo,
   AgentInfoSchema,
-  type DrainConfig,
   DrainConfigSchema,
-  type ExecutorInfo,
   ExecutorInfoSchema,
-  type FrameworkInfo,
   FrameworkInfoSchema,
   type Resource,
   ResourceSchema,
-  type Task,
   TaskSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Resources } from "../../mesos/resources.ts";
 import type {
   CheckpointedAgent,
   CheckpointedExecutor,
@@ -63,12 +58,10 @@ class StateReader {
   read(): CheckpointedState {
     const meta = this.#meta;
     const bootId = this.#text(meta.bootId());
-    const resources = this.#messages(ResourceSchema, meta.resources());
-    const target = this.#bytes(meta.resourcesTarget());
     return {
       bootId,
-      resources,
-      resourcesTarget: target === undefined ? undefined : this.#messages(ResourceSchema, meta.resourcesTarget()),
+      resources: this.#resources(meta.resources()).kept,
+      resourcesTarget: this.#resources(meta.resourcesTarget()).whole,
       agent: this.#agent(),
       errors: this.#errors,
     };
@@ -118,26 +111,83 @@ class StateReader {
     }
   }
 
-  /** A sequence of records. A partial last one is cut off, so that what is appended later can be read. */
-  #messages<D extends DescMessage>(schema: D, path: string): MessageShape<D>[] {
+  /** The message of a file whose folder has the name of its subject. One that is about something else is damaged. */
+  #named<D extends DescMessage>(
+    schema: D,
+    path: string,
+    id: string,
+    idOf: (message: MessageShape<D>) => { readonly value: string } | undefined,
+  ): MessageShape<D> | undefined {
+    const message = this.#message(schema, path);
+    const own = message === undefined ? undefined : idOf(message)?.value;
+    return own === undefined || own === id ? message : this.#damaged(path, `it is about '${own}', not '${id}'`);
+  }
+
+  #decoded<D extends DescMessage>(schema: D, path: string, records: readonly Buffer[]): MessageShape<D>[] {
+    return records.flatMap((bytes) => {
+      try {
+        return [decode(schema, bytes)];
+      } catch (error) {
+        this.#damaged(path, messageOf(error));
+        return [];
+      }
+    });
+  }
+
+  /**
+   * A complete list, written at once: unlike updates, a part of it is damage. `whole` is undefined then, and when there
+   * is no file: half a target must not be carried out, it would delete volumes.
+   */
+  #resources(path: string): { readonly kept: Resource[]; readonly whole: Resource[] | undefined } {
+    const data = this.#bytes(path);
+    if (data === undefined) return { kept: [], whole: undefined };
+    const { records, rest } = readRecords(data);
+    const kept = this.#decoded(ResourceSchema, path, records).filter((resource) => this.#isValid(path, resource));
+    if (rest !== undefined) this.#damaged(path, `its last record is ${rest}`);
+    return { kept, whole: rest === undefined && kept.length === records.length ? kept : undefined };
+  }
+
+  #isValid(path: string, resource: Resource): boolean {
+    try {
+      Resources.of([resource]);
+      return true;
+    } catch (error) {
+      this.#damaged(path, messageOf(error));
+      return false;
+    }
+  }
+
+  /** Appended records. A partial last one is cut off, so that what is appended later can be read. */
+  #records(path: string, { frameworkId }: RunKey, taskId: string): StatusUpdateRecord[] {
     const data = this.#bytes(path);
     if (data === undefined) return [];
     const { records, rest, goodLength } = readRecords(data);
+    if (rest === "corrupt") this.#damaged(path, `the record at byte ${goodLength} is longer than any can be`);
     if (rest !== undefined) {
       this.#options.log.warn(
         `The last record of ${path} is ${rest}: keeping ${records.length} records (${goodLength} of ${data.length} bytes)`,
       );
-      truncateSync(path, goodLength);
+      this.#cut(path, goodLength);
     }
-    const messages: MessageShape<D>[] = [];
-    for (const bytes of records) {
-      try {
-        messages.push(decode(schema, bytes));
-      } catch (error) {
-        this.#damaged(path, messageOf(error));
-      }
+    return this.#decoded(StatusUpdateRecordSchema, path, records).filter(({ update }) => {
+      if (update === undefined) return true;
+      const about = update.status?.taskId?.value;
+      if (about === taskId && update.frameworkId?.value === frameworkId) return true;
+      this.#damaged(path, `it has an update of task '${about}' of framework ${update.frameworkId?.value}`);
+      return false;
+    });
+  }
+
+  #cut(path: string, length: number): void {
+    try {
+      truncateSync(path, length);
+    } catch (error) {
+      throw new UserError(
+        `cannot cut the partial last record off ${path}: ${messageOf(error)}`,
+        "give the agent a work_dir that it can write to",
+        { cause: error },
+      );
     }
-    return messages;
   }
 
   #folders(path: string): string[] {
@@ -165,7 +215,7 @@ class StateReader {
   #agent(): CheckpointedAgent | undefined {
     const id = this.#link(this.#meta.latestAgent());
     if (id === undefined) return undefined;
-    const info = this.#message(AgentInfoSchema, this.#meta.agentInfo(id));
+    const info = this.#named(AgentInfoSchema, this.#meta.agentInfo(id), id, (found) => found.id);
     if (info === undefined) return undefined;
     const frameworks = this.#folders(this.#meta.frameworks(id)).map((name) => this.#framework(id, name));
     return {
@@ -177,7 +227,7 @@ class StateReader {
   }
 
   #framework(agentId: string, id: string): CheckpointedFramework | undefined {
-    const info = this.#message(FrameworkInfoSchema, this.#meta.frameworkInfo(agentId, id));
+    const info = this.#named(FrameworkInfoSchema, this.#meta.frameworkInfo(agentId, id), id, (found) => found.id);
     if (info === undefined) return undefined;
     const pid = this.#text(this.#meta.frameworkPid(agentId, id));
     const executors = this.#folders(this.#meta.executors(agentId, id)).map((name) => this.#executor(agentId, id, name));
@@ -191,7 +241,12 @@ class StateReader {
 
   #executor(agentId: string, frameworkId: string, id: string): CheckpointedExecutor | undefined {
     const meta = this.#meta;
-    const info = this.#message(ExecutorInfoSchema, meta.executorInfo(agentId, frameworkId, id));
+    const info = this.#named(
+      ExecutorInfoSchema,
+      meta.executorInfo(agentId, frameworkId, id),
+      id,
+      (found) => found.executorId,
+    );
     if (info === undefined) return undefined;
     const generated = this.#text(meta.generatedForCommandTask(agentId, frameworkId, id));
     const latest = this.#link(meta.latestRun(agentId, frameworkId, id));
@@ -225,13 +280,13 @@ class StateReader {
 
   #task(key: RunKey, id: string): CheckpointedTask | undefined {
     const meta = this.#meta;
-    const task = this.#message(TaskSchema, meta.taskInfo(key, id));
+    const task = this.#named(TaskSchema, meta.taskInfo(key, id), id, (found) => found.taskId);
     if (task === undefined) return undefined;
-    const records = this.#messages(StatusUpdateRecordSchema, meta.taskUpdates(key, id));
+    const records = this.#records(meta.taskUpdates(key, id), key, id);
     return {
       id,
       task,
-      launch: this.#message(RunTaskMessageSchema, meta.taskLaunch(key, id)),
+      launch: this.#named(RunTaskMessageSchema, meta.taskLaunch(key, id), id, (found) => found.task?.taskId),
       killGrace: this.#killGrace(meta.taskKill(key, id)),
       updates: records.map((record) =>
         record.type === StatusUpdateRecord_Type.ACK

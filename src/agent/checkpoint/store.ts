@@ -58,6 +58,8 @@ export class CheckpointStore {
     const data = Buffer.concat(resources.map((resource) => record(ResourceSchema, resource)));
     await this.#files.replaceDurably(this.#paths.meta.resourcesTarget(), data);
     await apply();
+    // What a C++ agent left there is older, and would be believed if one came back.
+    this.#files.remove(this.#paths.meta.resourcesAndOperations());
     await this.#files.replaceDurably(this.#paths.meta.resources(), data);
     this.#files.remove(this.#paths.meta.resourcesTarget());
   }

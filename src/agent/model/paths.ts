@@ -18,6 +18,7 @@ import { join } from "node:path";
  *           runs/<container>/{executor.sentinel, http.marker, pids/forked.pid, pids/libprocess.pid}
  *             tasks/<task>/{task.info, task.updates, task.launch, task.kill}
  *
+ * C++ agents since 1.8 also write, and then prefer, resources/resources_and_operations.state.
  * task.launch and task.kill are ours: the RunTaskMessage, and the kill that is under way. C++ agents ignore them.
  */
 export interface TaskKey {
@@ -72,6 +73,7 @@ export class Paths {
     bootId: (): string => join(this.meta.root(), "boot_id"),
     resources: (): string => join(this.meta.root(), "resources", "resources.info"),
     resourcesTarget: (): string => join(this.meta.root(), "resources", "resources.target"),
+    resourcesAndOperations: (): string => join(this.meta.root(), "resources", "resources_and_operations.state"),
     agents: (): string => join(this.meta.root(), "slaves"),
     latestAgent: (): string => join(this.meta.agents(), "latest"),
     agent: (agentId: string): string => join(this.meta.agents(), agentId),
