@@ -11,14 +11,15 @@ import { join } from "node:path";
  *     meta/
  *       boot_id
  *       resources/{resources.info, resources.target}
+ *       resources/{resources_and_operations.state, resources_and_operations.target}     since 1.8, then preferred
  *       slaves/latest                                                                   link to slaves/<agent>
  *       slaves/<agent>/{slave.info, drain.config}
+ *       slaves/<agent>/operations/<uuid>/operation.updates
  *       slaves/<agent>/frameworks/<framework>/{framework.info, framework.pid}
  *         executors/<executor>/{executor.info, executor_generated_for_command_task, runs/latest}
  *           runs/<container>/{executor.sentinel, http.marker, pids/forked.pid, pids/libprocess.pid}
  *             tasks/<task>/{task.info, task.updates, task.launch, task.kill}
  *
- * C++ agents since 1.8 also write, and then prefer, resources/resources_and_operations.state.
  * task.launch and task.kill are ours: the RunTaskMessage, and the kill that is under way. C++ agents ignore them.
  */
 export interface TaskKey {
@@ -74,11 +75,17 @@ export class Paths {
     resources: (): string => join(this.meta.root(), "resources", "resources.info"),
     resourcesTarget: (): string => join(this.meta.root(), "resources", "resources.target"),
     resourcesAndOperations: (): string => join(this.meta.root(), "resources", "resources_and_operations.state"),
+    resourcesAndOperationsTarget: (): string =>
+      join(this.meta.root(), "resources", "resources_and_operations.target"),
     agents: (): string => join(this.meta.root(), "slaves"),
     latestAgent: (): string => join(this.meta.agents(), "latest"),
     agent: (agentId: string): string => join(this.meta.agents(), agentId),
     agentInfo: (agentId: string): string => join(this.meta.agent(agentId), "slave.info"),
     drain: (agentId: string): string => join(this.meta.agent(agentId), "drain.config"),
+    operations: (agentId: string): string => join(this.meta.agent(agentId), "operations"),
+    operation: (agentId: string, uuid: string): string => join(this.meta.operations(agentId), uuid),
+    operationUpdates: (agentId: string, uuid: string): string =>
+      join(this.meta.operation(agentId, uuid), "operation.updates"),
     frameworks: (agentId: string): string => join(this.meta.agent(agentId), "frameworks"),
     framework: (agentId: string, frameworkId: string): string => join(this.meta.frameworks(agentId), frameworkId),
     frameworkInfo: (agentId: string, frameworkId: string): string =>
