@@ -13,6 +13,7 @@ import { agentFlagsPage } from "../src/agent/flags/docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
+import { rooms } from "./rooms.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -24,8 +25,34 @@ export const files: Readonly<Record<string, () => string>> = {
   "docs/variables.md": variablesDocs,
 };
 
+/** The rooms as a picture and as a list. An arrow means "may import"; what all may import is left out of the picture. */
+function roomsBlock(): string {
+  const everywhere = new Set(["base", "config", "mesos"]);
+  const edges = rooms
+    .filter(({ name }) => name !== "main")
+    .flatMap(({ name, mayImport }) =>
+      mayImport.filter((other) => !everywhere.has(other)).map((other) => `  ${name} --> ${other}`),
+    );
+  const programs = rooms.find(({ name }) => name === "main")?.mayImport ?? [];
+  const mains = programs
+    .filter((name) => !everywhere.has(name) && !["libprocess", "zookeeper", "docker"].includes(name))
+    .map((name) => `  main --> ${name}`);
+  const list = rooms.map(({ name, purpose, mayImport }) => `| \`${name}/\` | ${purpose} | ${mayImport.join(", ")} |`);
+  return [
+    "```mermaid",
+    "graph TD",
+    ...mains,
+    ...edges,
+    "```",
+    "",
+    "| room | what it is | may import |",
+    "|---|---|---|",
+    ...list,
+  ].join("\n");
+}
+
 /** Blocks for pages that are otherwise written by hand. */
-export const blocks: Readonly<Record<string, () => string>> = {};
+export const blocks: Readonly<Record<string, () => string>> = { rooms: roomsBlock };
 
 /** The page with every block replaced. Throws when a block is unknown or has no end. */
 export function fillBlocks(page: string, text: string, made: Readonly<Record<string, () => string>>): string {

@@ -14,8 +14,8 @@ export interface Room {
   readonly purpose: string;
   /** Rooms whose files it may import, besides its own. */
   readonly mayImport: readonly string[];
-  /** Rooms inside this one never import each other; only the named files join them. */
-  readonly joinedOnlyIn?: readonly string[];
+  /** Its folders are rooms that never import each other; only the files directly in it join them. */
+  readonly hasInnerRooms?: true;
   /** Inner folders that every other inner folder may import: shared vocabulary. */
   readonly shared?: readonly string[];
 }
@@ -38,14 +38,14 @@ export const rooms: readonly Room[] = [
     name: "agent",
     purpose: "the Mesos agent",
     mayImport: wires,
-    joinedOnlyIn: ["agent.ts"],
+    hasInnerRooms: true,
     shared: ["model"],
   },
   {
     name: "forwarder",
     purpose: "follows files, ships them over Lumberjack",
     mayImport: vocabulary,
-    joinedOnlyIn: ["pipeline.ts"],
+    hasInnerRooms: true,
     shared: ["model"],
   },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
@@ -87,15 +87,12 @@ export function violation(from: string, to: string): string | undefined {
   if (fromRoom !== toRoom) {
     return room.mayImport.includes(toRoom) ? undefined : `${from} imports ${to}: ${fromRoom} may not import ${toRoom}`;
   }
-  if (room.joinedOnlyIn === undefined || fromRest.length < 2 || toRest.length < 2) {
-    // A file inside an inner room must not reach for the file that joins them.
-    if (room.joinedOnlyIn?.includes(toRest.join("/")) && fromRest.length > 1)
-      return `${from} imports ${to}, which joins the rooms`;
-    return undefined;
-  }
+  // Files directly in a room join its inner rooms and may import all of them.
+  if (!room.hasInnerRooms || fromRest.length < 2) return undefined;
+  if (toRest.length < 2) return `${from} imports ${to}, which joins the rooms of ${fromRoom}/`;
   const [inner, target] = [fromRest[0], toRest[0] ?? ""];
   if (inner === target || room.shared?.includes(target)) return undefined;
-  return `${from} imports ${to}: rooms of ${fromRoom}/ meet only in ${room.joinedOnlyIn.join(", ")}`;
+  return `${from} imports ${to}: rooms of ${fromRoom}/ meet only in the files directly in it`;
 }
 
 /** Biome's rule per room: the paths that its files may not import. */
