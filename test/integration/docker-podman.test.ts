@@ -1,0 +1,72 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DockerContainerizer } from "../../src/agent/containerizer/docker/containerizer.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { newWorkDir, until } from "../support/dockerd-containerizer.ts";
+import { podmanMissing, TestPodman } from "../support/dockerd-podman.ts";
+import { dockerSpec, readOutput } from "../support/dockerd-tasks.ts";
+
+const missing = podmanMissing();
+if (missing !== undefined && process.env["CI"]) throw new Error(missing);
+const never = new AbortController().signal;
+
+describe("containers at Podman's Docker-compatible socket", () => {
+  let podman: TestPodman;
+  let workDir: string;
+  beforeAll(async () => {
+    if (missing !== undefined) return;
+    podman = await TestPodman.start();
+    workDir = await newWorkDir();
+  });
+  afterAll(async () => {
+    if (missing !== undefined) return;
+    await podman.stop();
+    await rm(workDir, { recursive: true, force: true });
+  });
+  beforeEach((ctx) => {
+    if (missing !== undefined) ctx.skip(missing);
+  });
+  const open = () =>
+    DockerContainerizer.open({
+      engine: podman.engine(),
+      workDir,
+      stateDirectory: join(workDir, "docker"),
+      agentId: () => "S1",
+      fetch: async () => undefined,
+      clock: systemClock,
+      log: silentLogger,
+    });
+
+  it("run, tell their output and exit code, obey stop and kill, take commands, and are adopted", async () => {
+    const first = await open();
+    const short = await dockerSpec(workDir, "echo out; echo err >&2; test -d $MESOS_SANDBOX && exit 3");
+    await first.launch(short, never);
+    expect((await first.wait(short.containerId)).status).toBe(3 << 8);
+    expect([await readOutput(short), await readOutput(short, "stderr")]).toEqual(["out\n", "err\n"]);
+
+    const counting = await dockerSpec(workDir, "i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); usleep 10000; done");
+    const obedient = await dockerSpec(workDir, "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+    for (const spec of [counting, obedient]) await first.launch(spec, never);
+    const failing = await dockerSpec(workDir, "exit 7");
+    expect(await first.run(obedient.containerId, failing.command, 10_000)).toEqual({ exitCode: 7 });
+    expect((await first.usage(obedient.containerId))?.timestamp).toBeGreaterThan(1e9);
+    await until("output", async () => (await readOutput(counting)).includes("\n20\n"));
+    await first.close();
+
+    const second = await open();
+    const expected = [counting, obedient].map((spec) => ({ ...spec, pid: undefined }));
+    const ids = new Set([counting.containerId, obedient.containerId]);
+    expect(await second.recover(expected)).toEqual(ids);
+    await second.stop(obedient.containerId, 30_000);
+    expect((await second.wait(obedient.containerId)).status).toBe(0);
+    expect(await readOutput(obedient)).toBe("ready\nbye\n");
+    expect((await second.wait(counting.containerId)).status).toBe(0);
+    expect(await readOutput(counting)).toBe(Array.from({ length: 300 }, (_, index) => `${index}\n`).join(""));
+
+    const wrong = await dockerSpec(workDir, "true", { command: { shell: false, value: "/no/such/program" } });
+    await expect(second.launch(wrong, never)).rejects.toThrow(/no such file or directory|executable file/i);
+    await second.close();
+  });
+});
