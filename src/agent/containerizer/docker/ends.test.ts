@@ -15,6 +15,7 @@ import {
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerName, label, mountsSandbox, parseName } from "./identity.ts";
 import { imagesToRemove } from "./image-collection.ts";
+import { parseImageCollection } from "./image-gc-config.ts";
 import { Leftovers } from "./leftovers.ts";
 import { recoveryPlan } from "./recovery.ts";
 import { updateRequest } from "./resource-settings.ts";
@@ -253,6 +254,26 @@ describe("image collection", () => {
     expect(imagesToRemove(use).map(({ id }) => id)).toEqual(["old", "mid"]);
     expect(imagesToRemove({ ...use, wanted: 1e9 }).map(({ id }) => id)).toEqual(["old", "mid", "new", "late"]);
     expect(imagesToRemove({ ...use, wanted: 0 })).toEqual([]);
+  });
+});
+
+describe("--image_gc_config", () => {
+  const settings = { folder: "/", dryRun: true };
+  it("is read as Mesos has it", async () => {
+    const value = {
+      image_disk_headroom: 0.1,
+      image_disk_watch_interval: { nanoseconds: 3.6e12 },
+      excluded_images: [{ type: "DOCKER", docker: { name: "busybox" } }, { type: "APPC" }],
+    };
+    const collection = parseImageCollection(value, settings);
+    expect(collection).toMatchObject({ headroom: 0.1, interval: 3_600_000, excluded: ["busybox"], dryRun: true });
+    const { free, total } = await collection.disk();
+    expect(total).toBeGreaterThanOrEqual(free);
+  });
+  it("names what is wrong", () => {
+    expect(() => parseImageCollection({ image_disk_headroom: 2 }, settings)).toThrow(
+      /image_gc_config: image_disk_headroom/,
+    );
   });
 });
 
