@@ -226,6 +226,25 @@ describe("containers at a real dockerd", () => {
     );
   });
 
+  it("says which mount is missing when the daemon sees another work_dir, and starts nothing", async () => {
+    const spec = await dockerSpec(workDir, "true");
+    // For the daemon /proc/self is the daemon's own: the same path, other files.
+    const unseen = { ...spec, sandbox: `/proc/self/cwd${spec.sandbox}` };
+    const before = process.cwd();
+    const elsewhere = await openContainerizer(dockerd, workDir);
+    try {
+      const other = join(dockerd.folder, "other-root");
+      await mkdir(join(other, spec.sandbox), { recursive: true });
+      process.chdir(other);
+      await expect(elsewhere.launch(unseen, never)).rejects.toThrow(/does not see the sandboxes.*-v .*docker-work/);
+      expect(elsewhere.trouble()).toMatch(/does not see the sandboxes/);
+    } finally {
+      process.chdir(before);
+      await elsewhere.close();
+    }
+    expect(await dockerd.docker("ps", "-aq", "--filter", `name=${spec.containerId}`)).toBe("");
+  });
+
   it("ends a launch that is killed on its way", async () => {
     const spec = await dockerSpec(workDir, "true");
     const fetching = Promise.withResolvers<void>();

@@ -24,7 +24,7 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
-import { daemonSeesSandbox, type Launched, launch } from "./launch.ts";
+import { type Launched, launch } from "./launch.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
@@ -32,6 +32,7 @@ import { isAlive, provenOurs, recoveryPlan } from "./recovery.ts";
 import { resourceSettings, updateRequest } from "./resource-settings.ts";
 import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
+import { SandboxCheck } from "./sandbox-check.ts";
 import { StateFiles } from "./state-files.ts";
 import { resourceStatistics } from "./statistics.ts";
 import { type Subject, TrackedContainer } from "./tracked-container.ts";
@@ -49,13 +50,12 @@ export class DockerContainerizer implements Containerizer {
   readonly #pulls: ImagePulls;
   readonly #leftovers: Leftovers;
   readonly #collector: ImageCollector | undefined;
+  readonly #sandboxCheck: SandboxCheck;
   readonly #launching = new Map<string, AbortController>();
   readonly #tracked = new Map<string, TrackedContainer>();
   readonly #removeAtEnd = new Set<string>();
   readonly #sweeper: Timer;
   #hostMemory: number | undefined;
-  #sandboxTrouble: string | undefined;
-  #sandboxSeen: Promise<void> | undefined;
 
   private constructor(options: DockerContainerizerOptions, state: StateFiles, agentKey: string) {
     const { engine, clock, log } = options;
@@ -65,6 +65,8 @@ export class DockerContainerizer implements Containerizer {
     this.#supervisor = new EngineSupervisor(engine, [`${label.agentKey}=${agentKey}`], clock, log);
     this.#pulls = new ImagePulls(engine, clock, log);
     this.#leftovers = new Leftovers(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
+    const sandboxDirectory = options.sandboxDirectory ?? defaults.sandboxDirectory;
+    this.#sandboxCheck = new SandboxCheck(engine, options.workDir, sandboxDirectory);
     const { imageCollection } = options;
     this.#collector = imageCollection && new ImageCollector(engine, imageCollection, clock, log);
     this.#sweeper = every(clock, SWEEP_EVERY, () => void this.#sweep());
@@ -111,7 +113,7 @@ export class DockerContainerizer implements Containerizer {
       agentKey: this.#agentKey,
       hostMemory: () => this.#memoryOfHost(),
       openOutput: (details: { id: string; tty: boolean; attach: boolean }) => this.#openOutput(spec, details, true),
-      checkSandbox: (engineId: string) => this.#checkSandbox(engineId, spec.sandbox),
+      checkSandbox: (engineId: string) => this.#sandboxCheck.pass(engineId, spec.sandbox),
     };
     return launch(spec, tools, signal);
   }
@@ -307,7 +309,7 @@ export class DockerContainerizer implements Containerizer {
   }
 
   trouble(): string | undefined {
-    return this.#supervisor.trouble ?? this.#sandboxTrouble;
+    return this.#supervisor.trouble ?? this.#sandboxCheck.trouble;
   }
 
   /** Pulls that run now, for state and logs. */
@@ -372,29 +374,5 @@ export class DockerContainerizer implements Containerizer {
   async #memoryOfHost(): Promise<number> {
     this.#hostMemory ??= (await this.#options.engine.info()).memory;
     return this.#hostMemory;
-  }
-
-  /** Once per agent: whether the daemon sees the same work_dir. */
-  async #checkSandbox(engineId: string, sandbox: string): Promise<void> {
-    this.#sandboxSeen ??= this.#lookForSandbox(engineId, sandbox);
-    try {
-      await this.#sandboxSeen;
-    } catch (error) {
-      this.#sandboxSeen = undefined;
-      throw error;
-    }
-  }
-
-  async #lookForSandbox(engineId: string, sandbox: string): Promise<void> {
-    const { engine, workDir } = this.#options;
-    const sandboxDirectory = this.#options.sandboxDirectory ?? defaults.sandboxDirectory;
-    if (await daemonSeesSandbox(engine, engineId, sandbox, sandboxDirectory)) {
-      this.#sandboxTrouble = undefined;
-      return;
-    }
-    this.#sandboxTrouble =
-      `the Docker daemon does not see the sandboxes below ${workDir}: ` +
-      `mount the host's folder at the same path into the agent's container (-v ${workDir}:${workDir})`;
-    throw TaskFailure.launch(`Failed to launch container: ${this.#sandboxTrouble}`);
   }
 }

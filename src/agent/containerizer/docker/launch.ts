@@ -1,12 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { open, rm, writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { Backoff } from "../../../base/backoff.ts";
 import { sleep } from "../../../base/clock.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
-import { EngineError, isConflict, isEngineError } from "../../../docker/errors.ts";
+import { isConflict, isEngineError } from "../../../docker/errors.ts";
 import type { ImagePulls } from "../../../docker/pulls.ts";
 import { expandFiles } from "../../../docker/run-options/run-options.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -192,29 +191,5 @@ async function patiently<T>({ options }: LaunchTools, signal: AbortSignal, call:
       if (!isEngineError(error, "unreachable") || clock.monotonic() >= end) throw error;
       await sleep(clock, backoff.next(), signal);
     }
-  }
-}
-
-/**
- * Whether the daemon sees what we write into the sandbox. Sandbox paths are resolved on the daemon's host: with an agent
- * in a container they are another folder there unless work_dir is mounted at the same path.
- */
-export async function daemonSeesSandbox(
-  engine: Engine,
-  engineId: string,
-  sandbox: string,
-  sandboxDirectory: string,
-): Promise<boolean> {
-  const name = `.docker-sees-this-${randomUUID()}`;
-  const path = join(sandbox, name);
-  await writeFile(path, "", { flag: "wx" });
-  try {
-    return await engine.pathExists(engineId, `${sandboxDirectory}/${name}`);
-  } catch (error) {
-    // Some daemons (Podman) cannot look into a container that was never started: then nothing is known.
-    if (error instanceof EngineError && error.kind === "refused") return true;
-    throw error;
-  } finally {
-    await rm(path, { force: true });
   }
 }
