@@ -46,7 +46,7 @@ afterAll(async () => {
 
 /** seed.md's example run command, with reachable addresses in place of its own. */
 function documented(environment: string, ...more: string[]): string[] {
-  const [work, sandbox] = [join(folder, "workdir"), join(folder, "sandbox")];
+  const [work, sandbox] = [join(folder, `workdir-${port}`), join(folder, "sandbox")];
   mkdirSync(work, { recursive: true });
   mkdirSync(sandbox, { recursive: true });
   return [

@@ -92,6 +92,13 @@ export class ImageDocker {
     if (ids.length > 0) this.run(["rm", "-f", ...ids]);
     process.kill(this.#pid, "SIGTERM");
     while (existsSync(join(this.folder, "pid"))) await sleep(systemClock, 50);
+    // Containers with the host's network leave their namespace mounted.
+    spawnSync("sh", [
+      "-c",
+      'for m in $(grep -o " $1/[^ ]*" /proc/mounts | sort -r); do umount -l "$m"; done',
+      "sh",
+      this.folder,
+    ]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 

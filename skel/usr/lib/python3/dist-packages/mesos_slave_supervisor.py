@@ -12,6 +12,7 @@ import inspect
 import os
 import select
 import signal
+import sys
 
 TESTED = ("4.2.5",)
 # A line longer than this is cut, so that a program without newlines cannot fill the memory.
@@ -135,6 +136,20 @@ def forget_own_variables():
         os.environ.pop("PYTHONPATH", None)
 
 
+def leave_at_once(options):
+    """After an ordered end nothing is left to do, and taking Python apart takes up to a second on a busy machine."""
+    cleanup = options.cleanup
+
+    def cleanup_and_leave():
+        ordered = getattr(sys.exc_info()[0], "__name__", "") == "ExitNow" and options.mood < 0
+        cleanup()
+        if ordered:
+            sys.stdout.flush()
+            os._exit(0)
+
+    options.cleanup = cleanup_and_leave
+
+
 state = {}
 
 
@@ -156,6 +171,7 @@ def install(supervisord):
     waker = Waker()
     options.get_socket_map()[waker.reader] = waker
     waker.wake(3)
+    leave_at_once(options)
 
 
 class NoMethods(object):

@@ -1,0 +1,107 @@
+/**
+ * How long the container takes from its start to a registered agent, to its end, and what it holds in memory: the image's own
+ * init below a temporary folder, bundled as in the image, without Docker's own start. In seconds and MB; the best of RUNS.
+ *
+ *   node bench/boot.ts [RUNS]
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { layOut } from "../src/init/layout.ts";
+import { buildAll } from "../tools/build.ts";
+
+const packageFolder = resolve(import.meta.dirname, "..");
+const runs = Number(process.argv[2] ?? 5);
+const root = mkdtempSync(join(tmpdir(), "boot-"));
+
+interface Measured {
+  readonly marks: Map<string, number>;
+  readonly memory: Map<string, number>;
+}
+
+/** What is looked for in the output, in order. */
+const MARKS: readonly (readonly [string, RegExp])[] = [
+  ["settings resolved", /\[Init\]\[App-Name\]/],
+  ["supervisord runs", /supervisord started/],
+  ["agent spawned", /spawned: 'mesos'/],
+  ["watchdog watches", /watching mesos/],
+  ["agent registered", /(?:Registered agent|answered the (?:re-)?registration|Registered with master)/],
+];
+
+/** Proportional memory (shared pages counted once over all) by process, in MB. */
+function memoryBelow(pid: number, found = new Map<string, number>()): Map<string, number> {
+  const read = (name: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const words = read("cmdline").split("\0");
+  const name = words
+    .map((word) => /([^/]+?)(?:\.js)?$/.exec(word)?.[1] ?? "")
+    .find((word) => /^(init\.sh|supervisord|mesos-slave|redpill|logstash-forwarder)$/.test(word));
+  const size = Number(/^Pss:\s+(\d+)/m.exec(read("smaps_rollup"))?.[1] ?? 0) / 1024;
+  const label = name ?? words[0] ?? "?";
+  found.set(label, (found.get(label) ?? 0) + size);
+  for (const task of readdirSync(`/proc/${pid}/task`))
+    for (const child of read(`task/${task}/children`).trim().split(" ").filter(Boolean))
+      memoryBelow(Number(child), found);
+  return found;
+}
+
+/** One life: until the agent is registered and a moment of rest, then a stop. */
+function live(): Promise<Measured> {
+  rmSync(join(root, "var/lib/mesos"), { recursive: true, force: true });
+  return new Promise((done) => {
+    const started = performance.now();
+    const marks = new Map<string, number>();
+    let memory = new Map<string, number>();
+    let output = "";
+    let stopped = 0;
+    const child = spawn(join(root, "init.sh"), {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"], MESOS_MASTER: "local", MESOS_IP: "127.0.0.1", MESOS_HOSTNAME: "127.0.0.1" },
+    });
+    const took = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const now = (performance.now() - started) / 1000;
+      for (const [name, pattern] of MARKS) if (!marks.has(name) && pattern.test(output)) marks.set(name, now);
+      if (!marks.has("agent registered") || stopped > 0) return;
+      stopped = -1;
+      setTimeout(() => {
+        memory = memoryBelow(child.pid ?? 0);
+        stopped = performance.now();
+        child.kill("SIGTERM");
+      }, 2000);
+    };
+    child.stdout.on("data", took);
+    child.stderr.on("data", took);
+    child.once("exit", () => {
+      marks.set("stop", (performance.now() - stopped) / 1000);
+      done({ marks, memory });
+    });
+  });
+}
+
+layOut({ packageFolder, root, node: process.execPath });
+rmSync(join(root, "opt/mesos-slave/source"), { force: true });
+await buildAll(join(root, "opt/mesos-slave/dist"), { sourcemap: false });
+try {
+  const lives: Measured[] = [];
+  for (let run = 0; run < runs; run++) lives.push(await live());
+  for (const name of [...MARKS.map(([mark]) => mark), "stop"]) {
+    const times = lives.map(({ marks }) => marks.get(name) ?? Number.NaN).sort((a, b) => a - b);
+    console.log(
+      `${name.padEnd(20)} best ${times[0]?.toFixed(2)} s   median ${times[Math.floor(times.length / 2)]?.toFixed(2)} s`,
+    );
+  }
+  const memory = lives.at(-1)?.memory ?? new Map<string, number>();
+  for (const [name, size] of memory) console.log(`${name.padEnd(20)} ${size.toFixed(0).padStart(4)} MB`);
+  const sum = [...memory.values()].reduce((total, size) => total + size, 0);
+  console.log(`${"all".padEnd(20)} ${sum.toFixed(0).padStart(4)} MB (PSS, idle, 2 s after registration)`);
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
