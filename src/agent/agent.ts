@@ -351,8 +351,8 @@ export class Agent {
     const state = readState({ paths: this.paths, log, strict: flags.strict });
     this.options.metrics.count("slave/recovery_errors", state.errors);
     const { bootId } = this.options;
-    const recovered = await recover({ agent: this, state, bootId, store: this.#store, executors: this.#executors });
-    this.#drain = recovered?.drain;
+    this.#drain = state.agent?.drain;
+    await recover({ agent: this, state, bootId, store: this.#store, executors: this.#executors });
     this.#recoverySeconds = (this.options.clock.now() - this.startedAt) / 1000;
     log.info("Finished recovery");
     await this.#store.bootId(bootId);

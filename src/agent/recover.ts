@@ -17,11 +17,10 @@ export interface RecoverInput {
 }
 
 /**
- * Brings back what an earlier agent left: reservations, update streams, frameworks, containers, executors. Resolves, once
- * executors came back or had their time, to what was checkpointed about the agent itself; to undefined for a new agent.
- * Throws a UserError when this agent may not go on as it.
+ * Brings back what an earlier agent left: reservations, update streams, frameworks, containers, executors. Resolves once
+ * executors came back or had their time. Throws a UserError when this agent may not go on as the one that it finds.
  */
-export async function recover(input: RecoverInput): Promise<CheckpointedAgent | undefined> {
+export async function recover(input: RecoverInput): Promise<void> {
   const { agent, state, bootId, executors } = input;
   const { options, paths } = agent;
   const { log } = options;
@@ -32,7 +31,8 @@ export async function recover(input: RecoverInput): Promise<CheckpointedAgent | 
   if (before === undefined) {
     log.info(`Failed to find the latest agent from '${paths.meta.root()}': registering as a new one`);
     for (const containerizer of options.containerizers) await containerizer.recover([]);
-    return undefined;
+    await agent.setDrain(undefined);
+    return;
   }
   agent.adopt(before.id);
   const rebuilt = rebuild(before, {
@@ -48,7 +48,8 @@ export async function recover(input: RecoverInput): Promise<CheckpointedAgent | 
   recoverExecutors(agent, executors, rebuilt);
   log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
   await executors.remote.allReturned();
-  return before;
+  // Everything ended while nobody looked: nothing is left whose end would end the drain.
+  if (before.drain !== undefined && agent.book.active.size === 0) await agent.setDrain(undefined);
 }
 
 /** Each containerizer is asked for the containers that it would have been given. */

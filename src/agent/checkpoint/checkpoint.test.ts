@@ -130,7 +130,7 @@ async function writeAll(): Promise<void> {
   store.libprocessPid(run, "executor(1)@127.0.0.1:2");
   store.httpMarker(run);
   for (const record of [updateRecord(1), updateRecord(2), ackRecord(1)])
-    await checkpointFiles.append(paths.meta.taskUpdates(run, "task"), record);
+    await checkpointFiles.append(paths.meta.taskUpdates(run, "task"), record, false);
 }
 
 function filesBelow(path: string): string[] {
@@ -324,7 +324,7 @@ describe("damage, byte by byte", () => {
     for (let length = twoWhole; length < whole.length; length++) {
       writeFileSync(path, whole.subarray(0, length));
       read(true);
-      await checkpointFiles.append(path, ackRecord(1));
+      await checkpointFiles.append(path, ackRecord(1), false);
       expect(readFileSync(path).equals(whole), `cut to ${length}`).toBe(true);
     }
   });

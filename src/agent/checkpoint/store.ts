@@ -91,10 +91,19 @@ export class CheckpointStore {
     );
   }
 
-  /** Before the task is handed to its executor or container. `launch` is what the master sent. */
+  /**
+   * Before the task is handed to its executor or container. `launch` is what the master sent; it comes first, because a
+   * task without it is taken for one of a C++ agent.
+   */
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
-    this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
     this.#files.replace(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
+    this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
+  }
+
+  /** Takes back what was written of a launch that is refused after all. Only removes: a full disk may be the reason. */
+  withdraw(run: RunKey, taskIds: readonly string[], isNewRun: boolean): void {
+    for (const taskId of taskIds) this.#files.remove(this.#paths.meta.taskInfo(run, taskId));
+    if (isNewRun) this.#files.remove(this.#paths.meta.latestRun(run.agentId, run.frameworkId, run.executorId));
   }
 
   /** A kill is under way: after a restart the task's end is reported as killed, and the grace goes on. */

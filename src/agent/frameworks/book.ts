@@ -2,7 +2,7 @@ import { clone, create } from "@bufbuild/protobuf";
 import { type Archive_Framework, Archive_FrameworkSchema } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { ExecutorInfo, FrameworkInfo, Task } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
+import { type ExecutorRecord, type FrameworkRecord, isGenerated, type TaskRecord, tasksIn } from "../model/records.ts";
 
 export interface HistoryLimits {
   readonly frameworks: number;
@@ -86,7 +86,7 @@ export class FrameworkBook {
     return undefined;
   }
 
-  /** What the master is told at re-registration (mesos-wire §3.6). `clearData`: statuses lose their payload. */
+  /** What the master is told at re-registration (mesos-wire §3.6). Statuses lose their payload. */
   census(): Census {
     const census: Census = { tasks: [], executors: [], frameworks: [], completed: [] };
     for (const framework of this.active.values()) {
@@ -94,7 +94,7 @@ export class FrameworkBook {
       for (const task of framework.pending.values()) census.tasks.push(task.task);
       for (const executor of framework.executors.values()) {
         for (const task of tasksIn(executor, "queued", "launched", "terminated")) census.tasks.push(slim(task.task));
-        if (executor.kind !== "command" && executor.state !== "TERMINATED") census.executors.push(executor.info);
+        if (!isGenerated(executor) && executor.state !== "TERMINATED") census.executors.push(executor.info);
       }
       if (census.tasks.length + census.executors.length > before) census.frameworks.push(framework.info);
       if (framework.completedExecutors.length > 0) census.completed.push(archive(framework));

@@ -19,6 +19,8 @@ export interface LaunchCheckpoints {
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void;
   kill(run: RunKey, taskId: string, kill: KillRequest): void;
   sentinel(run: RunKey): void;
+  /** Takes back what was written of a launch that is refused after all. */
+  withdraw(run: RunKey, taskIds: readonly string[], isNewRun: boolean): void;
 }
 
 /** What the bookkeeping of frameworks needs from the rest of the agent. */

@@ -3,9 +3,9 @@ import { ExitedExecutorMessageSchema } from "../../mesos/gen/mesos/internal/mess
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../model/container.ts";
 import {
-  type ExecutorKind,
   type ExecutorRecord,
   type FrameworkRecord,
+  isGenerated,
   moveExecutor,
   moveTask,
   type TaskRecord,
@@ -23,7 +23,7 @@ export interface TerminalStatus {
 /** What tasks are told when their executor's container ended under them (mesos-wire §3.16). Pure. */
 export function terminationStatus(
   termination: ContainerTermination,
-  kind: ExecutorKind,
+  generated: boolean,
   modern: boolean,
 ): TerminalStatus {
   const message = termination.message ?? (modern ? "Executor terminated" : "Abnormal executor termination");
@@ -32,7 +32,7 @@ export function terminationStatus(
     return { state: termination.state, reason: termination.reason ?? EXECUTOR_TERMINATED, message };
   }
   if (modern) return { state: TaskState.TASK_FAILED, reason: termination.reason ?? EXECUTOR_TERMINATED, message };
-  if (kind === "command") return { state: TaskState.TASK_FAILED, reason: COMMAND_EXECUTOR_FAILED, message };
+  if (generated) return { state: TaskState.TASK_FAILED, reason: COMMAND_EXECUTOR_FAILED, message };
   return { state: TaskState.TASK_LOST, reason: EXECUTOR_TERMINATED, message };
 }
 
@@ -67,7 +67,7 @@ export function executorTerminated(
       moveTask(task, "terminated");
       continue;
     }
-    const status = terminationStatus(termination, executor.kind, task.modern);
+    const status = terminationStatus(termination, isGenerated(executor), task.modern);
     void context.intake.fromAgent(framework, executor, task, task.taskId, {
       ...status,
       ...(termination.limitation && {
@@ -75,7 +75,7 @@ export function executorTerminated(
       }),
     });
   }
-  if (executor.kind !== "command") {
+  if (!isGenerated(executor)) {
     sendExited(context, framework.frameworkId, executor.executorId, termination.status ?? -1);
   }
   removeIfDone(context, framework, executor);
@@ -132,7 +132,8 @@ export function removeFrameworkIfIdle(context: FrameworksContext, framework: Fra
   if (!context.book.active.has(framework.frameworkId)) return;
   context.log.info(`Framework ${framework.frameworkId} has nothing left on this agent`);
   context.book.complete(framework);
-  context.updates.drop(framework.frameworkId);
+  // What was refused is still to be told; nobody asks any more only when the framework, or the agent, was shut down.
+  if (framework.state === "TERMINATING") context.updates.drop(framework.frameworkId);
   context.gc.schedule(context.paths.framework(context.agentId(), framework.frameworkId));
   if (framework.info.checkpoint) {
     context.gc.schedule(context.paths.meta.framework(context.agentId(), framework.frameworkId));

@@ -92,9 +92,10 @@ export class StatusIntake {
     task: TaskRecord | undefined,
     status: TaskStatus,
   ): Promise<Refusal | undefined> {
-    if (task !== undefined && isTerminal(task.task.state) && !this.#isRepeated(task, status)) {
+    const over = task ?? executor.completed.findLast(({ taskId }) => taskId === status.taskId?.value);
+    if (over !== undefined && isTerminal(over.task.state) && !(over === task && this.#isRepeated(task, status))) {
       this.#options.log.warn(
-        `Dropping ${stateName(status.state)} of task ${task.taskId}: it ended with ${stateName(task.task.state)}`,
+        `Dropping ${stateName(status.state)} of task ${over.taskId}: it ended with ${stateName(over.task.state)}`,
       );
       return "after-terminal";
     }

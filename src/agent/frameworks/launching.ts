@@ -142,6 +142,8 @@ export class Launching {
       try {
         checkpoints.framework(agentId(), framework);
       } catch (error) {
+        // Without it a restart would not find its tasks: written again with each launch, which fails while this does.
+        framework.unwritten = true;
         log.error(`Cannot checkpoint framework ${id}: ${messageOf(error)}`);
       }
     }
@@ -211,12 +213,28 @@ export class Launching {
       if (request.launchExecutor === true && request.executor !== undefined && executor === undefined) {
         sendExited(this.#context, framework.frameworkId, executorId, -1);
       }
-      if (executor === undefined) framework.executors.delete(executorId);
+      this.#withdraw(framework, executorId, records, executor === undefined);
       this.#refuse(framework, records, {
         state: dropped(framework.info),
         reason: TaskStatus_Reason.CONTAINER_LAUNCH_FAILED,
         message,
       });
+    }
+  }
+
+  #withdraw(framework: FrameworkRecord, executorId: string, records: readonly TaskRecord[], isNew: boolean): void {
+    const { checkpoints, log } = this.#context;
+    const target = framework.executors.get(executorId);
+    if (target === undefined) return;
+    if (isNew) framework.executors.delete(executorId);
+    if (!framework.info.checkpoint) return;
+    const ids = records.map(({ taskId }) => taskId);
+    try {
+      checkpoints.withdraw(runKey(this.#context, target), ids, isNew);
+    } catch (error) {
+      log.error(
+        `Cannot take back the checkpoints of ${ids.join(", ")}: ${messageOf(error)}; a restart reports them lost`,
+      );
     }
   }
 
@@ -271,6 +289,10 @@ export class Launching {
     const { checkpoints, agentId } = this.#context;
     if (framework.info.checkpoint) {
       const key = runKey(this.#context, executor);
+      if (framework.unwritten === true) {
+        checkpoints.framework(agentId(), framework);
+        framework.unwritten = false;
+      }
       if (executor.tasks.size === 0 && executor.state === "REGISTERING") checkpoints.executor(agentId(), executor);
       for (const record of records) checkpoints.task(key, record, launchMessage(request, record));
     }

@@ -78,6 +78,8 @@ export interface ExecutorRecord {
   /** The sandbox, an absolute path. */
   readonly directory: string;
   kind: ExecutorKind;
+  /** A C++ agent made it up for a command task: masters know nothing of it, as of our own (kind "command"). */
+  readonly generated?: boolean;
   state: ExecutorState;
   containerizer: Containerizer | undefined;
   /** `executor(1)@ip:port` of a driver. */
@@ -101,7 +103,13 @@ export interface FrameworkRecord {
   /** Tasks whose executor does not exist yet. */
   readonly pending: Map<string, TaskRecord>;
   readonly completedExecutors: ExecutorRecord[];
+  /** Set when it should be on disk and could not be written. */
+  unwritten?: boolean;
 }
+
+/** Whether the executor stands for a command task: it is not among those that masters are told of. */
+export const isGenerated = (executor: ExecutorRecord): boolean =>
+  executor.kind === "command" || executor.generated === true;
 
 /** Tasks of an executor in one bucket, in the order they came. */
 export function tasksIn(executor: ExecutorRecord, ...buckets: readonly TaskBucket[]): TaskRecord[] {

@@ -15,7 +15,8 @@ export interface Difference {
 }
 
 function attributeDifferences(before: readonly Attribute[], now: readonly Attribute[]): Difference[] {
-  const texts = (list: readonly Attribute[]): string[] => list.map(attributeText).sort();
+  const texts = (list: readonly Attribute[]): string[] =>
+    list.map((attribute) => `${attribute.name}:${attributeText(attribute)}`).sort();
   const [old, fresh] = [texts(before), texts(now)];
   const lost = old.filter((text) => !fresh.includes(text));
   const added = fresh.filter((text) => !old.includes(text));

@@ -1,6 +1,7 @@
+import { clone, create } from "@bufbuild/protobuf";
 import { has } from "../../mesos/codec.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import type { Task } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { ExecutorInfoSchema, FrameworkIDSchema, type Task, TaskSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../mesos/states.ts";
 import type {
   CheckpointedAgent,
@@ -98,7 +99,8 @@ function rebuildExecutor(
   const record: ExecutorRecord = {
     executorId: executor.id,
     frameworkId: framework.id,
-    info: executor.info,
+    info: clone(ExecutorInfoSchema, executor.info),
+    generated: isGeneratedExecutor(executor),
     containerId: run.containerId,
     directory: options.paths.sandbox(key),
     kind,
@@ -110,8 +112,11 @@ function rebuildExecutor(
     everDelivered: run.libprocessPid !== undefined || run.http,
     since: options.now,
   };
+  record.info.frameworkId ??= create(FrameworkIDSchema, { value: framework.id });
   for (const task of run.tasks) {
-    const rebuilt = rebuildTask(framework.id, task);
+    const rebuilt = rebuildTask(framework.id, task, kind);
+    // A master looks for the executor that a task names.
+    if (record.generated) delete rebuilt.task.executorId;
     if (rebuilt.bucket === "completed") {
       record.completed.push(rebuilt);
       continue;
@@ -134,15 +139,26 @@ function kindOf(executor: CheckpointedExecutor, run: CheckpointedRun): ExecutorK
   return executor.generatedForCommandTask === true && ours ? "command" : "unknown";
 }
 
-function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask): TaskRecord {
-  const { task, launch, updates, killGrace } = checkpointed;
+/** Agents before 1.10 did not write down which executors they had made up; their command tells. */
+function isGeneratedExecutor({ generatedForCommandTask, info }: CheckpointedExecutor): boolean {
+  if (generatedForCommandTask !== undefined) return generatedForCommandTask;
+  return info.name.startsWith("Command Executor (Task: ") && /(^|\/)mesos-executor\b/.test(info.command?.value ?? "");
+}
+
+/**
+ * An executor process may have been handed a task of which nothing was heard: it says so when it comes back. So its tasks
+ * come back as launched, and those that it does not know are reported lost instead of being launched a second time.
+ */
+function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: ExecutorKind): TaskRecord {
+  const { launch, updates, killGrace } = checkpointed;
+  const task = clone(TaskSchema, checkpointed.task);
   applyUpdates(task, updates);
   const acknowledged = updates.flatMap((record) => (record.acknowledged === undefined ? [] : [record.acknowledged]));
   const terminal = updates.find(
     ({ update }) => update?.status !== undefined && isTerminal(update.status.state),
   )?.update;
   const over = terminal !== undefined && acknowledged.some((uuid) => Buffer.compare(uuid, terminal.uuid) === 0);
-  const live = updates.length > 0 ? "launched" : "queued";
+  const live = updates.length > 0 || kind !== "command" ? "launched" : "queued";
   return {
     taskId: checkpointed.id,
     frameworkId,
