@@ -96,7 +96,7 @@ describe("an agent that is itself a container", () => {
       expect(await tasks()).toEqual(before);
       expect(names.filter((name) => scheduler.terminalOf(name) !== undefined).sort()).toEqual(["t0", "t19"]);
     } catch (error) {
-      const log = await dockerd.docker("logs", "mesos-slave").catch(() => "");
+      const log = await dockerd.logs("mesos-slave").catch(() => "");
       throw new Error(`${String(error)}\n${scheduler.describe()}\n${log.slice(-3000)}`, { cause: error });
     } finally {
       scheduler.close();

@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,8 +86,24 @@ export class TestPodman {
     } catch {
       // It is gone.
     }
+    for (const pid of monitorsOf(this.folder)) process.kill(pid, "SIGTERM");
     const unmount = 'for m in $(grep -o " $0/[^ ]*" /proc/mounts | sort -r); do umount -l "$m"; done';
     await run("sh", ["-c", unmount, this.folder]).catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Podman's monitors of `folder`, which stay for minutes after an exec. The folder on their command line makes them ours. */
+function monitorsOf(folder: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+        return words[0]?.endsWith("/conmon") === true && words.some((word) => word.startsWith(`${folder}/`));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }

@@ -121,6 +121,12 @@ export class TestDockerd {
     return stdout.trim();
   }
 
+  /** Both outputs of a container, as text. */
+  async logs(name: string): Promise<string> {
+    const { stdout, stderr } = await run("docker", ["-H", `unix://${this.socket}`, "logs", name]);
+    return stdout + stderr;
+  }
+
   /** SIGKILL: containers and containerd stay. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
