@@ -29,6 +29,8 @@ import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
+import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { endTasks } from "./leaving.ts";
 import { machineFacts, measureMachine } from "./metrics/machine.ts";
 import { Metrics } from "./metrics/registry.ts";
 import { checkpointFiles } from "./model/files.ts";
@@ -55,6 +57,8 @@ export interface NodeInput {
   readonly program: string;
   readonly glog: Glog;
   readonly clock: Clock;
+  /** The folder of the node's web page. */
+  readonly ui: string;
   /** Where the embedded master listens, with --master=local. */
   readonly master?: string;
   readonly ended: (exitCode: 0 | 1, why: string) => void;
@@ -63,8 +67,8 @@ export interface NodeInput {
 /** A running agent with its pages. */
 export interface AgentNode {
   readonly agent: Agent;
-  /** Lets go: tasks run on. */
-  close(): Promise<void>;
+  /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
+  close(options: { readonly everything: boolean }): Promise<void>;
 }
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -131,8 +135,9 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   await running.start();
   return {
     agent: running,
-    close: async () => {
+    close: async (options) => {
       collector.close();
+      await endTasks(running, options);
       await running.close();
       await http.close();
       await health.close();
@@ -243,6 +248,9 @@ async function openPages(input: NodeInput, agent: Agent, metrics: Metrics, files
           digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
         };
   const rules = values.firewall_rules as { disabled_endpoints?: { paths?: string[] } } | undefined;
+  const ui = readStaticFiles(input.ui);
+  if ("problem" in ui) glog.logger.warn(ui.problem);
+  const page = staticHandler(ui);
   return await createAgentHttp({
     files,
     clock,
@@ -250,7 +258,7 @@ async function openPages(input: NodeInput, agent: Agent, metrics: Metrics, files
     log: glog.logger,
     firewall: rules?.disabled_endpoints?.paths ?? [],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: { "/slave(1)/api/v1/executor": executorHandler(agent) },
+    mounts: { "/slave(1)/api/v1/executor": executorHandler(agent), "/slave(1)": page, "/slave(1)/ui/": page },
     view: {
       snapshot: () => snapshotOf(agent),
       usage: () => usageOf(agent),

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
+import { basename, join } from "node:path";
 import { loadAgentFlags } from "../agent/flags/load.ts";
 import { agentFlags } from "../agent/flags/table.ts";
 import { type AgentNode, startAgent } from "../agent/node.ts";
@@ -14,9 +15,11 @@ import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
 const program = "mesos-slave";
-/** Milliseconds that writing the last checkpoints may take when the agent is told to leave. */
-const LONGEST_GOODBYE = 3_000;
+/** Milliseconds until the agent leaves for good; supervisord waits 3 s before it kills. */
+const LONGEST_GOODBYE = 2_700;
 const EMBEDDED_MASTER_PORT = 5050;
+/** The package has it beside dist/ and src/. */
+const UI = join(import.meta.dirname, basename(import.meta.dirname) === "main" ? "../.." : "..", "ui");
 
 const readText = (path: string): string => readFileSync(path, "utf8");
 
@@ -82,7 +85,9 @@ function onSignals(node: AgentNode, master: LocalMaster | undefined, glog: Glog)
       process.exit(0);
     };
     setTimeout(exit, LONGEST_GOODBYE).unref();
-    Promise.allSettled([node.close(), master?.stop()]).then(exit, exit);
+    // The embedded master forgets its tasks: nobody would ever ask for them again.
+    const left = node.close({ everything: master !== undefined }).finally(() => master?.stop());
+    left.then(exit, exit);
   };
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
@@ -117,6 +122,7 @@ async function main(): Promise<void> {
       program,
       glog,
       clock: systemClock,
+      ui: UI,
       ...(master !== undefined && { master: master.url.replace("http://", "") }),
       ended: (code, why) => {
         if (code === 0) glog.logger.info(`Ending: ${why}`);

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { FrameworkInfo_Capability_Type, TaskState, TaskStatus_Reason } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../src/mesos/states.ts";
-import { AgentProcess } from "../support/real-agent.ts";
 import { freePort } from "../support/free-port.ts";
+import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 
 const { TASK_STARTING, TASK_RUNNING, TASK_FINISHED, TASK_FAILED, TASK_KILLED, TASK_KILLING } = TaskState;
@@ -152,6 +152,23 @@ describe("command tasks on a real agent", () => {
     const end = await test.until("end", () => test.terminalOf("orphan"), 40_000);
     expect([TaskState.TASK_LOST, TaskState.TASK_FAILED]).toContain(end.state);
     await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5_000 }).toBe(false);
+  });
+
+  it("leaves on SIGTERM: tasks that may outlive it run on, the others end", async () => {
+    const [kept, dropped] = [
+      await scheduler({ checkpoint: true, failoverTimeout: 600 }),
+      await scheduler({ name: "other" }),
+    ];
+    const pids: number[] = [];
+    for (const test of [kept, dropped]) {
+      await test.launch([commandTask("sleeper", "echo $$ > pid; exec sleep 1000")]);
+      await test.until("RUNNING", () => test.updates.some(({ state }) => state === TASK_RUNNING));
+      pids.push(Number(readFileSync(join(sandbox(test, "sleeper"), "pid"), "utf8")));
+    }
+    expect(await agent.end("SIGTERM")).toBe(0);
+    expect(pids.map((pid) => existsSync(`/proc/${pid}`))).toEqual([true, false]);
+    agent.start();
+    await kept.until("re-registration", () => kept.offers.length > 0);
   });
 
   it("refuses what it cannot run with words that name it", async () => {
