@@ -308,7 +308,8 @@ export class Pipeline {
     const fingerprint = { length: 0, hash: "" };
     this.#stdin = {
       name: "-",
-      path: "-", last: "-",
+      path: "-",
+      last: "-",
       identity: nobody,
       fingerprint,
       group,

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleForwarder, type Started, scratch, startForwarder, until, writeConfig } from "../support/forwarder.ts";
@@ -11,12 +11,20 @@ const SEED = Number(process.env["FORWARDER_SEED"] ?? 20_261_122);
 /** Events that a crash may double: the configured window. */
 const WINDOW = 256;
 
+/** Lines that the writer may be ahead: what is lost shows as well with less. */
+const MOST_AHEAD = 1500;
+
 const work = scratch("rotation");
+/** In memory where there is such a place: waiting for a busy disk 2,000 times says nothing about rotation. */
+const registries = scratch("registries", existsSync("/dev/shm") ? "/dev/shm" : undefined);
 let program = "";
 beforeAll(async () => {
   program = await bundleForwarder(work.path);
 });
-afterAll(() => work.remove());
+afterAll(() => {
+  work.remove();
+  registries.remove();
+});
 
 /** Counts arrivals by line number, and which run of the forwarder sent them. */
 class Arrivals {
@@ -63,7 +71,7 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
     },
     shipping: { "bulk size": 64, "window size": WINDOW, "flush time": "5ms" },
     reading: { "scan interval": "200ms" },
-    registry: { path: join(folder, "registry.json") },
+    registry: { path: join(registries.path, `${index}.json`) },
     files: [{ paths: paths.map((path) => join(logs, path)), "close inactive": index % 2 === 0 ? "100ms" : "5m" }],
   });
   const writer = makeWriter(logs, random);
@@ -73,7 +81,9 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
     },
     has: (number: number) => arrivals.runs.has(number),
   };
-  const ticker = setInterval(() => writer.step(arrived), 4);
+  const ticker = setInterval(() => {
+    if (writer.written - arrived.lines < MOST_AHEAD) writer.step(arrived);
+  }, 4);
   let running: Started | undefined;
   const logged = () => `${name}: ${arrivals.runs.size} of ${writer.written}\n${running?.log() ?? ""}`;
   try {
@@ -95,10 +105,14 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
     writer.finish();
     arrivals.begin();
     running = startForwarder(program, ["-config", config]);
-    await until(() => arrivals.runs.size >= writer.written, "everything arrives", logged, 20_000).catch((error: unknown) => {
-      const missing = Array.from({ length: writer.written }, (_, number) => number).filter((number) => !arrivals.runs.has(number));
-      throw new Error(`${String(error)}\nmissing ${missing.length}: ${missing.slice(0, 20).join(" ")}`);
-    });
+    await until(() => arrivals.runs.size >= writer.written, "everything arrives", logged, 20_000).catch(
+      (error: unknown) => {
+        const missing = Array.from({ length: writer.written }, (_, number) => number).filter(
+          (number) => !arrivals.runs.has(number),
+        );
+        throw new Error(`${String(error)}\nmissing ${missing.length}: ${missing.slice(0, 20).join(" ")}`);
+      },
+    );
     running.process.kill("SIGTERM");
     expect(await running.exit).toBe(0);
     const clean = arrivals.run;

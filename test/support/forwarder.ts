@@ -12,8 +12,9 @@ export async function bundleForwarder(folder: string): Promise<string> {
   return join(out, "logstash-forwarder.js");
 }
 
-export function scratch(name: string): { path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), `forwarder-${name}-`));
+/** A folder of its own, below `parent` (default: the system's). */
+export function scratch(name: string, parent = tmpdir()): { path: string; remove(): void } {
+  const path = mkdtempSync(join(parent, `forwarder-${name}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
@@ -25,7 +26,11 @@ export interface Started {
   output(): string;
 }
 
-export function startForwarder(program: string, args: readonly string[], options: { cwd?: string; uid?: number } = {}): Started {
+export function startForwarder(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; uid?: number } = {},
+): Started {
   let [log, output] = ["", ""];
   const cache = join(program, "../compile-cache");
   mkdirSync(cache, { recursive: true });
@@ -41,7 +46,9 @@ export function startForwarder(program: string, args: readonly string[], options
   child.stderr.on("data", (chunk: Buffer) => {
     log += chunk.toString();
   });
-  const exit = new Promise<number | NodeJS.Signals>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code ?? -1)));
+  const exit = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.on("close", (code, signal) => resolve(signal ?? code ?? -1)),
+  );
   return { process: child, exit, log: () => log, output: () => output };
 }
 
@@ -53,7 +60,12 @@ export function writeConfig(folder: string, config: object): string {
 }
 
 /** Resolves when `condition` holds; rejects with `what` and what `seen` says after `milliseconds`. */
-export async function until(condition: () => boolean, what: string, seen: () => string = () => "", milliseconds = 30_000): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  what: string,
+  seen: () => string = () => "",
+  milliseconds = 30_000,
+): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`never happened: ${what}\n${seen()}`);

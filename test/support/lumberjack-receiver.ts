@@ -115,7 +115,10 @@ class Connection {
     socket.on("data", (chunk: Buffer) => {
       this.#received += chunk.length;
       const over = limit === undefined ? 0 : this.#received - limit;
-      this.#buffer = Buffer.concat([this.#buffer, over > 0 ? chunk.subarray(0, Math.max(0, chunk.length - over)) : chunk]);
+      this.#buffer = Buffer.concat([
+        this.#buffer,
+        over > 0 ? chunk.subarray(0, Math.max(0, chunk.length - over)) : chunk,
+      ]);
       this.#parse();
       if (limit !== undefined && this.#received >= limit) socket.destroy();
     });
@@ -165,7 +168,11 @@ class Connection {
     need(version === this.#window.version, "the version changes inside a window");
     need(type === 0x43, "only compressed frames are expected");
     if (this.#buffer.length < 6 + value) return false;
-    const events = parseFrames(inflateSync(this.#buffer.subarray(6, 6 + value)), version, this.#window.events.length + 1);
+    const events = parseFrames(
+      inflateSync(this.#buffer.subarray(6, 6 + value)),
+      version,
+      this.#window.events.length + 1,
+    );
     this.#buffer = this.#buffer.subarray(6 + value);
     this.#window.events.push(...events);
     need(this.#window.events.length <= this.#window.count, "more events than the window announced");

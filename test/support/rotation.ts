@@ -246,7 +246,8 @@ class Growing extends BaseWriter {
 }
 
 type WriterClass = new (folder: string, random: () => number, end?: string) => Writer;
-const by = (Class: WriterClass, end?: string) => (folder: string, random: () => number) => new Class(folder, random, end);
+const by = (Class: WriterClass, end?: string) => (folder: string, random: () => number) =>
+  new Class(folder, random, end);
 
 class RenamingInGlob extends Renaming {
   protected override readonly mayRotate = true;

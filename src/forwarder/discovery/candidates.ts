@@ -1,4 +1,13 @@
-import { FINGERPRINT_BYTES, type FileFacts, headMatches, readAt, tailMatches, withOpen } from "../model/content.ts";
+import {
+  FINGERPRINT_BYTES,
+  type FileFacts,
+  factsAt,
+  headMatches,
+  readAt,
+  sameFile,
+  tailMatches,
+  withOpen,
+} from "../model/content.ts";
 import { type Source, TAIL_BYTES } from "../model/source.ts";
 import { inspectArchive } from "./archive.ts";
 import { type Decision, decideNew, type Likeness, mayContinue } from "./continuation.ts";
@@ -25,9 +34,11 @@ interface Content {
 async function contentOf(found: Found, positions: number[]): Promise<Content | undefined> {
   if (found.compressed) {
     const archive = await inspectArchive(found.path, positions);
+    const now = factsAt(found.path);
+    if (now === undefined || !sameFile(found.facts.identity, now)) return undefined;
     return archive && { head: archive.head, size: archive.size, before: (position) => archive.before.get(position) };
   }
-  return withOpen(found.path, (fd) => {
+  return withOpen(found.path, found.facts.identity, (fd) => {
     const tails = new Map<number, Buffer>();
     for (const position of positions) {
       if (position > found.facts.size) continue;
@@ -55,7 +66,7 @@ function likenessOf(source: Source, orphan: boolean, content: Content): Likeness
 
 /**
  * Compares a file that was not followed with the sources that it may continue. `incomplete` for an archive that is
- * still being written (or is broken).
+ * still being written (or is broken), and for a file that is not there any more.
  */
 export async function judge(
   found: Found,
@@ -67,7 +78,7 @@ export async function judge(
   if (related.length === 0 && !found.compressed) return { kind: "new" };
   const positions = related.map(({ source }) => source.read);
   const content = await contentOf(found, positions);
-  if (content === undefined) return found.compressed ? { kind: "incomplete" } : { kind: "new" };
+  if (content === undefined) return { kind: "incomplete" };
   return decideNew(
     { path: found.path, size: content.size, quiet },
     related.map(({ source, orphan }) => likenessOf(source, orphan, content)),

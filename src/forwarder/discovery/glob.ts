@@ -111,9 +111,10 @@ function walk(folder: string, segments: readonly string[], result: GlobResult, d
     return;
   }
   const expression = segmentExpression(segment);
-  for (const { name } of entries) {
+  for (const entry of entries) {
+    const { name } = entry;
     if (!expression.test(name) || (name.startsWith(".") && !segment.startsWith("."))) continue;
     if (rest.length === 0) result.paths.push(below(name));
-    else walk(below(name), rest, result, depth);
+    else if (entry.isDirectory() || entry.isSymbolicLink()) walk(below(name), rest, result, depth);
   }
 }

@@ -1,24 +1,15 @@
 import { readdirSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { crc32 } from "node:zlib";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
-import {
-  FINGERPRINT_BYTES,
-  type FileFacts,
-  factsAt,
-  fingerprintOf,
-  readAt,
-  sameFile,
-  tailAt,
-  withOpen,
-} from "../model/content.ts";
+import { FINGERPRINT_BYTES, type FileFacts, factsAt, readAt, sameFile, withOpen } from "../model/content.ts";
 import type { FileGroup, ReadingSettings } from "../model/settings.ts";
 import { keyOf, type Source } from "../model/source.ts";
 import { type Found, judge } from "./candidates.ts";
 import { mayContinue } from "./continuation.ts";
 import { glob, globMatches } from "./glob.ts";
+import { newSource } from "./new-source.ts";
 import { joined } from "./watcher.ts";
 
 /** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
@@ -246,7 +237,7 @@ export class Prospector {
         this.#adopt(decision.source, found);
         return;
       case "incomplete":
-        if (now - found.facts.modified > BROKEN_AFTER) {
+        if (found.compressed && now - found.facts.modified > BROKEN_AFTER) {
           this.#refused.set(found.name, found.facts.changed);
           this.#tellOnce(found.name, `not following '${found.path}': it is not a whole gzip archive`);
         }
@@ -263,10 +254,10 @@ export class Prospector {
       this.#refused.set(name, facts.changed);
       return;
     }
-    const source = withOpen(path, (fd) => {
+    const source = withOpen(path, facts.identity, (fd) => {
       const head = readAt(fd, 0, FINGERPRINT_BYTES);
       const at = !compressed && (old || (first && reading.tail)) ? facts.size : 0;
-      return newSource(path, facts, {
+      return newSource(name, facts, {
         group,
         compressed,
         head: compressed ? Buffer.alloc(0) : head,
@@ -275,10 +266,15 @@ export class Prospector {
         now: clock.now(),
       });
     });
-    if (source === undefined) return this.#tellOnce(path, `cannot read '${path}': make it readable for this user`);
-    if (old) log.verbose(1, `'${path}' is older than 'ignore older': only what is added is shipped`);
-    else log.info(`following '${path}'${source.read > 0 ? ` from byte ${source.read}` : ""}`);
-    this.#told.delete(path);
+    if (source === undefined) {
+      const now = factsAt(path);
+      if (now !== undefined && sameFile(facts.identity, now))
+        this.#tellOnce(name, `cannot read '${name}': make it readable for this user`);
+      return;
+    }
+    if (old) log.verbose(1, `'${name}' is older than 'ignore older': only what is added is shipped`);
+    else log.info(`following '${name}'${source.read > 0 ? ` from byte ${source.read}` : ""}`);
+    this.#told.delete(name);
     this.#attach(source, path);
   }
 
@@ -309,7 +305,7 @@ export class Prospector {
     const facts = path === undefined ? undefined : factsAt(path);
     if (path !== undefined && facts !== undefined && sameFile(identity, facts)) {
       log.info(`'${path}' was truncated or replaced: reading it from its beginning`);
-      const fresh = withOpen(path, (fd) =>
+      const fresh = withOpen(path, facts.identity, (fd) =>
         newSource(name, facts, {
           group,
           compressed: isArchive(path),
@@ -377,36 +373,4 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
-}
-
-interface Beginning {
-  readonly group: number;
-  readonly compressed: boolean;
-  readonly head: Buffer;
-  readonly at: number;
-  readonly fd: number;
-  readonly now: number;
-  readonly hole?: boolean;
-}
-
-function newSource(name: string, facts: FileFacts, begin: Beginning): Source {
-  const before = tailAt(begin.fd, begin.at);
-  const tail = before.length === 0 ? undefined : { length: before.length, crc: crc32(before) };
-  return {
-    name,
-    path: undefined,
-    last: name,
-    identity: facts.identity,
-    fingerprint: fingerprintOf(begin.head),
-    group: begin.group,
-    compressed: begin.compressed,
-    hole: begin.hole ?? false,
-    read: begin.at,
-    readTail: tail,
-    acked: begin.at,
-    ackedTail: tail,
-    touched: begin.now,
-    size: facts.size,
-    modified: facts.modified,
-  };
 }

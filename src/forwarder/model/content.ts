@@ -113,8 +113,11 @@ export function holdsContent(fd: number, source: Pick<Source, "fingerprint" | "r
   return before.length === length && tailMatches(readTail, before);
 }
 
-/** Runs `action` with the file open; undefined when it cannot be opened any more. */
-export function withOpen<T>(path: string, action: (fd: number) => T): T | undefined {
+/**
+ * Runs `action` with the file open; undefined when the path cannot be opened, or leads to another file than `identity`
+ * by now: names move while we look.
+ */
+export function withOpen<T>(path: string, identity: Identity, action: (fd: number) => T): T | undefined {
   let fd: number;
   try {
     fd = openForReading(path);
@@ -125,7 +128,7 @@ export function withOpen<T>(path: string, action: (fd: number) => T): T | undefi
     throw error;
   }
   try {
-    return action(fd);
+    return sameFile(identity, factsOfOpen(fd)) ? action(fd) : undefined;
   } finally {
     closeSync(fd);
   }

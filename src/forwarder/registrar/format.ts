@@ -46,7 +46,9 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
   if (registry.success) {
     const parsed = registry.data.files.map((file) => entrySchema.safeParse(file));
     const entries = parsed.flatMap(({ data }) =>
-      data === undefined ? [] : [{ ...data, path: data.path, last: data.last ?? data.path ?? data.source, tail: data.tail } satisfies Entry],
+      data === undefined
+        ? []
+        : [{ ...data, path: data.path, last: data.last ?? data.path ?? data.source, tail: data.tail } satisfies Entry],
     );
     return { entries, broken: parsed.length - entries.length, old: false };
   }

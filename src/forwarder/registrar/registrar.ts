@@ -1,4 +1,5 @@
-import { readFileSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { writeAtomic } from "../../base/durable.ts";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
@@ -173,11 +174,19 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
+/** Removes what a write left behind that was cut short. Call while the lock is held. */
+function sweep(path: string): void {
+  const [folder, prefix] = [dirname(path), `.${basename(path)}.`];
+  for (const name of readdirSync(folder))
+    if (name.startsWith(prefix) && name.endsWith(".tmp")) rmSync(join(folder, name), { force: true });
+}
+
 /**
  * The positions of the last run, or those of the old program. A file that cannot be understood is kept beside, said
  * aloud, and everything is sent again: doubled rather than lost.
  */
 export function loadRegistry(settings: RegistrySettings, log: Logger, now: number): Entry[] {
+  sweep(settings.path);
   const own = readIfThere(settings.path);
   const path = own === undefined ? settings.importFrom : settings.path;
   const text = own ?? (path === undefined ? undefined : readIfThere(path));

@@ -1,0 +1,120 @@
+import { z } from "zod";
+import { formatBytes } from "../../base/bytes.ts";
+import { flagRows } from "./flags.ts";
+import { formatGoDuration } from "./go-duration.ts";
+import {
+  fileShape,
+  monitoringShape,
+  multilineShape,
+  networkShape,
+  readingShape,
+  registryShape,
+  shippingShape,
+} from "./schema.ts";
+
+/** What a schema takes, in a word or two. */
+function kindOf(schema: z.ZodType): string {
+  const title = schema.meta()?.["title"];
+  if (typeof title === "string") return title;
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return kindOf(schema.def.innerType as z.ZodType);
+  if (schema instanceof z.ZodArray) return `list of ${kindOf(schema.def.element as z.ZodType)}`;
+  if (schema instanceof z.ZodEnum) return schema.options.map((option) => `\`${String(option)}\``).join(", ");
+  if (schema instanceof z.ZodUnion) return schema.options.map((option) => kindOf(option as z.ZodType)).join(", ");
+  if (schema instanceof z.ZodLiteral) return [...schema.values].map((value) => `\`${String(value)}\``).join(", ");
+  if (schema instanceof z.ZodObject) return "section";
+  return "text";
+}
+
+function defaultOf(schema: z.ZodType, kind: string): string {
+  if (!(schema instanceof z.ZodDefault)) return schema instanceof z.ZodOptional ? "" : "required";
+  const value: unknown = schema.def.defaultValue;
+  if (Array.isArray(value) || (typeof value === "object" && value !== null)) return "none";
+  if (typeof value !== "number") return `\`${String(value)}\``;
+  if (kind === "duration") return `\`${formatGoDuration(value)}\``;
+  return `\`${kind === "size" ? formatBytes(value) : value}\``;
+}
+
+function table(shape: Readonly<Record<string, z.ZodType>>): string {
+  const rows = Object.entries(shape).map(([name, schema]) => {
+    const kind = kindOf(schema);
+    const cells = [`\`${name}\``, kind, defaultOf(schema, kind), schema.description ?? ""];
+    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  });
+  return ["| option | takes | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+function flagTable(): string {
+  const rows = flagRows.map(({ names, kind, summary }) => {
+    const spelled = names.map((name) => `\`-${name}\``).join(", ");
+    return `| ${spelled} | ${kind === "flag" ? "" : kind} | ${summary} |`;
+  });
+  return ["| flag | takes | |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+/** docs/forwarder.md, made from the schema of the configuration and the table of flags. */
+export function forwarderDocs(): string {
+  return `# logstash-forwarder
+
+Follows files and ships their lines to Logstash over Lumberjack. Command line, configuration and protocol are those of the
+abandoned logstash-forwarder; what it lost or doubled is not. This page is generated from \`src/forwarder/config/\`.
+
+## What is promised
+- **At least once.** A position is recorded only after the receiver acknowledged everything before it; then the registry is
+  replaced atomically and durably (fsync, rename). A crash sends again at most one window (\`window size\` events).
+- **Exactly once over a clean stop.** TERM waits for the acknowledgement of what is on the wire (\`drain time\`), records it,
+  and the next start goes on behind it.
+- **A file is its device, inode, birth time, first 1,024 bytes and the bytes before the position**, never its name. Renaming,
+  copytruncate, truncation, replacement, reused inodes, retargeted links and \`.gz\` archives of what was read are told apart.
+  In doubt a file is new: sent twice rather than lost.
+- What was destroyed before it could be read (truncated without a copy, deleted while the forwarder was down) is lost. So is
+  what was written *and* moved to a name outside the globs before the forwarder ever saw it.
+- **One process a registry**, by a lock that a dead process does not hold. A broken registry is kept beside as
+  \`.broken-…\`, said aloud, and everything is sent again.
+
+## Command line
+\`logstash-forwarder -config PATH [flags]\`. One dash or two, \`-flag value\` or \`-flag=value\`.
+
+${flagTable()}
+
+TERM and INT stop, HUP reads the configuration again (after a clean stop of what runs; a configuration with an error is
+not taken over). Exit codes: 0 done, 1 wrong command line, 2 anything else that keeps it from running.
+
+## Configuration
+JSON. Lines that begin with \`#\` are comments; \`$VAR\` and \`\${VAR}\` are replaced by environment variables before parsing,
+\`$$\` is a dollar sign. \`-config\` may name a folder: its files are put together, servers and files adding up. Keys may be
+written in any case, with \`_\` or \`-\` for spaces. A number where a duration is taken means seconds.
+
+### \`network\`
+${table(networkShape)}
+
+### \`files\` (a list)
+${table(fileShape)}
+
+#### \`multiline\`
+${table(multilineShape)}
+
+### \`shipping\`
+${table(shippingShape)}
+
+### \`reading\`
+${table(readingShape)}
+
+### \`registry\`
+${table(registryShape)}
+
+Without \`path\` (or \`-registry\`) the registry is \`/var/lib/logstash-forwarder/registry.json\` where that can be written, else
+\`.logstash-forwarder.registry.json\` in the working directory.
+
+### \`monitoring\`
+${table(monitoringShape)}
+
+## Events
+Version 1 sends texts: \`file\`, \`host\`, the \`fields\`, \`offset\` (of the line's first byte) and \`line\`. Version 2 sends JSON with
+\`@timestamp\` (when it was read) and \`message\` in place of \`line\`. Version 1 carries bytes as they are; JSON must be UTF-8, so
+other bytes become U+FFFD there. A final CR is not part of the line. Lines without an end are held back until it comes, the
+file is deleted or rotated and quiet, or \`-once\` is set.
+
+\`.gz\` files are decompressed and shipped once; an archive of a file that was followed goes on where that was read to.
+`;
+}

@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Source } from "../model/source.ts";
+import { decideNew, type Likeness, mayContinue, namesRelated, SETTLE } from "./continuation.ts";
+import { expandBraces, glob, globMatches } from "./glob.ts";
+
+describe("globs", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "glob-"));
+    for (const path of ["a.log", "b.log", ".hidden.log", "x/a.log", "x/y/c.INFO", "x/y/c.ERROR", "[odd].log"]) {
+      mkdirSync(join(folder, path, ".."), { recursive: true });
+      writeFileSync(join(folder, path), "");
+    }
+    symlinkSync(join(folder, "a.log"), join(folder, "link.log"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const found = (pattern: string) => glob(join(folder, pattern)).paths.map((path) => path.slice(folder.length + 1));
+
+  it("find what matches on disk", () => {
+    expect(found("*.log")).toEqual(["[odd].log", "a.log", "b.log", "link.log"]);
+    expect(found("[a-b].log")).toEqual(["a.log", "b.log"]);
+    expect(found("[!a].log")).toEqual(["b.log"]);
+    expect(found("\\[odd\\].log")).toEqual(["[odd].log"]);
+    expect(found("**/*.log")).toEqual(["[odd].log", "a.log", "b.log", "link.log", "x/a.log"]);
+    expect(found("*/y/c.{ERROR,INFO,WARNING}")).toEqual(["x/y/c.ERROR", "x/y/c.INFO"]);
+    expect(found("nothing/*.log")).toEqual([]);
+    expect(found(".hid*")).toEqual([".hidden.log"]);
+  });
+
+  it("say which folders to watch", () => {
+    expect([...glob(join(folder, "x/*/c.*")).folders]).toEqual([join(folder, "x"), join(folder, "x/y")]);
+  });
+
+  it("match names without a disk", () => {
+    expect(globMatches("/var/log/mesos/*.{ERROR,INFO}", "/var/log/mesos/a.INFO")).toBe(true);
+    expect(globMatches("/var/log/*", "/var/log/a/b")).toBe(false);
+    expect(globMatches("/var/**/b", "/var/log/a/b")).toBe(true);
+    expect(expandBraces("a{b,c{d,e}}{x}")).toEqual(["ab{x}", "acd{x}", "ace{x}"]);
+  });
+});
+
+describe("a file that was not followed before", () => {
+  const source = (over: Partial<Source> = {}) =>
+    ({ name: "/l/app.log", path: "/l/app.log", last: "/l/app.log", read: 500, ...over }) as Source;
+  const like = (over: Partial<Likeness> = {}): Likeness => ({
+    source: source(),
+    orphan: false,
+    head: true,
+    tail: true,
+    ...over,
+  });
+  const copy = { path: "/l/app.log.1", size: 600, quiet: 0 };
+
+  it("is new when nothing is like it", () => {
+    expect(decideNew(copy, []).kind).toBe("new");
+    expect(decideNew(copy, [like({ head: false, tail: false })]).kind).toBe("new");
+  });
+
+  it("waits while it is a copy, or may become one, of a file that is followed", () => {
+    expect(decideNew(copy, [like()]).kind).toBe("hold");
+    expect(decideNew({ ...copy, size: 100 }, [like({ tail: false })]).kind).toBe("hold");
+    expect(decideNew({ ...copy, size: 100, quiet: SETTLE }, [like({ tail: false })]).kind).toBe("new");
+    expect(decideNew({ ...copy, path: "/l/other.log" }, [like()]).kind).toBe("new");
+  });
+
+  it("continues a source whose file is gone", () => {
+    const orphan = like({ orphan: true, source: source({ path: undefined }) });
+    expect(decideNew(copy, [orphan])).toEqual({ kind: "adopt", source: orphan.source });
+    expect(decideNew(copy, [{ ...orphan, tail: false }]).kind).toBe("new");
+  });
+
+  it("is compared only if rotation could have named it so, or much is shared", () => {
+    expect(namesRelated("/l/app.log", "/l/app.log-2026.gz")).toBe(true);
+    expect(namesRelated("/l/app.log", "/l/app.log")).toBe(false);
+    expect(namesRelated("/l/app.log", "/m/app.log.1")).toBe(false);
+    expect(mayContinue(source({ read: 9 }), "/l/b.log")).toBe(false);
+    expect(mayContinue(source({ read: 256 }), "/l/b.log")).toBe(true);
+    expect(mayContinue(source({ read: 256 }), "/l/app.log")).toBe(false);
+  });
+});

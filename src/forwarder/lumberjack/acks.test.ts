@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Batch } from "../model/batch.ts";
+import { AckReader, ProtocolError } from "./ack-reader.ts";
+import { InFlight } from "./in-flight.ts";
+import { WindowSize } from "./window-size.ts";
+
+const ack = (sequence: number, version = 0x32): Buffer => {
+  const bytes = Buffer.from([version, 0x41, 0, 0, 0, 0]);
+  bytes.writeUInt32BE(sequence, 2);
+  return bytes;
+};
+const batch = (events: number) => ({ events }) as Batch;
+
+describe("acknowledgements", () => {
+  it("are read however TCP splits them, of either version", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(2 ** 31)), fc.array(fc.integer({ min: 1, max: 9 })), (sequences, cuts) => {
+        let rest = Buffer.concat(sequences.map((sequence, index) => ack(sequence, 0x31 + (index % 2))));
+        const reader = new AckReader();
+        const got: number[] = [];
+        for (const cut of [...cuts, rest.length]) {
+          got.push(...reader.push(rest.subarray(0, cut)));
+          rest = rest.subarray(cut);
+        }
+        expect(got).toEqual(sequences);
+      }),
+    );
+  });
+
+  it("are told from garbage at the first wrong byte", () => {
+    expect(() => new AckReader().push(Buffer.from("HTTP/1.1"))).toThrow(ProtocolError);
+    const reader = new AckReader();
+    expect(reader.push(Buffer.from("1"))).toEqual([]);
+    expect(() => reader.push(Buffer.from("W"))).toThrow(/0x3157/);
+  });
+
+  it("speak of the oldest window, exactly", () => {
+    const flights = new InFlight();
+    flights.sent(batch(10), 0);
+    flights.sent(batch(5), 1);
+    expect(flights.acknowledge(0, 2)).toBeUndefined();
+    expect(flights.acknowledge(4, 2)).toMatchObject({ complete: false });
+    expect(flights.acknowledge(4, 2), "again").toBeUndefined();
+    expect(flights.acknowledge(10, 3)).toMatchObject({ complete: true });
+    expect(flights.front?.frontSince).toBe(3);
+    expect(() => flights.acknowledge(6, 4)).toThrow(ProtocolError);
+    expect(flights.acknowledge(5, 4)).toMatchObject({ complete: true });
+    expect(() => flights.acknowledge(1, 5)).toThrow(/nothing is in flight/);
+  });
+});
+
+describe("the window's size", () => {
+  it("doubles with acknowledgements, halves when lost, and tries again after a minute", () => {
+    const size = new WindowSize(1000);
+    const grow = (now: number): number => {
+      for (let round = 0; round < 10; round++) size.landed(size.current, now);
+      return size.current;
+    };
+    expect(size.current).toBe(64);
+    expect(grow(0)).toBe(1000);
+    size.lost(1000, 0);
+    expect([size.current, grow(59_999)]).toEqual([64, 500]);
+    size.lost(40, 60_000);
+    expect([size.current, grow(60_001)]).toEqual([20, 20]);
+    expect(grow(120_000)).toBe(1000);
+  });
+
+  it("never falls below one event", () => {
+    const size = new WindowSize(8);
+    for (let round = 0; round < 9; round++) size.lost(size.current, 0);
+    expect(size.current).toBe(1);
+  });
+});

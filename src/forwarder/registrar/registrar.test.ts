@@ -1,0 +1,136 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Logger, silentLogger } from "../../base/log.ts";
+import type { Batch } from "../model/batch.ts";
+import type { Source } from "../model/source.ts";
+import { entryOf, formatRegistry, parseRegistry } from "./format.ts";
+import { Ledger } from "./ledger.ts";
+import { takeLock } from "./lock.ts";
+import { loadRegistry } from "./registrar.ts";
+
+const sourceAt = (acked: number): Source => ({
+  name: "/var/log/a",
+  path: "/var/log/a",
+  last: "/var/log/a",
+  identity: { device: "1", inode: "18446744073709551615", born: "5" },
+  fingerprint: { length: 3, hash: "abc" },
+  group: 0,
+  compressed: false,
+  hole: false,
+  read: acked,
+  readTail: undefined,
+  acked,
+  ackedTail: { length: 4, crc: 9 },
+  touched: 1,
+  size: 0,
+  modified: 0,
+});
+
+const batchOf = (source: Source, first: number, events: number): Batch => ({
+  sequence: 0,
+  version: 1,
+  events,
+  wire: Buffer.alloc(0),
+  ends: Float64Array.from({ length: events }, (_, index) => first + index + 1),
+  runs: [{ source, until: events, end: first + events, tail: undefined }],
+  raw: 0,
+  readAt: 0,
+});
+
+describe("the ledger", () => {
+  it("moves a position over what is acknowledged without a gap, in whatever order acknowledgements come", () => {
+    const scenario = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 }).chain((sizes) => {
+      const pieces = sizes.flatMap((size, batch) => Array.from({ length: size }, (_, event) => ({ batch, event })));
+      return fc.tuple(fc.constant(sizes), fc.shuffledSubarray(pieces, { minLength: pieces.length }));
+    });
+    fc.assert(
+      fc.property(scenario, ([sizes, order]) => {
+        const source = sourceAt(0);
+        const ledger = new Ledger();
+        let total = 0;
+        const batches = sizes.map((size) => {
+          const batch = batchOf(source, total, size);
+          total += size;
+          ledger.add(batch);
+          return { batch, first: total - size };
+        });
+        const taken = new Set<number>();
+        for (const { batch, event } of order) {
+          const entry = batches[batch];
+          if (entry === undefined) throw new Error("no batch");
+          ledger.acknowledge(entry.batch, event, event + 1);
+          taken.add(entry.first + event);
+          ledger.apply(1);
+          let prefix = 0;
+          while (taken.has(prefix)) prefix++;
+          expect(source.acked).toBe(prefix);
+          expect(ledger.outstanding).toBe(total - prefix);
+        }
+        expect(ledger.batches).toBe(0);
+      }),
+    );
+  });
+
+  it("passes over a batch that only moves positions", () => {
+    const source = sourceAt(0);
+    const ledger = new Ledger();
+    ledger.add({ ...batchOf(source, 0, 0), runs: [{ source, until: 0, end: 12, tail: undefined }] });
+    ledger.apply(1);
+    expect([source.acked, ledger.batches]).toEqual([12, 0]);
+  });
+});
+
+describe("the registry file", () => {
+  let folder = "";
+  const lines: string[] = [];
+  const log: Logger = { ...silentLogger, error: (line) => lines.push(line), info: (line) => lines.push(line) };
+  const settings = () => ({
+    path: join(folder, "registry.json"),
+    importFrom: join(folder, ".logstash-forwarder"),
+    forgetAfter: 1,
+  });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "registrar-"));
+    lines.length = 0;
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("gives back what was written, and leaves out broken entries only", () => {
+    const entry = entryOf(sourceAt(77));
+    const text = formatRegistry([JSON.stringify(entry), '{"source":"x","offset":-1}']);
+    expect(parseRegistry(text)).toEqual({ entries: [entry], broken: 1, old: false });
+  });
+
+  it("takes over the old program's", () => {
+    writeFileSync(
+      settings().importFrom,
+      '{"/var/log/syslog":{"source":"/var/log/syslog","offset":123,"inode":42,"device":64512}}',
+    );
+    expect(loadRegistry(settings(), log, 9)).toMatchObject([
+      { source: "/var/log/syslog", offset: 123, inode: "42", device: "64512", touched: 9 },
+    ]);
+    expect(lines[0]).toContain("took over 1 positions");
+  });
+
+  it("keeps a broken file, says so, and starts without positions", () => {
+    writeFileSync(settings().path, '{"format":1,"files":[{"sou');
+    expect(loadRegistry(settings(), log, 9)).toEqual([]);
+    expect(readFileSync(`${settings().path}.broken-9`, "utf8")).toBe('{"format":1,"files":[{"sou');
+    expect(lines[0]).toContain("is broken");
+  });
+
+  it("is locked for one process, and a dead one's lock is taken over", () => {
+    const path = join(folder, "x/registry.lock");
+    const release = takeLock(path);
+    expect(() => takeLock(path)).toThrow(`process ${process.pid} already uses this registry`);
+    release();
+    writeFileSync(path, "4194305 1 another-boot\n");
+    takeLock(path)();
+    writeFileSync(path, "");
+    takeLock(path)();
+    expect(readdirSync(join(folder, "x"))).toEqual([]);
+  });
+});

@@ -1,0 +1,1 @@
+export { framesOf, pairsOf } from "../../src/forwarder/lumberjack/rewindow.ts";
