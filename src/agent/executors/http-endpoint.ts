@@ -102,10 +102,10 @@ export class ExecutorEndpoint {
     if (call.type === Call_Type.SUBSCRIBE && encoding === undefined) {
       return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     }
-    if (this.#options.phase() === "RECOVERING" && call.type !== Call_Type.SUBSCRIBE) {
+    const framework = this.#options.frameworks.get(call.frameworkId?.value ?? "");
+    if (this.#options.phase() === "RECOVERING" && !this.#mayReturn(framework, call)) {
       return refuse(503, "Agent has not finished recovery");
     }
-    const framework = this.#options.frameworks.get(call.frameworkId?.value ?? "");
     if (framework === undefined) return refuse(400, "Framework cannot be found");
     const executor = framework.executors.get(call.executorId?.value ?? "");
     if (executor === undefined || executor.kind === "command") return refuse(400, "Executor cannot be found");
@@ -130,6 +130,15 @@ export class ExecutorEndpoint {
       return accepted;
     }
     return refuse(501, "This call is not supported");
+  }
+
+  /**
+   * While the agent recovers, only executors whose containers were found may subscribe. All others are told to come again:
+   * executors take any other refusal as final.
+   */
+  #mayReturn(framework: FrameworkRecord | undefined, call: Call): boolean {
+    const executor = framework?.executors.get(call.executorId?.value ?? "");
+    return call.type === Call_Type.SUBSCRIBE && executor !== undefined && this.#options.executors.tracks(executor);
   }
 
   #subscribe(

@@ -195,6 +195,11 @@ export class RemoteExecutors implements ExecutorControl {
 
   // ---- connections
 
+  /** Whether the executor was launched or recovered, and has not ended. */
+  tracks(executor: ExecutorRecord): boolean {
+    return this.#entries.has(executor.containerId);
+  }
+
   /** The executor is there: its first registration, or its return. */
   connect(executor: ExecutorRecord, channel: ExecutorChannel): boolean {
     const entry = this.#entries.get(executor.containerId);

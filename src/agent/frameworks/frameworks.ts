@@ -170,15 +170,15 @@ export class Frameworks implements ExecutorEvents {
     if (this.#context.book.active.size === 0) this.#context.idle();
   }
 
-  /** Kills all tasks, each with at most the drain's grace (mesos-wire §3.17). */
+  /** Kills all tasks: the drain's grace holds for those with none of their own, or a longer one (mesos-wire §3.17). */
   drain(config: DrainConfig): void {
     const bound = config.maxGracePeriod;
     for (const framework of [...this.#context.book.active.values()]) {
       for (const task of [...framework.pending.values()]) this.#killPending(framework, task);
       for (const executor of [...framework.executors.values()]) {
         for (const task of tasksIn(executor, "queued", "launched")) {
-          const own = this.#context.killGrace(task, executor);
-          const shorten = bound !== undefined && millisecondsOf(bound.nanoseconds) < own;
+          const own = (task.info?.killPolicy ?? task.task.killPolicy)?.gracePeriod?.nanoseconds;
+          const shorten = bound !== undefined && (own === undefined || bound.nanoseconds < own);
           const policy = shorten ? ({ $typeName: "mesos.v1.KillPolicy", gracePeriod: bound } as const) : undefined;
           this.#kill(framework, executor, task, policy);
         }
