@@ -1,21 +1,17 @@
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import { Gate } from "../base/gate.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
 import type { MasterDetector } from "../mesos/detector.ts";
-import type { FrameworkToExecutorMessage } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import {
-  AgentIDSchema,
-  type AgentInfo,
-  AgentInfoSchema,
-  type DrainConfig,
-  type MasterInfo,
-} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type FrameworkToExecutorMessage, UpdateSlaveMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { AgentIDSchema, type AgentInfo, AgentInfoSchema, type MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { newUuid } from "../mesos/ids.ts";
 import { forward, registerMessage, reregisterMessage } from "./announcements.ts";
 import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
+import { Draining } from "./draining.ts";
 import type { AgentFlags } from "./flags/table.ts";
 import { FrameworkBook } from "./frameworks/book.ts";
 import type { AgentPhase, FrameworksContext } from "./frameworks/context.ts";
@@ -28,10 +24,13 @@ import type { Containerizer } from "./model/container.ts";
 import type { CheckpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
+import type { Operations } from "./operations/operations.ts";
 import { recover } from "./recover.ts";
+import { advertises } from "./registration/capabilities.ts";
 import type { Credential } from "./registration/credential.ts";
 import { Registration } from "./registration/registration.ts";
-import { Reservations } from "./reservations/reservations.ts";
+import type { Reservations } from "./reservations/reservations.ts";
+import { buildResourceChanges, updateAgentMessage } from "./resource-changes.ts";
 import { StatusUpdates } from "./status-updates/streams.ts";
 import { buildExecutors, type ExecutorParts, type Executors, launchPlan } from "./wiring.ts";
 
@@ -68,6 +67,10 @@ export class Agent {
   readonly book: FrameworkBook;
   readonly updates: StatusUpdates;
   readonly reservations: Reservations;
+  readonly operations: Operations;
+  readonly draining: Draining;
+  /** Messages of the master pass it in order: it is shut while what they depend on is being written down. */
+  readonly gate = new Gate();
   readonly registration: Registration;
   readonly frameworks: Frameworks;
   readonly options: AgentOptions;
@@ -80,11 +83,7 @@ export class Agent {
   readonly resourceVersion = newUuid();
   #phase: AgentPhase = "RECOVERING";
   #info: AgentInfo;
-  #drain: DrainConfig | undefined;
   #master: MasterInfo | undefined;
-  /** Set while the agent's id is being written down; what depends on it waits. */
-  #admission: Promise<void> | undefined;
-  #drainSince = 0;
   #recoverySeconds: number | undefined;
   #checkpointTrouble: string | undefined;
 
@@ -109,17 +108,20 @@ export class Agent {
         this.#checkpointTrouble = problem;
       },
     });
-    this.reservations = new Reservations({
-      paths: this.paths,
-      log,
-      checkpoint: (resources, apply) => this.#store.resources(resources, apply),
+    ({ reservations: this.reservations, operations: this.operations } = buildResourceChanges(this, this.#store));
+    this.draining = new Draining({
+      clock,
+      log: log.named("slave.cpp"),
+      checkpoint: (config) => this.#store.drain(this.agentId ?? "", config),
+      busy: () => this.book.active.size > 0 || this.operations.count > 0,
+      kill: (config) => this.frameworks.drain(config),
     });
     this.#intake = new StatusIntake({
       clock,
       log,
       agentId: () => this.agentId ?? "",
       agentIp: () => process.self.ip,
-      drain: () => this.#drain,
+      drain: () => this.draining.config,
       updatesPath: (framework, executor, taskId) => this.#updatesPath(framework, executor, taskId),
       enqueue: (update, taskId, path) => this.updates.add(update, taskId, path),
       counted: (status) => {
@@ -162,17 +164,8 @@ export class Agent {
     return this.#phase;
   }
 
-  get drainConfig(): DrainConfig | undefined {
-    return this.#drain;
-  }
-
   get master(): MasterInfo | undefined {
     return this.#master;
-  }
-
-  /** Milliseconds since the epoch. */
-  get drainSince(): number {
-    return this.#drainSince;
   }
 
   /** undefined until recovery is done. */
@@ -201,7 +194,7 @@ export class Agent {
       gc,
       updates: this.updates,
       admission: {
-        draining: () => this.#drain !== undefined,
+        draining: () => this.draining.config !== undefined,
         staleResources: (versions) =>
           versions.some(
             ({ resourceProviderId, uuid }) =>
@@ -269,12 +262,14 @@ export class Agent {
         },
         registered: (id, _message, duplicate) => this.#registered(id, duplicate),
         reregistered: (message, duplicate) => {
-          if (!duplicate) this.#running();
+          if (duplicate) this.#announce();
+          else this.#running();
           this.frameworks.reconcile(message.reconciliations);
         },
         disconnected: () => {
           if (this.#phase === "RUNNING") this.#phase = "DISCONNECTED";
           this.updates.pause();
+          this.operations.pause();
         },
         shutdown: (message) => this.shutdown(`the master asked for it: ${message}`),
         refused: (_refusal, why) => this.options.ended(1, why),
@@ -284,12 +279,14 @@ export class Agent {
 
   /** The id is written down before anything depends on it. */
   #registered(id: string, duplicate: boolean): void {
-    if (duplicate && this.agentId === id) return;
+    if (duplicate && this.agentId === id) {
+      this.#announce();
+      return;
+    }
     const { log, ended } = this.options;
     this.adopt(id);
-    this.#admission = this.#store.agent(this.#info).then(
+    const written = this.#store.agent(this.#info).then(
       () => {
-        this.#admission = undefined;
         log.info(`Registered with the master; given agent ID ${id}`);
         this.#running();
       },
@@ -297,37 +294,31 @@ export class Agent {
         ended(1, `cannot write the agent's id to ${this.paths.meta.agentInfo(id)}: ${messageOf(error)}`);
       },
     );
+    this.gate.hold(written);
   }
 
   #running(): void {
     if (this.#phase === "TERMINATING") return;
     this.#phase = "RUNNING";
+    this.#announce();
+    this.operations.resume();
     this.updates.resume();
   }
 
-  /** Runs `job` now, or as soon as the agent's id is on disk: launches are written below it. */
+  /** After every word of the master that it has this agent. */
+  #announce(): void {
+    if (advertises("RESOURCE_PROVIDER")) this.send(UpdateSlaveMessageSchema, updateAgentMessage(this));
+  }
+
+  /** Runs `job` now, or as soon as what earlier ones changed is on disk: launches build on it. */
   whenAdmitted(job: () => void): void {
-    if (this.#admission === undefined) job();
-    else void this.#admission.then(job);
-  }
-
-  /** Draining begins, changes or (undefined) ends. */
-  async setDrain(config: DrainConfig | undefined): Promise<void> {
-    this.#drain = config;
-    this.#drainSince = this.options.clock.now();
-    try {
-      await this.#store.drain(this.agentId ?? "", config);
-    } catch (error) {
-      this.options.log.error(`Cannot checkpoint the drain: ${messageOf(error)}; a restart of the agent ends it`);
-    }
-  }
-
-  /** Kills what runs, refuses what comes (mesos-wire §3.17). An agent with nothing to drain is drained already. */
-  async beginDrain(config: DrainConfig): Promise<void> {
-    if (this.book.active.size === 0) return;
-    this.options.log.warn("Draining: killing all tasks, refusing new ones");
-    await this.setDrain(config);
-    this.frameworks.drain(config);
+    this.gate.pass(() => {
+      try {
+        job();
+      } catch (error) {
+        this.options.log.error(`Handling a message of the master failed: ${messageOf(error)}`);
+      }
+    });
   }
 
   /** A framework's message to one of its executors: unreliable, accepted from anybody, as drivers send it directly. */
@@ -351,7 +342,6 @@ export class Agent {
     const state = readState({ paths: this.paths, log, strict: flags.strict });
     this.options.metrics.count("slave/recovery_errors", state.errors);
     const { bootId } = this.options;
-    this.#drain = state.agent?.drain;
     await recover({ agent: this, state, bootId, store: this.#store, executors: this.#executors });
     this.#recoverySeconds = (this.options.clock.now() - this.startedAt) / 1000;
     log.info("Finished recovery");
@@ -377,15 +367,13 @@ export class Agent {
     this.registration.terminate({ unregister });
     this.#phase = "TERMINATING";
     this.updates.pause();
+    this.operations.pause();
     this.frameworks.shutdownAll();
   }
 
   #idle(): void {
-    if (this.#drain !== undefined && this.#phase !== "TERMINATING") {
-      this.options.log.info("Drained: nothing runs here any more");
-      void this.setDrain(undefined);
-    }
-    if (this.#phase === "TERMINATING") this.options.ended(0, "nothing runs here any more");
+    if (this.#phase !== "TERMINATING") void this.draining.check();
+    else this.options.ended(0, "nothing runs here any more");
   }
 
   /** Lets go: tasks run on, whoever starts next finds them. Resolves when what was promised is on disk. */
@@ -393,6 +381,7 @@ export class Agent {
     this.#executors.close();
     await this.registration.close();
     await this.updates.close();
+    await this.operations.close();
     for (const containerizer of this.options.containerizers) await containerizer.close();
     await this.options.process.close();
   }

@@ -1,11 +1,12 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { messageOf } from "../base/errors.ts";
 import { formatUPID, type UPID } from "../libprocess/upid.ts";
 import {
-  CheckpointResourcesMessageSchema,
+  AcknowledgeOperationStatusMessageSchema,
+  ApplyOperationMessageSchema,
   DrainSlaveMessageSchema,
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
+  ReconcileOperationsMessageSchema,
   RunTaskGroupMessageSchema,
   RunTaskMessageSchema,
   ShutdownExecutorMessageSchema,
@@ -15,6 +16,7 @@ import {
   UpdateFrameworkMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import type { Agent } from "./agent.ts";
+import { installCheckpointResources } from "./resource-changes.ts";
 
 /** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
 export function installMessages(agent: Agent): void {
@@ -39,14 +41,16 @@ export function installMessages(agent: Agent): void {
   });
   process.install(UpdateFrameworkMessageSchema, (_from, message) => agent.frameworks.updateFramework(message));
   process.install(DrainSlaveMessageSchema, (_from, { config }) => {
-    if (config !== undefined) agent.whenAdmitted(() => void agent.beginDrain(config));
+    if (config !== undefined) agent.whenAdmitted(() => void agent.draining.begin(config));
   });
-  process.install(CheckpointResourcesMessageSchema, (_from, { resources }) => {
-    agent.reservations.replace(resources).catch((error: unknown) => {
-      // The master counts on it: going on would run tasks on what is not there.
-      agent.options.ended(1, `cannot checkpoint resources: ${messageOf(error)}`);
-    });
+  fromMaster(ApplyOperationMessageSchema, (message) => {
+    // What was sent before the agent is registered is found missing when it is: the master asks, and is told so.
+    if (agent.phase === "RUNNING") agent.gate.hold(agent.operations.apply(message));
+    else log.warn(`Ignoring an operation: the agent is ${agent.phase}`);
   });
+  fromMaster(AcknowledgeOperationStatusMessageSchema, (message) => void agent.operations.acknowledge(message));
+  fromMaster(ReconcileOperationsMessageSchema, (message) => agent.operations.reconcile(message));
+  installCheckpointResources(agent);
   process.install(FrameworkToExecutorMessageSchema, (_from, message) => agent.frameworkMessage(message));
   process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(agent, from, message));
 }

@@ -19,7 +19,8 @@ const USAGE_DEADLINE = 5_000;
 
 /** The agent as its pages show it now. */
 export function snapshotOf(agent: Agent): AgentSnapshot {
-  const { process } = agent.options;
+  const { draining, options } = agent;
+  const { process } = options;
   return {
     phase: agent.phase,
     info: agent.info,
@@ -27,12 +28,21 @@ export function snapshotOf(agent: Agent): AgentSnapshot {
     startTime: agent.startedAt,
     capabilities: capabilityNames(),
     total: totalResources(agent),
-    masterHostname: agent.master?.hostname || agent.master?.address?.hostname || undefined,
-    drain: agent.drainConfig === undefined ? undefined : { config: agent.drainConfig, since: agent.drainSince },
+    masterHostname: masterHostname(agent),
+    masterAddress: masterAddress(agent),
+    drain: draining.config && { config: draining.config, since: draining.since },
     frameworks: agent.book.active.values(),
     completedFrameworks: agent.book.completed,
-    operations: [],
+    operations: agent.operations.pending(),
   };
+}
+
+const masterHostname = ({ master }: Agent): string | undefined =>
+  master?.hostname || master?.address?.hostname || undefined;
+
+function masterAddress(agent: Agent): string | undefined {
+  const host = masterHostname(agent) ?? agent.master?.address?.ip;
+  return host === undefined ? undefined : `${host}:${agent.master?.port}`;
 }
 
 /** Configured resources, with reservations and volumes in place of what they were carved out of. */

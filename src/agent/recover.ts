@@ -1,10 +1,10 @@
 import { UserError } from "../base/errors.ts";
-import { Resources } from "../mesos/resources.ts";
 import type { Agent } from "./agent.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import type { CheckpointedAgent, CheckpointedState } from "./model/checkpointed-state.ts";
 import { accepts, differences, explainDifferences } from "./recovery/compatibility.ts";
 import { type Rebuilt, rebuild } from "./recovery/rebuild.ts";
+import { recoverResources } from "./resource-changes.ts";
 import type { Executors } from "./wiring.ts";
 
 export interface RecoverInput {
@@ -26,15 +26,16 @@ export async function recover(input: RecoverInput): Promise<void> {
   const { log } = options;
   const rebooted = state.bootId !== undefined && state.bootId !== bootId;
   if (rebooted) log.warn("Agent host rebooted");
-  await agent.reservations.recover(state.resources, state.resourcesTarget, Resources.of(options.info.resources));
+  await recoverResources(agent, state);
   const before = acceptable(input, rebooted);
   if (before === undefined) {
     log.info(`Failed to find the latest agent from '${paths.meta.root()}': registering as a new one`);
     for (const containerizer of options.containerizers) await containerizer.recover([]);
-    await agent.setDrain(undefined);
+    agent.operations.abandon();
     return;
   }
   agent.adopt(before.id);
+  agent.draining.restore(before.drain);
   const rebuilt = rebuild(before, {
     paths,
     now: options.clock.now(),
@@ -48,8 +49,8 @@ export async function recover(input: RecoverInput): Promise<void> {
   recoverExecutors(agent, executors, rebuilt);
   log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
   await executors.remote.allReturned();
-  // Everything ended while nobody looked: nothing is left whose end would end the drain.
-  if (before.drain !== undefined && agent.book.active.size === 0) await agent.setDrain(undefined);
+  await agent.operations.recover(before.operationStreams);
+  await agent.draining.replay();
 }
 
 /** Each containerizer is asked for the containers that it would have been given. */

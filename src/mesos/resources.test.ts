@@ -303,7 +303,7 @@ describe("operations", () => {
   it("are of the agent, of one provider, or of nobody", () => {
     const reserve = (...resources: ReturnType<typeof scalar>[]) =>
       create(Offer_OperationSchema, { type: Offer_Operation_Type.RESERVE, reserve: { resources } });
-    const foreign = create(ResourceSchema, { ...scalar("disk", 1), providerId: { value: "csi" } });
+    const foreign = scalar("disk", 1, { providerId: { value: "csi" } });
     expect(providerOf(reserve(reserved(1)))).toBeUndefined();
     expect(providerOf(reserve(foreign))).toBe("csi");
     expect(() => providerOf(reserve(foreign, reserved(1)))).toThrow(/several/);

@@ -240,6 +240,7 @@ describe("what is missing is normal", () => {
   it("an empty work_dir", () => {
     expect(read(true)).toEqual({
       bootId: undefined,
+      operations: [],
       resources: [],
       resourcesTarget: undefined,
       agent: undefined,

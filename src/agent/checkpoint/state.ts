@@ -5,10 +5,12 @@ import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { decode } from "../../mesos/codec.ts";
 import {
+  ResourceStateSchema,
   RunTaskMessageSchema,
   type StatusUpdateRecord,
   StatusUpdateRecord_Type,
   StatusUpdateRecordSchema,
+  UpdateOperationStatusRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfoSchema,
@@ -43,6 +45,14 @@ export function readState(options: ReadOptions): CheckpointedState {
   return new StateReader(options).read();
 }
 
+interface ResourceList {
+  readonly present: boolean;
+  /** What could be read. */
+  readonly kept: Resource[];
+  /** undefined when it is not there as a whole. */
+  readonly whole: Resource[] | undefined;
+}
+
 class StateReader {
   readonly #options: ReadOptions;
   #errors = 0;
@@ -58,10 +68,15 @@ class StateReader {
   read(): CheckpointedState {
     const meta = this.#meta;
     const bootId = this.#text(meta.bootId());
+    const target = this.#message(ResourceStateSchema, meta.resourcesAndOperationsTarget());
+    const committed = this.#message(ResourceStateSchema, meta.resourcesAndOperations());
+    const info = this.#resources(meta.resources());
     return {
       bootId,
-      resources: this.#resources(meta.resources()).kept,
-      resourcesTarget: this.#resources(meta.resourcesTarget()).whole,
+      // Agents before 1.8 change only resources.info: when the two differ, that one is newer.
+      resources: info.present ? info.kept : (committed?.resources ?? []),
+      resourcesTarget: target?.resources ?? this.#resources(meta.resourcesTarget()).whole,
+      operations: (target ?? committed)?.operations ?? [],
       agent: this.#agent(),
       errors: this.#errors,
     };
@@ -138,13 +153,13 @@ class StateReader {
    * A complete list, written at once: unlike updates, a part of it is damage. `whole` is undefined then, and when there
    * is no file: half a target must not be carried out, it would delete volumes.
    */
-  #resources(path: string): { readonly kept: Resource[]; readonly whole: Resource[] | undefined } {
+  #resources(path: string): ResourceList {
     const data = this.#bytes(path);
-    if (data === undefined) return { kept: [], whole: undefined };
+    if (data === undefined) return { present: false, kept: [], whole: undefined };
     const { records, rest } = readRecords(data);
     const kept = this.#decoded(ResourceSchema, path, records).filter((resource) => this.#isValid(path, resource));
     if (rest !== undefined) this.#damaged(path, `its last record is ${rest}`);
-    return { kept, whole: rest === undefined && kept.length === records.length ? kept : undefined };
+    return { present: true, kept, whole: rest === undefined && kept.length === records.length ? kept : undefined };
   }
 
   #isValid(path: string, resource: Resource): boolean {
@@ -158,7 +173,7 @@ class StateReader {
   }
 
   /** Appended records. A partial last one is cut off, so that what is appended later can be read. */
-  #records(path: string, { frameworkId }: RunKey, taskId: string): StatusUpdateRecord[] {
+  #appended<D extends DescMessage>(schema: D, path: string): MessageShape<D>[] {
     const data = this.#bytes(path);
     if (data === undefined) return [];
     const { records, rest, goodLength } = readRecords(data);
@@ -169,7 +184,11 @@ class StateReader {
       );
       this.#cut(path, goodLength);
     }
-    return this.#decoded(StatusUpdateRecordSchema, path, records).filter(({ update }) => {
+    return this.#decoded(schema, path, records);
+  }
+
+  #records(path: string, { frameworkId }: RunKey, taskId: string): StatusUpdateRecord[] {
+    return this.#appended(StatusUpdateRecordSchema, path).filter(({ update }) => {
       if (update === undefined) return true;
       const about = update.status?.taskId?.value;
       if (about === taskId && update.frameworkId?.value === frameworkId) return true;
@@ -222,6 +241,10 @@ class StateReader {
       id,
       info,
       drain: this.#message(DrainConfigSchema, this.#meta.drain(id)),
+      operationStreams: this.#folders(this.#meta.operations(id)).map((uuid) => ({
+        uuid,
+        records: this.#appended(UpdateOperationStatusRecordSchema, this.#meta.operationUpdates(id, uuid)),
+      })),
       frameworks: frameworks.filter((framework) => framework !== undefined),
     };
   }

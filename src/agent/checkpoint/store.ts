@@ -1,6 +1,10 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { encode } from "../../mesos/codec.ts";
-import { type RunTaskMessage, RunTaskMessageSchema } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  ResourceStateSchema,
+  type RunTaskMessage,
+  RunTaskMessageSchema,
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type AgentInfo,
   AgentInfoSchema,
@@ -8,10 +12,12 @@ import {
   DrainConfigSchema,
   ExecutorInfoSchema,
   FrameworkInfoSchema,
+  type Operation,
   type Resource,
   ResourceSchema,
   TaskSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Resources } from "../../mesos/resources.ts";
 import type { CheckpointFiles } from "../model/files.ts";
 import type { Paths, RunKey } from "../model/paths.ts";
 import { encodeRecord } from "../model/record-file.ts";
@@ -62,6 +68,25 @@ export class CheckpointStore {
     this.#files.remove(this.#paths.meta.resourcesAndOperations());
     await this.#files.replaceDurably(this.#paths.meta.resources(), data);
     this.#files.remove(this.#paths.meta.resourcesTarget());
+  }
+
+  /**
+   * Resources together with the operations on them that are not acknowledged, in the files of agents since 1.8 and, for
+   * older ones, `resources()`; `apply` undefined: only operations changed. The target comes first and goes last, so that
+   * a crash in between is carried on with what both say.
+   */
+  async resourceState(
+    resources: Resources,
+    operations: readonly Operation[],
+    apply: (() => Promise<void>) | undefined,
+  ): Promise<void> {
+    const { meta } = this.#paths;
+    const state = create(ResourceStateSchema, { operations: [...operations], resources: resources.toMessages() });
+    const data = record(ResourceStateSchema, state);
+    await this.#files.replaceDurably(meta.resourcesAndOperationsTarget(), data);
+    if (apply !== undefined) await this.resources(resources.toMessages("pre"), apply);
+    await this.#files.replaceDurably(meta.resourcesAndOperations(), data);
+    this.#files.remove(meta.resourcesAndOperationsTarget());
   }
 
   async drain(agentId: string, config: DrainConfig | undefined): Promise<void> {

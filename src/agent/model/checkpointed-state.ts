@@ -1,9 +1,10 @@
-import type { RunTaskMessage, StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { RunTaskMessage, StatusUpdate, UpdateOperationStatusRecord } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type {
   AgentInfo,
   DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
+  Operation,
   Resource,
   Task,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -14,6 +15,8 @@ export interface CheckpointedState {
   readonly resources: readonly Resource[];
   /** Present when a change of resources was interrupted: redo its disk changes, then commit it. */
   readonly resourcesTarget: readonly Resource[] | undefined;
+  /** Operations on the agent's resources whose status nobody has acknowledged, or (C++) that were under way. */
+  readonly operations: readonly Operation[];
   readonly agent: CheckpointedAgent | undefined;
   /** Items that could not be read and were left out; always empty when strict. */
   readonly errors: number;
@@ -24,6 +27,14 @@ export interface CheckpointedAgent {
   readonly info: AgentInfo;
   readonly drain: DrainConfig | undefined;
   readonly frameworks: readonly CheckpointedFramework[];
+  readonly operationStreams: readonly CheckpointedOperationStream[];
+}
+
+/** The updates of one operation, as they were appended. */
+export interface CheckpointedOperationStream {
+  /** In text form, from the folder's name. */
+  readonly uuid: string;
+  readonly records: readonly UpdateOperationStatusRecord[];
 }
 
 export interface CheckpointedFramework {

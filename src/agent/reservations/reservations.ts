@@ -13,8 +13,10 @@ import type { Paths } from "../model/paths.ts";
 export interface ReservationsOptions {
   readonly paths: Paths;
   readonly log: Logger;
-  /** Two phases: target, `apply`, commit. */
-  readonly checkpoint: (resources: readonly Resource[], apply: () => Promise<void>) => Promise<void>;
+  /** What --resources gives. */
+  readonly configured: () => Resources;
+  /** Two phases: target, `apply`, commit. `apply` is undefined when the list is as it was. */
+  readonly checkpoint: (resources: Resources, apply: (() => Promise<void>) | undefined) => Promise<void>;
 }
 
 /** The innermost role of a resource, for the path of its volume. */
@@ -49,41 +51,65 @@ export class Reservations {
     return this.#resources;
   }
 
+  /** The agent's resources with reservations and volumes in place of what they were carved out of. */
+  get total(): Resources {
+    return this.totalOf(this.#options.configured());
+  }
+
   /**
    * Takes over what was checkpointed. Throws when the configured resources cannot hold it: a master that is told so
    * aborts, and every one that is elected after it.
    */
-  async recover(
-    checkpointed: readonly Resource[],
-    target: readonly Resource[] | undefined,
-    configured: Resources,
-  ): Promise<void> {
+  async recover(checkpointed: readonly Resource[], target: readonly Resource[] | undefined): Promise<void> {
     this.#resources = Resources.of(checkpointed).unallocated();
     if (target !== undefined) {
       this.#options.log.warn("A change of reservations was interrupted: doing it again");
-      await this.replace(target);
-    }
-    const needed = configuredForm(this.#resources);
-    if (configured.contains(needed)) return;
+      await this.#changes.add(() => this.#commit(Resources.of(target).unallocated()));
+    } else this.#check(this.#resources);
+  }
+
+  #check(resources: Resources): void {
+    const configured = this.#options.configured();
+    if (configured.contains(configuredForm(resources))) return;
     throw new UserError(
-      `Checkpointed resources ${formatResources(this.#resources)} are incompatible with agent resources ${formatResources(configured)}`,
+      `Checkpointed resources ${formatResources(resources)} are incompatible with agent resources ${formatResources(configured)}`,
       "give --resources at least what was reserved or made into volumes, or unreserve it first, or start with an empty work_dir",
     );
   }
 
-  /** The master's complete new list. Resolves when it is durable and the volumes' directories are there. */
+  /**
+   * The master's complete new list. Resolves when it is durable and the volumes' directories are there. Old masters send
+   * it after every re-registration: the one that is known already is not written again.
+   */
   replace(resources: readonly Resource[]): Promise<void> {
     return this.#changes.add(async () => {
       const next = Resources.of(resources).unallocated();
-      const before = this.#volumes(this.#resources);
-      const after = this.#volumes(next);
-      await this.#options.checkpoint(next.toMessages("pre"), async () => {
-        for (const [path] of after) await mkdir(path, { recursive: true });
-        for (const [path, resource] of before) if (!after.has(path)) await this.#destroy(path, resource);
-      });
-      this.#resources = next;
-      this.#options.log.info(`Checkpointed resources are now '${formatResources(next)}'`);
+      if (!next.equals(this.#resources)) await this.#commit(next);
     });
+  }
+
+  /**
+   * An operation: `convert` gets the total as earlier changes left it, and says what it becomes. Resolves as replace()
+   * does. What `convert` throws is thrown, and nothing is changed.
+   */
+  change(convert: (total: Resources) => Resources): Promise<void> {
+    return this.#changes.add(() => this.#commit(convert(this.total).needingCheckpoint()));
+  }
+
+  async #commit(next: Resources): Promise<void> {
+    this.#check(next);
+    if (next.equals(this.#resources)) {
+      await this.#options.checkpoint(next, undefined);
+      return;
+    }
+    const before = this.#volumes(this.#resources);
+    const after = this.#volumes(next);
+    await this.#options.checkpoint(next, async () => {
+      for (const [path] of after) await mkdir(path, { recursive: true });
+      for (const [path, resource] of before) if (!after.has(path)) await this.#destroy(path, resource);
+    });
+    this.#resources = next;
+    this.#options.log.info(`Checkpointed resources are now '${formatResources(next)}'`);
   }
 
   #volumes(resources: Resources): Map<string, Resource> {
