@@ -45,20 +45,33 @@ function memoryBelow(pid: number, found = new Map<string, number>()): Map<string
   const size = Number(/^Pss:\s+(\d+)/m.exec(read("smaps_rollup"))?.[1] ?? 0) / 1024;
   const label = name ?? words[0] ?? "?";
   found.set(label, (found.get(label) ?? 0) + size);
-  for (const task of readdirSync(`/proc/${pid}/task`))
+  for (const task of tasksOf(pid))
     for (const child of read(`task/${task}/children`).trim().split(" ").filter(Boolean))
       memoryBelow(Number(child), found);
   return found;
 }
 
+/** Threads of a process; none when it has ended. */
+function tasksOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+/** Milliseconds after which a life without a registration is given up. */
+const PATIENCE = 60_000;
+
 /** One life: until the agent is registered and a moment of rest, then a stop. */
 function live(): Promise<Measured> {
   rmSync(join(root, "var/lib/mesos"), { recursive: true, force: true });
-  return new Promise((done) => {
+  return new Promise((done, reject) => {
     const started = performance.now();
     const marks = new Map<string, number>();
     let memory = new Map<string, number>();
     let output = "";
+    let resting = false;
     let stopped = 0;
     const child = spawn(join(root, "init.sh"), {
       detached: true,
@@ -69,17 +82,23 @@ function live(): Promise<Measured> {
       output += chunk.toString();
       const now = (performance.now() - started) / 1000;
       for (const [name, pattern] of MARKS) if (!marks.has(name) && pattern.test(output)) marks.set(name, now);
-      if (!marks.has("agent registered") || stopped > 0) return;
-      stopped = -1;
+      if (!marks.has("agent registered") || resting) return;
+      resting = true;
       setTimeout(() => {
         memory = memoryBelow(child.pid ?? 0);
         stopped = performance.now();
         child.kill("SIGTERM");
       }, 2000);
     };
+    const patience = setTimeout(() => {
+      child.kill("SIGTERM");
+      reject(new Error(`not registered within ${PATIENCE / 1000} s:\n${output.slice(-2000)}`));
+    }, PATIENCE);
     child.stdout.on("data", took);
     child.stderr.on("data", took);
     child.once("exit", () => {
+      if (stopped === 0) reject(new Error(`it ended by itself:\n${output.slice(-2000)}`));
+      clearTimeout(patience);
       marks.set("stop", (performance.now() - stopped) / 1000);
       done({ marks, memory });
     });
