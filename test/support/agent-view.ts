@@ -91,6 +91,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       capabilities: ["MULTI_ROLE"],
       total,
       masterHostname: undefined,
+      masterAddress: undefined,
       drain: undefined,
       frameworks,
       completedFrameworks: [],

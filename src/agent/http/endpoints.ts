@@ -73,7 +73,7 @@ export const endpoints = [
   }),
   agentPage("health/details", {
     realm: "readonly",
-    summary: "What is wrong with parts of the agent, as {healthy, phase, troubles: {part: text}}; always 200.",
+    summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
   agentPage("flags", {

@@ -14,7 +14,8 @@ export const flags = (view: AgentView): Answer => json(jsonText({ flags: Object.
 export function healthDetails(view: AgentView): Answer {
   const troubles = Object.fromEntries(view.troubles());
   const healthy = Object.keys(troubles).length === 0;
-  return json(jsonText({ healthy, phase: view.snapshot().phase, troubles }));
+  const { phase, masterAddress } = view.snapshot();
+  return json(jsonText({ healthy, phase, ...(masterAddress !== undefined && { master: masterAddress }), troubles }));
 }
 
 function usageJson(usage: ContainerUsage): JsonObject {

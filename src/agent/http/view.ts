@@ -22,6 +22,8 @@ export interface AgentSnapshot {
   /** Everything, checkpointed reservations and volumes included. */
   readonly total: Resources;
   readonly masterHostname: string | undefined;
+  /** Where the leading master's pages are: `master-1:5050`. */
+  readonly masterAddress: string | undefined;
   readonly drain:
     | { readonly config: DrainConfig /** Milliseconds since the epoch. */; readonly since: number }
     | undefined;
