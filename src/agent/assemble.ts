@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
@@ -5,6 +6,7 @@ import { credentialHelper } from "../docker/credential-helper.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
 import { DockerContainerizer } from "./containerizer/docker/containerizer.ts";
+import { parseImageCollection } from "./containerizer/docker/image-gc-config.ts";
 import { parseContainerDns } from "./containerizer/docker/networks.ts";
 import { MesosContainerizer } from "./containerizer/mesos/containerizer.ts";
 import { Identities } from "./containerizer/mesos/identity.ts";
@@ -12,7 +14,11 @@ import { Fetcher } from "./fetcher/fetcher.ts";
 import type { AgentFlags } from "./flags/table.ts";
 import { createIsolation } from "./isolators/isolation.ts";
 import type { Containerizer, ContainerSpec } from "./model/container.ts";
+import { Rotation } from "./sandbox/rotation.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
+
+/** Milliseconds between looks at the size of sandboxes' output. */
+const ROTATION_INTERVAL = 10_000;
 
 export interface AssemblyInput {
   readonly flags: AgentFlags;
@@ -33,21 +39,39 @@ export interface AssemblyInput {
 /** What stands on the machine: containers, sandboxes, downloads. */
 export interface Assembly {
   readonly containerizers: readonly Containerizer[];
-  readonly fetcher: Fetcher;
+  /** Figures that the rooms keep themselves, by the names of the metrics. */
+  readonly figures: () => Iterable<readonly [string, number]>;
+  close(): void;
   readonly createSandbox: (directory: string, user: string | undefined) => void | Promise<void>;
 }
 
 /** Throws a UserError for settings that cannot be met (unknown isolators, an address of Docker that is none). */
 export async function assemble(input: AssemblyInput): Promise<Assembly> {
-  const identities = new Identities(input.clock);
+  const { flags, clock, log } = input;
+  const identities = new Identities(clock);
   const fetcher = buildFetcher(input);
-  const build: Readonly<Record<string, () => Containerizer | Promise<Containerizer>>> = {
-    mesos: () => buildMesos(input, identities, fetcher),
-    docker: () => buildDocker(input, identities, fetcher),
-  };
+  const engine = flags.containerizers.includes("docker") ? connectEngine(input) : undefined;
+  const mesos = flags.containerizers.includes("mesos") ? buildMesos(input, identities, fetcher) : undefined;
+  const docker = engine === undefined ? undefined : await buildDocker(input, engine, identities, fetcher);
+  const rotation = new Rotation({
+    clock,
+    log,
+    maximumBytes: flags.sandbox_log_max_size,
+    keep: flags.sandbox_log_keep,
+    interval: ROTATION_INTERVAL,
+    sandboxes: () => mesos?.running().map(({ sandbox }) => sandbox) ?? [],
+  });
+  const byName: Readonly<Record<string, Containerizer | undefined>> = { mesos, docker };
   return {
-    containerizers: await Promise.all(input.flags.containerizers.flatMap((name) => build[name]?.() ?? [])),
-    fetcher,
+    containerizers: flags.containerizers.flatMap((name) => byName[name] ?? []),
+    figures: function* () {
+      for (const [name, value] of Object.entries(fetcher.figures)) yield [`containerizer/fetcher/${name}`, value];
+      if (engine === undefined) return;
+      const { timeouts, unreachable } = engine.counters;
+      yield ["containerizer/docker/calls_failed", timeouts + unreachable];
+      yield ["containerizer/docker/available", docker?.trouble() === undefined ? 1 : 0];
+    },
+    close: () => rotation.close(),
     createSandbox: (directory, user) => {
       if (user === undefined) return createSandbox(directory, undefined);
       return identities.of(user).then((owner) => createSandbox(directory, owner));
@@ -84,7 +108,7 @@ async function fetchFor(
   await fetcher.fetch({ containerId, sandbox, user, uris: command.uris, signal });
 }
 
-function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetcher): Containerizer {
+function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetcher): MesosContainerizer {
   const { flags, environment, clock, log, architecture } = input;
   return new MesosContainerizer({
     clock,
@@ -116,8 +140,7 @@ function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetch
   });
 }
 
-function buildDocker(input: AssemblyInput, identities: Identities, fetcher: Fetcher): Promise<Containerizer> {
-  const { flags, environment, clock, log, ownContainerId, agentId } = input;
+function connectEngine({ flags, environment, clock }: AssemblyInput): HttpEngine {
   const endpoint = engineEndpoint({
     socket: flags.docker_socket,
     dockerHost: environment["DOCKER_HOST"],
@@ -125,8 +148,22 @@ function buildDocker(input: AssemblyInput, identities: Identities, fetcher: Fetc
     tlsVerify: Boolean(environment["DOCKER_TLS_VERIFY"]),
     tls: Boolean(environment["DOCKER_TLS"]),
   });
+  return new HttpEngine(endpoint, clock);
+}
+
+/** Where Docker keeps its images, as far as it can be seen from here: for the room on that disk. */
+const DOCKER_DATA = "/var/lib/docker";
+
+function buildDocker(
+  input: AssemblyInput,
+  engine: HttpEngine,
+  identities: Identities,
+  fetcher: Fetcher,
+): Promise<DockerContainerizer> {
+  const { flags, environment, clock, log, ownContainerId, agentId } = input;
+  const folder = existsSync(DOCKER_DATA) ? DOCKER_DATA : flags.work_dir;
   return DockerContainerizer.open({
-    engine: new HttpEngine(endpoint, clock),
+    engine,
     workDir: flags.work_dir,
     stateDirectory: join(flags.work_dir, "docker"),
     agentId,
@@ -142,11 +179,11 @@ function buildDocker(input: AssemblyInput, identities: Identities, fetcher: Fetc
     home: environment["HOME"],
     askHelper: credentialHelper(environment),
     ownContainerId,
+    ...(flags.image_gc_config !== undefined && {
+      imageCollection: parseImageCollection(flags.image_gc_config, { folder, dryRun: flags.gc_dry_run }),
+    }),
+    ...(flags.sandbox_log_max_size > 0 && {
+      rotation: { maximum: flags.sandbox_log_max_size, keep: flags.sandbox_log_keep },
+    }),
   });
-}
-
-/** The id of the Docker container that this process runs in, as the kernel shows it; undefined outside of one. */
-export function ownContainer(readText: (path: string) => string | undefined): string | undefined {
-  const id = /(?:docker[-/]|\/containers\/)([0-9a-f]{64})/;
-  return id.exec(readText("/proc/self/cgroup") ?? "")?.[1] ?? id.exec(readText("/proc/self/mountinfo") ?? "")?.[1];
 }

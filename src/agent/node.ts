@@ -6,6 +6,7 @@ import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
 import { shownFlags } from "../config/echo.ts";
 import { type LoadedFlags, originOf } from "../config/parse.ts";
+import { readOwnContainerId } from "../docker/own-container.ts";
 import { Process } from "../libprocess/process.ts";
 import { createTls } from "../libprocess/tls.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
@@ -20,8 +21,7 @@ import { createDetector } from "../zookeeper/detector.ts";
 import { gatherAddressFacts, reverseName } from "./address/gather.ts";
 import { type AddressFacts, type Given, planAddress, planHostname } from "./address/plan.ts";
 import { Agent } from "./agent.ts";
-import { assemble, ownContainer } from "./assemble.ts";
-import type { Fetcher } from "./fetcher/fetcher.ts";
+import { assemble } from "./assemble.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import { healthWatch } from "./health-watch.ts";
@@ -89,7 +89,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     flags: values,
     log: glog.logger,
     agentId: () => agent?.agentId ?? "",
-    ownContainerId: ownContainer(readSystemFile),
+    ownContainerId: await readOwnContainerId(),
   });
   const collector = buildCollector(input, files, log);
   const health = healthWatch(clock, log);
@@ -128,7 +128,8 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   });
   const running = agent;
   installGauges(running, metrics);
-  metrics.figures(() => roomFigures(collector, rooms.fetcher));
+  metrics.figures(rooms.figures);
+  metrics.figures(() => collectorFigures(collector));
   const http = await openPages(input, running, metrics, files);
   process.http(http.handler);
   log.info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
@@ -137,6 +138,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     agent: running,
     close: async (options) => {
       collector.close();
+      rooms.close();
       await endTasks(running, options);
       await running.close();
       await http.close();
@@ -220,17 +222,17 @@ function buildCollector({ flags, clock }: NodeInput, files: AttachedFiles, log: 
     delay: values.gc_delay,
     headroom: values.gc_disk_headroom,
     interval: values.disk_watch_interval,
+    dryRun: values.gc_dry_run,
     removed: (path) => detachBelow(files, path),
   });
 }
 
-/** Figures that rooms keep themselves, under the names of the metrics. */
-function* roomFigures({ figures: gc }: GarbageCollector, { figures }: Fetcher): Generator<readonly [string, number]> {
+/** Figures of the garbage collection, by the names of the metrics. */
+function* collectorFigures({ figures: gc }: GarbageCollector): Generator<readonly [string, number]> {
   yield ["gc/path_removals_succeeded", gc.path_removals_succeeded];
   yield ["gc/path_removals_failed", gc.path_removals_failed];
   yield ["gc/path_removals_pending", gc.path_removals_pending];
   yield ["slave/executor_directory_max_allowed_age_secs", gc.max_allowed_age_secs];
-  for (const [name, value] of Object.entries(figures)) yield [`containerizer/fetcher/${name}`, value];
 }
 
 async function openPages(input: NodeInput, agent: Agent, metrics: Metrics, files: AttachedFiles) {

@@ -73,9 +73,9 @@ export const imageFlags = defineFlags({
     status: ignored(NO_IMAGES),
   }),
   image_gc_config: flag(json(anyObject), {
-    summary: "Clean-up of image layers.",
+    summary:
+      "Clean-up of unused Docker images when the disk fills, as JSON: image_disk_headroom, image_disk_watch_interval, excluded_images. Without it images stay. --gc_dry_run only says what would go.",
     since: "1.5.0",
-    status: ignored(NO_IMAGES),
   }),
   appc_store_dir: flag(path, { summary: "Appc images.", default: "/tmp/mesos/store/appc", status: ignored(NO_IMAGES) }),
   appc_simple_discovery_uri_prefix: flag(text, {

@@ -101,6 +101,11 @@ export const stateFlags = defineFlags({
     default: false,
     status: ignored("there are no such containers here"),
   }),
+  gc_dry_run: flag(boolean, {
+    summary: "Only say in the log what would be cleaned up.",
+    since: "this agent",
+    default: false,
+  }),
   disk_watch_interval: flag(duration, { summary: "How often the disk's usage is looked at.", default: 60_000 }),
   resource_monitoring_interval: flag(duration, {
     summary: "How often executors were measured.",

@@ -101,6 +101,16 @@ export const sandboxFlags = defineFlags({
     summary: "End containers whose sandbox outgrows the task's disk; needs the disk isolator.",
     default: false,
   }),
+  sandbox_log_max_size: flag(bytes, {
+    summary: "Size at which stdout and stderr of a sandbox are put aside; 0B: never.",
+    since: "this agent",
+    default: 0,
+  }),
+  sandbox_log_keep: flag(integer(0, 100), {
+    summary: "How many old files of each are kept then: stdout.1 is the newest.",
+    since: "this agent",
+    default: 5,
+  }),
   container_logger: flag(text, {
     summary: "Module that takes the output of containers.",
     since: "0.27.0",

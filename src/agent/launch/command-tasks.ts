@@ -108,6 +108,7 @@ export class CommandTasks implements ExecutorControl {
         state: TaskState.TASK_RUNNING,
         containerStatus: started.status,
         ...(started.data && { data: started.data }),
+        ...(started.labels && { labels: started.labels }),
       });
     } catch (error) {
       this.#failed(running, error);
