@@ -32,7 +32,8 @@ RUN mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
  && cp -L "$(node -p process.execPath)" /image/opt/mesos-slave/node \
  && strip --strip-unneeded /image/opt/mesos-slave/node \
  && cp -R skel/. /image/ \
- && cp -R package.json ui /image/opt/mesos-slave/ \
+ && cp package.json /image/opt/mesos-slave/ \
+ && { [ ! -d ui ] || cp -R ui /image/opt/mesos-slave/; } \
  && chmod -R go+rX /image
 
 FROM runtime
