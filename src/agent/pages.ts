@@ -31,7 +31,7 @@ export function snapshotOf(agent: Agent): AgentSnapshot {
     masterHostname: masterHostname(agent),
     masterAddress: masterAddress(agent),
     drain: draining.config && { config: draining.config, since: draining.since },
-    frameworks: agent.book.active.values(),
+    frameworks: [...agent.book.active.values()],
     completedFrameworks: agent.book.completed,
     operations: agent.operations.pending(),
   };

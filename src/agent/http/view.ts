@@ -27,8 +27,9 @@ export interface AgentSnapshot {
   readonly drain:
     | { readonly config: DrainConfig /** Milliseconds since the epoch. */; readonly since: number }
     | undefined;
-  readonly frameworks: Iterable<FrameworkRecord>;
-  readonly completedFrameworks: Iterable<FrameworkRecord>;
+  /** Arrays: a page goes through them more than once, which an iterator does not survive. */
+  readonly frameworks: readonly FrameworkRecord[];
+  readonly completedFrameworks: readonly FrameworkRecord[];
   readonly operations: readonly Operation[];
 }
 
