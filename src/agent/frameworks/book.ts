@@ -80,6 +80,7 @@ export class FrameworkBook {
     const ownTask = own?.tasks.get(taskId);
     if (own !== undefined && ownTask !== undefined) return { framework, executor: own, task: ownTask };
     for (const executor of framework.executors.values()) {
+      if (executor.kind === "command") continue;
       const task = executor.tasks.get(taskId);
       if (task !== undefined) return { framework, executor, task };
     }

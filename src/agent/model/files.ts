@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { linkAtomic, writeAtomic } from "../../base/durable.ts";
 
 /**
@@ -43,8 +43,10 @@ export interface CheckpointFiles {
   read(path: string): Buffer;
 }
 
-const temporaryFor = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
+/** Names this process among those that may have left temporary files behind; asked for once, a launch needs many names. */
+const self = randomBytes(6).toString("hex");
+let temporaries = 0;
+const temporaryFor = (path: string): string => `${dirname(path)}/.${basename(path)}.${self}.${temporaries++}.tmp`;
 
 /** Runs `action`, making the parent folder when it is missing: it nearly never is, so it is not asked for first. */
 function inFolder(path: string, action: () => void): void {
