@@ -1,0 +1,145 @@
+/**
+ * What the page shows, made from /state, /health/details and /monitor/statistics. Pure: no document, no requests. Nothing
+ * that comes from the agent is trusted to have the right shape; names come from whoever wrote the task.
+ */
+import { portCount } from "./format.js";
+
+const list = (value) => (Array.isArray(value) ? value : []);
+const object = (value) => (typeof value === "object" && value !== null ? value : {});
+const text = (value) => (value === undefined || value === null ? "" : String(value));
+const amount = (value) => (typeof value === "number" && Number.isFinite(value) ? value : 0);
+
+const usageKey = (frameworkId, executorId) => `${text(frameworkId)}\n${text(executorId)}`;
+
+/**
+ * What every container uses now, by framework and executor. CPU is known from the second look on: `before` is the result of
+ * the first one.
+ */
+export function readUsage(entries, before = new Map()) {
+  const usage = new Map();
+  for (const entry of list(entries)) {
+    const figures = object(entry?.statistics);
+    const key = usageKey(entry?.framework_id, entry?.executor_id);
+    const at = amount(figures.timestamp);
+    const cpuSeconds = amount(figures.cpus_user_time_secs) + amount(figures.cpus_system_time_secs);
+    const previous = before.get(key);
+    const elapsed = previous === undefined ? 0 : at - previous.at;
+    const spent = previous === undefined ? 0 : cpuSeconds - previous.cpuSeconds;
+    // A smaller counter belongs to a container that was started since.
+    const cpus = elapsed > 0 && spent >= 0 ? spent / elapsed : elapsed === 0 ? previous?.cpus : undefined;
+    usage.set(key, {
+      at,
+      cpuSeconds,
+      cpus,
+      cpusLimit: figures.cpus_limit,
+      memory: figures.mem_rss_bytes,
+      memoryLimit: figures.mem_limit_bytes,
+      disk: figures.disk_used_bytes,
+    });
+  }
+  return usage;
+}
+
+function readTask(task, isQueued) {
+  const statuses = list(task?.statuses);
+  const last = object(statuses.at(-1));
+  const running = statuses.find((status) => status?.state === "TASK_RUNNING");
+  return {
+    id: text(task?.id),
+    name: text(task?.name),
+    state: isQueued ? "queued" : text(task?.state),
+    healthy: typeof last.healthy === "boolean" ? last.healthy : undefined,
+    started: object(running ?? statuses[0]).timestamp,
+    ended: last.timestamp,
+    resources: object(task?.resources),
+  };
+}
+
+function readExecutor(executor, frameworkId, usage) {
+  const id = text(executor?.id);
+  const tasks = list(executor?.tasks).map((task) => readTask(task, false));
+  const queued = list(executor?.queued_tasks).map((task) => readTask(task, true));
+  const completed = list(executor?.completed_tasks).map((task) => readTask(task, false));
+  const all = [...queued, ...tasks, ...completed];
+  return {
+    id,
+    name: text(executor?.name),
+    container: text(executor?.container),
+    directory: text(executor?.directory),
+    resources: object(executor?.resources),
+    /** Nothing but its one task: the agent runs it itself. */
+    isCommand: all.length === 1 && all[0].id === id,
+    usage: usage.get(usageKey(frameworkId, id)),
+    tasks: [...queued, ...tasks],
+    completed,
+  };
+}
+
+function readFramework(framework, usage) {
+  const id = text(framework?.id);
+  const roles = Array.isArray(framework?.roles) ? framework.roles : [framework?.role];
+  return {
+    id,
+    name: text(framework?.name),
+    user: text(framework?.user),
+    roles: roles.map(text).filter((role) => role !== "" && role !== "*"),
+    executors: list(framework?.executors).map((executor) => readExecutor(executor, id, usage)),
+    completedExecutors: list(framework?.completed_executors).map((executor) => readExecutor(executor, id, new Map())),
+  };
+}
+
+/** Running frameworks, each with its executors; what has ended, newest first. */
+export function readFrameworks(state, usage) {
+  const running = list(state?.frameworks).map((framework) => readFramework(framework, usage));
+  const gone = list(state?.completed_frameworks).map((framework) => readFramework(framework, new Map()));
+  const ended = [];
+  for (const framework of [...running, ...gone]) {
+    for (const executor of [...framework.executors, ...framework.completedExecutors]) {
+      for (const task of executor.completed) ended.push({ framework, executor, task });
+      if (executor.completed.length === 0 && framework.completedExecutors.includes(executor))
+        ended.push({ framework, executor, task: undefined });
+    }
+  }
+  ended.sort((left, right) => amount(right.task?.ended) - amount(left.task?.ended));
+  return { running: running.filter(({ executors }) => executors.length > 0), ended };
+}
+
+/** Allocated, in use and total of each resource. Scalars are numbers; ports are counted. */
+export function readResources(state, usage) {
+  const total = object(state?.resources);
+  const parts = [
+    object(state?.unreserved_resources_allocated),
+    ...Object.values(object(state?.reserved_resources_allocated)).map(object),
+  ];
+  const count = (name, value) => (name === "ports" || typeof value === "string" ? portCount(value) : amount(value));
+  const all = [...usage.values()];
+  const sum = (name) => {
+    const measured = all.filter((one) => typeof one[name] === "number");
+    return measured.length === 0 ? undefined : measured.reduce((whole, one) => whole + one[name], 0);
+  };
+  const inMegabytes = (bytes) => (bytes === undefined ? undefined : bytes / 1024 ** 2);
+  const used = { cpus: sum("cpus"), mem: inMegabytes(sum("memory")), disk: inMegabytes(sum("disk")) };
+  return Object.keys(total)
+    .map((name) => ({
+      name,
+      isSet: typeof total[name] === "string" && portCount(total[name]) === 0,
+      text: text(total[name]),
+      total: count(name, total[name]),
+      allocated: parts.reduce((sum, part) => sum + count(name, part[name]), 0),
+      inUse: used[name],
+    }))
+    .filter(({ name, total: whole, isSet }) => isSet || whole > 0 || ["cpus", "mem", "disk"].includes(name));
+}
+
+/** Executor folders, so that the page knows where a sandbox begins and whose it is. */
+export function readSandboxes(state) {
+  const sandboxes = [];
+  for (const framework of [...list(state?.frameworks), ...list(state?.completed_frameworks)]) {
+    for (const executor of [...list(framework?.executors), ...list(framework?.completed_executors)]) {
+      const tasks = [...list(executor?.tasks), ...list(executor?.queued_tasks), ...list(executor?.completed_tasks)];
+      const name = tasks.length === 1 ? text(tasks[0]?.name) || text(tasks[0]?.id) : text(executor?.id);
+      sandboxes.push({ directory: text(executor?.directory), name, framework: text(framework?.name) });
+    }
+  }
+  return sandboxes.filter(({ directory }) => directory !== "");
+}
