@@ -6,6 +6,7 @@ import {
   AuthenticationErrorMessageSchema,
   CheckpointResourcesMessageSchema,
   KillTaskMessageSchema,
+  ReconcileOperationsMessageSchema,
   type RegisterSlaveMessage,
   RegisterSlaveMessageSchema,
   type ReregisterSlaveMessage,
@@ -35,7 +36,7 @@ import { isTerminal, stateForFramework } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Agent, Framework, TaskEntry } from "./model.ts";
 import { startPings } from "./pings.ts";
-import { takeOver } from "./take-over.ts";
+import { takeOperations, takeOver } from "./take-over.ts";
 
 export interface AgentsOptions {
   /** Milliseconds between pings. */
@@ -68,7 +69,10 @@ export class Agents {
     });
     process.install(UpdateSlaveMessageSchema, (from, message) => {
       const agent = this.known(message.agentId?.value, from);
-      if (agent !== undefined && message.resourceVersionUuid) agent.resourceVersion = message.resourceVersionUuid;
+      if (agent === undefined) return;
+      if (message.resourceVersionUuid) agent.resourceVersion = message.resourceVersionUuid;
+      const missing = takeOperations(cluster, agent.id, message);
+      if (missing.operations.length > 0) process.send(agent.pid, ReconcileOperationsMessageSchema, missing);
     });
     process.install(AuthenticateMessageSchema, (from) => {
       log.warn(`Agent ${formatUPID(from)} wants to authenticate, which this development master cannot`);
@@ -214,6 +218,7 @@ export class Agents {
     }
     const agent = known ?? this.#admit(id, from, message);
     if (agent === undefined) return;
+    if (known !== undefined) this.#adoptTotal(known, message);
     const moved = !sameUPID(agent.pid, from);
     if (moved) process.unlink(agent.exited);
     agent.pid = from;
@@ -235,6 +240,15 @@ export class Agents {
     process.link(from, agent.exited);
     this.#bringUpToDate(agent, message);
     this.#cluster.offerSoon();
+  }
+
+  /** An agent that applies operations itself knows best what it has: one may have been lost on the way to it. */
+  #adoptTotal(agent: Agent, { agent: info, agentCapabilities, checkpointedResources }: ReregisterSlaveMessage): void {
+    if (!capabilityNumbers(agentCapabilities).has(AgentInfo_Capability_Type.RESOURCE_PROVIDER)) return;
+    const total = totalOf(Resources.of(info?.resources ?? []), Resources.of(checkpointedResources));
+    if (total.equals(agent.total)) return;
+    for (const offer of [...agent.offers]) this.#cluster.removeOffer(offer, true);
+    agent.total = total;
   }
 
   /** What a re-registered agent must hear after the answer, in Mesos' order. */

@@ -1,10 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  type ReconcileOperationsMessage,
+  ReconcileOperationsMessageSchema,
   type ReconcileTasksMessage,
   ReconcileTasksMessageSchema,
   type ReregisterSlaveMessage,
+  type UpdateSlaveMessage,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { TaskStatus_Reason, TaskStatus_Source } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { uuidText } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
@@ -36,6 +40,26 @@ export function takeOver(cluster: Cluster, agent: Agent, message: ReregisterSlav
   for (const [key, entry] of agent.tasks)
     if (!reported.has(key)) lost.set(entry.frameworkId, [...(lost.get(entry.frameworkId) ?? []), entry]);
   return [...lost].map(([frameworkId, entries]) => reconciliation(cluster, frameworkId, entries));
+}
+
+/** Takes over operations that only the agent knows, and asks about those that it should know and does not. */
+export function takeOperations(
+  cluster: Cluster,
+  agentId: string,
+  { operations }: UpdateSlaveMessage,
+): ReconcileOperationsMessage {
+  const reported = new Set<string>();
+  for (const { uuid, info, frameworkId } of operations?.operations ?? []) {
+    const bytes = uuid?.value ?? new Uint8Array();
+    reported.add(uuidText(bytes));
+    const operationId = info?.id?.value;
+    if (operationId === undefined || frameworkId === undefined) continue;
+    cluster.operations.set(uuidText(bytes), { frameworkId: frameworkId.value, operationId, agentId, uuid: bytes });
+  }
+  const missing = [...cluster.operations].filter(([key, entry]) => entry.agentId === agentId && !reported.has(key));
+  return create(ReconcileOperationsMessageSchema, {
+    operations: missing.map(([, { uuid }]) => ({ operationUuid: { value: uuid } })),
+  });
 }
 
 function reconciliation(cluster: Cluster, frameworkId: string, entries: readonly TaskEntry[]): ReconcileTasksMessage {

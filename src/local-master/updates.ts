@@ -11,7 +11,7 @@ import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import { TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { OperationIDSchema, TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { isUuid, uuidText } from "../mesos/ids.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
@@ -122,12 +122,15 @@ export class Updates {
     if (agent === undefined || status === undefined || operationUuid === undefined) return;
     const key = uuidText(operationUuid.value);
     const known = this.#cluster.operations.get(key);
-    const framework = this.#cluster.frameworks.get(message.frameworkId?.value ?? "");
+    // What an agent says of an operation that never reached it names neither framework nor id.
+    const framework = this.#cluster.frameworks.get(message.frameworkId?.value ?? known?.frameworkId ?? "");
     if (known === undefined || framework === undefined) {
       // Nobody gave it an id, so nobody else will acknowledge it.
       if (status.uuid !== undefined) this.acknowledgeOperation(status.uuid.value, operationUuid.value, agent);
       return;
     }
+    status.operationId ??= create(OperationIDSchema, { value: known.operationId });
+    if (status.uuid === undefined) this.#cluster.operations.delete(key);
     this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
   }
 }

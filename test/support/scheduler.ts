@@ -3,6 +3,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { decode, encode } from "../../src/mesos/codec.ts";
 import {
   type Offer,
+  type Offer_OperationSchema,
+  type OperationStatus,
   type TaskInfo,
   TaskInfoSchema,
   type TaskState,
@@ -30,6 +32,8 @@ export interface SchedulerOptions {
   /** Seconds. */
   readonly failoverTimeout?: number;
   readonly capabilities?: readonly number[];
+  /** With MULTI_ROLE among the capabilities. */
+  readonly roles?: readonly string[];
   /** Whether updates are acknowledged; a function decides for each. */
   readonly acknowledge?: boolean | ((status: TaskStatus) => boolean);
 }
@@ -39,6 +43,8 @@ type CallInit = Omit<MessageInitShape<typeof CallSchema>, "$typeName" | "$unknow
 /** A scheduler for tests, over the v1 HTTP API in protobuf: it keeps every update that it was sent. */
 export class TestScheduler {
   readonly updates: TaskStatus[] = [];
+  /** Feedback on operations with an id. */
+  readonly operations: OperationStatus[] = [];
   readonly offers: Offer[] = [];
   readonly failures: Event[] = [];
   readonly #options: SchedulerOptions;
@@ -56,7 +62,14 @@ export class TestScheduler {
   /** Subscribes, anew or as the same framework. Resolves when the master has answered. */
   async subscribe(master: string = this.#options.master): Promise<void> {
     const [hostname = "", port = ""] = master.split(":");
-    const { name = "test", user = "root", checkpoint = false, failoverTimeout = 0, capabilities = [] } = this.#options;
+    const {
+      name = "test",
+      user = "root",
+      checkpoint = false,
+      failoverTimeout = 0,
+      capabilities = [],
+      roles = [],
+    } = this.#options;
     const id = this.frameworkId === undefined ? {} : { id: { value: this.frameworkId } };
     const body = encode(
       CallSchema,
@@ -70,6 +83,7 @@ export class TestScheduler {
             name,
             checkpoint,
             failoverTimeout,
+            roles: [...roles],
             capabilities: capabilities.map((type) => ({ type })) as never,
           },
         },
@@ -118,6 +132,8 @@ export class TestScheduler {
       if (index >= 0) this.offers.splice(index, 1);
     } else if (event.type === Event_Type.FAILURE) this.failures.push(event);
     else if (event.type === Event_Type.ERROR) this.error = event.error?.message;
+    else if (event.type === Event_Type.UPDATE_OPERATION_STATUS && event.updateOperationStatus?.status !== undefined)
+      this.operations.push(event.updateOperationStatus.status);
     else if (event.type === Event_Type.UPDATE && event.update?.status !== undefined) this.#update(event.update.status);
     for (const wake of [...this.#waiting]) wake();
   }
@@ -196,15 +212,38 @@ export class TestScheduler {
     this.offers.splice(this.offers.indexOf(offer), 1);
     const agentId = { value: offer.agentId?.value ?? "" };
     const taskInfos: TaskInfo[] = tasks.map((task) => create(TaskInfoSchema, { ...task, agentId }));
+    await this.accept([offer], [{ type: 1, launch: { taskInfos } }]);
+  }
+
+  /** Uses offers of one agent for these operations, in their order. */
+  async accept(
+    offers: readonly Offer[],
+    operations: readonly Omit<MessageInitShape<typeof Offer_OperationSchema>, "$typeName" | "$unknown">[],
+  ): Promise<void> {
+    for (const offer of offers) {
+      const at = this.offers.indexOf(offer);
+      if (at >= 0) this.offers.splice(at, 1);
+    }
     const status = await this.call({
       type: Call_Type.ACCEPT,
       accept: {
-        offerIds: [{ value: offer.id?.value ?? "" }],
-        operations: [{ type: 1, launch: { taskInfos } }],
+        offerIds: offers.map(({ id }) => ({ value: id?.value ?? "" })),
+        operations: [...operations],
         filters: { refuseSeconds: 0 },
       },
     });
     if (status !== 202) throw new Error(`ACCEPT was answered ${status}`);
+  }
+
+  acknowledgeOperation({ operationId, agentId, uuid }: OperationStatus): Promise<number> {
+    return this.call({
+      type: Call_Type.ACKNOWLEDGE_OPERATION_STATUS,
+      acknowledgeOperationStatus: {
+        ...(operationId && { operationId }),
+        ...(agentId && { agentId }),
+        uuid: uuid?.value ?? new Uint8Array(),
+      },
+    });
   }
 
   kill(taskId: string): Promise<number> {
