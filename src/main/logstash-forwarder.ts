@@ -1,6 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
-import { Session } from "node:inspector/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
@@ -29,7 +27,8 @@ function packageVersion(): string {
 }
 
 /** Lines to syslog, by the program that every system has for it. */
-function syslogWriter(): (line: string) => void {
+async function syslogWriter(): Promise<(line: string) => void> {
+  const { spawn, spawnSync } = await import("node:child_process");
   if (spawnSync("logger", ["--version"]).error !== undefined)
     throw new UserError(
       "-log-to-syslog: there is no logger(1)",
@@ -45,6 +44,7 @@ function syslogWriter(): (line: string) => void {
 
 /** Records what the processor does until the function that it resolves to is called. */
 async function profile(path: string): Promise<() => Promise<void>> {
+  const { Session } = await import("node:inspector/promises");
   const session = new Session();
   session.connect();
   await session.post("Profiler.enable");
@@ -75,7 +75,7 @@ function readSettings(flags: Flags): { settings: Settings; warnings: readonly st
 
 async function run(flags: Flags): Promise<void> {
   const { settings, warnings } = readSettings(flags);
-  const write = flags.logToSyslog ? syslogWriter() : (line: string) => writeOut(2, line);
+  const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
   for (const warning of warnings) log.warn(warning);
   const build = (using: Settings): Pipeline =>
@@ -90,25 +90,31 @@ async function run(flags: Flags): Promise<void> {
       stdin: () => process.stdin,
     });
   let pipeline = build(settings);
-  let stopped = false;
-  let signalled: (reason: "stop" | "reload") => void = () => undefined;
+  let [stopped, reload] = [false, false];
+  let signalled: () => void = () => undefined;
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.on(signal, () => {
       stopped = true;
-      signalled("stop");
+      signalled();
     });
-  process.on("SIGHUP", () => signalled("reload"));
+  process.on("SIGHUP", () => {
+    reload = true;
+    signalled();
+  });
   await pipeline.start();
   for (;;) {
-    const reason = stopped
-      ? "stop"
-      : await Promise.race([
-          pipeline.done.then(() => "stop" as const),
-          new Promise<"stop" | "reload">((resolve) => {
-            signalled = resolve;
-          }),
-        ]);
-    if (reason === "stop") return pipeline.stop();
+    let done = false;
+    if (!stopped && !reload) {
+      const signal = new Promise<void>((resolve) => {
+        signalled = resolve;
+      });
+      const end = pipeline.done.then(() => {
+        done = true;
+      });
+      await Promise.race([end, signal]);
+    }
+    if (stopped || done) return pipeline.stop();
+    reload = false;
     try {
       const next = readSettings(flags);
       for (const warning of next.warnings) log.warn(warning);

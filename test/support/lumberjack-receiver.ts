@@ -105,6 +105,8 @@ class Connection {
   #work: Promise<void> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
   #received = 0;
+  /** It has died of a lost ack: what it holds is not taken. */
+  #dead = false;
 
   constructor(socket: Socket, receiver: LumberjackReceiver, options: ReceiverOptions, limit: number | undefined) {
     this.#socket = socket;
@@ -186,8 +188,10 @@ class Connection {
 
   async #take(version: number, events: ReceivedEvent[]): Promise<void> {
     const { mode = "beats", delay = 0, keepalive, silent, garbage } = this.#options;
+    if (this.#dead) return;
     this.#receiver.take(events);
     if (this.#receiver.losesAck()) {
+      this.#dead = true;
       this.#socket.destroy();
       return;
     }

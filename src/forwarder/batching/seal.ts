@@ -10,7 +10,7 @@ const compress = promisify(deflate);
 /** Bytes of frames in one bulk, unless a single event is larger. */
 export const BULK_BYTES = 1_048_576;
 /** Buffers that wait for their next use; more are left to the garbage collector. */
-const SPARE = 4;
+const SPARE = 2;
 
 /** Makes bulks from reused buffers and turns full ones into batches; compression runs in Node's thread pool. */
 export class Sealer {
@@ -41,6 +41,15 @@ export class Sealer {
       wire = frameWindow(version, events, compressed);
     }
     if (bulk.out.length === BULK_BYTES && this.#spare.length < SPARE) this.#spare.push(bulk.out);
-    return { sequence, version, events, wire, ends: ends.slice(0, events), runs, raw: length, readAt };
+    return {
+      sequence,
+      version,
+      events,
+      wire,
+      ends: events === ends.length ? ends : ends.slice(0, events),
+      runs,
+      raw: length,
+      readAt,
+    };
   }
 }

@@ -42,8 +42,8 @@ export class Publisher {
   readonly #backoffs = new Map<Link, Backoff>();
   readonly #waiting = new Map<Link, Timer>();
   readonly #queue: Parcel[] = [];
-  /** The link in use when load is not balanced. */
-  #active: Link;
+  /** The link in use when load is not balanced; undefined only without servers, when nothing is offered. */
+  #active: Link | undefined;
   #reshaping = false;
   #closed = false;
 
@@ -56,17 +56,17 @@ export class Publisher {
       ended: (link, lost, reason) => this.#ended(link, lost, reason),
     };
     this.#links = network.servers.map((server) => new Link(server, { network, bulkSize, clock, events, preferred }));
-    this.#active = this.#pick(undefined);
+    this.#active = this.#pick(this.#links);
   }
 
   /** What new batches should be encoded for. */
   get version(): Version {
-    return this.#active.version;
+    return this.#active?.version ?? this.#options.preferred;
   }
 
   /** Events that a new batch should hold at most. */
   get bulk(): number {
-    if (!this.#options.network.loadBalance) return this.#active.window.current;
+    if (!this.#options.network.loadBalance) return this.#active?.window.current ?? this.#options.bulkSize;
     const ready = this.#links.filter(({ state }) => state === "ready");
     return Math.max(1, ...(ready.length > 0 ? ready : this.#links).map(({ window }) => window.current));
   }
@@ -116,17 +116,14 @@ export class Publisher {
     return (this.#options.random ?? Math.random)();
   }
 
-  #pick(except: Link | undefined): Link {
-    const others = this.#links.filter((link) => link !== except);
-    const choice = others[Math.floor(this.#random() * others.length)] ?? this.#links[0];
-    if (choice === undefined) throw new RangeError("a publisher needs a server");
-    return choice;
+  #pick(from: readonly Link[]): Link | undefined {
+    return from[Math.floor(this.#random() * from.length)];
   }
 
   #pump(): void {
     if (this.#closed || this.#reshaping) return;
     const links = this.#options.network.loadBalance ? this.#links : [this.#active];
-    for (const link of links) if (this.#queue.length > 0) this.#fill(link);
+    for (const link of links) if (link !== undefined && this.#queue.length > 0) this.#fill(link);
   }
 
   #fill(link: Link): void {
@@ -197,14 +194,14 @@ export class Publisher {
       link,
       clock.after(wait, () => {
         this.#waiting.delete(link);
-        if (this.#waiting.has(this.#active)) this.#active = link;
+        if (this.#active === undefined || this.#waiting.has(this.#active)) this.#active = link;
         this.#pump();
       }),
     );
     if (!network.loadBalance) {
       // Another server at once if it is not resting itself, else whoever is rested first.
       const rested = this.#links.filter((other) => !this.#waiting.has(other));
-      this.#active = rested[Math.floor(this.#random() * rested.length)] ?? this.#pick(undefined);
+      this.#active = this.#pick(rested) ?? this.#pick(this.#links);
     }
     this.#pump();
   }

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -39,12 +39,14 @@ async function metricsText(status: Status): Promise<string> {
 }
 
 /** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`. Rejects with a UserError when the port is taken. */
-export function serveStatus(
+export async function serveStatus(
   address: ServerAddress,
   status: () => Status,
   log: Logger,
 ): Promise<{ port: number; close(): void }> {
-  const server: Server = createServer((request, response) => {
+  // Loaded only when it is wanted: it costs some 10 MB.
+  const { createServer } = await import("node:http");
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const path = request.url?.split("?")[0];
     const send = (code: number, type: string, body: string): void => {
       response.writeHead(code, { "content-type": type });

@@ -204,7 +204,7 @@ export class Follower {
     const { source, events } = harvester;
     harvester.active = clock.monotonic();
     if (reading.kind === "hole") {
-      reader.took(reading.until, reading.bytes, 0);
+      reader.took(reading.until, reading.bytes, reading.base);
       return;
     }
     const { bytes, base } = reading;

@@ -39,12 +39,15 @@ export class PlainFile implements Reader {
   #before: Buffer;
   /** A line longer than the shared buffer is collected here. */
   #large: Buffer | undefined;
+  /** Nothing but NULs so far, in a file that was truncated. */
+  #inHole: boolean;
 
   private constructor(source: Source, fd: number, options: PlainOptions, before: Buffer) {
     this.source = source;
     this.#fd = fd;
     this.#options = options;
     this.#before = before;
+    this.#inHole = source.hole && source.read === 0;
   }
 
   /** `replaced` when the path leads to other content, `gone` when it does not lead to this file any more. */
@@ -95,10 +98,11 @@ export class PlainFile implements Reader {
       if (factsOfOpen(this.#fd).size < base) return { kind: "replaced" };
       return { kind: "end", rest: 0 };
     }
-    if (source.hole && base === 0 && bytes[0] === 0) {
+    if (this.#inHole && bytes[0] === 0) {
       const text = bytes.findIndex((byte) => byte !== 0);
-      return { kind: "hole", until: text === -1 ? bytes.length : text, bytes };
+      return { kind: "hole", until: base + (text === -1 ? bytes.length : text), bytes, base };
     }
+    this.#inHole = false;
     const last = lastLineEnd(bytes, base, lineEnd);
     if (last !== -1) return { kind: "lines", bytes, base, last };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };

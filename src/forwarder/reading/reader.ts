@@ -16,7 +16,7 @@ export type Reading =
   /** A line without an end: the last of the source, or a piece of one that is longer than the bound. */
   | { readonly kind: "piece"; readonly bytes: Buffer; readonly base: number }
   /** Bytes that are no content: a hole at the beginning of a truncated file. */
-  | { readonly kind: "hole"; readonly until: number; readonly bytes: Buffer }
+  | { readonly kind: "hole"; readonly until: number; readonly bytes: Buffer; readonly base: number }
   /** Nothing (more) for now. `rest`: bytes of a line that has no end yet. */
   | { readonly kind: "end"; readonly rest: number }
   /** Other content than what was read. */
