@@ -60,7 +60,7 @@ function showHeader() {
   }
   if (state !== undefined) showAbout(state, health);
   if (health === undefined) return;
-  const [word, tone] = PHASES[health.phase] ?? [health.phase, "plain"];
+  const [word, tone] = byId("away").hidden ? (PHASES[health.phase] ?? [health.phase, "plain"]) : ["away", "bad"];
   const badge = byId("phase");
   badge.hidden = false;
   setText(badge, word);

@@ -233,6 +233,7 @@ describe("the node's page in Chromium", () => {
     expect(complaints).toEqual([]);
     await agent.end("SIGKILL");
     await page.getByText("The agent does not answer. What you see is from").waitFor();
+    expect(await page.locator("#phase").textContent()).toBe("away");
     expect(await page.locator("#frameworks .name").allTextContents()).toEqual([HOSTILE, "plain"]);
     await shot("away");
     agent.start();

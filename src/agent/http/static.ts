@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { messageOf } from "../../base/errors.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
 import { acceptsGzip } from "./answer.ts";
 
 /** The node's own web page: a few files that are read once and kept. */
@@ -57,7 +57,7 @@ export function readStaticFiles(folder: string): StaticFiles {
     }
     return { files };
   } catch (error) {
-    return { problem: noPage(folder, messageOf(error)) };
+    return { problem: noPage(folder, codeOf(error) === "ENOENT" ? "its folder is missing" : messageOf(error)) };
   }
 }
 
