@@ -229,33 +229,6 @@ describe("receivers", () => {
     expect(both.flatMap(linesOf)).toHaveLength(5000);
   });
 
-  it.each([1, 2])(
-    "one whose connection is cut at every byte of a window: nothing lost, one window doubled (version %i)",
-    async (version) => {
-      const folder = place();
-      const lines = numbered(40);
-      let size = Number.POSITIVE_INFINITY;
-      let at = 0;
-      // Connection n is cut after n bytes, until a window fits.
-      const receiver = await receive({ cut: () => (at < 400 ? ++at : undefined) });
-      writeFileSync(join(folder, "a.log"), textOf(lines));
-      const forwarder = start(
-        configure(folder, [receiver.port], {
-          network: { "protocol version": version, "backoff initial": "1ms", "backoff maximum": "2ms" },
-          shipping: { "bulk size": 40, "flush time": "1ms" },
-        }),
-      );
-      await until(() => receiver.events.length >= 40, "the window", forwarder.log, 60_000);
-      size = at;
-      await until(() => new Set(linesOf(receiver)).size >= 40, "all lines", forwarder.log);
-      forwarder.process.kill("SIGTERM");
-      expect(await forwarder.exit).toBe(0);
-      expect(size).toBeGreaterThan(40);
-      expect(new Set(linesOf(receiver))).toEqual(new Set(lines));
-      expect(receiver.violations).toEqual([]);
-    },
-  );
-
   it("one that takes a window and dies before it says so: exactly that window is doubled", async () => {
     const folder = place();
     const receiver = await receive({ loseAcks: 1 });
