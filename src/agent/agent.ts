@@ -11,6 +11,7 @@ import { newUuid } from "../mesos/ids.ts";
 import { forward, registerMessage, reregisterMessage } from "./announcements.ts";
 import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
+import { limitsJudge, resize } from "./container-limits.ts";
 import { Draining } from "./draining.ts";
 import type { AgentFlags } from "./flags/table.ts";
 import { FrameworkBook } from "./frameworks/book.ts";
@@ -202,25 +203,13 @@ export class Agent {
               Buffer.compare(uuid?.value ?? new Uint8Array(), this.resourceVersion) !== 0,
           ),
         knows: (resources) => this.reservations.knows(resources),
-        limitsProblem: (task) =>
-          Object.keys(task.limits).length === 0
-            ? undefined
-            : "Task limits need the isolators cgroups/cpu and cgroups/mem, which this agent does not use",
+        limitsProblem: limitsJudge(this.options.flags),
       },
       killGrace: (task, executor) => this.#executors.killGrace(task, executor),
       idle: () => this.#idle(),
-      resize: (executor) => this.#resize(executor),
+      resize: (executor) => resize(this, executor),
       attach,
     };
-  }
-
-  #resize(executor: ExecutorRecord): void {
-    const { containerizer, containerId } = executor;
-    const tasks = [...executor.tasks.values()].filter(({ bucket }) => bucket === "queued" || bucket === "launched");
-    const resources = [...executor.info.resources, ...tasks.flatMap(({ task }) => task.resources)];
-    containerizer?.update(containerId, resources, {}).catch((error: unknown) => {
-      this.options.log.error(`Cannot change the limits of container ${containerId}: ${messageOf(error)}`);
-    });
   }
 
   #updatesPath(framework: FrameworkRecord, executor: ExecutorRecord | undefined, taskId: string): string | undefined {

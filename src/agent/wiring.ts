@@ -114,6 +114,7 @@ export function buildExecutors(parts: ExecutorParts): Executors {
     userOf: (framework, executor) => agent.userOf(framework, executor),
     environmentOf: (framework, executor, task) => environmentOf(parts, framework, executor, task),
     graceOf: (name) => (name === "docker" ? flags.docker_stop_timeout : undefined),
+    cfs: flags.cgroups_enable_cfs,
     failedLaunch: () => agent.options.metrics.count("slave/container_launch_errors"),
   });
   const commands = new CommandTasks({

@@ -6,7 +6,8 @@ import type { ContainerInfo, ContainerStatus } from "../../mesos/gen/mesos/v1/me
 import type { Containerizer, ContainerSpec, ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import type { RunKey } from "../model/paths.ts";
-import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
+import { type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
+import { executorLimits } from "./limits.ts";
 
 /** One launch, as its stages see it. */
 export interface Launch {
@@ -47,6 +48,8 @@ export interface LaunchRunnerOptions {
   ) => Record<string, string>;
   /** Milliseconds of grace that a containerizer's flags ask for (`--docker_stop_timeout`). */
   readonly graceOf: (containerizer: Containerizer["name"]) => number | undefined;
+  /** `--cgroups_enable_cfs` */
+  readonly cfs: boolean;
   /** Counts failed launches. */
   readonly failedLaunch: () => void;
 }
@@ -139,10 +142,16 @@ export class LaunchRunner {
       user: launch.user,
       environment: this.#options.environmentOf(framework, executor, task),
       resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
-      limits: task?.info?.limits ?? {},
+      limits: task?.info?.limits ?? this.#executorLimits(executor),
       checkpoint: framework.info.checkpoint,
     };
     return await containerizer.launch(spec, launch.signal);
+  }
+
+  /** Those of the tasks that wait for it. */
+  #executorLimits(executor: ExecutorRecord): ContainerSpec["limits"] {
+    const tasks = tasksIn(executor, "queued").map(({ task }) => task);
+    return executorLimits(executor.info.resources, tasks, { cfs: this.#options.cfs });
   }
 
   async #undo(launch: Launch, begun: readonly Stage[]): Promise<void> {

@@ -24,7 +24,7 @@ export const CAPABILITIES: readonly CapabilityRow[] = [
   { name: "RESIZE_VOLUME", since: "1.6", implemented: true, without: "GROW_VOLUME, SHRINK_VOLUME" },
   { name: "AGENT_OPERATION_FEEDBACK", since: "1.8", implemented: true, without: "feedback on operations with an id" },
   { name: "AGENT_DRAINING", since: "1.9", implemented: true, without: "DRAIN_AGENT" },
-  { name: "TASK_RESOURCE_LIMITS", since: "1.10", implemented: false, without: "tasks that set limits" },
+  { name: "TASK_RESOURCE_LIMITS", since: "1.10", implemented: true, without: "tasks that set limits" },
 ];
 
 /** Names of what we claim, for /state and the log. */
