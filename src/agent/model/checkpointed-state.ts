@@ -1,4 +1,8 @@
-import type { RunTaskMessage, StatusUpdate, UpdateOperationStatusRecord } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type {
+  RunTaskMessage,
+  StatusUpdate,
+  UpdateOperationStatusRecord,
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type {
   AgentInfo,
   DrainConfig,

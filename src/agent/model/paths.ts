@@ -75,8 +75,7 @@ export class Paths {
     resources: (): string => join(this.meta.root(), "resources", "resources.info"),
     resourcesTarget: (): string => join(this.meta.root(), "resources", "resources.target"),
     resourcesAndOperations: (): string => join(this.meta.root(), "resources", "resources_and_operations.state"),
-    resourcesAndOperationsTarget: (): string =>
-      join(this.meta.root(), "resources", "resources_and_operations.target"),
+    resourcesAndOperationsTarget: (): string => join(this.meta.root(), "resources", "resources_and_operations.target"),
     agents: (): string => join(this.meta.root(), "slaves"),
     latestAgent: (): string => join(this.meta.agents(), "latest"),
     agent: (agentId: string): string => join(this.meta.agents(), agentId),
