@@ -12,6 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { agentFlagsPage } from "../src/agent/flags/docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
+import { forwarderDocs } from "../src/forwarder/config/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
 import { rooms } from "./rooms.ts";
 
@@ -20,6 +21,7 @@ const root = resolve(import.meta.dirname, "..");
 /** A whole page, by its path in the repository. */
 export const files: Readonly<Record<string, () => string>> = {
   "docs/flags.md": agentFlagsPage,
+  "docs/forwarder.md": forwarderDocs,
   "docs/endpoints.md": endpointsPage,
   "docs/metrics.md": metricsPage,
   "docs/variables.md": variablesDocs,
