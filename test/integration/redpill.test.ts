@@ -36,7 +36,7 @@ afterAll(async () => {
 function redpill(words: readonly string[], environment: Record<string, string> = {}): SpawnSyncReturns<string> {
   return spawnSync(join(root, "opt/scripts/redpill.sh"), words, {
     encoding: "utf8",
-    timeout: 3000,
+    timeout: 1500,
     env: { PATH: process.env["PATH"], INIT_ROOT: root, ...environment },
   });
 }
