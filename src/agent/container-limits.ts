@@ -6,6 +6,7 @@ import { selectIsolators } from "./isolators/select.ts";
 import { executorLimits, limitsProblem } from "./launch/limits.ts";
 import type { ExecutorRecord } from "./model/records.ts";
 import { tasksIn } from "./model/records.ts";
+import { ownVolumes } from "./sandbox/volume-owner.ts";
 
 /** Says of a task why its limits cannot be held by this agent, if they cannot. */
 export function limitsJudge({ isolation }: AgentFlags): (task: TaskInfo) => string | undefined {
@@ -19,6 +20,7 @@ export function resize({ options }: Agent, executor: ExecutorRecord): void {
   const { containerizer, containerId, info } = executor;
   const tasks = tasksIn(executor, "queued", "launched").map(({ task }) => task);
   const resources = [...info.resources, ...tasks.flatMap((task) => task.resources)];
+  ownVolumes(options.flags.work_dir, resources, executor.directory, options.log);
   const limits = executorLimits(info.resources, tasks, { cfs: options.flags.cgroups_enable_cfs });
   containerizer?.update(containerId, resources, limits).catch((error: unknown) => {
     options.log.error(`Cannot change the limits of container ${containerId}: ${messageOf(error)}`);

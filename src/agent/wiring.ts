@@ -24,6 +24,7 @@ import type { Containerizer } from "./model/container.ts";
 import type { ExecutorControl, ExecutorEvents } from "./model/executor-control.ts";
 import type { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "./model/records.ts";
+import { ownVolumes } from "./sandbox/volume-owner.ts";
 
 /** The pure steps of a launch. */
 export const launchPlan: LaunchPlan = {
@@ -61,9 +62,16 @@ export interface Executors {
 }
 
 /** The stages of a launch before its container; the list is the launch. */
-function launchStages({ store, createSandbox }: ExecutorParts): readonly Stage[] {
+function launchStages({ store, createSandbox, paths, log }: ExecutorParts): readonly Stage[] {
   return [
     { name: "sandbox", prepare: ({ executor, user }) => createSandbox(executor.directory, user) },
+    {
+      name: "volumes",
+      prepare: ({ executor, task }) => {
+        const resources = [...executor.info.resources, ...(task?.task.resources ?? [])];
+        ownVolumes(paths.workDir, resources, executor.directory, log);
+      },
+    },
     {
       name: "pid",
       prepare: () => undefined,

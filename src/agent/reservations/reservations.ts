@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
@@ -9,6 +9,7 @@ import { configuredForm } from "../../mesos/resource-operations.ts";
 import { Resources } from "../../mesos/resources.ts";
 import { formatResources } from "../../mesos/resources-text.ts";
 import type { Paths } from "../model/paths.ts";
+import { persistentVolumePath } from "../model/volumes.ts";
 
 export interface ReservationsOptions {
   readonly paths: Paths;
@@ -17,24 +18,6 @@ export interface ReservationsOptions {
   readonly configured: () => Resources;
   /** Two phases: target, `apply`, commit. `apply` is undefined when the list is as it was. */
   readonly checkpoint: (resources: Resources, apply: (() => Promise<void>) | undefined) => Promise<void>;
-}
-
-/** The innermost role of a resource, for the path of its volume. */
-function roleOf(resource: Resource): string {
-  return resource.reservations.at(-1)?.role ?? resource.role;
-}
-
-/** The directory of a persistent volume; undefined for other resources. */
-export function volumePath(paths: Paths, resource: Resource): string | undefined {
-  const id = resource.disk?.persistence?.id;
-  if (id === undefined) return undefined;
-  const source = resource.disk?.source;
-  if (source?.type === Resource_DiskInfo_Source_Type.MOUNT) return resolve(paths.workDir, source.mount?.root ?? "");
-  if (source?.type === Resource_DiskInfo_Source_Type.PATH) {
-    const root = resolve(paths.workDir, source.path?.root ?? "");
-    return join(root, "volumes", "roles", roleOf(resource).replaceAll("/", " "), id);
-  }
-  return paths.volume(roleOf(resource), id);
 }
 
 /** The dynamic reservations and persistent volumes of this agent (mesos-wire §3.12). */
@@ -115,7 +98,7 @@ export class Reservations {
   #volumes(resources: Resources): Map<string, Resource> {
     const found = new Map<string, Resource>();
     for (const resource of resources.toMessages()) {
-      const path = volumePath(this.#options.paths, resource);
+      const path = persistentVolumePath(this.#options.paths.workDir, resource);
       if (path !== undefined) found.set(path, resource);
     }
     return found;

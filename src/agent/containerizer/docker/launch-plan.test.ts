@@ -63,6 +63,7 @@ function plan(wishes: Wishes = {}) {
   };
   const parameters = (container.docker?.parameters ?? []).map(({ key, value }) => ({ key, value }));
   return launchPlan(spec, {
+    workDir: "/w",
     agentKey: "K",
     agentId: "S",
     name: "mesos-cid",
@@ -298,5 +299,29 @@ describe("networks and ports", () => {
     expect(() => parseContainerDns({ docker: [{ network_mode: "MOON", dns: {} }] })).toThrow(
       /default_container_dns: docker.0.network_mode/,
     );
+  });
+});
+
+describe("persistent volumes", () => {
+  const volume = (containerPath: string, mode: Volume_Mode = Volume_Mode.RW): Resource =>
+    create(ResourceSchema, {
+      name: "disk",
+      type: Value_Type.SCALAR,
+      scalar: { value: 10 },
+      role: "web",
+      disk: { persistence: { id: "data" }, volume: { containerPath, mode } },
+    });
+
+  it("lie in the work_dir and are shown below the sandbox", () => {
+    const resources = [volume("kept/here"), volume("seen", Volume_Mode.RO)];
+    expect(plan({ resources }).request.HostConfig.Binds).toEqual([
+      "/work/runs/cid:/mnt/mesos/sandbox",
+      "/w/volumes/roles/web/data:/mnt/mesos/sandbox/kept/here:rw",
+      "/w/volumes/roles/web/data:/mnt/mesos/sandbox/seen:ro",
+    ]);
+  });
+
+  it.each(["/etc", "..", "../up", "."])("at %s are refused", (path) => {
+    expect(() => plan({ resources: [volume(path)] })).toThrow(/not within the sandbox/);
   });
 });

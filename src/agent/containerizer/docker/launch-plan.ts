@@ -9,12 +9,14 @@ import type { ContainerSpec } from "../../model/container.ts";
 import { label } from "./identity.ts";
 import { type ContainerDns, defaultDns, networkMode, portSettings } from "./networks.ts";
 import { type ResourceContext, resourceSettings } from "./resource-settings.ts";
-import { volumeSettings } from "./volumes.ts";
+import { persistentBinds, volumeSettings } from "./volumes.ts";
 
 export interface PlanContext extends ResourceContext {
   readonly agentKey: string;
   readonly agentId: string;
   readonly name: string;
+  /** `--work_dir`: persistent volumes lie in it. */
+  readonly workDir: string;
   /** `--sandbox_directory`: where the sandbox appears in the container. */
   readonly sandboxDirectory: string;
   readonly dns: ContainerDns;
@@ -55,7 +57,7 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
     ...(ports.ExposedPorts === undefined ? {} : { ExposedPorts: ports.ExposedPorts }),
     HostConfig: {
       NetworkMode: mode,
-      Binds: [...volumes.binds],
+      Binds: [...volumes.binds, ...persistentBinds(context.workDir, spec.resources, context.sandboxDirectory)],
       ...(volumes.driver === undefined ? {} : { VolumeDriver: volumes.driver }),
       ...(ports.bindings === undefined ? {} : { PortBindings: ports.bindings }),
       ...(docker.privileged ? { Privileged: true } : {}),

@@ -89,6 +89,7 @@ async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchP
   return launchPlan(spec, {
     agentKey,
     agentId,
+    workDir: options.workDir,
     name: containerName(options.nameScheme ?? defaults.nameScheme, agentId, spec.containerId),
     sandboxDirectory: options.sandboxDirectory ?? defaults.sandboxDirectory,
     dns: options.dns ?? defaults.dns,

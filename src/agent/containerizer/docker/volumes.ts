@@ -1,13 +1,15 @@
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, normalize } from "node:path";
 import { UserError } from "../../../base/errors.ts";
 import { has } from "../../../mesos/codec.ts";
 import {
   type ContainerInfo_DockerInfo,
+  type Resource,
   type Volume,
   Volume_Mode,
   type Volume_Source_DockerVolume,
   Volume_Source_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { persistentVolumePath } from "../../model/volumes.ts";
 
 export interface VolumeSettings {
   /** `source:target:mode` */
@@ -15,6 +17,24 @@ export interface VolumeSettings {
   readonly driver: string | undefined;
   /** Volumes of sources that Docker has no word for: named in the log, left out as Mesos does. */
   readonly ignored: readonly string[];
+}
+
+/**
+ * The binds of the persistent volumes among a task's resources: below the sandbox, where its containers' paths are. Throws
+ * a UserError for a path that is not.
+ */
+export function persistentBinds(workDir: string, resources: readonly Resource[], sandboxDirectory: string): string[] {
+  return resources.flatMap((resource) => {
+    const source = persistentVolumePath(workDir, resource);
+    const volume = resource.disk?.volume;
+    if (source === undefined || volume === undefined) return [];
+    const target = normalize(volume.containerPath);
+    if (isAbsolute(target) || target === "." || target === ".." || target.startsWith("../"))
+      throw new UserError(
+        `the container path '${volume.containerPath}' of a persistent volume is not within the sandbox`,
+      );
+    return [`${source}:${join(sandboxDirectory, target)}:${volume.mode === Volume_Mode.RO ? "ro" : "rw"}`];
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { chownSync } from "node:fs";
+import { lchownSync, statSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
@@ -150,7 +150,8 @@ export class MesosContainerizer implements Containerizer {
     signal.throwIfAborted();
     await fetch(spec, user, signal);
     signal.throwIfAborted();
-    makeVolumes(volumes, sandbox, (path) => user !== undefined && chownSync(path, user.uid, user.gid));
+    // Of a link, never of what it leads to.
+    makeVolumes(volumes, sandbox, (path) => user !== undefined && lchownSync(path, user.uid, user.gid));
     const folders = {
       container: this.#folder.container(containerId),
       ended: this.#folder.ended,
@@ -290,8 +291,19 @@ export class MesosContainerizer implements Containerizer {
   ): Promise<void> {
     const known = this.#known.get(containerId);
     if (known === undefined) return;
+    this.#addVolumes(known, resources);
     known.resources = resources;
     await this.#options.isolation.update(containerId, resources, limits);
+  }
+
+  /** Persistent volumes of tasks that an executor is handed later: there before the task is. Throws a TaskFailure. */
+  #addVolumes({ sandbox, resources: before }: Known, resources: readonly Resource[]): void {
+    const { volumesRoot } = this.#options;
+    const shown = new Set(planVolumes(undefined, before, sandbox, volumesRoot).map(({ path }) => path));
+    const added = planVolumes(undefined, resources, sandbox, volumesRoot).filter(({ path }) => !shown.has(path));
+    if (added.length === 0) return;
+    const { uid, gid } = statSync(sandbox);
+    makeVolumes(added, sandbox, (path) => lchownSync(path, uid, gid));
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {

@@ -8,6 +8,7 @@ import { TestClock } from "../../../../test/support/test-clock.ts";
 import {
   ContainerInfo_Type,
   ContainerInfoSchema,
+  Resource_DiskInfo_Source_Type,
   ResourceSchema,
   RLimitInfo_RLimit_Type,
   RLimitInfoSchema,
@@ -207,9 +208,12 @@ describe("volumes", () => {
         reservations: [{ role: "eng/dev" }],
         disk: { persistence: { id: "p1" }, volume: { containerPath: "data", mode: Volume_Mode.RW }, ...more },
       });
-    const targets = [{}, { source: { path: { root: "/d" } } }, { source: { mount: { root: "/m" } } }].map(
-      (more) => planVolumes(undefined, [persistent(more)], "/s", "/w/volumes")[0],
-    );
+    const { PATH, MOUNT } = Resource_DiskInfo_Source_Type;
+    const targets = [
+      {},
+      { source: { type: PATH, path: { root: "/d" } } },
+      { source: { type: MOUNT, mount: { root: "/m" } } },
+    ].map((more) => planVolumes(undefined, [persistent(more)], "/s", "/w/volumes")[0]);
     expect(targets.map((step) => step?.kind === "link" && step.target)).toEqual([
       "/w/volumes/roles/eng dev/p1",
       "/d/volumes/roles/eng dev/p1",

@@ -10,6 +10,7 @@ import {
   Volume_Mode,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import { persistentVolumePath } from "../../model/volumes.ts";
 
 /** How a volume is shown in the sandbox without a mount namespace. */
 export type VolumeStep =
@@ -65,14 +66,9 @@ function planVolume(volume: Volume, sandbox: string): VolumeStep[] {
 }
 
 function planPersistent(resource: Resource, volumesRoot: string): VolumeStep[] {
-  const { persistence, volume, source } = resource.disk ?? {};
-  if (persistence === undefined || volume === undefined) return [];
-  const role = (resource.reservations.at(-1)?.role || resource.role || "*").replaceAll("/", " ");
-  const root = source?.path?.root ?? source?.mount?.root;
-  const target =
-    source?.mount !== undefined && root !== undefined
-      ? root
-      : join(root === undefined ? volumesRoot : join(root, "volumes"), "roles", role, persistence.id);
+  const target = persistentVolumePath(dirname(volumesRoot), resource);
+  const volume = resource.disk?.volume;
+  if (target === undefined || volume === undefined) return [];
   if (volume.mode === Volume_Mode.RO) return refuse(`The persistent volume at '${volume.containerPath}' is read-only`);
   return [{ kind: "link", path: inside(volume.containerPath, "container path"), target }];
 }
