@@ -22,6 +22,7 @@ import type { CheckpointFiles } from "../model/files.ts";
 import type { Paths, RunKey } from "../model/paths.ts";
 import { encodeRecord } from "../model/record-file.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
+import { unwritable } from "./unwritable.ts";
 
 /** "No pid", as a driver-less scheduler's pid is written. */
 const NO_PID = "@0.0.0.0:0";
@@ -55,8 +56,14 @@ export class CheckpointStore {
     this.#files.remove(this.#paths.meta.latestAgent());
   }
 
+  /** The first write of every start. Throws a UserError that says what cannot be written. */
   async bootId(bootId: string): Promise<void> {
-    await this.#files.replaceDurably(this.#paths.meta.bootId(), bootId);
+    const path = this.#paths.meta.bootId();
+    try {
+      await this.#files.replaceDurably(path, bootId);
+    } catch (error) {
+      throw unwritable(path, error);
+    }
   }
 
   /** Two phases: the target, then `apply` (volume directories), then the commit. A crash in between redoes `apply`. */

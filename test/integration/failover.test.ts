@@ -1,0 +1,286 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { Contender } from "../../src/local-master/contender.ts";
+import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { TaskState, type TaskStatus } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { isTerminal, stateName } from "../../src/mesos/states.ts";
+import { freePort } from "../support/free-port.ts";
+import { AgentProcess } from "../support/real-agent.ts";
+import { commandTask, TestScheduler } from "../support/scheduler.ts";
+import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
+
+/** FAILOVER=full is the long run: 20 failovers under 200 running tasks and 20 launches a second. */
+const full = process.env["FAILOVER"] === "full";
+const size = full
+  ? { failovers: 20, running: 200, perSecond: 20, settle: 180_000 }
+  : { failovers: 10, running: 30, perSecond: 20, settle: 60_000 };
+/** Milliseconds between the kills of an agent. */
+const AGENT_LIFE = 3_000;
+
+const missing = missingZooKeeper();
+let ensemble: Ensemble;
+
+beforeAll(async () => {
+  if (missing !== undefined) return;
+  ensemble = await Ensemble.create(3);
+  await ensemble.startAll();
+});
+afterAll(() => ensemble?.close());
+beforeEach((ctx) => {
+  if (missing === undefined) return;
+  if (process.env["CI"]) throw new Error(missing);
+  ctx.skip(missing);
+});
+
+interface Seat {
+  readonly master: LocalMaster;
+  readonly contender: Contender;
+}
+
+/** Several masters at once; the first in the list leads, as it joined first. */
+class Masters {
+  readonly #path: string;
+  #seats: Seat[] = [];
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get url(): string {
+    return `zk://${ensemble.servers}${this.#path}`;
+  }
+
+  get leader(): LocalMaster {
+    const [first] = this.#seats;
+    if (first === undefined) throw new Error("there is no master");
+    return first.master;
+  }
+
+  async add(): Promise<void> {
+    const master = new LocalMaster({ port: 0 });
+    await master.start();
+    const contender = new Contender(this.url, master.masterInfo, { clock: systemClock, log: silentLogger });
+    contender.start();
+    await contender.joined;
+    this.#seats.push({ master, contender });
+  }
+
+  /** The leader goes without a goodbye; another one joins at the end of the queue. */
+  async failOver(): Promise<void> {
+    const leader = this.#seats.shift();
+    leader?.contender.stop();
+    await leader?.master.stop();
+    await this.add();
+  }
+
+  async close(): Promise<void> {
+    for (const { master, contender } of this.#seats.splice(0)) {
+      contender.stop();
+      await master.stop();
+    }
+  }
+}
+
+let masters: Masters;
+let agent: AgentProcess;
+let scheduler: TestScheduler;
+/** Whom the scheduler speaks to; it looks here for every call. */
+let target: { master: string };
+let number = 0;
+
+beforeEach(async () => {
+  masters = new Masters(`/failover-${++number}`);
+  for (let count = 0; count < 3; count++) await masters.add();
+  target = { master: masters.leader.address };
+  scheduler = new TestScheduler(Object.assign(target, { checkpoint: true, failoverTimeout: 3600 }));
+  agent = new AgentProcess({
+    master: masters.url,
+    port: await freePort(),
+    flags: ["--resources=cpus:1000;mem:100000;disk:1000;ports:[31000-32000]", "--executor_registration_timeout=3mins"],
+  });
+  agent.start();
+  await scheduler.subscribe();
+});
+
+afterEach(async () => {
+  scheduler.close();
+  await agent.destroy();
+  await masters.close();
+});
+
+/** The scheduler's own failover: as the same framework, to whoever leads, until that works. */
+async function follow(): Promise<void> {
+  for (;;) {
+    target.master = masters.leader.address;
+    try {
+      await scheduler.subscribe();
+      return;
+    } catch {
+      await pause(50);
+    }
+  }
+}
+
+const shortTask = (index: number) => commandTask(`short-${index}`, `echo started; sleep 0.2; exit ${index % 3}`);
+const longTask = (index: number) => commandTask(`long-${index}`, "echo started; exec sleep 1000");
+
+/** Launches short tasks at the rate of the test until told to stop. Resolves to how many it wanted to launch. */
+function keepLaunching(stopped: () => boolean): Promise<number> {
+  const batch = Math.ceil(size.perSecond / 4);
+  return (async () => {
+    let next = 0;
+    while (!stopped()) {
+      const offer = scheduler.offers[0];
+      if (offer !== undefined) {
+        const tasks = Array.from({ length: batch }, () => shortTask(next++));
+        // A master that is gone answers nothing: whether the tasks came to be, only the agent knows.
+        await scheduler.launch(tasks).catch(() => undefined);
+      }
+      await pause(250);
+    }
+    return next;
+  })();
+}
+
+/** `every`: milliseconds that leaders live, but every other dies when it has hardly begun. */
+async function failMastersOver(every: number): Promise<void> {
+  for (let count = 0; count < size.failovers; count++) {
+    if (count % 2 === 0) await scheduler.until("offer of the new leader", () => scheduler.offers[0], 60_000);
+    await pause(count % 2 === 0 ? every : 150);
+    await masters.failOver();
+    await follow();
+  }
+}
+
+async function killAgent(stopped: () => boolean): Promise<number> {
+  let kills = 0;
+  while (!stopped()) {
+    await pause(AGENT_LIFE);
+    await agent.end("SIGKILL");
+    agent.start();
+    kills++;
+  }
+  return kills;
+}
+
+/** The sandboxes of all tasks that ever came to the agent. */
+function sandboxes(): Map<string, string> {
+  const found = new Map<string, string>();
+  const folders = (path: string) => (existsSync(path) ? readdirSync(path) : []);
+  const slaves = join(agent.workDir, "slaves");
+  for (const slave of folders(slaves)) {
+    const executors = join(slaves, slave, "frameworks", scheduler.frameworkId ?? "", "executors");
+    for (const taskId of folders(executors)) found.set(taskId, join(executors, taskId, "runs", "latest"));
+  }
+  return found;
+}
+
+const hex = ({ uuid }: TaskStatus): string => Buffer.from(uuid).toString("hex");
+
+/** The reported statuses of each task that want to be acknowledged: those that agents made. */
+function reports(): Map<string, TaskStatus[]> {
+  const found = new Map<string, TaskStatus[]>();
+  for (const status of scheduler.updates) {
+    if (status.uuid.length === 0) continue;
+    const id = status.taskId?.value ?? "";
+    found.set(id, [...(found.get(id) ?? []), status]);
+  }
+  return found;
+}
+
+/** Waits until everything that the agent ever got has been told of, then looks at what was told. */
+async function settleAndCheck(): Promise<{ arrived: number; repeated: number }> {
+  const told = (id: string): boolean =>
+    id.startsWith("long-")
+      ? scheduler.updates.some(({ taskId, state }) => taskId?.value === id && state === TaskState.TASK_RUNNING)
+      : scheduler.terminalOf(id) !== undefined;
+  const waiting = (): string[] => [...sandboxes().keys()].filter((id) => !told(id));
+  const deadline = Date.now() + size.settle;
+  while (waiting().length > 0) {
+    if (Date.now() > deadline) throw new Error(`never told of: ${waiting().join(", ")}\n${agent.log.slice(-3000)}`);
+    await pause(200);
+  }
+  let repeated = 0;
+  const byTask = reports();
+  for (const [id, sandbox] of sandboxes()) {
+    const statuses = byTask.get(id) ?? [];
+    const story = `${id}: ${statuses.map((status) => `${stateName(status.state)}(${hex(status).slice(0, 4)})`).join(" ")}`;
+    // Order, and nothing again after a later one showed that it was acknowledged.
+    const order = [...new Set(statuses.map(hex))];
+    const positions = statuses.map((status) => order.indexOf(hex(status)));
+    expect(positions, story).toEqual([...positions].sort((a, b) => a - b));
+    repeated += statuses.length - order.length;
+    const ends = new Set(statuses.filter(({ state }) => isTerminal(state)).map(hex));
+    expect(readFileSync(join(sandbox, "stdout"), "utf8").match(/started/g), story).toHaveLength(1);
+    if (id.startsWith("long-")) expect(ends.size, story).toBe(0);
+    else {
+      const code = Number(id.slice("short-".length)) % 3;
+      expect(ends.size, story).toBe(1);
+      expect(scheduler.terminalOf(id), story).toMatchObject({
+        state: code === 0 ? TaskState.TASK_FINISHED : TaskState.TASK_FAILED,
+        message: `Command exited with status ${code}`,
+      });
+    }
+  }
+  return { arrived: sandboxes().size, repeated };
+}
+
+async function launchRunning(): Promise<void> {
+  await scheduler.launch(Array.from({ length: size.running }, (_, index) => longTask(index)));
+  const isRunning = ({ state, taskId }: TaskStatus) =>
+    state === TaskState.TASK_RUNNING && taskId?.value.startsWith("long-");
+  await scheduler.until("all RUNNING", () => scheduler.updates.filter(isRunning).length >= size.running, 60_000);
+}
+
+/** The load of the test while `trouble` lasts. */
+async function underLoad(name: string, trouble: () => Promise<unknown>): Promise<void> {
+  await launchRunning();
+  let over = false;
+  const launched = keepLaunching(() => over);
+  const begin = Date.now();
+  await trouble();
+  const seconds = (Date.now() - begin) / 1000;
+  over = true;
+  const wanted = await launched;
+  const { arrived, repeated } = await settleAndCheck();
+  expect(arrived).toBeGreaterThan(size.running);
+  console.log(
+    `${name}: ${seconds.toFixed(0)} s, ${size.running} running, ${wanted} launches wanted, ${arrived - size.running} arrived, ` +
+      `${scheduler.updates.length} updates, ${repeated} of them sent again before their acknowledgement`,
+  );
+}
+
+const limit = full ? 600_000 : 150_000;
+
+describe("under a load of running tasks and launches, no task and no update is lost, and none comes twice", () => {
+  it("while leaders are killed one after the other", () => underLoad("masters", () => failMastersOver(700)), limit);
+
+  it(
+    "while the agent is killed every 3 s",
+    async () => {
+      const until = Date.now() + (full ? 60_000 : 12_000);
+      await underLoad("agent", async () => {
+        expect(await killAgent(() => Date.now() > until)).toBeGreaterThan(1);
+      });
+    },
+    limit,
+  );
+
+  it(
+    "while both are killed",
+    async () => {
+      let over = false;
+      await underLoad("both", async () => {
+        const killing = killAgent(() => over);
+        await failMastersOver(2_000);
+        over = true;
+        await killing;
+      });
+    },
+    limit,
+  );
+});
