@@ -173,6 +173,9 @@ class World {
     const records = this.records(task);
     expect(records, `${number} sent before it was written`).toContain(`+${number}`);
     expect(records, `${number} sent after its acknowledgement was written`).not.toContain(`-${number}`);
+    for (const earlier of this.#made.get(task) ?? [])
+      if (earlier < number)
+        expect(records, `${number} sent before the acknowledgement of ${earlier} was written`).toContain(`-${earlier}`);
     const next = (this.#made.get(task) ?? []).find((made) => !this.#acknowledged.has(made));
     expect(number, "sent out of order").toBe(next);
     this.forwarded[task]?.push(number);

@@ -90,6 +90,24 @@ describe("order", () => {
     expect(sent).toEqual([1, 2]);
   });
 
+  it("sends the next one once, when the acknowledgement before it is written", async () => {
+    const { updates, files, sent, written } = setup();
+    await updates.add(updateOf(1), "task", PATH);
+    files.hold();
+    const added = updates.add(updateOf(2), "task", PATH);
+    const acknowledged = acknowledge(updates, 1);
+    await settle();
+    files.release();
+    files.hold();
+    await added;
+    await settle();
+    expect(written()).toBe("+1 +2");
+    expect(sent).toEqual([1]);
+    files.release();
+    await acknowledged;
+    expect(sent).toEqual([1, 2]);
+  });
+
   it("resolves a duplicate once the first is durable", async () => {
     const { updates, files, sent, written } = setup();
     files.hold();

@@ -31,6 +31,8 @@ interface Entry {
   readonly stream: UpdateStream;
   /** Updates whose first attempt to write them down is not over: they may not be forwarded yet. */
   readonly unwritten: Set<StatusUpdate>;
+  /** Acknowledgements being written: the next update waits for them, or a crash would send the one before it again. */
+  acknowledging: number;
   /** Where its records go; undefined for frameworks that do not checkpoint. */
   readonly path: string | undefined;
   readonly writes: SerialQueue;
@@ -110,6 +112,7 @@ export class StatusUpdates {
         path,
         stream: new UpdateStream(),
         unwritten: new Set(),
+        acknowledging: 0,
         writes: new SerialQueue(),
         behind: new Set(),
         failing: false,
@@ -211,7 +214,8 @@ export class StatusUpdates {
     entry.retry?.cancel();
     entry.retry = undefined;
     const update = entry.stream.head;
-    if (update === undefined || this.#paused || this.#isOver(entry) || entry.unwritten.has(update)) return;
+    if (update === undefined || this.#paused || this.#isOver(entry)) return;
+    if (entry.acknowledging > 0 || entry.unwritten.has(update)) return;
     entry.sentAt = this.#options.clock.monotonic();
     this.#options.forward(update);
     this.#arm(entry, entry.backoff.next());
@@ -242,8 +246,10 @@ export class StatusUpdates {
     entry.retry = undefined;
     const update = entry.stream.acknowledge();
     const record = create(StatusUpdateRecordSchema, { type: StatusUpdateRecord_Type.ACK, uuid });
+    entry.acknowledging++;
     const written = this.#write(entry, record);
     await written.attempted;
+    entry.acknowledging--;
     entry.backoff.reset();
     if (entry.stream.closed) this.#entries.delete(taskKey(frameworkId, taskId));
     else this.#send(entry);
