@@ -75,6 +75,12 @@ export interface RegistrationOptions {
 /** Milliseconds without a ping after which the master has given the agent up, unless the master says otherwise. */
 const DEFAULT_PING_TIMEOUT = 75_000;
 
+/**
+ * Milliseconds below which the first registration of a process waits. The back-off factor keeps agents from rushing at a new
+ * leader together; agents that are started do not come together.
+ */
+const FIRST_WAIT = 100;
+
 /** Keeps the agent registered with whoever leads: the state machine of state.ts, carried out. */
 export class Registration {
   readonly #options: RegistrationOptions;
@@ -88,6 +94,7 @@ export class Registration {
   #lastSent: Outgoing | undefined;
   #announce: (duplicate: boolean) => void = () => undefined;
   #shutdownMessage = "";
+  #sawMaster = false;
   readonly #events: RegistrationEvent[] = [];
 
   constructor(options: RegistrationOptions) {
@@ -205,9 +212,10 @@ export class Registration {
   #raise(event: RegistrationEvent): void {
     this.#events.push(event);
     if (this.#events.length > 1) return;
-    const { backoffFactor: factor, random } = this.#options;
+    const { backoffFactor, random } = this.#options;
     const hasCredential = this.#authenticatee !== undefined;
     for (let next = this.#events[0]; next !== undefined; next = this.#events[0]) {
+      const factor = this.#isFirstMaster(next) ? Math.min(backoffFactor, FIRST_WAIT) : backoffFactor;
       const [state, actions] = decide(this.#state, next, { factor, hasCredential, random });
       this.#state = state;
       try {
@@ -217,6 +225,13 @@ export class Registration {
       }
       this.#events.shift();
     }
+  }
+
+  /** Whether the event is the first leader that this process hears of. */
+  #isFirstMaster(event: RegistrationEvent): boolean {
+    if (this.#sawMaster || event.kind !== "detected" || event.master === undefined) return false;
+    this.#sawMaster = true;
+    return true;
   }
 
   #do(action: Action): void {
