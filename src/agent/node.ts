@@ -201,7 +201,9 @@ async function open(
   for (const warning of offered.warnings) log.warn(warning);
   const attributes = parseAttributes(values.attributes ?? "");
   log.info(`Agent resources: ${formatResources(Resources.of(offered.resources))}`);
-  log.info(`Agent attributes: [ ${attributes.map(attributeText).join(", ")} ]`);
+  log.info(
+    `Agent attributes: [ ${attributes.map((attribute) => `${attribute.name}=${attributeText(attribute)}`).join(", ")} ]`,
+  );
   const info = create(AgentInfoSchema, {
     hostname: name.hostname,
     port: process.self.port,

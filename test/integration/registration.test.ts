@@ -161,7 +161,7 @@ afterEach(async () => {
 async function run(): Promise<void> {
   register();
   lead(infoOf(master));
-  await clock.advance(500);
+  await clock.advance(50);
   await happened.until("event: registered S1");
 }
 
