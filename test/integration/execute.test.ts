@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { AgentProcess } from "../support/real-agent.ts";
 import { freePort } from "../support/free-port.ts";
 import { Program } from "../support/program.ts";
+import { AgentProcess } from "../support/real-agent.ts";
 import { finish, keepRunning, ScriptedAgent, type ScriptedAgentOptions } from "../support/scripted-agent.ts";
 
 let master: LocalMaster;

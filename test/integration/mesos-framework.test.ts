@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
-import { AgentProcess } from "../support/real-agent.ts";
 import { freePort } from "../support/free-port.ts";
+import { AgentProcess } from "../support/real-agent.ts";
 import { ScriptedAgent } from "../support/scripted-agent.ts";
 
 // Somebody else's scheduler: the package is written for real masters and knows nothing of ours.
