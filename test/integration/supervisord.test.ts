@@ -265,6 +265,7 @@ describe("values reach the services unharmed", () => {
     percent: "100% %s %(x)s %%",
     quotes: `"double" 'single' \`back\``,
     newline: "one\n[program:evil]\ncommand=/bin/false",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell must not see it
     shell: "$(touch /tmp/never) ${HOME} $HOME ; # | &",
     unicode: "grüße 世界 🎉 \u2028",
     backslash: "ends with \\",
