@@ -99,6 +99,7 @@ async function throughput(name: string, command: readonly string[], old: boolean
     cwd,
     stdio: ["ignore", "inherit", "inherit"],
   });
+  children.add(child);
   let [first, last, seen] = [0, 0, 0];
   let state = await ask();
   let used = { cpu: 0, peak: 0 };
@@ -111,7 +112,9 @@ async function throughput(name: string, command: readonly string[], old: boolean
   }
   const rate = (state.events - seen) / ((last - first) / 1000);
   const sinkCpu = (state.cpu.user + state.cpu.system) / state.events;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGTERM");
+  await ended;
   sink.disconnect();
   console.log(
     `${name}: ${Math.round(rate).toLocaleString("en")} events/s, ${((used.cpu * 1000) / state.events).toFixed(2)} µs CPU an event ` +
@@ -135,6 +138,7 @@ async function idle(program: string): Promise<void> {
     }),
   );
   const child = spawn(process.execPath, [program, "-quiet", "-config", join(cwd, "config.json")], { stdio: "inherit" });
+  children.add(child);
   await sleep(6000);
   const pid = child.pid ?? 0;
   const before = usage(pid);
@@ -167,6 +171,7 @@ async function latency(program: string): Promise<void> {
     }),
   );
   const child = spawn(process.execPath, [program, "-quiet", "-config", join(cwd, "config.json")], { stdio: "inherit" });
+  children.add(child);
   await sleep(1000);
   const before = usage(child.pid ?? 0);
   for (let line = 0; line < 2000; line++) {
@@ -184,6 +189,13 @@ async function latency(program: string): Promise<void> {
       `${((after.cpu - before.cpu) / 205).toFixed(1)} % CPU`,
   );
 }
+
+/** Processes that are ours, ended with us. */
+const children = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
 try {
   const wanted = (name: string) => values.only === undefined || values.only === name;

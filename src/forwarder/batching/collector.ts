@@ -81,6 +81,7 @@ export class Collector implements EventSink {
     if (bulk === undefined || bulk.empty) return this.#chain;
     this.#sealing += bulk.events;
     const batch = this.#sealer.seal(bulk);
+    void batch.then(() => this.retry());
     this.#chain = this.#chain.then(async () => {
       const sealed = await batch;
       this.#sealing -= sealed.events;
@@ -99,13 +100,14 @@ export class Collector implements EventSink {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#bulk = undefined;
+    void this.#chain.then(() => this.#sealer.close());
     this.retry();
   }
 
   async #open(): Promise<Bulk> {
     for (;;) {
       if (this.#stopped) throw new Stopped();
-      const limit = this.#options.room(this.#sealing);
+      const limit = this.#sealer.full ? 0 : this.#options.room(this.#sealing);
       if (this.#bulk !== undefined) return this.#bulk;
       if (limit > 0) {
         const { clock, flushTime } = this.#options;

@@ -1,30 +1,33 @@
-import { promisify } from "node:util";
-import { deflate } from "node:zlib";
 import type { Batch } from "../model/batch.ts";
-import type { Version } from "../model/frames.ts";
-import { frameWindow } from "../model/frames.ts";
+import { frameWindow, type Version } from "../model/frames.ts";
 import { Bulk } from "./bulk.ts";
-
-const compress = promisify(deflate);
+import { Compressor } from "./compressor.ts";
 
 /** Bytes of frames in one bulk, unless a single event is larger. */
 export const BULK_BYTES = 1_048_576;
-/** Buffers that wait for their next use; more are left to the garbage collector. */
-const SPARE = 2;
+/** Bulks that are compressed at the same time. */
+const COMPRESSORS = 2;
+/** Buffers there are: one is filled, two are compressed. */
+const BUFFERS = 3;
 
-/** Makes bulks from reused buffers and turns full ones into batches; compression runs in Node's thread pool. */
+/** Makes bulks from reused buffers and turns full ones into batches. */
 export class Sealer {
-  readonly #level: number;
+  readonly #compressors: Compressor[];
   readonly #spare: Uint8Array[] = [];
-  /** Compressed size over raw size, as it was lately: sizes zlib's output buffer, so that one call suffices. */
-  #ratio = 0.3;
+  #inUse = 0;
   #sequence = 0;
 
   constructor(level: number) {
-    this.#level = level;
+    this.#compressors = Array.from({ length: COMPRESSORS }, () => new Compressor(level));
+  }
+
+  /** All buffers are being filled or compressed: no bulk can be opened before one is sealed. */
+  get full(): boolean {
+    return this.#inUse >= BUFFERS;
   }
 
   open(version: Version, limit: number, readAt: number): Bulk {
+    this.#inUse++;
     return new Bulk(version, limit, this.#spare.pop() ?? new Uint8Array(BULK_BYTES), readAt);
   }
 
@@ -32,15 +35,13 @@ export class Sealer {
   async seal(bulk: Bulk): Promise<Batch> {
     const { version, events, ends, runs, length, readAt } = bulk;
     const sequence = this.#sequence++;
-    let wire: Buffer = Buffer.alloc(0);
-    if (events > 0) {
-      const raw = bulk.out.subarray(0, length);
-      const chunkSize = Math.max(4096, Math.ceil(length * Math.min(1.1, this.#ratio * 1.25) + 256));
-      const compressed = await compress(raw, { level: this.#level, chunkSize });
-      this.#ratio = compressed.length / length;
-      wire = frameWindow(version, events, compressed);
-    }
-    if (bulk.out.length === BULK_BYTES && this.#spare.length < SPARE) this.#spare.push(bulk.out);
+    const compressor = this.#compressors.reduce((idlest, one) => (one.busy < idlest.busy ? one : idlest));
+    const wire =
+      events === 0
+        ? Buffer.alloc(0)
+        : frameWindow(version, events, await compressor.compress(bulk.out.subarray(0, length)));
+    this.#inUse--;
+    if (bulk.out.length === BULK_BYTES) this.#spare.push(bulk.out);
     return {
       sequence,
       version,
@@ -51,5 +52,9 @@ export class Sealer {
       raw: length,
       readAt,
     };
+  }
+
+  close(): void {
+    for (const compressor of this.#compressors) compressor.close();
   }
 }

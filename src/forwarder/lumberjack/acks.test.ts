@@ -51,19 +51,28 @@ describe("acknowledgements", () => {
 });
 
 describe("the window's size", () => {
-  it("doubles with acknowledgements, halves when lost, and tries again after a minute", () => {
+  const grow = (size: WindowSize, now: number): number => {
+    for (let round = 0; round < 12; round++) size.landed(size.current, now);
+    return size.current;
+  };
+
+  it("doubles with acknowledgements, and keeps below a limit that it found, for a minute", () => {
     const size = new WindowSize(1000);
-    const grow = (now: number): number => {
-      for (let round = 0; round < 10; round++) size.landed(size.current, now);
-      return size.current;
-    };
     expect(size.current).toBe(64);
-    expect(grow(0)).toBe(1000);
-    size.lost(1000, 0);
-    expect([size.current, grow(59_999)]).toEqual([64, 500]);
-    size.lost(40, 60_000);
-    expect([size.current, grow(60_001)]).toEqual([20, 20]);
-    expect(grow(120_000)).toBe(1000);
+    size.landed(64, 0);
+    size.lost(128, 0);
+    expect([size.current, grow(size, 59_999)]).toEqual([64, 64]);
+    expect(grow(size, 60_000)).toBe(1000);
+  });
+
+  it("is not blamed when a receiver restarts, until it fails three times in a row", () => {
+    const size = new WindowSize(1000);
+    grow(size, 0);
+    size.lost(1000, 1);
+    size.lost(64, 2);
+    expect([size.current, grow(size, 3)]).toEqual([64, 1000]);
+    for (let round = 0; round < 3; round++) size.lost(64, 4);
+    expect(size.current).toBe(32);
   });
 
   it("never falls below one event", () => {

@@ -28,7 +28,7 @@ const batch: Batch = {
   sequence: 7,
   version: 1,
   events: 5,
-  wire: frameWindow(1, 5, deflateSync(raw)),
+  wire: frameWindow(1, 5, [deflateSync(raw)]),
   ends: Float64Array.from([10, 20, 5, 30, 40]),
   runs: [
     { source: a, until: 2, end: 21, tail: { length: 1, crc: 1 } },

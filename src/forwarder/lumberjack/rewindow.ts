@@ -102,7 +102,7 @@ export async function rewindow(
       sequence: batch.sequence,
       version,
       events: until - start,
-      wire: frameWindow(version, until - start, await compress(raw, { level })),
+      wire: frameWindow(version, until - start, [await compress(raw, { level })]),
       ends: batch.ends.slice(start, until),
       runs: cutRuns(batch, start, until),
       raw: raw.length,

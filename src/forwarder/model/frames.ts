@@ -34,18 +34,15 @@ export function writeUint32(out: Uint8Array, at: number, value: number): void {
   out[at + 3] = value & 0xff;
 }
 
-/** A window as it goes over the wire: W, then C around `compressed`, in one buffer. */
-export function frameWindow(version: Version, events: number, compressed: Uint8Array): Buffer {
-  const wire = Buffer.allocUnsafeSlow(WINDOW_HEAD + compressed.length);
-  const next = writeShortFrame(wire, 0, version, WINDOW, events);
-  writeShortFrame(wire, next, version, COMPRESSED, compressed.length);
-  wire.set(compressed, WINDOW_HEAD);
-  return wire;
-}
-
-/** A window of no events: receivers that know the trick answer it at once with ack 0. */
-export function probeFrame(version: Version): Buffer {
-  const wire = Buffer.alloc(SHORT_FRAME);
-  writeShortFrame(wire, 0, version, WINDOW, 0);
+/** A window as it goes over the wire: W, then C around the compressed `parts`, in one buffer. */
+export function frameWindow(version: Version, events: number, parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const wire = Buffer.allocUnsafeSlow(WINDOW_HEAD + length);
+  let at = writeShortFrame(wire, 0, version, WINDOW, events);
+  at = writeShortFrame(wire, at, version, COMPRESSED, length);
+  for (const part of parts) {
+    wire.set(part, at);
+    at += part.length;
+  }
   return wire;
 }
