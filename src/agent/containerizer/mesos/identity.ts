@@ -21,14 +21,20 @@ export function parseIdentity(text: string): Identity | undefined {
   return { uid: Number(uid), gid: Number(gid), groups: groups.split(" ").map(Number) };
 }
 
-/** Asks the system's user database (NSS) through id(1). Rejects with a TaskFailure for a user that does not exist. */
-export function lookUpIdentity(user: string): Promise<Identity> {
+/**
+ * Asks the system's user database (NSS) through id(1). Rejects with a TaskFailure for a user that does not exist.
+ *
+ * @param attempts how often an empty answer is asked for again. Node gives one, without an error, when the program ended
+ * well but this process was too busy to read its output before the timeout.
+ */
+export function lookUpIdentity(user: string, attempts = 3): Promise<Identity> {
   return new Promise((resolve, reject) => {
     const script = 'id -u -- "$1" && id -g -- "$1" && id -G -- "$1"';
     const options = { timeout: TIMEOUT, maxBuffer: LONGEST_ANSWER, env: { LC_ALL: "C", PATH: "/usr/bin:/bin" } };
     execFile("/bin/sh", ["-c", script, "sh", user], options, (error, stdout, stderr) => {
       const identity = error === null ? parseIdentity(stdout) : undefined;
       if (identity !== undefined) return resolve(identity);
+      if (error === null && stdout === "" && attempts > 1) return resolve(lookUpIdentity(user, attempts - 1));
       const why = stderr.trim() || error?.message || "no answer";
       reject(
         TaskFailure.launch(
@@ -45,7 +51,7 @@ export class Identities {
   readonly #lookUp: (user: string) => Promise<Identity>;
   readonly #known = new Map<string, { readonly since: number; readonly identity: Promise<Identity> }>();
 
-  constructor(clock: Clock, lookUp: (user: string) => Promise<Identity> = lookUpIdentity) {
+  constructor(clock: Clock, lookUp: (user: string) => Promise<Identity> = (user) => lookUpIdentity(user)) {
     this.#clock = clock;
     this.#lookUp = lookUp;
   }

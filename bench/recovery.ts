@@ -1,0 +1,82 @@
+/**
+ * How soon a restarted agent is back: it is killed while tasks run, started again, and timed until its recovery is over
+ * and until its master has taken it back. Some tasks end meanwhile; their ends are timed too.
+ *
+ *   node bench/recovery.ts [--tasks 1000] [--rounds 3] [--program dist/mesos-slave.js]
+ */
+import { writeFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { LocalMaster } from "../src/local-master/local-master.ts";
+import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { freePort } from "../test/support/free-port.ts";
+import { AgentProcess } from "../test/support/real-agent.ts";
+import { commandTask, TestScheduler } from "../test/support/scheduler.ts";
+
+const { values } = parseArgs({
+  options: {
+    tasks: { type: "string", default: "1000" },
+    rounds: { type: "string", default: "3" },
+    program: { type: "string" },
+  },
+});
+const count = Number(values.tasks);
+/** Of so many tasks one ends while the agent is away, in each round. */
+const ENDING = 100;
+
+const master = new LocalMaster({ port: 0 });
+await master.start();
+const agent = new AgentProcess({
+  master: master.address,
+  port: await freePort(),
+  flags: ["--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]"],
+  ...(values.program !== undefined && { program: values.program }),
+});
+agent.start();
+const scheduler = new TestScheduler({ master: master.address, name: "bench", checkpoint: true, failoverTimeout: 3600 });
+
+/** Milliseconds from `begin` until the agent's log has one more line with the text. */
+async function logged(text: string, seen: number, begin: number): Promise<number> {
+  while (agent.log.split(text).length - 1 <= seen) await pause(5);
+  return performance.now() - begin;
+}
+const linesWith = (text: string): number => agent.log.split(text).length - 1;
+
+try {
+  await scheduler.subscribe();
+  await scheduler.offer();
+  const rounds = Number(values.rounds);
+  const ids = Array.from({ length: count }, (_, index) => `task-${index}`);
+  const endless = "exec sleep 100000";
+  // A task of round r ends when its file appears.
+  const ending = (round: number) => `until [ -e ${agent.folder}/end-${round} ]; do sleep 0.2; done; exit 7`;
+  const commandOf = (index: number) => (index % ENDING < rounds ? ending(index % ENDING) : endless);
+  await scheduler.launch(ids.map((id, index) => commandTask(id, commandOf(index))));
+  const running = ({ state }: { state: TaskState }) => state === TaskState.TASK_RUNNING;
+  await scheduler.until("all RUNNING", () => scheduler.updates.filter(running).length >= count, 300_000);
+  await pause(1_000);
+  for (let round = 0; round < rounds; round++) {
+    const [recovered, returned] = ["Finished recovery", "answered the re-registration"];
+    const before = [linesWith(recovered), linesWith(returned)] as const;
+    await agent.end("SIGKILL");
+    writeFileSync(`${agent.folder}/end-${round}`, "");
+    await pause(1_000);
+    const begin = performance.now();
+    agent.start();
+    const recovery = await logged(recovered, before[0], begin);
+    const back = await logged(returned, before[1], begin);
+    const expected = ids.filter((_id, index) => index % ENDING === round);
+    await scheduler.until("the ends", () => expected.every((id) => scheduler.terminalOf(id) !== undefined), 60_000);
+    const told = performance.now() - begin;
+    console.log(
+      `${count} tasks, restart ${round + 1}: recovered ${(recovery / 1000).toFixed(2)} s, re-registered ${(back / 1000).toFixed(2)} s, ` +
+        `${expected.length} ends of meanwhile told ${(told / 1000).toFixed(2)} s after the start`,
+    );
+    const wrong = expected.filter((id) => scheduler.terminalOf(id)?.message !== "Command exited with status 7");
+    if (wrong.length > 0) throw new Error(`wrong ends: ${wrong.join(", ")}`);
+  }
+} finally {
+  scheduler.close();
+  await agent.destroy();
+  await master.stop();
+}
