@@ -29,6 +29,7 @@ import type { Operations } from "./operations/operations.ts";
 import { recover } from "./recover.ts";
 import { advertises } from "./registration/capabilities.ts";
 import type { Credential } from "./registration/credential.ts";
+import { askMasterVersion } from "./registration/master-version.ts";
 import { Registration } from "./registration/registration.ts";
 import type { Reservations } from "./reservations/reservations.ts";
 import { buildResourceChanges, updateAgentMessage } from "./resource-changes.ts";
@@ -227,6 +228,14 @@ export class Agent {
     else this.options.process.send(masterPid, schema, message);
   }
 
+  /** A fixed address tells no version. */
+  async #askVersion(master: MasterInfo): Promise<void> {
+    const version = await askMasterVersion(master);
+    if (version === undefined || this.#master !== master) return;
+    master.version = version;
+    this.options.log.info(`The master is Mesos ${version}`);
+  }
+
   #register(): Registration {
     const { process, detector, clock, log, random, credential, flags } = this.options;
     return new Registration({
@@ -248,6 +257,7 @@ export class Agent {
       events: {
         detected: (master) => {
           this.#master = master;
+          if (master !== undefined && master.version === "") void this.#askVersion(master);
         },
         registered: (id, _message, duplicate) => this.#registered(id, duplicate),
         reregistered: (message, duplicate) => {
