@@ -7,7 +7,7 @@ import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/fil
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
-import { AgentInfoSchema, ContainerStatusSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { AgentInfoSchema, ContainerStatusSchema, ExecutorInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseResources } from "../../src/mesos/resources-text.ts";
 import { createDetector } from "../../src/zookeeper/detector.ts";
 
@@ -31,6 +31,15 @@ export class FakeMachine {
 
   get running(): number {
     return [...this.containers.values()].filter(({ running }) => running).length;
+  }
+
+  /** A container that another agent left running. */
+  adopt(containerId: string, executorId: string): void {
+    this.#launch({
+      containerId,
+      task: undefined,
+      executor: create(ExecutorInfoSchema, { executorId: { value: executorId } }),
+    } as never);
   }
 
   #launch(spec: ContainerSpec): void {
