@@ -42,10 +42,11 @@ export async function writeAtomic(path: string, data: Uint8Array | string, optio
   if (options.sync !== false) await syncFolder(folder);
 }
 
-/** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically. */
+/** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically; the folder is synced. */
 export async function linkAtomic(path: string, target: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   await mkdir(dirname(path), { recursive: true });
   await symlink(target, temporary);
   await rename(temporary, path);
+  await syncFolder(dirname(path));
 }

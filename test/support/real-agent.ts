@@ -43,7 +43,6 @@ export class AgentProcess {
       process.execPath,
       [
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
-        ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
         this.#program,
         `--master=${this.#master}`,
         "--ip=127.0.0.1",
