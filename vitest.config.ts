@@ -5,7 +5,15 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"], pool: "threads" } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"],
+          pool: "threads",
+          // Nothing here waits for time; a busy machine is no failure.
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "integration",
