@@ -5,15 +5,13 @@ import {
   headMatches,
   readAt,
   sameFile,
+  tailAt,
   tailMatches,
   withOpen,
 } from "../model/content.ts";
-import { type Source, TAIL_BYTES } from "../model/source.ts";
+import type { Source } from "../model/source.ts";
 import { inspectArchive } from "./archive.ts";
 import { type Decision, decideNew, type Likeness, mayContinue } from "./continuation.ts";
-
-/** Sources that one new file is compared with, at most. */
-const MOST_COMPARED = 64;
 
 export interface Found {
   /** The path that the pattern led to. */
@@ -31,35 +29,43 @@ interface Content {
   before(position: number): Buffer | undefined;
 }
 
-async function contentOf(found: Found, positions: number[]): Promise<Content | undefined> {
+type Related = { readonly source: Source; readonly orphan: boolean };
+
+/** Whether the beginnings are alike. A copy in progress is shorter than the fingerprint: alike until it can be compared. */
+const headsAlike = (head: Buffer, { source: { fingerprint }, orphan }: Related): boolean =>
+  head.length < fingerprint.length ? !orphan : headMatches(fingerprint, head);
+
+async function contentOf(found: Found, related: readonly Related[]): Promise<Content | undefined> {
+  const { path, facts } = found;
   if (found.compressed) {
-    const archive = await inspectArchive(found.path, positions);
-    const now = factsAt(found.path);
-    if (now === undefined || !sameFile(found.facts.identity, now)) return undefined;
+    const archive = await inspectArchive(
+      path,
+      related.map(({ source }) => source.read),
+    );
+    const now = factsAt(path);
+    if (now === undefined || !sameFile(facts.identity, now)) return undefined;
     return archive && { head: archive.head, size: archive.size, before: (position) => archive.before.get(position) };
   }
-  return withOpen(found.path, found.facts.identity, (fd) => {
-    const tails = new Map<number, Buffer>();
-    for (const position of positions) {
-      if (position > found.facts.size) continue;
-      const length = Math.min(TAIL_BYTES, position);
-      tails.set(position, readAt(fd, position - length, length));
-    }
+  return withOpen(path, facts.identity, (fd) => {
     const head = readAt(fd, 0, FINGERPRINT_BYTES);
-    return { head, size: found.facts.size, before: (position: number) => tails.get(position) };
+    const tails = new Map<number, Buffer>();
+    // Many sources may share a folder; few begin alike.
+    for (const one of related) {
+      const { read } = one.source;
+      if (read > facts.size || tails.has(read) || !headsAlike(head, one)) continue;
+      tails.set(read, tailAt(fd, read));
+    }
+    return { head, size: facts.size, before: (position: number) => tails.get(position) };
   });
 }
 
-function likenessOf(source: Source, orphan: boolean, content: Content): Likeness {
-  const { fingerprint, read, readTail } = source;
+function likenessOf(one: Related, content: Content): Likeness {
+  const { fingerprint, read, readTail } = one.source;
   const before = content.before(read);
   const reaches = content.size >= read && (read === 0 || before !== undefined);
-  // A copy in progress is shorter than the fingerprint: it counts as alike until it can be compared.
-  const head = content.head.length < fingerprint.length ? !orphan : headMatches(fingerprint, content.head);
   return {
-    source,
-    orphan,
-    head,
+    ...one,
+    head: headsAlike(content.head, one),
     tail: reaches && content.head.length >= fingerprint.length && tailMatches(readTail, before ?? Buffer.alloc(0)),
   };
 }
@@ -70,17 +76,16 @@ function likenessOf(source: Source, orphan: boolean, content: Content): Likeness
  */
 export async function judge(
   found: Found,
-  sources: Iterable<{ source: Source; orphan: boolean }>,
+  sources: Iterable<Related>,
   now: number,
 ): Promise<Decision | { readonly kind: "incomplete" }> {
-  const related = [...sources].filter(({ source }) => mayContinue(source, found.path)).slice(0, MOST_COMPARED);
+  const related = [...sources].filter(({ source }) => mayContinue(source, found.path));
   const quiet = now - found.facts.modified;
   if (related.length === 0 && !found.compressed) return { kind: "new" };
-  const positions = related.map(({ source }) => source.read);
-  const content = await contentOf(found, positions);
+  const content = await contentOf(found, related);
   if (content === undefined) return { kind: "incomplete" };
   return decideNew(
     { path: found.path, size: content.size, quiet },
-    related.map(({ source, orphan }) => likenessOf(source, orphan, content)),
+    related.map((one) => likenessOf(one, content)),
   );
 }

@@ -14,6 +14,8 @@ import { joined } from "./watcher.ts";
 
 /** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
 const BROKEN_AFTER = 60_000;
+/** Sources without a file that are remembered, at most: folders that make a file a second would fill the registry. */
+const MOST_ORPHANS = 10_000;
 /** A copy or archive of a file that vanished is looked for this long, outside the patterns too, in milliseconds. */
 const SEEK = 60_000;
 
@@ -172,11 +174,12 @@ export class Prospector {
   #place(source: Source, path: string | undefined): void {
     if (source.path === path && (path === undefined || this.#byPath.get(path) === source)) return;
     if (source.path !== undefined && this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
-    if (source.path !== path) this.#options.recorded();
     source.path = path;
-    if (path === undefined) return;
-    source.last = path;
-    this.#byPath.set(path, source);
+    if (path !== undefined) {
+      source.last = path;
+      this.#byPath.set(path, source);
+    }
+    this.#options.recorded();
   }
 
   /** A followed file that no pattern led to: renamed out of sight, or deleted. */
@@ -341,7 +344,7 @@ export class Prospector {
   #forget(paths: ReadonlySet<string>): void {
     const { clock, forgetAfter } = this.#options;
     for (const source of this.#orphans) {
-      if (clock.now() - source.touched < forgetAfter) continue;
+      if (clock.now() - source.touched < forgetAfter && this.#orphans.size <= MOST_ORPHANS) continue;
       this.#orphans.delete(source);
       this.#options.recorded();
     }

@@ -107,6 +107,8 @@ export class Registrar {
   async save(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
+    // Whoever reported a change finishes it first: a source that moves between two places is always in one of them.
+    await Promise.resolve();
     while (this.#saving !== undefined) await this.#saving;
     if (!this.#dirty) return;
     const writing = this.#write();
