@@ -130,7 +130,11 @@ export class LaunchRunner {
     }
     executor.containerizer = containerizer;
     const { command } = executor.info;
-    if (command === undefined) throw TaskFailure.launch(`executor ${executor.executorId} has no command`);
+    if (command === undefined) {
+      throw TaskFailure.launch(
+        `Executor '${executor.executorId}' has no command: this agent has no default executor (ExecutorInfo.type DEFAULT); use a custom executor, or tasks without a group`,
+      );
+    }
     const spec: ContainerSpec = {
       containerId: executor.containerId,
       framework: framework.info,
