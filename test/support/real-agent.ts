@@ -42,6 +42,9 @@ export class AgentProcess {
     this.#child = spawn(
       process.execPath,
       [
+        // As skel/opt/mesos-slave/run starts it.
+        "--disable-warning=ExperimentalWarning",
+        "--max-semi-space-size=2",
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
         this.#program,
         `--master=${this.#master}`,
