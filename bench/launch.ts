@@ -35,6 +35,26 @@ function cpu(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+const statOf = (pid: number): string[] =>
+  readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+const parentOf = (pid: number): number => Number(statOf(pid)[1]);
+
+/** Children of a process. */
+function processesOf(parent: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return parentOf(pid) === parent;
+      } catch {
+        return false;
+      }
+    });
+}
+
 /** All processes of this machine whose environment or command line belongs to this bench's agent, by command. */
 function processesBelow(marker: string): { pid: number; command: string }[] {
   return readdirSync("/proc")
@@ -86,7 +106,10 @@ try {
   const own = processesBelow(agent.folder);
   const sleeps = own.filter(({ command }) => command.startsWith("sleep"));
   const agentProcess = agent.pid;
-  const rest = own.filter(({ pid, command }) => pid !== agentProcess && !command.startsWith("sleep"));
+  // What stands beside a task's own process: the shim that waits for it, and the launcher that all share.
+  const shims = new Set(sleeps.map(({ pid }) => parentOf(pid)));
+  const launchers = processesOf(agentProcess);
+  const rest = [...shims, ...launchers].filter((pid) => pid > 1 && pid !== agentProcess).map((pid) => ({ pid }));
   const total = (list: readonly { pid: number }[]): number => list.reduce((sum, { pid }) => sum + pss(pid), 0);
   const times: number[] = [];
   for (let round = 0; round < 10; round++) {
