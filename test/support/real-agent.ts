@@ -44,7 +44,7 @@ export class AgentProcess {
       [
         // As skel/opt/mesos-slave/run starts it.
         "--disable-warning=ExperimentalWarning",
-        "--max-semi-space-size=2",
+        "--max-semi-space-size=4",
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
         this.#program,
         `--master=${this.#master}`,
