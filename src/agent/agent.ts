@@ -51,6 +51,8 @@ export interface AgentOptions {
   /** Hostname, port, resources, attributes, domain; no id. */
   readonly info: AgentInfo;
   readonly isRoot: boolean;
+  /** Peers are spoken to by TLS: a master's plain pages are not there. */
+  readonly isSecured: boolean;
   /** The kernel's boot id: another one means that the machine was rebooted. */
   readonly bootId: string;
   readonly metrics: Metrics;
@@ -257,7 +259,7 @@ export class Agent {
       events: {
         detected: (master) => {
           this.#master = master;
-          if (master !== undefined && master.version === "") void this.#askVersion(master);
+          if (master?.version === "" && !this.options.isSecured) void this.#askVersion(master);
         },
         registered: (id, _message, duplicate) => this.#registered(id, duplicate),
         reregistered: (message, duplicate) => {

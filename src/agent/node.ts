@@ -114,6 +114,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     files: checkpointFiles,
     info,
     isRoot,
+    isSecured: readTlsSettings(environment) !== undefined,
     bootId: readFileSync(BOOT_ID, "utf8").trim(),
     containerizers: rooms.containerizers,
     createSandbox: rooms.createSandbox,

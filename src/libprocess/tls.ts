@@ -1,4 +1,4 @@
-import { reverse } from "node:dns/promises";
+import { lookupService } from "node:dns/promises";
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, createServer, type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { Clock } from "../base/clock.ts";
@@ -18,6 +18,12 @@ export interface TlsOptions {
   readonly source?: string;
   /** For tests: the names of an address. Default: the system's resolver. */
   readonly reverse?: (ip: string) => Promise<string[]>;
+}
+
+/** The name of an address as Mesos itself finds it: getnameinfo(3), the hosts file included. None: no names. */
+async function systemName(ip: string): Promise<string[]> {
+  const { hostname } = await lookupService(ip, 0);
+  return hostname === ip ? [] : [hostname];
 }
 
 /** Milliseconds that a handshake may take on our side of an incoming connection. */
@@ -163,7 +169,7 @@ class TlsDialer implements Dialer {
     const untrusted = trustProblem(socket, certificate, settings.depth);
     if (untrusted !== undefined || certificate === undefined) return untrusted;
     const ip = socket.remoteAddress ?? host;
-    const lookup = this.#options.reverse ?? reverse;
+    const lookup = this.#options.reverse ?? systemName;
     const names = settings.scheme === "legacy" ? await lookup(ip).catch(() => []) : [];
     return identityProblem(certificate, { host, ip, reverse: names }, settings);
   }

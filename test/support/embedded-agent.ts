@@ -151,6 +151,7 @@ export class EmbeddedAgent {
         resources: parseResources("cpus:10;mem:10000").toMessages(),
       }),
       isRoot: false,
+      isSecured: false,
       bootId: "boot",
       metrics: new Metrics(systemClock),
       containerizers: [options.machine.containerizer(() => this.#dead)],
