@@ -44,6 +44,8 @@ describe("a changed agent (mesos-agent-behaviour §4.4)", () => {
     ["a new attribute", agentInfo(all, "rack:a"), agentInfo(all, "rack:a;zone:1"), false, true],
     ["an attribute less", agentInfo(all, "rack:a;zone:1"), agentInfo(all, "rack:a"), false, false],
     ["another value of an attribute", agentInfo(all, "rack:a"), agentInfo(all, "rack:b"), false, false],
+    ["wider ranges of an attribute", agentInfo(all, "ids:[1-5]"), agentInfo(all, "ids:[0-9]"), false, true],
+    ["narrower ranges of an attribute", agentInfo(all, "ids:[1-5]"), agentInfo(all, "ids:[1-4]"), false, false],
     ["a new domain", agentInfo(all), agentInfo(all, "", domain("1")), false, true],
     ["another domain", agentInfo(all, "", domain("1")), agentInfo(all, "", domain("2")), false, false],
     ["no domain any more", agentInfo(all, "", domain("1")), agentInfo(all), false, false],

@@ -1,5 +1,5 @@
 import { attributeText } from "../../mesos/attributes.ts";
-import type { AgentInfo, Attribute, Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type AgentInfo, type Attribute, type Resource, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Resources } from "../../mesos/resources.ts";
 import { formatResources } from "../../mesos/resources-text.ts";
 
@@ -14,14 +14,23 @@ export interface Difference {
   readonly additive: boolean;
 }
 
+/** Whether `now` is the attribute `before`, or the same with wider ranges. */
+function hasAtLeast(now: Attribute, before: Attribute): boolean {
+  if (now.name !== before.name || now.type !== before.type) return false;
+  if (before.type !== Value_Type.RANGES) return attributeText(now) === attributeText(before);
+  const ranges = now.ranges?.range ?? [];
+  return (before.ranges?.range ?? []).every(({ begin, end }) =>
+    ranges.some((wider) => wider.begin <= begin && wider.end >= end),
+  );
+}
+
 function attributeDifferences(before: readonly Attribute[], now: readonly Attribute[]): Difference[] {
   const texts = (list: readonly Attribute[]): string[] =>
     list.map((attribute) => `${attribute.name}:${attributeText(attribute)}`).sort();
   const [old, fresh] = [texts(before), texts(now)];
-  const lost = old.filter((text) => !fresh.includes(text));
-  const added = fresh.filter((text) => !old.includes(text));
-  if (lost.length === 0 && added.length === 0) return [];
-  return [{ what: "attributes", before: old.join(";"), now: fresh.join(";"), additive: lost.length === 0 }];
+  if (old.length === fresh.length && old.every((text, index) => text === fresh[index])) return [];
+  const additive = before.every((attribute) => now.some((candidate) => hasAtLeast(candidate, attribute)));
+  return [{ what: "attributes", before: old.join(";"), now: fresh.join(";"), additive }];
 }
 
 function resourceDifferences(before: readonly Resource[], now: readonly Resource[]): Difference[] {
