@@ -166,7 +166,9 @@ describe("receivers", () => {
     await until(() => receiver.events.length >= 3003, "three more lines", forwarder.log);
     forwarder.process.kill("SIGTERM");
     expect(await forwarder.exit).toBe(0);
-    expect(linesOf(receiver)).toEqual(numbered(3003));
+    const lines = linesOf(receiver);
+    // A receiver that refuses a window hangs up: what it had taken and not yet acknowledged comes again.
+    expect(options.windowLimit === undefined ? lines : [...new Set(lines)]).toEqual(numbered(3003));
     expect(receiver.violations).toEqual([]);
   });
 
