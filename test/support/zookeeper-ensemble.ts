@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
 
@@ -14,16 +15,8 @@ export function missingZooKeeper(): string | undefined {
 }
 
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.on("listening", () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
   return ports;
 }
 
@@ -82,7 +75,13 @@ export class Ensemble {
   /** Starts those that do not run and waits until every one serves. */
   async startAll(): Promise<void> {
     for (const index of this.ports.keys()) if (this.#servers[index] === undefined) this.start(index);
-    for (const port of this.ports) while (!(await serves(port))) await pause(100);
+    for (const [index, port] of this.ports.entries()) {
+      while (!(await serves(port))) {
+        // One whose port was taken in between has ended: it tries again.
+        if (this.#servers[index]?.exitCode !== null) this.start(index);
+        await pause(200);
+      }
+    }
   }
 
   signal(index: number, signal: NodeJS.Signals): void {
