@@ -146,13 +146,14 @@ describe("an executor of the v1 API on a real agent", () => {
     await agent.end("SIGKILL");
     executor.events.length = 0;
     executor.refusals.length = 0;
+    // Offers of the agent that is gone; what comes from here on is the new one's.
+    scheduler.offers.length = 0;
     const back = executor.subscribe();
     agent.start();
     await back;
     // Nobody there, or not yet: never a refusal that an executor takes as final.
     for (const status of executor.refusals) expect([0, 404, 503]).toContain(status);
     await expect.poll(() => executor.types).toEqual([SUBSCRIBED]);
-    scheduler.offers.length = 0;
     await scheduler.launch([task("two")]);
     await expect.poll(() => executor.types, { timeout: 20_000 }).toEqual([SUBSCRIBED, LAUNCH]);
     expect(executor.events[1]?.launch?.task?.taskId?.value).toBe("two");
