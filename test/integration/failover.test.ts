@@ -11,6 +11,7 @@ import { isTerminal, stateName } from "../../src/mesos/states.ts";
 import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
+import { codeOf, type Job, SteadyLoad } from "../support/steady-load.ts";
 import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
 
 /** FAILOVER=full is the long run: 20 failovers under 200 running tasks and 20 launches a second. */
@@ -125,26 +126,7 @@ async function follow(): Promise<void> {
   }
 }
 
-const shortTask = (index: number) => commandTask(`short-${index}`, `echo started; sleep 0.2; exit ${index % 3}`);
 const longTask = (index: number) => commandTask(`long-${index}`, "echo started; exec sleep 1000");
-
-/** Launches short tasks at the rate of the test until told to stop. Resolves to how many it wanted to launch. */
-function keepLaunching(stopped: () => boolean): Promise<number> {
-  const batch = Math.ceil(size.perSecond / 4);
-  return (async () => {
-    let next = 0;
-    while (!stopped()) {
-      const offer = scheduler.offers[0];
-      if (offer !== undefined) {
-        const tasks = Array.from({ length: batch }, () => shortTask(next++));
-        // A master that is gone answers nothing: whether the tasks came to be, only the agent knows.
-        await scheduler.launch(tasks).catch(() => undefined);
-      }
-      await pause(250);
-    }
-    return next;
-  })();
-}
 
 /** `every`: milliseconds that leaders live, but every other dies when it has hardly begun. */
 async function failMastersOver(every: number): Promise<void> {
@@ -198,24 +180,19 @@ function reports(): Map<string, TaskStatus[]> {
   return found;
 }
 
-/** Waits until everything that the agent ever got has been told of, then looks at what was told. */
-async function settleAndCheck(): Promise<{ arrived: number; dropped: number; repeated: number }> {
-  const told = (id: string): boolean =>
-    id.startsWith("long-")
-      ? scheduler.updates.some(({ taskId, state }) => taskId?.value === id && state === TaskState.TASK_RUNNING)
-      : scheduler.terminalOf(id) !== undefined;
-  const waiting = (): string[] => [...sandboxes().keys()].filter((id) => !told(id));
-  const deadline = Date.now() + size.settle;
-  while (waiting().length > 0) {
-    if (Date.now() > deadline) throw new Error(`never told of: ${waiting().join(", ")}\n${agent.log.slice(-3000)}`);
-    await pause(200);
-  }
+/** Every status of a task, in words. */
+const storyOf = (id: string, statuses: readonly TaskStatus[]): string =>
+  `${id}: ${statuses.map((status) => `${stateName(status.state)}(${hex(status).slice(0, 4)})`).join(" ")}`;
+
+/** Looks at what was told of each task that ever came to the agent. */
+function check(): { arrived: number; dropped: number; repeated: number } {
   let repeated = 0;
   let dropped = 0;
   const byTask = reports();
-  for (const [id, sandbox] of sandboxes()) {
+  const found = sandboxes();
+  for (const [id, sandbox] of found) {
     const statuses = byTask.get(id) ?? [];
-    const story = `${id}: ${statuses.map((status) => `${stateName(status.state)}(${hex(status).slice(0, 4)})`).join(" ")}`;
+    const story = storyOf(id, statuses);
     // Order, and nothing again after a later one showed that it was acknowledged.
     const order = [...new Set(statuses.map(hex))];
     const positions = statuses.map((status) => order.indexOf(hex(status)));
@@ -231,20 +208,29 @@ async function settleAndCheck(): Promise<{ arrived: number; dropped: number; rep
         reason: TaskStatus_Reason.AGENT_RESTARTED,
       });
       dropped++;
-      continue;
-    }
-    expect(starts, story).toBe(1);
-    if (id.startsWith("long-")) expect(ends.size, story).toBe(0);
-    else {
-      const code = Number(id.slice("short-".length)) % 3;
-      expect(ends.size, story).toBe(1);
-      expect(scheduler.terminalOf(id), story).toMatchObject({
-        state: code === 0 ? TaskState.TASK_FINISHED : TaskState.TASK_FAILED,
-        message: `Command exited with status ${code}`,
-      });
+    } else {
+      expect(starts, story).toBe(1);
+      expect(ends.size, story).toBe(id.startsWith("long-") ? 0 : 1);
     }
   }
-  return { arrived: sandboxes().size, dropped, repeated };
+  return { arrived: found.size, dropped, repeated };
+}
+
+/** Each job ran in one of its attempts, once, and that one's true end was told. */
+function checkJobs(jobs: readonly Job[]): void {
+  const found = sandboxes();
+  const byTask = reports();
+  for (const job of jobs) {
+    const story = job.attempts.map((id) => storyOf(id, byTask.get(id) ?? [])).join("; ");
+    const started = job.attempts.filter((id) => startsIn(found.get(id) ?? "/nowhere") > 0);
+    expect(started, story).toHaveLength(1);
+    const code = codeOf(job);
+    const end = byTask.get(started[0] ?? "")?.find(({ state }) => isTerminal(state));
+    expect(end, story).toMatchObject({
+      state: code === 0 ? TaskState.TASK_FINISHED : TaskState.TASK_FAILED,
+      message: `Command exited with status ${code}`,
+    });
+  }
 }
 
 async function launchRunning(): Promise<void> {
@@ -257,17 +243,23 @@ async function launchRunning(): Promise<void> {
 /** The load of the test while `trouble` lasts. */
 async function underLoad(name: string, trouble: () => Promise<unknown>): Promise<void> {
   await launchRunning();
-  let over = false;
-  const launched = keepLaunching(() => over);
+  const load = new SteadyLoad(scheduler, size.perSecond);
   const begin = Date.now();
+  load.start();
   await trouble();
   const seconds = (Date.now() - begin) / 1000;
-  over = true;
-  const wanted = await launched;
-  const { arrived, dropped, repeated } = await settleAndCheck();
-  expect(arrived).toBeGreaterThan(size.running);
+  const meanwhile = load.finished;
+  await load.end(size.settle).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${agent.log.slice(-3000)}`);
+  });
+  const { arrived, dropped, repeated } = check();
+  checkJobs(load.jobs);
+  expect(arrived).toBeGreaterThanOrEqual(size.running + load.jobs.length);
+  const wanted = load.jobs.length;
   console.log(
-    `${name}: ${seconds.toFixed(0)} s, ${size.running} running, ${wanted} launches wanted, ${arrived - size.running} arrived, ${dropped} of them reported as never started, ` +
+    `${name}: ${seconds.toFixed(0)} s, ${size.running} running, ${wanted} more wanted to run (${(wanted / seconds).toFixed(1)}/s), ` +
+      `${meanwhile} of them ran meanwhile (${(meanwhile / seconds).toFixed(1)}/s), all of them at last, ` +
+      `${load.jobs.reduce((sum, { attempts }) => sum + attempts.length - 1, 0)} launched again, ${dropped} reported as never started, ` +
       `${scheduler.updates.length} updates, ${repeated} of them sent again before their acknowledgement`,
   );
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../../base/errors.ts";
+import { Turns } from "../../base/turns.ts";
 import { has } from "../../mesos/codec.ts";
 import {
   type RunTaskGroupMessage,
@@ -46,6 +47,8 @@ interface Request {
 export class Launching {
   readonly #context: FrameworksContext;
   readonly #plan: LaunchPlan;
+  /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
+  readonly #turns = new Turns();
 
   constructor(context: FrameworksContext, plan: LaunchPlan) {
     this.#context = context;
@@ -115,11 +118,11 @@ export class Launching {
       .map((path) => this.#context.gc.unschedule(path))
       .filter((wait) => wait !== undefined);
     if (waits.length === 0) {
-      this.#admit(framework, records, request);
+      this.#admitInTurn(framework, records, request);
       return;
     }
     void Promise.all(waits).then(
-      () => this.#admit(framework, records, request),
+      () => this.#admitInTurn(framework, records, request),
       (error: unknown) => {
         log.error(`Cannot keep a directory from garbage collection: ${messageOf(error)}`);
         const message = "Could not launch the task because we failed to unschedule directories scheduled for gc";
@@ -184,8 +187,18 @@ export class Launching {
     ];
   }
 
+  #admitInTurn(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
+    this.#turns.take(() => {
+      try {
+        this.#admit(framework, records, request);
+      } catch (error) {
+        this.#context.log.error(`Launching a task failed: ${messageOf(error)}`);
+      }
+    });
+  }
+
   #admit(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
-    const alive = records.filter(({ taskId }) => framework.pending.has(taskId));
+    const alive = records.filter((record) => framework.pending.get(record.taskId) === record);
     const executorId = request.executor?.executorId?.value ?? records[0]?.taskId ?? "";
     if (alive.length < records.length) {
       // Killed meanwhile; a group goes as a whole.

@@ -1,0 +1,37 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { Turns } from "./turns.ts";
+
+describe("turns", () => {
+  it("runs the first at once, and one more in each turn, in order", async () => {
+    const turns = new Turns();
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
+    expect(ran).toEqual(["a"]);
+    await turn();
+    expect(ran).toEqual(["a", "b"]);
+    // A newcomer does not overtake.
+    turns.take(() => ran.push("d"));
+    await turn();
+    await turn();
+    expect(ran).toEqual(["a", "b", "c", "d"]);
+    await turn();
+    turns.take(() => ran.push("e"));
+    expect(ran).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("lets what was started go on in between", async () => {
+    const turns = new Turns();
+    const order: string[] = [];
+    for (let number = 0; number < 3; number++) {
+      turns.take(() => {
+        order.push(`begin ${number}`);
+        void Promise.resolve().then(() => order.push(`go on ${number}`));
+      });
+    }
+    await turn();
+    await turn();
+    await turn();
+    expect(order).toEqual(["begin 0", "go on 0", "begin 1", "go on 1", "begin 2", "go on 2"]);
+  });
+});
