@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -9,7 +10,7 @@ import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState, type TaskStatus, TaskStatus_Reason } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal, stateName } from "../../src/mesos/states.ts";
 import { freePort } from "../support/free-port.ts";
-import { AgentProcess } from "../support/real-agent.ts";
+import { AgentProcess, bundleAgent } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 import { codeOf, type Job, SteadyLoad } from "../support/steady-load.ts";
 import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
@@ -24,13 +25,19 @@ const AGENT_LIFE = 3_000;
 
 const missing = missingZooKeeper();
 let ensemble: Ensemble;
+const bundle = mkdtempSync(join(tmpdir(), "failover-"));
+let program: string;
 
 beforeAll(async () => {
   if (missing !== undefined) return;
+  program = await bundleAgent(bundle);
   ensemble = await Ensemble.create(3);
   await ensemble.startAll();
 });
-afterAll(() => ensemble?.close());
+afterAll(async () => {
+  rmSync(bundle, { recursive: true });
+  await ensemble?.close();
+});
 beforeEach((ctx) => {
   if (missing === undefined) return;
   if (process.env["CI"]) throw new Error(missing);
@@ -101,6 +108,7 @@ beforeEach(async () => {
   agent = new AgentProcess({
     master: masters.url,
     port: await freePort(),
+    program,
     flags: ["--resources=cpus:1000;mem:100000;disk:1000;ports:[31000-32000]", "--executor_registration_timeout=3mins"],
   });
   agent.start();
@@ -246,12 +254,16 @@ async function underLoad(name: string, trouble: () => Promise<unknown>): Promise
   const load = new SteadyLoad(scheduler, size.perSecond);
   const begin = Date.now();
   load.start();
-  await trouble();
-  const seconds = (Date.now() - begin) / 1000;
-  const meanwhile = load.finished;
-  await load.end(size.settle).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${agent.log.slice(-3000)}`);
-  });
+  let seconds = 0;
+  let meanwhile = 0;
+  try {
+    await trouble();
+    seconds = (Date.now() - begin) / 1000;
+    meanwhile = load.finished;
+    await load.end(size.settle);
+  } catch (error) {
+    throw new Error(`${String(error)}\n${agent.log.slice(-5000)}`);
+  }
   const { arrived, dropped, repeated } = check();
   checkJobs(load.jobs);
   expect(arrived).toBeGreaterThanOrEqual(size.running + load.jobs.length);
@@ -286,9 +298,12 @@ describe("under a load of running tasks and launches, no task and no update is l
       let over = false;
       await underLoad("both", async () => {
         const killing = killAgent(() => over);
-        await failMastersOver(2_000);
-        over = true;
-        await killing;
+        try {
+          await failMastersOver(2_000);
+        } finally {
+          over = true;
+          await killing;
+        }
       });
     },
     limit,
