@@ -36,7 +36,7 @@ import { isTerminal, stateForFramework } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Agent, Framework, TaskEntry } from "./model.ts";
 import { startPings } from "./pings.ts";
-import { takeOperations, takeOver } from "./take-over.ts";
+import { takeOperations, takeOver, tellReturned } from "./take-over.ts";
 
 export interface AgentsOptions {
   /** Milliseconds between pings. */
@@ -216,6 +216,7 @@ export class Agents {
       process.send(from, ShutdownMessageSchema, create(ShutdownMessageSchema, { message: why }));
       return;
     }
+    const wasUnreachable = this.#cluster.unreachable.has(id);
     const agent = known ?? this.#admit(id, from, message);
     if (agent === undefined) return;
     if (known !== undefined) this.#adoptTotal(known, message);
@@ -231,6 +232,7 @@ export class Agents {
     this.#cluster.count("master/slave_reregistrations");
     for (const info of message.frameworks) this.#options.recoverFramework(info);
     const reconciliations = takeOver(this.#cluster, agent, message);
+    if (wasUnreachable) tellReturned(this.#cluster, agent);
     const agentId = { value: id };
     process.send(
       from,

@@ -42,6 +42,22 @@ export function takeOver(cluster: Cluster, agent: Agent, message: ReregisterSlav
   return [...lost].map(([frameworkId, entries]) => reconciliation(cluster, frameworkId, entries));
 }
 
+/** An agent that was unreachable is back: its frameworks hear what their tasks are, as masters since 1.5 tell them. */
+export function tellReturned(cluster: Cluster, agent: Agent): void {
+  for (const { task, frameworkId } of agent.tasks.values()) {
+    const framework = cluster.frameworks.get(frameworkId);
+    if (framework === undefined) continue;
+    cluster.tell(framework, {
+      taskId: task.taskId?.value ?? "",
+      agentId: agent.id,
+      executorId: task.executorId?.value,
+      state: task.state,
+      reason: TaskStatus_Reason.AGENT_REREGISTERED,
+      message: "Unreachable agent re-registered",
+    });
+  }
+}
+
 /** Takes over operations that only the agent knows, and asks about those that it should know and does not. */
 export function takeOperations(
   cluster: Cluster,

@@ -45,7 +45,7 @@ export class AgentProcess {
     return readFileSync(this.logFile, "utf8");
   }
 
-  start(more: readonly string[] = []): void {
+  start(more: readonly string[] = [], { ip = "127.0.0.1", port = this.port } = {}): void {
     const output = openSync(this.logFile, "a");
     this.#child = spawn(
       process.execPath,
@@ -56,9 +56,9 @@ export class AgentProcess {
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
         this.#program,
         `--master=${this.#master}`,
-        "--ip=127.0.0.1",
+        `--ip=${ip}`,
         "--hostname=127.0.0.1",
-        `--port=${this.port}`,
+        `--port=${port}`,
         `--work_dir=${this.workDir}`,
         `--runtime_dir=${join(this.folder, "run")}`,
         "--registration_backoff_factor=50ms",
