@@ -210,7 +210,7 @@ export class Agent {
       },
       killGrace: (task, executor) => this.#executors.killGrace(task, executor),
       idle: () => this.#idle(),
-      resize: (executor) => resize(this, executor),
+      resize: (executor) => resize(this.options, executor),
       attach,
     };
   }

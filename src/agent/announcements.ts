@@ -1,5 +1,7 @@
 import { clone, create } from "@bufbuild/protobuf";
-import { formatUPID } from "../libprocess/upid.ts";
+import type { Logger } from "../base/log.ts";
+import type { Process } from "../libprocess/process.ts";
+import { formatUPID, type UPID } from "../libprocess/upid.ts";
 import {
   type RegisterSlaveMessage,
   RegisterSlaveMessageSchema,
@@ -9,12 +11,30 @@ import {
   StatusUpdateMessageSchema,
   StatusUpdateSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
+import type { AgentInfo, MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { stateForMaster, stateName } from "../mesos/states.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
-import type { Agent } from "./agent.ts";
+import type { FrameworkBook } from "./frameworks/book.ts";
 import { advertisedCapabilities } from "./registration/capabilities.ts";
+import type { Reservations } from "./reservations/reservations.ts";
 
-export function registerMessage(agent: Agent): RegisterSlaveMessage {
+/** What an agent tells of itself. */
+export interface Self {
+  readonly info: AgentInfo;
+  readonly book: FrameworkBook;
+  readonly reservations: Reservations;
+  readonly resourceVersion: Uint8Array<ArrayBuffer>;
+}
+
+/** Whom updates go to, and what they are completed with. */
+export interface Forwarding {
+  readonly options: { readonly process: Process; readonly log: Logger };
+  readonly registration: { readonly masterPid: UPID | undefined };
+  readonly master: MasterInfo | undefined;
+  readonly book: FrameworkBook;
+}
+
+export function registerMessage(agent: Self): RegisterSlaveMessage {
   return create(RegisterSlaveMessageSchema, {
     agent: agent.info,
     version: MESOS_VERSION,
@@ -25,7 +45,7 @@ export function registerMessage(agent: Agent): RegisterSlaveMessage {
 }
 
 /** Everything that the master must know of this agent (mesos-wire §3.6). */
-export function reregisterMessage(agent: Agent): ReregisterSlaveMessage {
+export function reregisterMessage(agent: Self): ReregisterSlaveMessage {
   const census = agent.book.census();
   return create(ReregisterSlaveMessageSchema, {
     agent: agent.info,
@@ -44,7 +64,7 @@ export function reregisterMessage(agent: Agent): ReregisterSlaveMessage {
  * Sends an update to the master, with the task's newest state and the agent's own address: without one, old masters take
  * it as unreliable and 1.11 aborts.
  */
-export function forward(agent: Agent, update: StatusUpdate): void {
+export function forward(agent: Forwarding, update: StatusUpdate): void {
   const { process, log } = agent.options;
   const { masterPid } = agent.registration;
   const { status } = update;

@@ -1,6 +1,6 @@
 import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import type { TaskInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { Agent } from "./agent.ts";
 import type { AgentFlags } from "./flags/table.ts";
 import { selectIsolators } from "./isolators/select.ts";
 import { executorLimits, limitsProblem } from "./launch/limits.ts";
@@ -16,13 +16,16 @@ export function limitsJudge({ isolation }: AgentFlags): (task: TaskInfo) => stri
 }
 
 /** Holds an executor's container to what its tasks have now. */
-export function resize({ options }: Agent, executor: ExecutorRecord): void {
+export function resize(
+  { flags, log }: { readonly flags: AgentFlags; readonly log: Logger },
+  executor: ExecutorRecord,
+): void {
   const { containerizer, containerId, info } = executor;
   const tasks = tasksIn(executor, "queued", "launched").map(({ task }) => task);
   const resources = [...info.resources, ...tasks.flatMap((task) => task.resources)];
-  ownVolumes(options.flags.work_dir, resources, executor.directory, options.log);
-  const limits = executorLimits(info.resources, tasks, { cfs: options.flags.cgroups_enable_cfs });
+  ownVolumes(flags.work_dir, resources, executor.directory, log);
+  const limits = executorLimits(info.resources, tasks, { cfs: flags.cgroups_enable_cfs });
   containerizer?.update(containerId, resources, limits).catch((error: unknown) => {
-    options.log.error(`Cannot change the limits of container ${containerId}: ${messageOf(error)}`);
+    log.error(`Cannot change the limits of container ${containerId}: ${messageOf(error)}`);
   });
 }

@@ -4,6 +4,7 @@ import {
   AcknowledgeOperationStatusMessageSchema,
   ApplyOperationMessageSchema,
   DrainSlaveMessageSchema,
+  type FrameworkToExecutorMessage,
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
   ReconcileOperationsMessageSchema,
@@ -15,11 +16,26 @@ import {
   StatusUpdateAcknowledgementMessageSchema,
   UpdateFrameworkMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import type { Agent } from "./agent.ts";
-import { installCheckpointResources } from "./resource-changes.ts";
+import type { Draining } from "./draining.ts";
+import type { Frameworks } from "./frameworks/frameworks.ts";
+import type { Operations } from "./operations/operations.ts";
+import { installCheckpointResources, type ListTaker } from "./resource-changes.ts";
+import type { StatusUpdates } from "./status-updates/streams.ts";
+
+/** Whom messages of masters and schedulers are for. */
+export interface Addressee extends ListTaker {
+  readonly registration: { isMaster(from: UPID | undefined): boolean };
+  readonly frameworks: Frameworks;
+  readonly operations: Operations;
+  readonly updates: StatusUpdates;
+  readonly draining: Draining;
+  /** Runs the job once what earlier messages changed is on disk. */
+  whenAdmitted(job: () => void): void;
+  frameworkMessage(message: FrameworkToExecutorMessage): void;
+}
 
 /** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
-export function installMessages(agent: Agent): void {
+export function installMessages(agent: Addressee): void {
   const { process, log } = agent.options;
   /** From the current master only. */
   const fromMaster = <D extends DescMessage>(schema: D, handler: (message: MessageShape<D>) => void): void => {
@@ -56,7 +72,7 @@ export function installMessages(agent: Agent): void {
 }
 
 /** Old drivers acknowledge by themselves; who calls itself a master must be the one. */
-function acknowledge(agent: Agent, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
+function acknowledge(agent: Addressee, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
   const { log } = agent.options;
   const frameworkId = message.frameworkId?.value ?? "";
   const taskId = message.taskId?.value ?? "";

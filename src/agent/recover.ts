@@ -1,14 +1,44 @@
+import type { Clock } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
-import type { Agent } from "./agent.ts";
+import type { Logger } from "../base/log.ts";
+import type { AgentInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
+import type { Draining } from "./draining.ts";
+import type { AgentFlags } from "./flags/table.ts";
+import type { FrameworkBook } from "./frameworks/book.ts";
+import type { FrameworksContext } from "./frameworks/context.ts";
 import type { CheckpointedAgent, CheckpointedState } from "./model/checkpointed-state.ts";
+import type { Containerizer } from "./model/container.ts";
+import type { Paths } from "./model/paths.ts";
+import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
 import { accepts, differences, explainDifferences } from "./recovery/compatibility.ts";
 import { type Rebuilt, rebuild } from "./recovery/rebuild.ts";
-import { recoverResources } from "./resource-changes.ts";
+import { type ResourceChanges, recoverResources } from "./resource-changes.ts";
+import type { StatusUpdates } from "./status-updates/streams.ts";
 import type { Executors } from "./wiring.ts";
 
+/** The agent as it is before its recovery; what is found is put into it. */
+export interface Heir extends ResourceChanges {
+  readonly options: {
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly flags: AgentFlags;
+    readonly info: AgentInfo;
+    readonly containerizers: readonly Containerizer[];
+    readonly gc: FrameworksContext["gc"];
+    readonly attach: (executor: ExecutorRecord) => void;
+  };
+  readonly paths: Paths;
+  readonly book: FrameworkBook;
+  readonly updates: StatusUpdates;
+  readonly draining: Draining;
+  /** Takes the id of the one before. */
+  adopt(id: string): void;
+  userOf(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined;
+}
+
 export interface RecoverInput {
-  readonly agent: Agent;
+  readonly agent: Heir;
   readonly state: CheckpointedState;
   /** The kernel's, now. */
   readonly bootId: string;
@@ -54,7 +84,7 @@ export async function recover(input: RecoverInput): Promise<void> {
 }
 
 /** Each containerizer is asked for the containers that it would have been given. */
-async function recoverContainers({ options }: Agent, { expected, frameworks }: Rebuilt): Promise<void> {
+async function recoverContainers({ options }: Heir, { expected, frameworks }: Rebuilt): Promise<void> {
   const all = frameworks.flatMap(({ executors }) => [...executors.values()]);
   for (const containerizer of options.containerizers) {
     const own = expected.filter(
@@ -65,7 +95,7 @@ async function recoverContainers({ options }: Agent, { expected, frameworks }: R
   }
 }
 
-function recoverExecutors(agent: Agent, executors: Executors, { frameworks }: Rebuilt): void {
+function recoverExecutors(agent: Heir, executors: Executors, { frameworks }: Rebuilt): void {
   for (const framework of frameworks) {
     for (const executor of [...framework.executors.values()]) {
       agent.options.attach(executor);

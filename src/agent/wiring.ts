@@ -1,3 +1,4 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
@@ -6,12 +7,13 @@ import { formatUPID, parseUPID } from "../libprocess/upid.ts";
 import { ExecutorToFrameworkMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { type AgentInfo, TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan, stateName } from "../mesos/states.ts";
-import type { Agent } from "./agent.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import { Drivers } from "./executors/driver.ts";
 import { ExecutorEndpoint } from "./executors/http-endpoint.ts";
 import { RemoteExecutors } from "./executors/remote-executors.ts";
 import type { AgentFlags } from "./flags/table.ts";
+import type { FrameworkBook } from "./frameworks/book.ts";
+import type { AgentPhase } from "./frameworks/context.ts";
 import type { StatusIntake } from "./frameworks/intake.ts";
 import type { LaunchPlan } from "./frameworks/launching.ts";
 import { judgeLaunch } from "./launch/admission.ts";
@@ -20,11 +22,13 @@ import { CommandTasks, type CommandTasksOptions } from "./launch/command-tasks.t
 import { executorEnvironment } from "./launch/environment.ts";
 import { type Launch, LaunchRunner, type Stage } from "./launch/runner.ts";
 import { makeTask } from "./launch/task.ts";
+import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import type { ExecutorControl, ExecutorEvents } from "./model/executor-control.ts";
 import type { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "./model/records.ts";
 import { ownVolumes } from "./sandbox/volume-owner.ts";
+import type { StatusUpdates } from "./status-updates/streams.ts";
 
 /** The pure steps of a launch. */
 export const launchPlan: LaunchPlan = {
@@ -33,8 +37,19 @@ export const launchPlan: LaunchPlan = {
   commandExecutor: generateCommandExecutor,
 };
 
+/** The agent as those who run tasks and executors see it. */
+export interface Employer {
+  readonly phase: AgentPhase;
+  readonly book: FrameworkBook;
+  readonly updates: StatusUpdates;
+  readonly options: { readonly metrics: Metrics };
+  userOf(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined;
+  /** To the master; dropped when there is none. */
+  send<D extends DescMessage>(schema: D, message: MessageShape<D>): void;
+}
+
 export interface ExecutorParts {
-  readonly agent: Agent;
+  readonly agent: Employer;
   readonly flags: AgentFlags;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly process: Process;
