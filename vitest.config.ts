@@ -2,9 +2,6 @@ import { defineConfig } from "vitest/config";
 
 // unit: next to the code, no process, no network beyond loopback, no time. integration: real parts, one after the other,
 // because they share a machine. end-to-end: the whole node, and the image.
-/** Real parts on a shared machine: a test that fails once and then passes is reported as flaky, not as broken. */
-const RETRIES = 1;
-
 export default defineConfig({
   test: {
     projects: [
@@ -23,7 +20,6 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
-          retry: RETRIES,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -34,7 +30,6 @@ export default defineConfig({
           include: ["test/end-to-end/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
-          retry: RETRIES,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -7,7 +7,8 @@ import {
   StatusUpdateRecordSchema,
   StatusUpdateSchema,
 } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
-import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { TaskState, type TaskStatus } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { stateName } from "../../src/mesos/states.ts";
 
 /** Sixteen bytes that are `number`. */
 export function uuidOf(number: number): Uint8Array<ArrayBuffer> {
@@ -42,4 +43,25 @@ export function describeRecords(data: Buffer | undefined): string {
     return record.type === StatusUpdateRecord_Type.ACK ? `-${number}` : `+${number}`;
   });
   return [...words, ...(rest === undefined ? [] : ["!"])].join(" ");
+}
+
+export const uuidText = ({ uuid }: Pick<TaskStatus, "uuid">): string => Buffer.from(uuid).toString("hex");
+
+/** All statuses of a task in words, for the message of an assertion. */
+export const storyOf = (id: string, statuses: readonly TaskStatus[]): string =>
+  `${id}: ${statuses.map((status) => `${stateName(status.state)}(${uuidText(status).slice(0, 4)})`).join(" ")}`;
+
+/**
+ * The different updates among the statuses of one task that want to be acknowledged, in order. One that is not
+ * acknowledged yet may come again; one that comes again after a later one was sent although it was acknowledged: that throws.
+ */
+export function updatesInOrder(id: string, statuses: readonly TaskStatus[]): TaskStatus[] {
+  const different: TaskStatus[] = [];
+  for (const status of statuses) {
+    const at = different.findIndex((one) => uuidText(one) === uuidText(status));
+    if (at === -1) different.push(status);
+    else if (at < different.length - 1)
+      throw new Error(`sent again after its acknowledgement: ${storyOf(id, statuses)}`);
+  }
+  return different;
 }
