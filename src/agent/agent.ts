@@ -27,6 +27,7 @@ import { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
 import type { Operations } from "./operations/operations.ts";
 import { recover } from "./recover.ts";
+import { comesBackAsNew } from "./registration/after-shutdown.ts";
 import { advertises } from "./registration/capabilities.ts";
 import type { Credential } from "./registration/credential.ts";
 import { askMasterVersion } from "./registration/master-version.ts";
@@ -88,8 +89,11 @@ export class Agent {
   #phase: AgentPhase = "RECOVERING";
   #info: AgentInfo;
   #master: MasterInfo | undefined;
+  #tellsNoVersion = false;
   #recoverySeconds: number | undefined;
   #checkpointTrouble: string | undefined;
+  /** The id ends with this process. */
+  #isLastOfItsId = false;
 
   constructor(options: AgentOptions) {
     const { clock, log, flags, files, process } = options;
@@ -230,10 +234,12 @@ export class Agent {
     else this.options.process.send(masterPid, schema, message);
   }
 
-  /** A fixed address tells no version. */
-  async #askVersion(master: MasterInfo): Promise<void> {
+  /** A fixed address tells no version: it is asked for, again whenever another master may answer there. */
+  async #askVersion(): Promise<void> {
+    const master = this.#master;
+    if (master?.version !== "" || this.options.isSecured) return;
     const version = await askMasterVersion(master);
-    if (version === undefined || this.#master !== master) return;
+    if (version === undefined || this.#master !== master || master.version !== "") return;
     master.version = version;
     this.options.log.info(`The master is Mesos ${version}`);
   }
@@ -259,7 +265,8 @@ export class Agent {
       events: {
         detected: (master) => {
           this.#master = master;
-          if (master?.version === "" && !this.options.isSecured) void this.#askVersion(master);
+          this.#tellsNoVersion = master?.version === "";
+          void this.#askVersion();
         },
         registered: (id, _message, duplicate) => this.#registered(id, duplicate),
         reregistered: (message, duplicate) => {
@@ -269,6 +276,7 @@ export class Agent {
         },
         disconnected: () => {
           if (this.#phase === "RUNNING") this.#phase = "DISCONNECTED";
+          if (this.#master !== undefined && this.#tellsNoVersion) this.#master.version = "";
           this.updates.pause();
           this.operations.pause();
         },
@@ -301,6 +309,7 @@ export class Agent {
   #running(): void {
     if (this.#phase === "TERMINATING") return;
     this.#phase = "RUNNING";
+    void this.#askVersion();
     this.#announce();
     this.operations.resume();
     this.updates.resume();
@@ -365,6 +374,7 @@ export class Agent {
   shutdown(why: string, { unregister = false } = {}): void {
     if (this.#phase === "TERMINATING") return;
     this.options.log.warn(`Shutting down: ${why}`);
+    this.#isLastOfItsId = comesBackAsNew(this.#master?.version, why);
     this.registration.terminate({ unregister });
     this.#phase = "TERMINATING";
     this.updates.pause();
@@ -373,8 +383,22 @@ export class Agent {
   }
 
   #idle(): void {
-    if (this.#phase !== "TERMINATING") void this.draining.check();
-    else this.options.ended(0, "nothing runs here any more");
+    if (this.#phase !== "TERMINATING") {
+      void this.draining.check();
+      return;
+    }
+    if (this.#isLastOfItsId && this.agentId !== undefined) this.#forgetId();
+    this.options.ended(0, "nothing runs here any more");
+  }
+
+  #forgetId(): void {
+    const { log } = this.options;
+    try {
+      this.#store.forgetAgent();
+      log.info(`This master takes ${this.agentId} back no more: the next start registers as a new agent`);
+    } catch (error) {
+      log.error(`Cannot remove ${this.paths.meta.latestAgent()}: ${messageOf(error)}; remove it before the next start`);
+    }
   }
 
   /** Lets go: tasks run on, whoever starts next finds them. Resolves when what was promised is on disk. */

@@ -26,6 +26,8 @@ export interface LocalMasterOptions {
   readonly hostname?: string;
   readonly log?: Logger;
   readonly clock?: Clock;
+  /** The release that it says it is, for what agents do for old masters; ours unless given. */
+  readonly version?: string;
   /** Milliseconds between pings to agents; 15 s unless given. */
   readonly pingInterval?: number;
   /** Pings that may go unanswered before an agent is unreachable; 5 unless given. */
@@ -50,14 +52,14 @@ export function ipNumber(ip: string): number {
   return bytes.length === 4 && bytes.every((byte) => byte >= 0 && byte <= 255) ? Buffer.from(bytes).readUInt32LE() : 0;
 }
 
-function masterInfoOf({ self }: Process, id: string, hostname: string): MasterInfo {
+function masterInfoOf({ self }: Process, id: string, hostname: string, version: string): MasterInfo {
   return create(MasterInfoSchema, {
     id,
     ip: ipNumber(self.ip),
     port: self.port,
     pid: formatUPID(self),
     hostname,
-    version: MESOS_VERSION,
+    version,
     address: { hostname, ip: self.ip, port: self.port },
   });
 }
@@ -100,7 +102,8 @@ export class LocalMaster {
     const { ip = "127.0.0.1", port = 5050, clock = systemClock, log = silentLogger } = this.#options;
     const advertise = this.#options.advertiseIp ?? ip;
     const process = await Process.start({ id: "master", bind: { ip, port }, advertise: { ip: advertise }, log, clock });
-    const masterInfo = masterInfoOf(process, randomUUID(), this.#options.hostname ?? advertise);
+    const { hostname = advertise, version = MESOS_VERSION } = this.#options;
+    const masterInfo = masterInfoOf(process, randomUUID(), hostname, version);
     const cluster = new Cluster({ process, clock, log, masterInfo });
     const app = await this.#serve(cluster);
     process.http((request, response) => app.routing(request, response));

@@ -43,7 +43,7 @@ export function servePages(app: FastifyInstance, cluster: Cluster, frameworks: F
   json(named("frameworks"), () => frameworksJson(cluster));
   json(named("tasks"), ({ limit, offset }) => tasksJson(cluster, number(limit, TASK_PAGE), number(offset, 0)));
   json(named("flags"), () => ({ flags: facts.flags }));
-  json(["/version"], () => versionJson());
+  json(["/version"], () => versionJson(cluster));
   json(["/metrics/snapshot"], () => metricsJson(cluster, facts));
   for (const path of ["/health", "/master/health"]) app.get(path, (_request, reply) => reply.code(200).send());
   for (const path of ["/redirect", "/master/redirect"])

@@ -16,7 +16,6 @@ import type { Json } from "../mesos/json-text.ts";
 import { Resources } from "../mesos/resources.ts";
 import { resourcesSummary } from "../mesos/resources-text.ts";
 import { frameworkCan, stateName } from "../mesos/states.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Agent, type Framework, rolesOf } from "./model.ts";
 
@@ -155,8 +154,8 @@ export function tasksJson(cluster: Cluster, limit: number, offset: number): Obje
   return { tasks: tasks.slice(offset, offset + limit).map(taskJson) };
 }
 
-export function versionJson(): Object {
-  return { version: MESOS_VERSION, build_date: "", build_time: 0, build_user: "" };
+export function versionJson({ context }: Cluster): Object {
+  return { version: context.masterInfo.version, build_date: "", build_time: 0, build_user: "" };
 }
 
 export interface MasterFacts {
@@ -170,7 +169,7 @@ export function stateJson(cluster: Cluster, { started, flags }: MasterFacts): Ob
   const { masterInfo, process } = cluster.context;
   const agents = [...cluster.agents.values()];
   return {
-    ...versionJson(),
+    ...versionJson(cluster),
     start_time: seconds(started),
     elected_time: seconds(started),
     id: masterInfo.id,

@@ -101,3 +101,34 @@ describe("an agent that is away for longer than its master waits", () => {
     await expectBack();
   });
 });
+
+describe("an agent that unregisters", () => {
+  const idAfterRestart = async (): Promise<string> => {
+    expect(await agent.end("SIGUSR1")).toBe(0);
+    const before = agent.log.length;
+    agent.start();
+    await expect.poll(() => agent.log.slice(before), { timeout: 30_000 }).toMatch(/answered the (re-)?registration/);
+    return /registration: agent id (\S+)/.exec(agent.log.slice(before))?.[1] ?? "";
+  };
+
+  it("keeps its id with a new master", async () => {
+    expect(await idAfterRestart()).toBe(agentIds()[0]);
+  });
+
+  it("is a new one with masters before 1.5, which take nobody back", async () => {
+    const [first] = agentIds();
+    await scheduler.kill("stays");
+    await scheduler.kill("ends");
+    await scheduler.until("killed", () => lastOf("stays") === TASK_KILLED && lastOf("ends") === TASK_KILLED);
+    const port = Number(master.address.split(":")[1]);
+    await master.stop();
+    master = new LocalMaster({ port, version: "1.4.0" });
+    await master.start();
+    const { log } = agent;
+    await expect.poll(() => agent.log.slice(log.length), { timeout: 30_000 }).toContain("The master is Mesos 1.4.0");
+    await expect.poll(() => agent.log.slice(log.length), { timeout: 30_000 }).toContain("answered the re-registration");
+    const second = await idAfterRestart();
+    expect(second).not.toBe(first);
+    expect(agent.log).toContain("the next start registers as a new agent");
+  });
+});

@@ -40,6 +40,7 @@ export class MemoryAppends implements CheckpointFiles {
   replaceDurably = notHere("replaceDurably");
   linkDurably = notHere("linkDurably");
   link = notHere("link");
+  folder = notHere("folder");
   remove = notHere("remove");
   touch = notHere("touch");
   read = notHere("read");

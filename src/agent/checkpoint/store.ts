@@ -110,8 +110,9 @@ export class CheckpointStore {
 
   /** Once per run, before its container is launched. */
   executor(agentId: string, executor: ExecutorRecord): void {
-    const { frameworkId, executorId, info } = executor;
+    const { frameworkId, executorId, containerId, info } = executor;
     const { meta } = this.#paths;
+    this.#files.folder(meta.tasks({ agentId, frameworkId, executorId, containerId }));
     this.#files.replace(meta.executorInfo(agentId, frameworkId, executorId), record(ExecutorInfoSchema, info));
     this.#files.replace(
       meta.generatedForCommandTask(agentId, frameworkId, executorId),
@@ -119,7 +120,7 @@ export class CheckpointStore {
     );
     this.#files.link(
       meta.latestRun(agentId, frameworkId, executorId),
-      meta.run({ agentId, frameworkId, executorId, containerId: executor.containerId }),
+      meta.run({ agentId, frameworkId, executorId, containerId }),
     );
   }
 
@@ -128,6 +129,7 @@ export class CheckpointStore {
    * task without it is taken for one of a C++ agent.
    */
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
+    this.#files.folder(this.#paths.meta.task(run, task.taskId));
     this.#files.replace(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
     this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
   }
@@ -144,6 +146,7 @@ export class CheckpointStore {
   }
 
   forkedPid(run: RunKey, pid: number): void {
+    this.#files.folder(this.#paths.meta.pids(run));
     this.#files.replace(this.#paths.meta.forkedPid(run), String(pid));
   }
 

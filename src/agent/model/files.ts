@@ -37,6 +37,8 @@ export interface CheckpointFiles {
   linkDurably(path: string, target: string): Promise<void>;
   /** Points the symbolic link at `target`, not synced. */
   link(path: string, target: string): void;
+  /** Makes a folder and those above it: before the first file in it, because a failed attempt costs more than this. */
+  folder(path: string): void;
   /** Removes a file or an empty mark of one; a missing one is fine. */
   remove(path: string): void;
   touch(path: string): void;
@@ -126,6 +128,7 @@ export const checkpointFiles: CheckpointFiles = {
     inFolder(path, () => symlinkSync(target, temporary));
     renameSync(temporary, path);
   },
+  folder: (path) => void mkdirSync(path, { recursive: true }),
   remove: (path) => rmSync(path, { force: true }),
   touch(path) {
     inFolder(path, () => closeSync(openSync(path, "a")));

@@ -108,7 +108,7 @@ describe("capabilities", () => {
 describe("shutdownAdvice", () => {
   it.each([
     ["Slave is not authenticated", "--credential"],
-    ["Agent attempted to re-register after removal", "meta/slaves/latest"],
+    ["Agent attempted to re-register after removal", "registers as a new agent"],
     ["Agent attempted to reregister with different IP / hostname", "--hostname"],
     ["health check timed out", "--port"],
     ["Agent has been marked gone", "new agent"],

@@ -7,8 +7,7 @@ const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/not authorized/i, "the principal may not register agents: see register_agents in the master's --acls"],
   [
     /re-?register after removal|from unknown (slave|agent)|unknown (slave|agent) id/i,
-    "the master has removed this agent id and takes no agent back (before 1.1): it can only come back as a new agent, " +
-      "without the symbolic link meta/slaves/latest in its work_dir",
+    "the master has removed this agent id and takes no agent back (before 1.1): started again, it registers as a new agent",
   ],
   [
     /different IP|hostname/i,

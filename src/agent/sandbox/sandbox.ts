@@ -29,14 +29,9 @@ export function createSandbox(directory: string, owner: SandboxOwner | undefined
 }
 
 function makeDirectory(directory: string): void {
-  // Usually only the last two folders are new, so the deepest is tried first; umask may have taken bits away.
-  try {
-    mkdirSync(directory, { mode: SANDBOX_MODE });
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    mkdirSync(dirname(directory), { recursive: true, mode: FOLDER_MODE });
-    mkdirSync(directory, { mode: SANDBOX_MODE });
-  }
+  mkdirSync(dirname(directory), { recursive: true, mode: FOLDER_MODE });
+  mkdirSync(directory, { mode: SANDBOX_MODE });
+  // umask may have taken bits away.
   chmodSync(directory, SANDBOX_MODE);
 }
 
