@@ -99,7 +99,8 @@ export class AgentFiles {
     return body === undefined ? Buffer.alloc(0) : bytesOf(body);
   }
 
+  /** What still waits for an answer is told that it will not come. */
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#agent.destroy(new Error(`the agent at ${this.#address} does not answer`));
   }
 }

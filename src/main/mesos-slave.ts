@@ -76,23 +76,43 @@ function openLog(flags: ReturnType<typeof load>): Glog {
   return glog;
 }
 
-/** SIGTERM and SIGINT: let go, tasks run on. SIGUSR1: unregister, end everything. */
-function onSignals(node: AgentNode, master: LocalMaster | undefined, glog: Glog): void {
+interface Running {
+  readonly node: AgentNode;
+  readonly master: LocalMaster | undefined;
+}
+
+/**
+ * SIGTERM and SIGINT: let go, tasks run on. SIGUSR1: unregister, end everything; before the agent is up it is remembered
+ * (Node by itself would open its inspector). Call the returned function once it is up.
+ */
+function onSignals(glog: Glog): (running: Running) => void {
+  let running: Running | undefined;
+  let unregisters = false;
+  const exit = (): never => {
+    glog.close();
+    process.exit(0);
+  };
   const leave = (signal: NodeJS.Signals): void => {
     glog.logger.info(`Received ${signal}; leaving. Tasks of frameworks that checkpoint run on`);
-    const exit = (): never => {
-      glog.close();
-      process.exit(0);
-    };
+    if (running === undefined) return exit();
     setTimeout(exit, LONGEST_GOODBYE).unref();
+    const { node, master } = running;
     // The embedded master forgets its tasks: nobody would ever ask for them again.
     const left = node.close({ everything: master !== undefined }).finally(() => master?.stop());
     left.then(exit, exit);
   };
+  const unregister = (): void => {
+    unregisters = true;
+    running?.node.agent.shutdown("received SIGUSR1; unregistering", { unregister: true });
+  };
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
-  process.on("SIGUSR1", () => node.agent.shutdown("received SIGUSR1; unregistering", { unregister: true }));
+  process.on("SIGUSR1", unregister);
   process.on("SIGHUP", () => glog.logger.warn("Received SIGHUP: settings are read at the start only"));
+  return (up) => {
+    running = up;
+    if (unregisters) unregister();
+  };
 }
 
 /** `--master=local`: a master in this process, on the address that the agent is given. */
@@ -111,6 +131,7 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
 async function main(): Promise<void> {
   const flags = load();
   const glog = openLog(flags);
+  const isUp = onSignals(glog);
   try {
     const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
     const node = await startAgent({
@@ -131,7 +152,7 @@ async function main(): Promise<void> {
         process.exit(code);
       },
     });
-    onSignals(node, master, glog);
+    isUp({ node, master });
   } catch (error) {
     fail(glog, error);
   }

@@ -132,3 +132,14 @@ describe("an agent that unregisters", () => {
     expect(agent.log).toContain("the next start registers as a new agent");
   });
 });
+
+it("a SIGUSR1 before the agent is up ends everything as soon as it is", async () => {
+  await agent.end("SIGKILL");
+  const before = agent.log.length;
+  agent.start();
+  const log = () => agent.log.slice(before);
+  await expect.poll(log, { interval: 1, timeout: 30_000 }).toContain("level logging started");
+  expect(await agent.end("SIGUSR1")).toBe(0);
+  expect(log()).not.toContain("Debugger listening");
+  expect(log()).toMatch(/Executor 'stays' .* has ended[^]*nothing runs here any more/);
+});
