@@ -85,15 +85,15 @@ interface Running {
  * SIGTERM and SIGINT: let go, tasks run on. SIGUSR1: unregister, end everything; before the agent is up it is remembered
  * (Node by itself would open its inspector). Call the returned function once it is up.
  */
-function onSignals(glog: Glog): (running: Running) => void {
+function onSignals(log: () => Glog | undefined): (running: Running) => void {
   let running: Running | undefined;
   let unregisters = false;
   const exit = (): never => {
-    glog.close();
+    log()?.close();
     process.exit(0);
   };
   const leave = (signal: NodeJS.Signals): void => {
-    glog.logger.info(`Received ${signal}; leaving. Tasks of frameworks that checkpoint run on`);
+    log()?.logger.info(`Received ${signal}; leaving. Tasks of frameworks that checkpoint run on`);
     if (running === undefined) return exit();
     setTimeout(exit, LONGEST_GOODBYE).unref();
     const { node, master } = running;
@@ -108,7 +108,7 @@ function onSignals(glog: Glog): (running: Running) => void {
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
   process.on("SIGUSR1", unregister);
-  process.on("SIGHUP", () => glog.logger.warn("Received SIGHUP: settings are read at the start only"));
+  process.on("SIGHUP", () => log()?.logger.warn("Received SIGHUP: settings are read at the start only"));
   return (up) => {
     running = up;
     if (unregisters) unregister();
@@ -130,8 +130,9 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
 
 async function main(): Promise<void> {
   const flags = load();
-  const glog = openLog(flags);
-  const isUp = onSignals(glog);
+  let glog: Glog | undefined;
+  const isUp = onSignals(() => glog);
+  glog = openLog(flags);
   try {
     const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
     const node = await startAgent({
