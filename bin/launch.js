@@ -42,8 +42,7 @@ export async function launch(program) {
     return;
   }
   const node = packagedNode();
-  // SIGUSR1 means something to the agent; by itself Node would open its inspector on it.
-  const words = ["--disable-sigusr1", entry, ...process.argv.slice(2)];
+  const words = [entry, ...process.argv.slice(2)];
   // Where this Node can, it becomes the other one: nothing stays in between.
   if (typeof process.execve === "function") process.execve(node, [node, ...words], process.env);
   const child = spawn(node, words, { stdio: "inherit" });

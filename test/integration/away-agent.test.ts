@@ -142,4 +142,4 @@ it("a SIGUSR1 before the agent is up ends everything as soon as it is", async ()
   expect(await agent.end("SIGUSR1")).toBe(0);
   expect(log()).not.toContain("Debugger listening");
   expect(log()).toMatch(/Executor 'stays' .* has ended[\s\S]*nothing runs here any more/);
-});
+}, 60_000);

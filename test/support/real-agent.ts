@@ -52,7 +52,6 @@ export class AgentProcess {
       [
         // As skel/opt/mesos-slave/run starts it.
         "--disable-warning=ExperimentalWarning",
-        "--disable-sigusr1",
         "--max-semi-space-size=4",
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
         this.#program,
