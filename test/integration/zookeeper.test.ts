@@ -49,13 +49,11 @@ async function watch(path: string, more: { credentials?: string; servers?: strin
   const wake = (): void => {
     for (const resume of waiting.splice(0)) resume();
   };
-  const log: Logger = {
-    ...silentLogger,
-    warn: (line) => {
-      warnings.push(line);
-      wake();
-    },
+  const warn = (line: string): void => {
+    warnings.push(line);
+    wake();
   };
+  const log: Logger = { ...silentLogger, warn, error: warn };
   const user = more.credentials === undefined ? "" : `${more.credentials}@`;
   const detector = await createDetector(`zk://${user}${more.servers ?? ensemble.servers}${path}`, {
     clock: systemClock,
@@ -158,6 +156,24 @@ describe("leader detection with a real ensemble", () => {
     await resign(two);
     await watched.until(undefined);
     expect(watched.seen).toEqual([first, second, undefined]);
+  });
+
+  it("follows what ZooKeeper's own command line writes and deletes", async () => {
+    const path = "/by-hand";
+    const watched = await watch(path);
+    const create = (name: string, data: string) => ensemble.commandLine("create", "-s", `${path}/${name}`, data);
+    await ensemble.commandLine("create", path);
+    await create("json.info_", JSON.stringify({ id: "a", ip: 16777343, port: 5050, pid: "master@10.0.0.1:5050" }));
+    await watched.until("master@10.0.0.1:5050");
+    await create("json.info_", JSON.stringify({ id: "b", ip: 16777343, port: 5050, pid: "master@10.0.0.2:5050" }));
+    await create("log_replicas_", "no master");
+    await ensemble.commandLine("delete", `${path}/json.info_0000000000`);
+    await watched.until("master@10.0.0.2:5050");
+    await create("json.info_", "no JSON");
+    await ensemble.commandLine("delete", `${path}/json.info_0000000001`);
+    await watched.untilWarned("json.info_0000000003 cannot be read");
+    await watched.until(undefined);
+    expect(watched.seen.filter((pid) => pid !== undefined)).toEqual(["master@10.0.0.1:5050", "master@10.0.0.2:5050"]);
   });
 
   it("reads the address-only form of old masters", async () => {

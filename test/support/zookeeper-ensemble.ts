@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
 import { freePort } from "./free-port.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
@@ -82,6 +83,14 @@ export class Ensemble {
         await pause(200);
       }
     }
+  }
+
+  /** Runs one command with ZooKeeper's own command line; resolves to what it printed. Rejects when it failed. */
+  async commandLine(...command: readonly string[]): Promise<string> {
+    const main = "org.apache.zookeeper.ZooKeeperMain";
+    const options = ["-Dzookeeper.log.threshold=ERROR", "-cp", JAR, main, "-server", this.servers];
+    const { stdout } = await promisify(execFile)("java", [...options, ...command]);
+    return stdout;
   }
 
   signal(index: number, signal: NodeJS.Signals): void {
