@@ -166,7 +166,7 @@ describe("leader detection with a real ensemble", () => {
     await create("json.info_", JSON.stringify({ id: "a", ip: 16777343, port: 5050, pid: "master@10.0.0.1:5050" }));
     await watched.until("master@10.0.0.1:5050");
     await create("json.info_", JSON.stringify({ id: "b", ip: 16777343, port: 5050, pid: "master@10.0.0.2:5050" }));
-    await create("log_replicas_", "no master");
+    await ensemble.commandLine("create", `${path}/log_replicas`);
     await ensemble.commandLine("delete", `${path}/json.info_0000000000`);
     await watched.until("master@10.0.0.2:5050");
     await create("json.info_", "no JSON");
