@@ -257,7 +257,7 @@ describe("what the boot makes of slips, secrets and files", () => {
     expect((await container.ended).code).toBe(0);
   });
 
-  test("a secret's file reaches the agent and nothing else", async () => {
+  test("the agent is told which file its secret is in: it enters no environment", async () => {
     const secret = "Xy-zzy-very-secret";
     const file = join(root, "credential");
     writeFileSync(file, `{"principal":"p","secret":"${secret}"}\n`);
@@ -267,14 +267,14 @@ describe("what the boot makes of slips, secrets and files", () => {
       ENVIRONMENT: "debug",
       MESOS_MASTER: `zk://user:${secret}@10.0.0.1:2181/mesos`,
     });
-    expect(environment.get("MESOS_CREDENTIAL")).toBe(`{"principal":"p","secret":"${secret}"}`);
+    expect(environment.get("MESOS_CREDENTIAL")).toBe(file);
     expect(environment.has("MESOS_CREDENTIAL_FILE")).toBe(false);
     expect(output + files).not.toContain(secret);
     const shown = spawnSync(join(root, "init.sh"), ["--dry-run"], {
       encoding: "utf8",
       env: { PATH: process.env["PATH"], MESOS_CREDENTIAL_FILE: file, MESOS_MASTER: `zk://user:${secret}@h/m` },
     });
-    expect(shown.stdout).toContain("MESOS_CREDENTIAL=********");
+    expect(shown.stdout).toContain(`MESOS_CREDENTIAL=${file}  (environment: as MESOS_CREDENTIAL_FILE)`);
     expect(shown.stdout).not.toContain(secret);
   });
 
