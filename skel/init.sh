@@ -88,4 +88,5 @@ if [ -s "$verdict" ]; then
   exit "$code"
 fi
 [ -z "$stopped" ] || exit 0
+[ "$code" -eq 0 ] || echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Exit] $code: supervisord ended by itself"
 exit "$code"

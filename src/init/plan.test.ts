@@ -13,6 +13,7 @@ const plan = (environment: Record<string, string>) => {
   return planOf(resolution, pathsBelow(""), {
     isRoot: true,
     userExists: () => true,
+    isExecutable: (path) => path === "/usr/local/bin/mesos-slave" || path === "/opt/scripts/redpill.sh",
     readConfiguration: (path) => [{ path, text: "{}" }],
   });
 };
@@ -36,4 +37,15 @@ test("secrets of the environment are emptied for the service that is not root", 
   expect(text("logstash-forwarder")).toContain('\nenvironment=MESOS_MASTER="",MESOS_DOCKER_CONFIG=""\n');
   for (const name of ["mesos", "redpill"]) expect(text(name)).not.toContain("MESOS_");
   expect(files.map((file) => file.text).join("")).not.toMatch(/password|content of/);
+});
+
+test("a command whose program is not there is named, with what may be meant", () => {
+  const { missing } = plan({ PATH: "/bin:/usr/local/bin", SERVICE_MESOS_CMD: "mesos-slvae --foo" });
+  expect(missing).toEqual([
+    "the command of mesos names mesos-slvae, which is not in PATH: did you mean mesos-slave?",
+    "the command of logstash-forwarder names /opt/logstash-forwarder/logstash-forwarder, which is not an executable file",
+  ]);
+  const quiet = { PATH: "/usr/local/bin", SERVICE_LOGSTASH_FORWARDER: "disabled" };
+  expect(plan(quiet).missing).toEqual([]);
+  expect(plan({ ...quiet, SERVICE_MESOS_CMD: "%(ENV_AGENT)s", AGENT: "/no" }).missing).toEqual([]);
 });

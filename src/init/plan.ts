@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import { messageOf, type UserError } from "../base/errors.ts";
 import { renderForwarderConfiguration } from "./forwarder-conf.ts";
 import type { Paths } from "./paths.ts";
+import { missingPrograms } from "./programs.ts";
 import type { Resolution } from "./resolve.ts";
 import { type Service, servicesOf } from "./services.ts";
 import { programFile, supervisordFile } from "./supervisor-conf.ts";
@@ -30,6 +31,8 @@ export interface Plan {
   /** Variables for the services: a value, or undefined for one to take out. */
   readonly environment: ReadonlyMap<string, string | undefined>;
   readonly warnings: readonly string[];
+  /** What will not work unless something changes before the services start. */
+  readonly missing: readonly string[];
   readonly errors: readonly UserError[];
 }
 
@@ -37,6 +40,7 @@ export interface Plan {
 export interface Machine {
   readonly isRoot: boolean;
   readonly userExists: (name: string) => boolean;
+  readonly isExecutable: (path: string) => boolean;
   /** Content of each file of a configuration: one file, or those of a folder. Throws when there is none. */
   readonly readConfiguration: (path: string) => readonly { readonly path: string; readonly text: string }[];
 }
@@ -189,9 +193,19 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
     ],
     environment,
     warnings: [...warnings, ...settingWarnings(resolution)],
+    missing: missingPrograms(services, {
+      path: programFolders(resolution, paths),
+      isExecutable: machine.isExecutable,
+    }),
     errors: [...resolution.errors, ...errors],
   };
 }
+
+/** Where supervisord will look for programs. */
+const programFolders = (resolution: Resolution, { root }: Paths): string[] => [
+  ...(root === "" ? [] : [`${root}/usr/local/bin`]),
+  ...(resolution.environmentValue("PATH") ?? "").split(":").filter(Boolean),
+];
 
 /** Settings that will run, but perhaps not as meant. */
 function settingWarnings(resolution: Resolution): string[] {
