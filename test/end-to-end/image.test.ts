@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { freePort } from "../support/free-port.ts";
-import { IMAGE, ImageDocker, whyNoImage } from "../support/image.ts";
+import { buildKitClient, IMAGE, ImageDocker, whyNoImage } from "../support/image.ts";
 import { Program } from "../support/program.ts";
 
 const missing = whyNoImage();
@@ -103,6 +103,12 @@ describe("the image", () => {
     expect(found).toBe("");
   });
 
+  test.skipIf(missing !== undefined || buildKitClient() === undefined)("BuildKit builds it too", () => {
+    docker.build({ client: buildKitClient(), tag: `${IMAGE}:buildkit` });
+    const size = (tag: string): number => Number(docker.docker("image", "inspect", "-f", "{{.Size}}", tag));
+    expect(Math.abs(size(`${IMAGE}:buildkit`) - size(IMAGE))).toBeLessThan(1e6);
+  });
+
   test("carries labels, a health check and its bill of materials", () => {
     const [details] = JSON.parse(docker.docker("image", "inspect", IMAGE));
     expect(details.Config.Labels["org.opencontainers.image.title"]).toBe("mesos-slave");
@@ -167,14 +173,31 @@ describe("failure and stop", () => {
     expect(log).toContain("[Init][Exit] 70: mesos entered the FATAL state");
   });
 
-  test("docker stop in the first moments of life", async () => {
-    for (const after of [0, 50, 100, 200, 400, 700, 1100, 1600, 2200, 3000]) {
-      docker.docker(...documented("local"));
-      await sleep(systemClock, after);
-      const { milliseconds, code } = stop();
-      expect({ after, code }, docker.logs("node")).toEqual({ after, code: 0 });
-      expect(milliseconds).toBeLessThan(10_000);
-      docker.docker("rm", "node");
+  test("docker stop at every 50 ms of the first 3 s: 0, within 10 s", { timeout: 900_000 }, async () => {
+    const moments = Array.from({ length: 61 }, (_, index) => 50 * index);
+    const liveOn = async (name: string): Promise<void> => {
+      const own = documented("local").map((word) => (word === "node" ? name : word));
+      for (let after = moments.shift(); after !== undefined; after = moments.shift()) {
+        await docker.later(...own);
+        await sleep(systemClock, after);
+        const since = systemClock.monotonic();
+        await docker.later("stop", name);
+        const quick = systemClock.monotonic() - since < 10_000;
+        const code = Number(await docker.later("inspect", "-f", "{{.State.ExitCode}}", name));
+        expect({ after, code, quick }, docker.logs(name)).toEqual({ after, code: 0, quick: true });
+        await docker.later("rm", name);
+      }
+    };
+    try {
+      const lanes: Promise<void>[] = [];
+      // Each with a port of its own.
+      for (const lane of [1, 2, 3]) {
+        lanes.push(liveOn(`node-${lane}`));
+        port = await freePort();
+      }
+      await Promise.all(lanes);
+    } finally {
+      docker.run(["rm", "-f", "node-1", "node-2", "node-3"]);
     }
   });
 
@@ -203,14 +226,55 @@ describe("failure and stop", () => {
     const health = (): string => docker.docker("inspect", "-f", "{{.State.Health.Status}}", "node");
     await until("healthy", () => health() === "healthy");
     docker.docker("exec", "node", "supervisorctl", "stop", "redpill");
+    // The watchdog's last sign of life grows old: as if two intervals had passed.
+    docker.docker("exec", "node", "sh", "-c", "echo '1000000000 30' > /run/redpill.alive");
+    await until("unhealthy", () => health() === "unhealthy");
+    const [details] = JSON.parse(docker.docker("inspect", "node"));
+    expect(details.State.Health.Log.at(-1).Output).toMatch(/^the watchdog has not heard from supervisord for \d+ s/);
     docker.docker("exec", "node", "rm", "/run/redpill.alive");
     expect(docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]).stdout).toContain(
       "the watchdog has not started",
     );
   });
+
+  test("a watchdog that is frozen is noticed", async () => {
+    docker.docker(...documented("local", "-e", "SERVICE_REDPILL_INTERVAL=1"));
+    await until("the agent answers", healthy);
+    await until("the watchdog watches", () => docker.logs("node").includes("watching mesos"));
+    const check = () => docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]);
+    expect(check().stdout).toBe("ok\n");
+    docker.docker("exec", "node", "sh", "-c", "kill -STOP $(supervisorctl pid redpill)");
+    await until("the check fails", () => check().status === 1);
+    expect(check().stdout).toContain("the watchdog has not heard from supervisord");
+  });
 });
 
 describe("what runs inside", () => {
+  test("the forwarder runs as its own user, and no secret of the agent's is in its environment", async () => {
+    const secrets = ["-e", `MESOS_MASTER=zk://user:Sesame-zk@127.0.0.1:1/mesos`, "-e", "MESOS_CREDENTIAL=p Sesame-c"];
+    docker.docker(
+      ...documented("production", ...secrets, "-e", 'MESOS_DOCKER_CONFIG={"auths": {"r": {"auth": "Sesame-d"}}}'),
+    );
+    const inside = (words: string): string => docker.docker("exec", "node", "sh", "-c", words);
+    const running = (): boolean =>
+      /^logstash-forwarder +RUNNING/m.test(docker.run(["exec", "node", "supervisorctl", "status"]).stdout);
+    await until("the forwarder runs", running);
+    const status = inside("cat /proc/$(supervisorctl pid logstash-forwarder)/status");
+    const [, uid] = /^Uid:\s+(\d+)/m.exec(status) ?? [];
+    expect(Number(uid)).toBe(Number(inside("id -u logstash-forwarder")));
+    expect(Number(uid)).toBeGreaterThan(0);
+    expect(inside("tr '\\0' '\\n' < /proc/$(supervisorctl pid logstash-forwarder)/environ")).not.toContain("Sesame");
+    expect(inside("cat /etc/supervisor/conf.d/*; cat /proc/[0-9]*/cmdline") + docker.logs("node")).not.toContain(
+      "Sesame",
+    );
+    expect(inside("stat -c '%a %U' /run/mesos-slave/mesos_credential")).toBe("600 root");
+    // It may read what it ships and write its registry.
+    expect(inside("ls -ld /var/lib/logstash-forwarder")).toContain("logstash-forwarder");
+    await until("the agent's log is followed", () =>
+      docker.logs("node").includes("following '/var/log/mesos/mesos-slave.INFO'"),
+    );
+  });
+
   test("doctor says that it can work here", async () => {
     docker.docker(...documented("local"));
     await until("the agent answers", healthy);
