@@ -49,3 +49,14 @@ test("a command whose program is not there is named, with what may be meant", ()
   expect(plan(quiet).missing).toEqual([]);
   expect(plan({ ...quiet, SERVICE_MESOS_CMD: "%(ENV_AGENT)s", AGENT: "/no" }).missing).toEqual([]);
 });
+
+test("a shell's variable in a command is named: no shell reads it", () => {
+  // As the old documentation gives the default.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's, not ours
+  const old = '/opt/logstash-forwarder/logstash-fowarder -cofig="${SERVICE_LOGSTASH_FOWARDER_CONF}"';
+  expect(plan({ SERVICE_LOGSTASH_FORWARDER_CMD: old }).warnings.join()).toMatch(
+    /the command of logstash-forwarder has \$\{\w+\}, which no shell expands: write %\(ENV_SERVICE_LOGSTASH_FORWARDER_CONF\)s/,
+  );
+  const shell = { SERVICE_LOGSTASH_FORWARDER_CMD: "/bin/bash -c 'exec tail -F $FILE'" };
+  expect(plan(shell).warnings.join()).not.toContain("no shell");
+});

@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { messageOf, type UserError } from "../base/errors.ts";
+import { firstWord } from "./command.ts";
 import { renderForwarderConfiguration } from "./forwarder-conf.ts";
 import type { Paths } from "./paths.ts";
 import { missingPrograms } from "./programs.ts";
@@ -192,7 +193,7 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
       ...variables.filter(({ inFile }) => inFile).map(({ name }) => secretPath(name, paths)),
     ],
     environment,
-    warnings: [...warnings, ...settingWarnings(resolution)],
+    warnings: [...warnings, ...settingWarnings(resolution), ...services.flatMap(shellWarning)],
     missing: missingPrograms(services, {
       path: programFolders(resolution, paths),
       isExecutable: machine.isExecutable,
@@ -206,6 +207,14 @@ const programFolders = (resolution: Resolution, { root }: Paths): string[] => [
   ...(root === "" ? [] : [`${root}/usr/local/bin`]),
   ...(resolution.environmentValue("PATH") ?? "").split(":").filter(Boolean),
 ];
+
+/** The old documentation writes a command with a shell's variable in it, and supervisord is no shell. */
+function shellWarning({ name, enabled, command }: Service): string[] {
+  const [whole, variable] = /\$\{?([A-Za-z_]\w*)\}?/.exec(command) ?? [];
+  if (!enabled || whole === undefined || /^(bash|dash|sh)$/.test(basename(firstWord(command)))) return [];
+  const right = variables.find(({ slips }) => slips?.includes(variable ?? ""))?.name ?? variable;
+  return [`the command of ${name} has ${whole}, which no shell expands: write %(ENV_${right})s`];
+}
 
 /** Settings that will run, but perhaps not as meant. */
 function settingWarnings(resolution: Resolution): string[] {

@@ -220,7 +220,8 @@ describe("a stop on purpose", () => {
 describe("the process tree", () => {
   test("a supervisord that is killed: the container says so and ends with its status", async (context) => {
     if (!pid1) context.skip("the services of a killed supervisord end only with a namespace of their own");
-    const container = start({ SERVICE_REDPILL_CLEANUP: script("killed-cleanup.sh", "echo cleaned up") });
+    const cleanup = script("killed-cleanup.sh", "sleep 0.5; echo cleaned up");
+    const container = start({ SERVICE_REDPILL_CLEANUP: cleanup });
     await container.says(/watching mesos/);
     process.kill(container.supervisord, "SIGKILL");
     expect((await container.ended).code).toBe(137);
