@@ -42,7 +42,12 @@ COPY --from=build /image/ /
 RUN mkdir -p /var/log/mesos /var/lib/mesos \
  && install -d -o logstash-forwarder -g logstash-forwarder -m 0750 /var/lib/logstash-forwarder \
  && /opt/mesos-slave/node --version && supervisord --version
+# What was built: --build-arg REVISION=$(git rev-parse HEAD)
+ARG VERSION=2.0.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="mesos-slave" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.description="One node of a Mesos cluster: agent, log forwarder, watchdog and init" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV LANG=C.UTF-8

@@ -74,9 +74,8 @@ supervisord -n -c "$INIT_ROOT/etc/supervisor/supervisord.conf" &
 child=$!
 wait_for_child
 
-# redpill runs the clean-up; when it was stopped before it could, this does.
-if [ -n "$cleanup" ] && [ ! -e "$INIT_ROOT/run/redpill.cleanup" ]; then
-  : >"$INIT_ROOT/run/redpill.cleanup"
+# redpill runs the clean-up. When it was stopped before it could, or lost its supervisord, this does: who makes the marker runs it.
+if [ -n "$cleanup" ] && (set -C && : >"$INIT_ROOT/run/redpill.cleanup") 2>/dev/null; then
   echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Clean-up] $cleanup"
   if [ -x "$cleanup" ]; then timeout -s KILL 2.5 "$cleanup"; else timeout -s KILL 2.5 bash "$cleanup"; fi
 fi
@@ -88,4 +87,5 @@ if [ -s "$verdict" ]; then
   exit "$code"
 fi
 [ -z "$stopped" ] || exit 0
+[ "$code" -eq 0 ] || echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Exit] $code: supervisord ended by itself"
 exit "$code"

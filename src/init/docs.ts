@@ -22,7 +22,12 @@ function summaryText(variable: Variable): string {
   const parts = [variable.summary];
   if (variable.command)
     parts.push("A Python format string for supervisord: `%%` is a percent sign, and it is no shell.");
-  if (variable.mask) parts.push(`May hold a secret: ${code(`${variable.name}_FILE`)} names a file with the value.`);
+  if (variable.inFile)
+    parts.push(
+      `The agent reads it from a file: ${code(`${variable.name}_FILE`)} names yours, a value given as text is put into one.`,
+    );
+  else if (variable.mask)
+    parts.push(`May hold a secret: ${code(`${variable.name}_FILE`)} names a file with the value.`);
   if (variable.formerly) parts.push(`Also ${variable.formerly.map(code).join(", ")}.`);
   if (variable.slips) parts.push(`Taken with a warning: ${variable.slips.map(code).join(", ")}.`);
   if (variable.ignored) parts.push(`Ignored: ${variable.ignored}.`);

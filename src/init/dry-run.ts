@@ -17,8 +17,10 @@ export function dryRunText(resolution: Resolution, plan: Plan, options: { readon
     lines.push("");
   }
   for (const warning of plan.warnings) lines.push(`warning: ${printable(warning)}`);
+  for (const missing of plan.missing) lines.push(`error: ${printable(maskSecrets(missing, resolution))}`);
   for (const error of plan.errors) lines.push(`error: ${maskSecrets(error.text, resolution)}`);
-  if (plan.errors.length === 0) lines.push(plan.warnings.length === 0 ? "ok" : "ok, with warnings");
+  if (plan.errors.length + plan.missing.length === 0)
+    lines.push(plan.warnings.length === 0 ? "ok" : "ok, with warnings");
   return lines.join("\n");
 }
 
@@ -41,6 +43,9 @@ export function dryRunJson(resolution: Resolution, plan: Plan): object {
     })),
     files: plan.files.map(({ path, text, mode }) => ({ path, mode, text: maskSecrets(text, resolution) })),
     warnings: plan.warnings,
-    errors: plan.errors.map(({ message, fix }) => ({ message: maskSecrets(message, resolution), fix })),
+    errors: [
+      ...plan.missing.map((message) => ({ message: maskSecrets(message, resolution) })),
+      ...plan.errors.map(({ message, fix }) => ({ message: maskSecrets(message, resolution), fix })),
+    ],
   };
 }

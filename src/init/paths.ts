@@ -13,6 +13,7 @@ import { UserError } from "../base/errors.ts";
  *   /run/supervisor.sock                       supervisord, root only
  *   /run/redpill.{verdict,cleanup,alive}       why the container ends; the clean-up ran; the watchdog lives
  *   /run/health                                what the HEALTHCHECK asks
+ *   /run/mesos-slave/                          secrets that were given as text and that the agent reads from files; root only
  *   /run/logstash-forwarder/                   the rendered copy of its configuration
  *   /var/lib/logstash-forwarder/               its registry
  *   /var/lib/mesos, /var/log/mesos             work_dir and log_dir unless said otherwise
@@ -28,6 +29,7 @@ export interface Paths {
   readonly health: string;
   readonly verdict: string;
   readonly alive: string;
+  readonly secrets: string;
   readonly redpill: string;
   readonly forwarder: string;
   readonly forwarderConfiguration: string;
@@ -60,6 +62,7 @@ export function pathsBelow(root: string): Paths {
     health: at("/run/health"),
     verdict: at("/run/redpill.verdict"),
     alive: at("/run/redpill.alive"),
+    secrets: at("/run/mesos-slave"),
     redpill: at("/opt/scripts/redpill.sh"),
     forwarder: at("/opt/logstash-forwarder/logstash-forwarder"),
     forwarderConfiguration: at("/opt/logstash-forwarder/mesos-slave.conf"),

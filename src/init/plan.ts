@@ -1,10 +1,13 @@
 import { basename, join } from "node:path";
 import { messageOf, type UserError } from "../base/errors.ts";
+import { firstWord } from "./command.ts";
 import { renderForwarderConfiguration } from "./forwarder-conf.ts";
 import type { Paths } from "./paths.ts";
+import { missingPrograms } from "./programs.ts";
 import type { Resolution } from "./resolve.ts";
 import { type Service, servicesOf } from "./services.ts";
 import { programFile, supervisordFile } from "./supervisor-conf.ts";
+import { variables } from "./variables.ts";
 
 export interface PlannedFile {
   readonly path: string;
@@ -29,6 +32,8 @@ export interface Plan {
   /** Variables for the services: a value, or undefined for one to take out. */
   readonly environment: ReadonlyMap<string, string | undefined>;
   readonly warnings: readonly string[];
+  /** What will not work unless something changes before the services start. */
+  readonly missing: readonly string[];
   readonly errors: readonly UserError[];
 }
 
@@ -36,6 +41,7 @@ export interface Plan {
 export interface Machine {
   readonly isRoot: boolean;
   readonly userExists: (name: string) => boolean;
+  readonly isExecutable: (path: string) => boolean;
   /** Content of each file of a configuration: one file, or those of a folder. Throws when there is none. */
   readonly readConfiguration: (path: string) => readonly { readonly path: string; readonly text: string }[];
 }
@@ -101,12 +107,31 @@ function healthFile(resolution: Resolution, services: readonly Service[]): strin
   return `${host}\n${/^\d+$/.test(port) ? port : "5051"}\n${interval}\n${tls ? "tls" : "http"}\n`;
 }
 
+/** Where a secret that was given as text lies, when the agent reads it from a file. */
+const secretPath = (name: string, paths: Paths): string => join(paths.secrets, name.toLowerCase());
+
+/** These files, by variable. */
+function secretFiles(resolution: Resolution, paths: Paths): Map<string, PlannedFile> {
+  const files = new Map<string, PlannedFile>();
+  for (const { name, inFile } of variables) {
+    const value = resolution.settings.get(name)?.value;
+    if (!inFile || value === undefined || value.startsWith("/") || value.startsWith("file://")) continue;
+    files.set(name, { path: secretPath(name, paths), text: `${value}\n`, mode: 0o600 });
+  }
+  return files;
+}
+
+/** Variables whose values hold secrets: not for services that run as another user. */
+const secretNames = (resolution: Resolution): string[] =>
+  [...resolution.settings.values()].filter(({ value, shown }) => value !== shown).map(({ name }) => name);
+
 function foldersOf(resolution: Resolution, paths: Paths): PlannedFolder[] {
   const value = (name: string): string | undefined => resolution.settings.get(name)?.value;
   const folders: PlannedFolder[] = [
     { path: paths.run, mode: 0o755 },
     { path: paths.programs, mode: 0o755 },
     { path: paths.serviceLogs, mode: 0o755 },
+    { path: paths.secrets, mode: 0o700 },
     { path: paths.forwarderRendered, mode: 0o755 },
     { path: paths.forwarderState, mode: 0o750, owner: FORWARDER_USER },
   ];
@@ -127,6 +152,7 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
   const options = {
     startSeconds: Number(value("SERVICE_START_SECONDS")),
     startRetries: Number(value("SERVICE_START_RETRIES")),
+    secrets: secretNames(resolution),
     mayRunAs,
   };
   const file = (path: string, text: string): PlannedFile => ({ path, text, mode: 0o644 });
@@ -142,7 +168,8 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
   }
   const environment = new Map<string, string | undefined>();
   for (const name of resolution.removed) environment.set(name, undefined);
-  for (const setting of resolution.settings.values()) environment.set(setting.name, setting.value);
+  const secrets = secretFiles(resolution, paths);
+  for (const { name, value } of resolution.settings.values()) environment.set(name, secrets.get(name)?.path ?? value);
   for (const service of services) {
     if (!service.enabled) continue;
     for (const [name, character] of Object.entries(service.rendered.environment)) environment.set(name, character);
@@ -158,13 +185,35 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
       file(paths.interfaces, supervisordFile(machine.isRoot)),
       ...programs,
       file(paths.health, healthFile(resolution, services)),
+      ...secrets.values(),
       ...forwarder.files,
     ],
-    removed: services.map(({ name, enabled }) => join(paths.programs, `${name}.${enabled ? "disabled" : "conf"}`)),
+    removed: [
+      ...services.map(({ name, enabled }) => join(paths.programs, `${name}.${enabled ? "disabled" : "conf"}`)),
+      ...variables.filter(({ inFile }) => inFile).map(({ name }) => secretPath(name, paths)),
+    ],
     environment,
-    warnings: [...warnings, ...settingWarnings(resolution)],
+    warnings: [...warnings, ...settingWarnings(resolution), ...services.flatMap(shellWarning)],
+    missing: missingPrograms(services, {
+      path: programFolders(resolution, paths),
+      isExecutable: machine.isExecutable,
+    }),
     errors: [...resolution.errors, ...errors],
   };
+}
+
+/** Where supervisord will look for programs. */
+const programFolders = (resolution: Resolution, { root }: Paths): string[] => [
+  ...(root === "" ? [] : [`${root}/usr/local/bin`]),
+  ...(resolution.environmentValue("PATH") ?? "").split(":").filter(Boolean),
+];
+
+/** The old documentation writes a command with a shell's variable in it, and supervisord is no shell. */
+function shellWarning({ name, enabled, command }: Service): string[] {
+  const [whole, variable] = /\$\{?([A-Za-z_]\w*)\}?/.exec(command) ?? [];
+  if (!enabled || whole === undefined || /^(bash|dash|sh)$/.test(basename(firstWord(command)))) return [];
+  const right = variables.find(({ slips }) => slips?.includes(variable ?? ""))?.name ?? variable;
+  return [`the command of ${name} has ${whole}, which no shell expands: write %(ENV_${right})s`];
 }
 
 /** Settings that will run, but perhaps not as meant. */

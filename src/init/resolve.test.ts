@@ -86,7 +86,8 @@ test("secrets by file, of the table and of the agent's flags", () => {
       otherSecrets: new Map([["MESOS_JWT", hideAll]]),
     },
   );
-  expect(value(resolution, "MESOS_CREDENTIAL")).toBe("content of /a");
+  // The agent reads this one from the file itself.
+  expect(value(resolution, "MESOS_CREDENTIAL")).toBe("/a");
   expect(resolution.settings.get("MESOS_JWT")).toMatchObject({ value: "content of /b", shown: "********" });
   expect(resolution.removed).toEqual(expect.arrayContaining(["MESOS_CREDENTIAL_FILE", "MESOS_JWT_FILE"]));
   expect(run({ MESOS_CREDENTIAL_FILE: "/none" }).errors[0]?.message).toContain("MESOS_CREDENTIAL_FILE");

@@ -108,7 +108,7 @@ class Resolver {
     if (value !== undefined) this.set(variable, value, this.originOf(variable.name));
     for (const old of variable.formerly ?? []) this.#fromOldName(variable, old);
     for (const slip of variable.slips ?? []) this.#fromSlip(variable, slip);
-    if (variable.mask !== undefined) this.fromFile(variable.name);
+    if (variable.mask !== undefined) this.fromFile(variable);
     if (variable.ignored !== undefined && this.settings.delete(variable.name))
       this.warnings.push(`${variable.name} is ignored: ${variable.ignored}`);
   }
@@ -136,8 +136,11 @@ class Resolver {
     this.set(variable, value, this.originOf(slip), `as ${slip}`);
   }
 
-  /** NAME_FILE: the content of the file, one newline at its end set aside. */
-  fromFile(name: string): void {
+  /**
+   * NAME_FILE: the content of the file, one newline at its end set aside. Where the agent itself reads the secret from a file,
+   * it is told which, and the secret enters no environment.
+   */
+  fromFile({ name, inFile }: Pick<Variable, "name" | "inFile">): void {
     const source = `${name}_FILE`;
     const path = this.given(source);
     if (path === undefined) return;
@@ -148,7 +151,8 @@ class Resolver {
     }
     try {
       const value = this.#input.readFile(path).replace(/\r?\n$/, "");
-      this.set({ name, mask: hideAll }, value, this.originOf(source), `content of ${path}`);
+      if (inFile) this.set({ name }, path, this.originOf(source), `as ${source}`);
+      else this.set({ name, mask: hideAll }, value, this.originOf(source), `content of ${path}`);
     } catch (error) {
       this.#fail(`${source}: ${(error as Error).message}`, "mount the file, readable by root");
     }
@@ -206,7 +210,7 @@ export function resolve(input: ResolveInput): Resolution {
     if (variables.some((variable) => variable.name === name)) continue;
     const value = resolver.given(name);
     if (value !== undefined) resolver.set({ name, mask }, value, resolver.originOf(name));
-    resolver.fromFile(name);
+    resolver.fromFile({ name });
   }
   const host = input.environment["HOST"];
   if (!resolver.settings.has("PARENT_HOST") && host)

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
+import { type Clock, every } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import type { Environment } from "./resolve.ts";
 
@@ -9,18 +10,24 @@ import type { Environment } from "./resolve.ts";
  */
 const SCRIPT = `
 . "$ENVIRONMENT_INIT"
-for name in \${!MESOS_@} \${!SERVICE_@} \${!LIBPROCESS_@} \${!GLOG_@} APP_NAME ENVIRONMENT PARENT_HOST HOST; do
-  [ -z "\${!name+set}" ] || export "\${name?}"
+init_status=$?
+for init_name in \${!MESOS_@} \${!SERVICE_@} \${!LIBPROCESS_@} \${!GLOG_@} APP_NAME ENVIRONMENT PARENT_HOST HOST; do
+  [ -z "\${!init_name+set}" ] || export "\${init_name?}"
 done
 exec 1>&3
-printf 'sourced\\0'
+printf 'sourced %s\\0' "$init_status"
 exec env -0
 `;
 
 export interface Sourced {
   /** The whole environment afterwards, each value as bytes read as Latin-1: what is not UTF-8 must survive. */
   readonly variables: ReadonlyMap<string, Buffer>;
+  /** Exit status of the file's last command; 2 for one that Bash cannot read. */
+  readonly status: number;
 }
+
+/** Milliseconds between two lines that say what the boot waits for. */
+const PATIENCE = 10_000;
 
 /** True when `path` is a file that Bash can source. */
 export function isFile(path: string): boolean {
@@ -31,26 +38,32 @@ export function isFile(path: string): boolean {
  * Sources ENVIRONMENT_INIT with Bash. Rejects with a UserError when the file ends the shell (`exit`), because what it was to
  * set is then not set. A file that never ends is ended with this process, by the signal that ends the container.
  */
-export function sourceFile(environment: Environment): Promise<Sourced> {
+export function sourceFile(environment: Environment, clock: Clock, warn: (message: string) => void): Promise<Sourced> {
   const path = environment["ENVIRONMENT_INIT"] ?? "";
   const child = spawn("/bin/bash", ["-c", SCRIPT], {
     env: environment,
     stdio: ["inherit", "inherit", "inherit", "pipe"],
   });
   const chunks: Buffer[] = [];
+  const begun = clock.monotonic();
+  const waiting = every(clock, PATIENCE, () =>
+    warn(`ENVIRONMENT_INIT=${path} has been running for ${Math.round((clock.monotonic() - begun) / 1000)} s`),
+  );
   child.stdio[3]?.on("data", (chunk: Buffer) => chunks.push(chunk));
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      waiting.cancel();
       const records = splitRecords(Buffer.concat(chunks));
-      if (records[0]?.toString() !== "sourced") {
+      const [, status] = /^sourced (\d+)$/.exec(records[0]?.toString() ?? "") ?? [];
+      if (status === undefined) {
         const how = signal === null ? `exit code ${code}` : signal;
         reject(
           new UserError(`ENVIRONMENT_INIT=${path} ended the shell that sourced it (${how})`, "use return, not exit"),
         );
         return;
       }
-      resolve({ variables: variablesOf(records.slice(1)) });
+      resolve({ variables: variablesOf(records.slice(1)), status: Number(status) });
     });
   });
 }

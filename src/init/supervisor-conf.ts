@@ -4,6 +4,8 @@ import type { Service } from "./services.ts";
 export interface ProgramOptions {
   readonly startSeconds: number;
   readonly startRetries: number;
+  /** Variables that hold secrets. */
+  readonly secrets: readonly string[];
   /** The user exists and this process may become it. */
   readonly mayRunAs: (user: string) => boolean;
 }
@@ -36,7 +38,11 @@ export function programFile(service: Service, paths: Paths, options: ProgramOpti
     "stopsignal=TERM",
     `stopwaitsecs=${service.stopWaitSeconds}`,
   ];
-  if (service.user !== undefined && options.mayRunAs(service.user)) lines.push(`user=${service.user}`);
+  if (service.user !== undefined && options.mayRunAs(service.user)) {
+    lines.push(`user=${service.user}`);
+    // What root was told in confidence: emptied, as supervisord cannot take a variable away.
+    if (options.secrets.length > 0) lines.push(`environment=${options.secrets.map((name) => `${name}=""`).join(",")}`);
+  }
   if (service.directory !== undefined) lines.push(`directory=${escaped(service.directory)}`);
   if (service.listener) {
     // Its stdout is the protocol and goes nowhere else.

@@ -27,6 +27,8 @@ export interface Variable {
   readonly formerly?: readonly string[];
   /** Holds a secret: NAME_FILE is read too, and what is printed is this of the value. */
   readonly mask?: (value: string) => string;
+  /** The agent reads this secret from a file: NAME_FILE is that file, and a secret given as text is put into one. */
+  readonly inFile?: true;
   /** `enabled` or `disabled`, in any case. */
   readonly toggle?: true;
   /** A whole number from `minimum`. */
@@ -116,14 +118,16 @@ export const variables: readonly Variable[] = [
   {
     name: "MESOS_CREDENTIAL",
     group: "mesos",
-    summary: "The agent's principal and secret, or the path of a file with them.",
+    summary: "The path of a file with the agent's principal and secret, or these themselves.",
     mask: hideUnlessPath,
+    inFile: true,
   },
   {
     name: "MESOS_HTTP_CREDENTIALS",
     group: "mesos",
-    summary: "Who may use the agent's HTTP endpoints, or the path of a file with them.",
+    summary: "The path of a file that says who may use the agent's HTTP endpoints, or its content.",
     mask: hideUnlessPath,
+    inFile: true,
   },
   {
     name: "MESOS_DOCKER_CONFIG",

@@ -24,7 +24,11 @@ async function resolvedSettings() {
   const file = before["ENVIRONMENT_INIT"];
   const environment: Environment =
     file && isFile(file)
-      ? Object.fromEntries([...(await sourceFile(before)).variables].map(([name, value]) => [name, value.toString()]))
+      ? Object.fromEntries(
+          [...(await sourceFile(before, systemClock, (message) => console.error(message))).variables].map(
+            ([name, value]) => [name, value.toString()],
+          ),
+        )
       : before;
   return resolve({
     environment,

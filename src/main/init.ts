@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { agentFlags, agentVariables } from "../agent/flags/table.ts";
+import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { localAddress } from "../init/address.ts";
 import { bootBlock } from "../init/boot-block.ts";
@@ -40,6 +41,15 @@ function readConfiguration(path: string): { path: string; text: string }[] {
   return names.sort().map((name) => file(join(path, name)));
 }
 
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
 function routeTable(): string {
   try {
     return readFileSync("/proc/net/route", "utf8");
@@ -58,7 +68,10 @@ async function resolveAll(): Promise<Resolved> {
   let environment = before;
   let sourced: Set<string> | undefined;
   if (initFile && isFile(initFile)) {
-    raw = (await sourceFile(before)).variables;
+    const sourcing = await sourceFile(before, systemClock, (message) => console.error(`[Init][Waiting] ${message}`));
+    raw = sourcing.variables;
+    if (sourcing.status !== 0)
+      warnings.push(`ENVIRONMENT_INIT=${initFile} ended with status ${sourcing.status}: are all its settings there?`);
     environment = Object.fromEntries([...raw].map(([name, value]) => [name, value.toString()]));
     sourced = new Set(Object.keys(environment).filter((name) => environment[name] !== before[name]));
   } else if (initFile) warnings.push(`ENVIRONMENT_INIT=${initFile} is not a file: going on without it`);
@@ -75,9 +88,19 @@ async function resolveAll(): Promise<Resolved> {
     isRoot: process.getuid?.() === 0,
     userExists: (name) => accountOf(passwd, name) !== undefined,
     readConfiguration,
+    isExecutable,
   });
   const all = [...warnings, ...plan.warnings];
   return { resolution: { ...resolution, warnings: all }, plan: { ...plan, warnings: all }, raw };
+}
+
+/** The settings, to /init.sh: half of them must not pass for all. */
+function handOver(settings: Buffer): void {
+  try {
+    for (let written = 0; written < settings.length; ) written += writeSync(3, settings, written);
+  } catch (error) {
+    throw new UserError(`cannot hand the settings over in /run: ${messageOf(error)}`, "give /run some room (1 MB)");
+  }
 }
 
 function boot({ resolution, plan, raw }: Resolved): void {
@@ -89,9 +112,9 @@ function boot({ resolution, plan, raw }: Resolved): void {
     account: (name) => accountOf(passwd, name),
     warn: (message) => late.push(message),
   });
-  const shown = { ...resolution, warnings: [...resolution.warnings, ...late] };
+  const shown = { ...resolution, warnings: [...resolution.warnings, ...plan.missing, ...late] };
   writeSync(1, `${bootBlock(shown, plan.services, now).join("\n")}\n`);
-  writeSync(3, encodeChanges(changesOf(process.env, raw, plan.environment)));
+  handOver(encodeChanges(changesOf(process.env, raw, plan.environment)));
 }
 
 async function main(flags: readonly string[]): Promise<number> {
@@ -114,7 +137,7 @@ async function main(flags: readonly string[]): Promise<number> {
   }
   if (flags.includes("--json")) console.log(JSON.stringify(dryRunJson(resolution, plan), null, 2));
   else console.log(dryRunText(resolution, plan, { files: flags.includes("--dry-run") }));
-  return plan.errors.length > 0 ? BAD_SETTINGS : 0;
+  return plan.errors.length + plan.missing.length > 0 ? BAD_SETTINGS : 0;
 }
 
 try {

@@ -2,7 +2,7 @@ import { readFileSync, writeSync } from "node:fs";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { DONE, EventParser, READY } from "../redpill/events.ts";
-import { EXIT_USAGE, HELP, optionsOf, UsageError } from "../redpill/options.ts";
+import { EXIT_UNREACHABLE, EXIT_USAGE, HELP, optionsOf, UsageError } from "../redpill/options.ts";
 import { Redpill } from "../redpill/redpill.ts";
 import { Supervisor } from "../redpill/supervisor.ts";
 
@@ -34,7 +34,8 @@ function listen(redpill: Redpill): void {
       writeSync(1, DONE + READY);
     }
   });
-  process.stdin.on("end", () => void redpill.stop());
+  // supervisord is gone, and with it whoever read our output: /init.sh cleans up, and the container ends.
+  process.stdin.on("end", () => process.exit(EXIT_UNREACHABLE));
   writeSync(1, READY);
 }
 

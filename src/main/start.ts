@@ -8,6 +8,7 @@ import { sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { layOut, processesOf } from "../init/layout.ts";
 import { pathsBelow } from "../init/paths.ts";
+import { maskZooKeeperUrl } from "../zookeeper/url.ts";
 
 const packageFolder = resolve(
   import.meta.dirname,
@@ -29,18 +30,34 @@ function ensureSupervisord(): void {
     throw new UserError("supervisord is not installed", `sudo ${command}`);
   console.log(`Installing supervisord: ${command}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const run = (words: string): boolean =>
-    spawnSync("sh", ["-c", words], { stdio: ["ignore", "ignore", "inherit"], env: environment }).status === 0;
-  if (!run(command) && !(run("apt-get update") && run(command)))
+  const run = (words: string, stderr: "ignore" | "inherit"): boolean =>
+    spawnSync("sh", ["-c", words], { stdio: ["ignore", "ignore", stderr], env: environment }).status === 0;
+  // A fresh machine knows no packages before an update: the first failure is nothing to read.
+  if (!run(command, "ignore") && !(run("apt-get update", "inherit") && run(command, "inherit")))
     throw new UserError("supervisord could not be installed", command);
 }
 
-/** Fails, naming the port, when something else listens on it. */
-function ensureFree(port: string): Promise<void> {
+/** A checkout needs its packages and the generated code, which `npm ci` brings. */
+function ensureInstalled(): void {
+  const missing = ["node_modules/@bufbuild/protobuf", "src/mesos/gen"].find(
+    (path) => !existsSync(join(packageFolder, path)),
+  );
+  if (existsSync(join(packageFolder, "src/main")) && missing !== undefined)
+    throw new UserError(`${missing} is not there`, "npm ci");
+}
+
+/** Fails, naming the port and the `way` round it, when something else listens there. What is no port is the agent's to refuse. */
+function ensureFree(port: string, way: string): Promise<void> {
   return new Promise((done, reject) => {
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return done();
     const server = createServer();
     server.once("error", () =>
-      reject(new UserError(`port ${port} of 127.0.0.1 is taken`, "is a node running already? Stop what listens there")),
+      reject(
+        new UserError(
+          `port ${port} of 127.0.0.1 is taken`,
+          `is a node running already? Stop what listens there (ss -ltnp 'sport = :${port}'), or ${way}`,
+        ),
+      ),
     );
     server.listen({ host: "127.0.0.1", port: Number(port) }, () => server.close(() => done()));
   });
@@ -54,18 +71,44 @@ async function answers(port: string): Promise<boolean> {
   }
 }
 
+async function isRegistered(): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${agentPort}/metrics/snapshot`, { signal: AbortSignal.timeout(2000) });
+    return ((await answer.json()) as Record<string, number>)["slave/registered"] === 1;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until `holds`, at most `limit` milliseconds, or until the node has ended. */
+async function until(
+  holds: () => Promise<boolean>,
+  ended: AbortSignal,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<boolean> {
+  const since = systemClock.monotonic();
+  while (!(await holds())) {
+    if (ended.aborted || systemClock.monotonic() - since > limit) return false;
+    await sleep(systemClock, 250);
+  }
+  return !ended.aborted;
+}
+
+/** Milliseconds that a master may take before it is said that the node waits for it. */
+const REGISTRATION_PATIENCE = 10_000;
+
 async function announce(root: string, ended: AbortSignal): Promise<void> {
   const master = process.env["MESOS_MASTER"];
-  while (!ended.aborted && !(await answers(agentPort))) await sleep(systemClock, 250);
-  if (master === undefined) while (!ended.aborted && !(await answers(MASTER_PORT))) await sleep(systemClock, 250);
+  await until(() => answers(agentPort), ended);
+  const registered = await until(isRegistered, ended, REGISTRATION_PATIENCE);
   if (ended.aborted) return;
   const at = master ?? `127.0.0.1:${MASTER_PORT}`;
   console.log(`
-The node is up.
+${registered ? "The node is up." : `The node is up, but not registered with ${maskZooKeeperUrl(at)} yet: its log says what it waits for.`}
   agent   http://127.0.0.1:${agentPort}${master === undefined ? `\n  master  http://127.0.0.1:${MASTER_PORT}` : ""}
   files   ${root}
 Try:
-  npx mesos-execute --master=${at} --name=hello --command='echo hello; sleep 1; echo done'
+  npx mesos-execute --master=${maskZooKeeperUrl(at)} --name=hello --command='echo hello; sleep 1; echo done'
 Ctrl-C stops everything.
 `);
 }
@@ -89,9 +132,11 @@ async function main(): Promise<number> {
     ? join(packageFolder, ".node")
     : join(homedir(), ".mesos-slave");
   pathsBelow(root);
+  ensureInstalled();
   ensureSupervisord();
-  await ensureFree(agentPort);
-  if (process.env["MESOS_MASTER"] === undefined) await ensureFree(MASTER_PORT);
+  await ensureFree(agentPort, "take another: MESOS_PORT=5052 npm start");
+  if (process.env["MESOS_MASTER"] === undefined)
+    await ensureFree(MASTER_PORT, "join a master that runs: MESOS_MASTER=host:port npm start");
   layOut({ packageFolder, root, node: process.execPath });
   endLeftovers(root);
   const child = spawn(join(root, "init.sh"), {
@@ -103,6 +148,11 @@ async function main(): Promise<number> {
       MESOS_MASTER: process.env["MESOS_MASTER"] ?? "local",
       MESOS_IP: process.env["MESOS_IP"] ?? "127.0.0.1",
       MESOS_HOSTNAME: process.env["MESOS_HOSTNAME"] ?? "127.0.0.1",
+      // Nothing outside the private folder; another user than root could not write there.
+      MESOS_RUNTIME_DIR: process.env["MESOS_RUNTIME_DIR"] ?? join(root, "run/mesos"),
+      MESOS_FETCHER_CACHE_DIR: process.env["MESOS_FETCHER_CACHE_DIR"] ?? join(root, "tmp/fetch"),
+      // Somebody is waiting: what cannot start is said after 6 s, not after a minute.
+      SERVICE_START_RETRIES: process.env["SERVICE_START_RETRIES"] ?? "3",
     },
   });
   const ended = new AbortController();

@@ -5,7 +5,7 @@ import { CLEANUP_AFTER_STOP, Cleanup } from "./cleanup.ts";
 import type { SupervisorEvent } from "./events.ts";
 import { EXIT_UNKNOWN_SERVICE, EXIT_UNREACHABLE, type Options, UsageError } from "./options.ts";
 import type { Supervisor } from "./supervisor.ts";
-import { type Verdict, Watch } from "./watch.ts";
+import { fullName, type Verdict, Watch } from "./watch.ts";
 
 /** Files below /run that redpill writes. */
 export interface RedpillFiles {
@@ -30,7 +30,7 @@ export interface RedpillParts {
 
 /** Bytes of a failed service's log to look at, and lines of them to show. */
 const TAIL_BYTES = 4096;
-const TAIL_LINES = 10;
+const TAIL_LINES = 20;
 
 /** The watchdog. `start`, then `event` for each event, `stop` on a signal; `ended` resolves to the exit code. */
 export class Redpill {
@@ -147,12 +147,30 @@ export class Redpill {
 
   async #carryOut(verdict: Verdict): Promise<void> {
     const { log, options } = this.#parts;
-    log(`${verdict.reason}: ending the container with exit code ${verdict.code}`);
+    const whole = await this.#explained(verdict);
+    log(`${whole.reason}: ending the container with exit code ${verdict.code}`);
     await this.#showTail(verdict.service);
     await this.#cleanup?.run(options.cleanupTimeout, verdict.reason);
     await this.#shutDown();
     // supervisord now stops this process too; by hand there is nobody to do that.
     if (this.#parts.terminateSupervisor === undefined) this.#end(verdict.code);
+  }
+
+  /** An event does not say why a program could not be started; supervisord knows. */
+  async #explained(verdict: Verdict): Promise<Verdict> {
+    try {
+      const found = (await this.#parts.supervisor.processes()).find(
+        ({ group, name }) => fullName(group, name) === verdict.service,
+      );
+      const why = found?.spawnError ?? "";
+      if (why === "" || verdict.reason.includes(why)) return verdict;
+      const explained = { ...verdict, reason: `${verdict.reason} (${why})` };
+      this.#write(explained);
+      return explained;
+    } catch {
+      // The verdict stands without it, and what follows says that supervisord does not answer.
+      return verdict;
+    }
   }
 
   async #showTail(service: string): Promise<void> {
@@ -162,7 +180,9 @@ export class Redpill {
         const lines = (await supervisor.tail(service, channel, TAIL_BYTES)).trimEnd().split("\n").slice(-TAIL_LINES);
         if (lines.join("") !== "") log(`last lines of ${service}'s ${channel.toLowerCase()}:\n  ${lines.join("\n  ")}`);
       } catch (error) {
-        log(`no ${channel.toLowerCase()} of ${service} to show: ${messageOf(error)}`);
+        // A program that never started has no log.
+        if (!messageOf(error).includes("NO_FILE"))
+          log(`no ${channel.toLowerCase()} of ${service} to show: ${messageOf(error)}`);
       }
     }
   }

@@ -1,23 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { processesOf } from "../../src/init/layout.ts";
+import { freePort, isFree } from "../support/free-port.ts";
 
 const packageFolder = resolve(import.meta.dirname, "../..");
 const root = join(packageFolder, ".node");
 let node: ChildProcess | undefined;
-
-/** Whether nothing listens on `port`; `npm start` uses the field's own ports. */
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.once("error", () => done(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
-  });
-}
 
 afterEach(async () => {
   if (node?.exitCode === null) {
@@ -84,4 +78,69 @@ test("npm start: a node within 60 s, a task from mesos-execute, and Ctrl-C leave
   expect(code).toBe(0);
   expect(processesOf(root, [process.pid])).toEqual([]);
   runsOn.kill("SIGKILL");
+});
+
+/** `npm start` that cannot work; what it says. */
+function refused(environment: NodeJS.ProcessEnv): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["tools/start.ts"], {
+    cwd: packageFolder,
+    encoding: "utf8",
+    timeout: 60_000,
+    env: environment,
+  });
+  expect(status, stdout + stderr).toBe(1);
+  return stdout + stderr;
+}
+
+test("a port that is taken: named, with the ways round it", async () => {
+  const port = await freePort();
+  const server = createServer().listen(port, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    expect(refused({ ...process.env, MESOS_PORT: String(port) })).toMatch(
+      new RegExp(`port ${port} of 127\\.0\\.0\\.1 is taken\\n  Fix: .*MESOS_PORT=5052 npm start`),
+    );
+  } finally {
+    server.close();
+  }
+});
+
+describe("without supervisord", () => {
+  let folder = "";
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "path-"));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** A PATH with Node, a shell and nothing else, and perhaps an apt-get. */
+  function bare(aptGet?: string): NodeJS.ProcessEnv {
+    symlinkSync("/bin/sh", join(folder, "sh"));
+    if (aptGet !== undefined) {
+      writeFileSync(join(folder, "apt-get"), aptGet);
+      chmodSync(join(folder, "apt-get"), 0o755);
+    }
+    return { HOME: folder, PATH: `${dirname(process.execPath)}:${folder}` };
+  }
+
+  test("where it cannot be installed, the one command is said", () => {
+    expect(refused(bare())).toBe(
+      "supervisord is not installed\n  Fix: sudo apt-get install -y --no-install-recommends supervisor\n",
+    );
+  });
+
+  test("root installs it; package lists that are not there yet are fetched", (context) => {
+    if (process.getuid?.() !== 0) context.skip("needs root");
+    const log = join(folder, "log");
+    // As on a fresh machine, except that even after the update there is none.
+    const said = refused(
+      bare(`#!/bin/sh\necho "$*" >>${log}\n[ "$1" = update ] || { echo "E: no $1" >&2; exit 100; }\n`),
+    );
+    const install = "install -y --no-install-recommends supervisor";
+    expect(readFileSync(log, "utf8")).toBe(`${install}\nupdate\n${install}\n`);
+    expect(said).toBe(
+      `Installing supervisord: apt-get ${install}\nE: no install\nsupervisord could not be installed\n  Fix: apt-get ${install}\n`,
+    );
+  });
 });

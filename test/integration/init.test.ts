@@ -248,16 +248,26 @@ describe("what the boot makes of slips, secrets and files", () => {
     expect(container.output).toContain("ended the shell that sourced it");
   });
 
+  test("ENVIRONMENT_INIT that Bash cannot read: its complaint and a warning", async () => {
+    const file = join(root, "broken.sh");
+    writeFileSync(file, "export APP_NAME=before\nif then\n");
+    const { output, environment } = await live({ ENVIRONMENT_INIT: file, ENVIRONMENT: "debug" });
+    expect(output).toMatch(/broken\.sh: line 2: syntax error/);
+    expect(output).toMatch(/\[Init\]\[Warning\] ENVIRONMENT_INIT=\S+ ended with status 2/);
+    expect(environment.get("APP_NAME")).toBe("before");
+  });
+
   test("a stop while ENVIRONMENT_INIT takes long", async () => {
     const file = join(root, "slow.sh");
     writeFileSync(file, "echo begun\nsleep 60\n");
     const container = new Container(root, { ENVIRONMENT_INIT: file }, { pid1 });
     await container.says(/begun/);
+    await container.says(/\[Init\]\[Waiting\] ENVIRONMENT_INIT=\S+ has been running for 10 s/);
     container.stop();
     expect((await container.ended).code).toBe(0);
   });
 
-  test("a secret's file reaches the agent and nothing else", async () => {
+  test("the agent is told which file its secret is in: it enters no environment", async () => {
     const secret = "Xy-zzy-very-secret";
     const file = join(root, "credential");
     writeFileSync(file, `{"principal":"p","secret":"${secret}"}\n`);
@@ -267,14 +277,14 @@ describe("what the boot makes of slips, secrets and files", () => {
       ENVIRONMENT: "debug",
       MESOS_MASTER: `zk://user:${secret}@10.0.0.1:2181/mesos`,
     });
-    expect(environment.get("MESOS_CREDENTIAL")).toBe(`{"principal":"p","secret":"${secret}"}`);
+    expect(environment.get("MESOS_CREDENTIAL")).toBe(file);
     expect(environment.has("MESOS_CREDENTIAL_FILE")).toBe(false);
     expect(output + files).not.toContain(secret);
     const shown = spawnSync(join(root, "init.sh"), ["--dry-run"], {
       encoding: "utf8",
       env: { PATH: process.env["PATH"], MESOS_CREDENTIAL_FILE: file, MESOS_MASTER: `zk://user:${secret}@h/m` },
     });
-    expect(shown.stdout).toContain("MESOS_CREDENTIAL=********");
+    expect(shown.stdout).toContain(`MESOS_CREDENTIAL=${file}  (environment: as MESOS_CREDENTIAL_FILE)`);
     expect(shown.stdout).not.toContain(secret);
   });
 
@@ -307,6 +317,22 @@ describe("what the boot makes of slips, secrets and files", () => {
     });
     expect(checked.status).toBe(1);
     expect(checked.stdout).toMatch(message);
+  });
+
+  test("a command with a slip: named by --check and at boot", async () => {
+    const given = { SERVICE_MESOS_CMD: "mesos-slvae", ENVIRONMENT: "debug" };
+    const message = "the command of mesos names mesos-slvae, which is not in PATH: did you mean mesos-slave?";
+    const checked = spawnSync(join(root, "init.sh"), ["--check"], {
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"], ...given },
+    });
+    expect(checked.status).toBe(1);
+    expect(checked.stdout).toContain(`error: ${message}`);
+    const container = new Container(root, { ...given, SERVICE_START_RETRIES: "0" }, { pid1 });
+    await container.says(/mesos entered FATAL state/);
+    container.stop();
+    await container.ended;
+    expect(container.output).toContain(`[Init][Warning] ${message}`);
   });
 
   test("--dry-run writes nothing; --json is JSON", () => {

@@ -17,12 +17,12 @@ export function whyNoSupervisord(): string | undefined {
 export const canBePid1 = (): boolean =>
   process.getuid?.() === 0 && spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "true"]).status === 0;
 
-/** The image's file system below a temporary folder, with the programs bundled as in the image. */
-export async function makeRoot(): Promise<string> {
+/** The image's file system below a temporary folder, with these programs bundled as in the image. */
+export async function makeRoot(programs: readonly string[] = ["init", "redpill"]): Promise<string> {
   const root = mkdtempSync(join(tmpdir(), "node-"));
   layOut({ packageFolder, root, node: process.execPath });
   rmSync(join(root, "opt/mesos-slave/source"), { force: true });
-  await buildAll(join(root, "opt/mesos-slave/dist"), { sourcemap: false, only: ["init", "redpill"] });
+  await buildAll(join(root, "opt/mesos-slave/dist"), { sourcemap: false, only: programs });
   return root;
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 
 const packageFolder = resolve(import.meta.dirname, "../..");
@@ -27,6 +28,15 @@ export function whyNoImage(): string | undefined {
   for (const program of ["dockerd", "docker", "debootstrap", "npm"])
     if (!has(program)) return `${program} is not installed (apt-get install docker.io debootstrap)`;
   return undefined;
+}
+
+/** A docker command that can build with BuildKit: one before 23, or one with buildx beside it. */
+export function buildKitClient(): string | undefined {
+  return ["docker", "/usr/bin/docker"].find((client) => {
+    const { status, stdout } = spawnSync(client, ["version", "-f", "{{.Client.Version}}"], { encoding: "utf8" });
+    if (Number.parseInt(stdout ?? "", 10) < 23) return true;
+    return status !== null && spawnSync(client, ["buildx", "version"]).status === 0;
+  });
 }
 
 /**
@@ -81,6 +91,12 @@ export class ImageDocker {
     return stdout.trim();
   }
 
+  /** The same, without holding this process up. */
+  async later(...words: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)("docker", ["-H", `unix://${this.socket}`, ...words]);
+    return stdout.trim();
+  }
+
   /** stdout and stderr of a container. */
   logs(name: string): string {
     const { stdout, stderr } = this.run(["logs", name]);
@@ -103,11 +119,16 @@ export class ImageDocker {
   }
 
   /** Builds the image from this checkout; the bases from a registry where there is one, else by debootstrap. */
-  build(): void {
+  build({ client, tag = IMAGE }: { readonly client?: string | undefined; readonly tag?: string } = {}): void {
     this.#ensureBase();
     this.#ensureBuildBase();
     const bases = ["--build-arg", `BASE=${BASE}`, "--build-arg", `BUILD_BASE=${BUILD_BASE}`];
-    this.docker("build", "--network", "host", ...bases, "-t", IMAGE, packageFolder);
+    const words = ["build", "--network", "host", ...bases, "-t", tag, packageFolder];
+    if (client === undefined) return void this.docker(...words);
+    execFileSync(client, ["-H", `unix://${this.socket}`, ...words], {
+      stdio: "pipe",
+      env: { ...process.env, DOCKER_BUILDKIT: "1" },
+    });
   }
 
   #exists(image: string): boolean {

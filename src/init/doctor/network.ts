@@ -10,6 +10,7 @@ import { parseLocator } from "../../zookeeper/locator.ts";
 import { maskZooKeeperUrl } from "../../zookeeper/url.ts";
 import { localAddress } from "../address.ts";
 import { type Check, type Finding, findings, type Patient } from "./finding.ts";
+import { zooKeeper } from "./zookeeper.ts";
 
 /** Milliseconds to wait for a session, a leader, a connection. */
 const PATIENCE = 6000;
@@ -42,7 +43,7 @@ export const address: Check = async ({ setting }) => {
         "correct MESOS_IP; with --net=host the host's addresses are there",
       ),
     ];
-  const away = master !== undefined && master !== "local" && !/^(\S*@)?(127\.|localhost)/.test(master);
+  const away = master !== undefined && master !== "local" && !/^(zk:\/\/)?(\S*@)?(127\.|localhost)/.test(master);
   if (chosen.startsWith("127.") && away)
     return [
       warning(
@@ -86,22 +87,26 @@ export const master: Check = async (patient) => {
   if (text === "local") return [ok("local: the embedded development master")];
   const shown = maskZooKeeperUrl(text);
   try {
-    const zookeeper = parseLocator(text).kind === "zookeeper";
+    const locator = parseLocator(text);
+    const before: Finding[] = [];
+    if (locator.kind === "zookeeper") {
+      const found = await zooKeeper(locator.url, shown, patient.clock, PATIENCE);
+      if (found.status !== "ok") return [found];
+      before.push(found);
+    }
     const leader = await leaderOf(text, patient);
     if (leader === undefined)
       return [
-        failure(
-          `${shown}: ${zookeeper ? "no session, or no leading master," : "its name cannot be resolved"} within ${PATIENCE / 1000} s`,
-          "can this host reach ZooKeeper (port 2181)? Does a master run?",
-        ),
+        ...before,
+        locator.kind === "fixed"
+          ? failure(`${shown}: its name cannot be resolved within ${PATIENCE / 1000} s`, "correct it, or the resolver")
+          : failure(`${shown}: no leading master within ${PATIENCE / 1000} s`, "do the masters have a quorum?"),
       ];
     const host = leader.address?.ip || leader.hostname || "";
     const port = leader.address?.port ?? leader.port ?? 5050;
     await connects(host, port);
-    return [
-      ok(`${shown}: ${zookeeper ? "leader " : ""}${host}:${port} reached`),
-      ...(await asked(host, port, patient)),
-    ];
+    const reached = locator.kind === "fixed" ? `${shown}: reached` : `the leader ${host}:${port} is reached`;
+    return [...before, ok(reached), ...(await asked(host, port, patient))];
   } catch (error) {
     return [failure(`${shown}: ${messageOf(error)}`, "can this host reach the master (port 5050)?")];
   }

@@ -114,6 +114,17 @@ def prefix_output(dispatcher_class, process_class, enabled):
     process_class.drain = drain_all
 
 
+def without_false_alarm(logger):
+    """supervisord calls a socket without a password critical; this one is root's alone."""
+    critical = logger.critical
+
+    def critical_but_this(message, **kwargs):
+        if "'unix_http_server' running without any HTTP authentication" not in message:
+            critical(message, **kwargs)
+
+    logger.critical = critical_but_this
+
+
 def plain_output(options):
     """supervisord's own way to the console, without names."""
     for group in options.process_group_configs:
@@ -159,6 +170,7 @@ def install(supervisord):
     from supervisor.process import Subprocess
 
     options = supervisord.options
+    without_false_alarm(options.logger)
     if VERSION not in TESTED:
         options.logger.warn("supervisor %s: start, stop and output prefixes were tested with %s" % (VERSION, TESTED))
     arguments = list(inspect.signature(POutputDispatcher._log).parameters)
