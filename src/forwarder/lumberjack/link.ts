@@ -77,6 +77,14 @@ export class Link {
     );
   }
 
+  /**
+   * A window larger than any that was acknowledged goes alone: a receiver that refuses it hangs up, and what it had
+   * taken of windows before it and not yet acknowledged would have to be sent again.
+   */
+  admits(events: number): boolean {
+    return events <= this.window.proven || this.#inFlight.length === 0;
+  }
+
   connect(): void {
     const { network, clock } = this.#context;
     this.state = "connecting";
