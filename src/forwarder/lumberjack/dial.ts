@@ -20,7 +20,7 @@ export function dial(server: ServerAddress, tls: TlsSettings | undefined, ready:
 }
 
 /** What a user can do about a failed connection, where the error says it. */
-export function adviceFor(error: Error & { code?: string }): string {
+export function adviceFor(error: Error & { code?: string; cert?: { subjectaltname?: string } }): string {
   switch (error.code) {
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
@@ -28,7 +28,7 @@ export function adviceFor(error: Error & { code?: string }): string {
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
       return "; put the certificate that signed the server's into the file of 'ssl ca'";
     case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return "; use a name from the server's certificate in 'servers', or set 'ssl verification' to 'certificate'";
+      return `; the server's certificate is for ${error.cert?.subjectaltname ?? "no name at all"}: use one of its names in 'servers', or set 'ssl verification' to 'certificate'`;
     case "CERT_HAS_EXPIRED":
       return "; renew the server's certificate";
     case "ECONNREFUSED":
