@@ -35,6 +35,8 @@ const SETTLE = 50;
 /** A file that is written all the time is read again at this pace, in milliseconds, so that a read is worth its cost. */
 const PACE = 15;
 const STATUS_INTERVAL = 5000;
+/** A file that cannot be put on record (disk full) is tried again after this many milliseconds. */
+const RECORD_RETRY = 250;
 /** Batches that may wait for a connection besides those on the wire. */
 const MOST_QUEUED = 2;
 
@@ -237,7 +239,12 @@ export class Pipeline {
   async #sealed(batch: Batch): Promise<void> {
     this.#registrar.expect(batch);
     // A file is on record before anything of it is sent: renamed while we are down, it is found again.
-    if (batch.runs.some(({ source }) => !this.#registrar.records(source))) await this.#registrar.save();
+    while (batch.runs.some(({ source }) => !this.#registrar.records(source))) {
+      await this.#registrar.save();
+      if (this.#registrar.failure === undefined) break;
+      if (this.#stopping !== undefined) return;
+      await sleep(this.#options.clock, RECORD_RETRY);
+    }
     if (batch.events === 0) this.#checkDone();
     else if (this.#options.tap === undefined) this.#publisher.offer(batch);
     else void this.#print(batch, this.#options.tap);

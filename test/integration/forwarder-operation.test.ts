@@ -20,8 +20,10 @@ describe("being operated", () => {
     const forwarder = start(configure(folder, [receiver.port], { more }));
     await until(() => receiver.events.length >= 10, "all lines", forwarder.log);
     const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const status = JSON.parse(await get("/status"));
+    // The receiver has the lines a moment before their acknowledgement is here.
+    let status = JSON.parse(await get("/status"));
+    for (const end = Date.now() + 30_000; status.shipped.events < 10 && Date.now() < end; )
+      status = JSON.parse(await get("/status"));
     expect(status).toMatchObject({
       shipped: { events: 10 },
       servers: [{ state: "ready", events: 10 }],

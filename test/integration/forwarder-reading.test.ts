@@ -91,7 +91,7 @@ describe("what is read", () => {
     expect(existsSync(join(folder, "registry.json"))).toBe(false);
   });
 
-  it("begins at the end with -tail, and leaves old files alone until they grow", async () => {
+  it("leaves old files alone until they grow", async () => {
     const folder = place();
     const receiver = await receive();
     writeFileSync(join(folder, "a.log"), "before\n");
@@ -101,6 +101,19 @@ describe("what is read", () => {
     appendFileSync(join(folder, "a.log"), "after\n");
     await until(() => receiver.events.length >= 1, "the new line", forwarder.log);
     expect(linesOf(receiver)).toEqual(["after"]);
+  });
+
+  it("begins at the end with -tail, but with later files at their beginning", async () => {
+    const folder = place();
+    const receiver = await receive();
+    writeFileSync(join(folder, "a.log"), "before\n");
+    const forwarder = start(configure(folder, [receiver.port]), ["-tail"]);
+    await until(() => existsSync(join(folder, "registry.json")), "the registry", forwarder.log);
+    writeFileSync(join(folder, "b.log"), "later\n");
+    await until(() => receiver.events.length >= 1, "the later file", forwarder.log);
+    appendFileSync(join(folder, "a.log"), "after\n");
+    await until(() => receiver.events.length >= 2, "the new line", forwarder.log);
+    expect(linesOf(receiver)).toEqual(["later", "after"]);
   });
 
   it("follows more files than it may hold open", async () => {

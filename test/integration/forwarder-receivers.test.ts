@@ -41,11 +41,11 @@ describe("receivers", () => {
 
   it("one that closes idle connections is connected to again without a complaint", async () => {
     const folder = place();
-    const receiver = await receive({ idleClose: 50 });
+    const receiver = await receive({ idleClose: 300 });
     writeFileSync(join(folder, "a.log"), "one\n");
     const forwarder = start(configure(folder, [receiver.port]));
     await until(() => receiver.events.length === 1, "the first line", forwarder.log);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => receiver.open === 0, "the connection is closed", forwarder.log);
     appendFileSync(join(folder, "a.log"), "two\n");
     await until(() => receiver.events.length === 2, "the second line", forwarder.log);
     expect(receiver.connections).toBe(2);
@@ -84,7 +84,8 @@ describe("receivers", () => {
 
   it("several share the load", async () => {
     const folder = place();
-    const both = [await receive({ delay: 5 }), await receive({ delay: 5 })];
+    // Slow enough that neither is done before the other is connected.
+    const both = [await receive({ delay: 25 }), await receive({ delay: 25 })];
     writeFileSync(join(folder, "a.log"), textOf(numbered(5000)));
     const ports = both.map(({ port }) => port);
     const forwarder = start(

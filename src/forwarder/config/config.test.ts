@@ -112,6 +112,10 @@ describe("the configuration", () => {
     ['{\n"network": {"timeout": soon}}', "F:2: 'soon' is not a JSON value"],
     ['{"network": {\n"servers": ["here"]}}', "F:2: 'network.servers[0]': 'here' is not a server: write host:port"],
     ['{"files": [{\n"paths": ["/a"],\n"multiline": {"pattern": "("}}]}', "F:3: 'files[0].multiline.pattern'"],
+    [
+      '{"files": [{\n"paths": "/a"}]}',
+      "F:2: 'files[0].paths': Invalid input: expected array, received string\n  Fix: 'paths' takes: ",
+    ],
     ['{"network": {"timeout": "soon"}}', "'soon' is not a duration"],
     ['{"files": [{"paths": ["/a"], "fields": {"line": "x"}}]}', "the field 'line' is ours"],
     ['{"a": 1, "a": 2}', '"a" is there twice'],
