@@ -6,6 +6,7 @@ import { messageOf, UserError } from "../base/errors.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
 import { loadConfig } from "../forwarder/config/load.ts";
 import { resolveSettings } from "../forwarder/config/resolve.ts";
+import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
 import { Pipeline } from "../forwarder/pipeline.ts";
@@ -143,7 +144,10 @@ async function main(): Promise<number> {
   try {
     if (flags.validate) {
       const { settings, warnings } = readSettings(flags);
-      for (const warning of warnings) writeOut(2, `WARNING: ${warning}\n`);
+      const { tls } = settings.network;
+      const complaint = tls === undefined ? undefined : complaintAbout(tls);
+      for (const warning of complaint === undefined ? warnings : [...warnings, complaint])
+        writeOut(2, `WARNING: ${warning}\n`);
       writeOut(1, `${JSON.stringify(settings, null, 2)}\n`);
       return 0;
     }

@@ -117,4 +117,23 @@ describe("TLS", () => {
     );
     await until(() => receiver.events.length === 1, "the line", lenient.log);
   });
+
+  it("says with -validate which file is wrong, and on which line of the configuration", async () => {
+    const folder = place();
+    const { ca, client } = authority(folder);
+    const validate = async (network: object) => {
+      const config = configure(folder, [5043], { network: { "ssl enabled": true, "ssl ca": ca, ...network } });
+      const forwarder = start(config, ["-validate"]);
+      return { code: await forwarder.exit, log: forwarder.log(), output: forwarder.output() };
+    };
+    const whole = await validate({ "ssl certificate": client.cert, "ssl key": client.key });
+    expect([whole.code, whole.log]).toEqual([0, ""]);
+    expect(JSON.parse(whole.output).network).toMatchObject({ tls: { ca, verification: "full" } });
+    expect((await validate({ "ssl ca": "/nowhere.pem" })).log).toContain("cannot read the CA bundle '/nowhere.pem'");
+    const mixed = await validate({ "ssl certificate": client.cert, "ssl key": join(folder, "ca.key") });
+    expect([mixed.code, mixed.log]).toEqual([0, expect.stringMatching(/cannot be used \(.*mismatch/)]);
+    const { code, log } = await validate({ "ssl verificaton": "none" });
+    expect([code, log]).toEqual([2, expect.stringMatching(/forwarder\.json:\d+: 'ssl verificaton' is not an option/)]);
+    expect(log).toContain("did you mean 'ssl verification'?");
+  });
 });
