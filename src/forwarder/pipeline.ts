@@ -59,6 +59,8 @@ export class Pipeline {
   #pace: Timer | undefined;
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
+  /** When a stop gives up waiting, in monotonic milliseconds. */
+  #stopBy = Number.POSITIVE_INFINITY;
   #scanned = false;
   #events = 0;
   #windows = 0;
@@ -156,10 +158,11 @@ export class Pipeline {
   }
 
   /**
-   * Stops: what is on the wire is waited for (a bounded time), what is not is read again next time. Standard input
-   * cannot be read again, so everything collected is shipped first.
+   * Stops: what is on the wire is waited for (at most `patience` milliseconds from now; a later call may shorten it),
+   * what is not is read again next time. Standard input cannot be read again, so everything collected is shipped first.
    */
-  stop(): Promise<void> {
+  stop(patience = this.#options.settings.shipping.drainTime): Promise<void> {
+    this.#stopBy = Math.min(this.#stopBy, this.#options.clock.monotonic() + patience);
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
@@ -191,7 +194,6 @@ export class Pipeline {
     this.#pace?.cancel();
     this.#watcher.close();
     this.#follower.stop();
-    const deadline = clock.monotonic() + settings.shipping.drainTime;
     if (this.#stdin !== undefined) void this.#collector.flush();
     else {
       this.#collector.stop();
@@ -201,7 +203,7 @@ export class Pipeline {
       this.#stdin === undefined
         ? this.#publisher.windowsInFlight
         : this.#registrar.unacknowledged + this.#collector.events;
-    while (pending() > 0 && clock.monotonic() < deadline) await sleep(clock, 10);
+    while (pending() > 0 && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
     const left = pending();
     if (left > 0) this.#log.warn(`stopping with ${left} unacknowledged: they are sent again at the next start`);
     this.#collector.stop();

@@ -72,4 +72,24 @@ describe("positions", () => {
     expect(linesOf(receiver)).toEqual(numbered(2000));
     expect(receiver.events.at(-1)?.fields["reloaded"]).toBe("yes");
   });
+
+  it("survive a reload while a slow receiver works: it is waited for, but a stop is not kept waiting", async () => {
+    const folder = place();
+    const receiver = await receive({ delay: 5000, keepalive: 200 });
+    writeFileSync(join(folder, "a.log"), textOf(numbered(10)));
+    const config = configure(folder, [receiver.port], { shipping: { "drain time": "200ms" } });
+    const forwarder = start(config);
+    await until(() => receiver.events.length === 10, "the receiver works", forwarder.log);
+    forwarder.process.kill("SIGHUP");
+    await until(() => forwarder.log().includes("is read again"), "the reload", forwarder.log);
+    appendFileSync(join(folder, "a.log"), textOf(numbered(10, 10)));
+    await until(() => receiver.events.length === 20, "the rest", forwarder.log);
+    expect(linesOf(receiver)).toEqual(numbered(20));
+    forwarder.process.kill("SIGHUP");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    forwarder.process.kill("SIGTERM");
+    expect(await forwarder.exit).toBe(0);
+    // It did not wait for the acknowledgement, which is seconds away.
+    expect(forwarder.log()).toContain("sent again at the next start");
+  });
 });
