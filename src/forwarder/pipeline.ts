@@ -111,7 +111,7 @@ export class Pipeline {
       sink: this.#collector,
       finishing: options.once,
       stdin: options.stdin,
-      replaced: (source) => void this.#prospector.replaced(source),
+      replaced: (source, identity) => void this.#prospector.replaced(source, identity),
       gone: (source) => this.#prospector.gone(source),
       idle: () => this.#rested(),
     });

@@ -64,9 +64,26 @@ class Arrivals {
   }
 }
 
-async function runCase({ name, paths, writer: makeWriter }: RotationCase, index: number): Promise<void> {
+interface Course {
+  readonly label: string;
+  readonly kills: number;
+  /** Steps of the writer at one moment, at most. */
+  readonly burst: number;
+  /** The last run of the forwarder goes on until so many lines are written. */
+  readonly lines: number;
+}
+
+const KILLED: Course = { label: "killed", kills: KILLS, burst: 1, lines: 0 };
+/** Without a crash everything has to come exactly once, however fast files are rotated: several times between two looks. */
+const ALIVE: Course = { label: "alive", kills: 0, burst: 6, lines: 20_000 };
+
+async function runCase(
+  { name, paths, writer: makeWriter }: RotationCase,
+  index: number,
+  course: Course,
+): Promise<void> {
   const random = seeded(SEED + index);
-  const folder = join(work.path, `case-${index}`);
+  const folder = join(work.path, `${course.label}-${index}`);
   const logs = join(folder, "logs");
   mkdirSync(logs, { recursive: true });
   const arrivals = new Arrivals();
@@ -87,7 +104,7 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
     },
     shipping: { "bulk size": 64, "window size": WINDOW, "flush time": "5ms" },
     reading: { "scan interval": "200ms" },
-    registry: { path: join(registries.path, `${index}.json`) },
+    registry: { path: join(registries.path, `${course.label}-${index}.json`) },
     files: [{ paths: paths.map((path) => join(logs, path)), "close inactive": index % 2 === 0 ? "100ms" : "5m" }],
   });
   const writer = makeWriter(logs, random);
@@ -98,7 +115,8 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
     has: (number: number) => arrivals.stretches.has(number),
   };
   const ticker = setInterval(() => {
-    if (writer.written - arrived.lines < MOST_AHEAD) writer.step(arrived);
+    for (let steps = 1 + Math.floor(random() * course.burst); steps > 0; steps--)
+      if (writer.written - arrived.lines < MOST_AHEAD) writer.step(arrived);
   }, 4);
   let running: Started | undefined;
   const start = (...more: string[]): Started => {
@@ -108,7 +126,7 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
   };
   const logged = () => `${name}: ${arrivals.stretches.size} of ${writer.written}\n${running?.log() ?? ""}`;
   try {
-    for (let kill = 0; kill < KILLS; kill++) {
+    for (let kill = 0; kill < course.kills; kill++) {
       running = start();
       const before = arrivals.stretches.size;
       // Some are killed while they start, some in the middle of shipping.
@@ -125,9 +143,10 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
       await settle();
       await until(() => receiver.open === 0, "its connection ends", logged);
     }
+    running = start();
+    await until(() => writer.written >= course.lines, "enough is written", logged, 120_000);
     clearInterval(ticker);
     writer.finish();
-    running = start();
     await until(() => arrivals.stretches.size >= writer.written, "everything arrives", logged, 20_000).catch(
       (error: unknown) => {
         const missing = Array.from({ length: writer.written }, (_, number) => number).filter(
@@ -151,12 +170,21 @@ async function runCase({ name, paths, writer: makeWriter }: RotationCase, index:
   expect(arrivals.repeated(), "sent twice although nothing had died").toBe("");
   expect(Math.max(...arrivals.doubled), "doubled by one crash").toBeLessThanOrEqual(WINDOW);
   console.log(
-    `${name}: ${writer.written} lines, ${KILLS} kills, ${arrivals.doubled.reduce((a, b) => a + b)} doubled, at most ${Math.max(...arrivals.doubled)} by one`,
+    `${name}: ${writer.written} lines, ${course.kills} kills, ${arrivals.doubled.reduce((a, b) => a + b)} doubled, at most ${Math.max(...arrivals.doubled)} by one`,
   );
 }
 
 describe.concurrent("whatever happens to a file, and killed at any moment", { timeout: 300_000, retry: 0 }, () => {
   it.each(rotationCases.map((one, index) => ({ ...one, index })))("$name", async ({ index, ...one }) => {
-    await runCase(one, index);
+    await runCase(one, index, KILLED);
+  });
+});
+
+describe.concurrent("whatever happens to a file while nothing dies, however fast", {
+  timeout: 300_000,
+  retry: 0,
+}, () => {
+  it.each(rotationCases.map((one, index) => ({ ...one, index })))("$name", async ({ index, ...one }) => {
+    await runCase(one, index, ALIVE);
   });
 });

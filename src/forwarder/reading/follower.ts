@@ -18,8 +18,8 @@ export interface FollowerOptions {
   /** Lines without an end are shipped as they are: nothing more is waited for. */
   readonly finishing: boolean;
   readonly stdin: () => NodeJS.ReadableStream;
-  /** Other content lies where the source was. */
-  readonly replaced: (source: Source) => void;
+  /** Other content lies where the source was, in the file `identity`. */
+  readonly replaced: (source: Source, identity: Identity) => void;
   /** The source was deleted, and has been read to its end. */
   readonly gone: (source: Source) => void;
   /** Everything that can be read now has been read. */
@@ -201,7 +201,7 @@ export class Follower {
         await this.#emit(harvester, true);
         if (moved(harvester)) return this.#wake(harvester);
         this.#drop(harvester);
-        this.#options.replaced(source);
+        this.#options.replaced(source, harvester.identity);
         return;
       case "failed":
         this.#failed(harvester, reading.reason);
@@ -265,7 +265,7 @@ export class Follower {
           : PlainFile.open(source, source.path, options);
     if (reader === "replaced") {
       this.#drop(harvester);
-      this.#options.replaced(source);
+      this.#options.replaced(source, source.identity);
       return undefined;
     }
     if (reader === "gone") return undefined;
