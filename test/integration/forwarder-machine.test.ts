@@ -1,10 +1,19 @@
 /** The forwarder and the machine around it: a full disk, syslog, the profiler. */
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, type TestContext } from "vitest";
-import { configure, forwarderSuite, linesOf, numbered, textOf, until } from "../support/forwarder.ts";
+import { configure, forwarderSuite, linesOf, numbered, type Started, textOf, until } from "../support/forwarder.ts";
 
 const suite = forwarderSuite("machine");
 const { place, receive, start } = suite;
@@ -51,15 +60,26 @@ describe("a full disk under the registry", () => {
       shipping: { "window size": WINDOW },
       more: { registry: { path: join(state, "registry.json") } },
     });
-    return { folder, disk, receiver, config };
+    /** Nothing is to be written any more: a write under way would leave room for the next when it ends. */
+    const recorded = (forwarder: Started) =>
+      until(
+        () =>
+          readFileSync(join(state, "registry.json"), "utf8").includes(
+            `"offset":${statSync(join(folder, "a.log")).size},`,
+          ) && !readdirSync(state).some((name) => name.endsWith(".tmp")),
+        "everything is recorded",
+        forwarder.log,
+      );
+    return { folder, disk, receiver, config, recorded };
   };
 
   it("pauses shipping within a window, and loses and doubles nothing once there is room", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config } = await prepare();
+    const { folder, disk, receiver, config, recorded } = await prepare();
     writeFileSync(join(folder, "a.log"), textOf(numbered(100)));
     const forwarder = start(config);
     await until(() => receiver.events.length === 100, "what there is", forwarder.log);
+    await recorded(forwarder);
     disk.fill();
     appendFileSync(join(folder, "a.log"), textOf(numbered(2000, 100)));
     writeFileSync(join(folder, "b.log"), textOf(numbered(500, 2100)));
@@ -80,10 +100,11 @@ describe("a full disk under the registry", () => {
 
   it("and killed meanwhile: a window is doubled at most, nothing is lost", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config } = await prepare();
+    const { folder, disk, receiver, config, recorded } = await prepare();
     writeFileSync(join(folder, "a.log"), textOf(numbered(100)));
     const forwarder = start(config);
     await until(() => receiver.events.length === 100, "what there is", forwarder.log);
+    await recorded(forwarder);
     disk.fill();
     appendFileSync(join(folder, "a.log"), textOf(numbered(2000, 100)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
@@ -103,10 +124,11 @@ describe("a full disk under the registry", () => {
 
   it("ships nothing of a file that it could not put on record", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config } = await prepare();
+    const { folder, disk, receiver, config, recorded } = await prepare();
     writeFileSync(join(folder, "a.log"), textOf(numbered(1)));
     const forwarder = start(config);
     await until(() => receiver.events.length === 1, "the first line", forwarder.log);
+    await recorded(forwarder);
     disk.fill();
     writeFileSync(join(folder, "late.log"), textOf(numbered(10, 1)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
