@@ -35,6 +35,8 @@ const SETTLE = 50;
 /** A file that is written all the time is read again at this pace, in milliseconds, so that a read is worth its cost. */
 const PACE = 15;
 const STATUS_INTERVAL = 5000;
+/** A file that cannot be put on record (disk full) is tried again after this many milliseconds. */
+const RECORD_RETRY = 250;
 /** Batches that may wait for a connection besides those on the wire. */
 const MOST_QUEUED = 2;
 
@@ -57,6 +59,8 @@ export class Pipeline {
   #pace: Timer | undefined;
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
+  /** When a stop gives up waiting, in monotonic milliseconds. */
+  #stopBy = Number.POSITIVE_INFINITY;
   #scanned = false;
   #events = 0;
   #windows = 0;
@@ -107,7 +111,7 @@ export class Pipeline {
       sink: this.#collector,
       finishing: options.once,
       stdin: options.stdin,
-      replaced: (source) => void this.#prospector.replaced(source),
+      replaced: (source, identity) => void this.#prospector.replaced(source, identity),
       gone: (source) => this.#prospector.gone(source),
       idle: () => this.#rested(),
     });
@@ -154,10 +158,11 @@ export class Pipeline {
   }
 
   /**
-   * Stops: what is on the wire is waited for (a bounded time), what is not is read again next time. Standard input
-   * cannot be read again, so everything collected is shipped first.
+   * Stops: what is on the wire is waited for (at most `patience` milliseconds from now; a later call may shorten it),
+   * what is not is read again next time. Standard input cannot be read again, so everything collected is shipped first.
    */
-  stop(): Promise<void> {
+  stop(patience = this.#options.settings.shipping.drainTime): Promise<void> {
+    this.#stopBy = Math.min(this.#stopBy, this.#options.clock.monotonic() + patience);
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
@@ -189,7 +194,6 @@ export class Pipeline {
     this.#pace?.cancel();
     this.#watcher.close();
     this.#follower.stop();
-    const deadline = clock.monotonic() + settings.shipping.drainTime;
     if (this.#stdin !== undefined) void this.#collector.flush();
     else {
       this.#collector.stop();
@@ -199,7 +203,7 @@ export class Pipeline {
       this.#stdin === undefined
         ? this.#publisher.windowsInFlight
         : this.#registrar.unacknowledged + this.#collector.events;
-    while (pending() > 0 && clock.monotonic() < deadline) await sleep(clock, 10);
+    while (pending() > 0 && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
     const left = pending();
     if (left > 0) this.#log.warn(`stopping with ${left} unacknowledged: they are sent again at the next start`);
     this.#collector.stop();
@@ -237,7 +241,12 @@ export class Pipeline {
   async #sealed(batch: Batch): Promise<void> {
     this.#registrar.expect(batch);
     // A file is on record before anything of it is sent: renamed while we are down, it is found again.
-    if (batch.runs.some(({ source }) => !this.#registrar.records(source))) await this.#registrar.save();
+    while (batch.runs.some(({ source }) => !this.#registrar.records(source))) {
+      await this.#registrar.save();
+      if (this.#registrar.failure === undefined) break;
+      if (this.#stopping !== undefined) return;
+      await sleep(this.#options.clock, RECORD_RETRY);
+    }
     if (batch.events === 0) this.#checkDone();
     else if (this.#options.tap === undefined) this.#publisher.offer(batch);
     else void this.#print(batch, this.#options.tap);

@@ -6,6 +6,7 @@ import { messageOf, UserError } from "../base/errors.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
 import { loadConfig } from "../forwarder/config/load.ts";
 import { resolveSettings } from "../forwarder/config/resolve.ts";
+import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
 import { Pipeline } from "../forwarder/pipeline.ts";
@@ -89,12 +90,14 @@ async function run(flags: Flags): Promise<void> {
       tap: flags.tap ? (text) => writeOut(1, text) : undefined,
       stdin: () => process.stdin,
     });
-  let pipeline = build(settings);
-  let [stopped, reload] = [false, false];
+  let [current, pipeline] = [settings, build(settings)];
+  let [stopped, reload, reloading] = [false, false, false];
   let signalled: () => void = () => undefined;
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.on(signal, () => {
       stopped = true;
+      // A reload may be waiting for an acknowledgement.
+      if (reloading) void pipeline.stop();
       signalled();
     });
   process.on("SIGHUP", () => {
@@ -114,17 +117,22 @@ async function run(flags: Flags): Promise<void> {
       await Promise.race([end, signal]);
     }
     if (stopped || done) return pipeline.stop();
-    reload = false;
+    // Another HUP from here on asks for another round.
+    [reload, reloading] = [false, true];
     try {
       const next = readSettings(flags);
       for (const warning of next.warnings) log.warn(warning);
-      await pipeline.stop();
-      pipeline = build(next.settings);
+      // Nobody waits for a reload: what is on the wire is waited for until its server would be given up.
+      await pipeline.stop(current.network.maximumWait);
+      if (stopped) return;
+      current = next.settings;
+      pipeline = build(current);
       await pipeline.start();
       log.info("the configuration is read again");
     } catch (error) {
       log.error(`the configuration is not taken over: ${messageOf(error)}`);
     }
+    reloading = false;
   }
 }
 
@@ -143,7 +151,10 @@ async function main(): Promise<number> {
   try {
     if (flags.validate) {
       const { settings, warnings } = readSettings(flags);
-      for (const warning of warnings) writeOut(2, `WARNING: ${warning}\n`);
+      const { tls } = settings.network;
+      const complaint = tls === undefined ? undefined : complaintAbout(tls);
+      for (const warning of complaint === undefined ? warnings : [...warnings, complaint])
+        writeOut(2, `WARNING: ${warning}\n`);
       writeOut(1, `${JSON.stringify(settings, null, 2)}\n`);
       return 0;
     }

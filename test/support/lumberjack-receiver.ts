@@ -241,6 +241,11 @@ export class LumberjackReceiver {
     return this.#port;
   }
 
+  /** Connections that have not ended: what a dead writer had sent is taken once its own has. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   async listen(): Promise<this> {
     const options = this.#options;
     const accept = (socket: Socket): void => {

@@ -63,6 +63,37 @@ describe("the configuration", () => {
     expect(warnings).toEqual([expect.stringContaining("line 7: $NONE is not set")]);
   });
 
+  it("takes variables as text inside quotes whatever they hold, and as JSON elsewhere", () => {
+    const { config } = load(
+      `{ # comments may end a line, too
+  "network": { "servers": [ "$SERVERS" ], "timeout": $TIMEOUT },
+  "files": [ { "paths": $PATHS, "fields": {
+    "odd": "$ODD", "lines": "\${LINES}", "path": "$BACKSLASH", "both": "<$ODD> # no comment", "escaped": "$ESCAPED"
+  } } ] # the end
+}`,
+      {
+        SERVERS: 'a:1","b:2',
+        TIMEOUT: "20",
+        PATHS: '["/x", "/y"]',
+        ODD: 'we"ird \\$HOME # {x}',
+        LINES: "one\ntwo\t",
+        BACKSLASH: "C:\\Users\\",
+        ESCAPED: "gr\\u00fcn",
+      },
+    );
+    expect(config.network).toMatchObject({ servers: ["a:1", "b:2"], timeout: 20_000 });
+    expect(config.files[0]).toMatchObject({
+      paths: ["/x", "/y"],
+      fields: {
+        odd: 'we"ird \\$HOME # {x}',
+        lines: "one\ntwo\t",
+        path: "C:\\Users\\",
+        both: '<we"ird \\$HOME # {x}> # no comment',
+        escaped: "grün",
+      },
+    });
+  });
+
   it("may be a folder of files: servers and files add up, the rest is said once", () => {
     const many = mkdtempSync(join(folder, "many-"));
     writeFileSync(join(many, "a"), '{"network":{"servers":["a:1"],"timeout":5}}');
@@ -81,6 +112,10 @@ describe("the configuration", () => {
     ['{\n"network": {"timeout": soon}}', "F:2: 'soon' is not a JSON value"],
     ['{"network": {\n"servers": ["here"]}}', "F:2: 'network.servers[0]': 'here' is not a server: write host:port"],
     ['{"files": [{\n"paths": ["/a"],\n"multiline": {"pattern": "("}}]}', "F:3: 'files[0].multiline.pattern'"],
+    [
+      '{"files": [{\n"paths": "/a"}]}',
+      "F:2: 'files[0].paths': Invalid input: expected array, received string\n  Fix: 'paths' takes: ",
+    ],
     ['{"network": {"timeout": "soon"}}', "'soon' is not a duration"],
     ['{"files": [{"paths": ["/a"], "fields": {"line": "x"}}]}', "the field 'line' is ours"],
     ['{"a": 1, "a": 2}', '"a" is there twice'],

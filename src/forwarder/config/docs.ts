@@ -81,8 +81,9 @@ TERM and INT stop, HUP reads the configuration again (after a clean stop of what
 not taken over). Exit codes: 0 done, 1 wrong command line, 2 anything else that keeps it from running.
 
 ## Configuration
-JSON. Lines that begin with \`#\` are comments; \`$VAR\` and \`\${VAR}\` are replaced by environment variables before parsing,
-\`$$\` is a dollar sign. \`-config\` may name a folder: its files are put together, servers and files adding up. Keys may be
+JSON. \`#\` begins a comment up to the end of its line; \`$VAR\` and \`\${VAR}\` are replaced by environment variables before
+parsing, \`$$\` is a dollar sign. Between quotes a value that would break the text (quotes, backslashes, line ends) is taken
+as text; otherwise it stands there as JSON, so that \`["$SERVERS"]\` with \`a:5043","b:5043\` makes two. \`-config\` may name a folder: its files are put together, servers and files adding up. Keys may be
 written in any case, with \`_\` or \`-\` for spaces. A number where a duration is taken means seconds.
 
 ### \`network\`

@@ -26,16 +26,16 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
 }
 
-/** Names of options per place, for suggestions. */
-const known: Readonly<Record<string, readonly string[]>> = {
-  "": Object.keys(configSchema.shape),
-  network: Object.keys(networkShape),
-  files: Object.keys(fileShape),
-  multiline: Object.keys(multilineShape),
-  shipping: Object.keys(shippingShape),
-  reading: Object.keys(readingShape),
-  registry: Object.keys(registryShape),
-  monitoring: Object.keys(monitoringShape),
+/** Options per place, for suggestions and for what they take. */
+const shapes: Readonly<Record<string, Readonly<Record<string, { readonly description?: string | undefined }>>>> = {
+  "": configSchema.shape,
+  network: networkShape,
+  files: fileShape,
+  multiline: multilineShape,
+  shipping: shippingShape,
+  reading: readingShape,
+  registry: registryShape,
+  monitoring: monitoringShape,
 };
 
 /** The file, or the files of a folder in the order of their names; hidden ones and editors' copies are left out. */
@@ -75,7 +75,7 @@ function describe(file: string, json: LocatedJson, issue: z.core.$ZodIssue): Use
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] ?? "";
     const last = issue.path.findLast((part) => typeof part === "string") ?? "";
-    const options = known[String(last)] ?? [];
+    const options = Object.keys(shapes[String(last)] ?? {});
     const close = nearest(key, options);
     const where = place === "" ? "a section" : `an option of '${place}'`;
     return new UserError(
@@ -87,10 +87,15 @@ function describe(file: string, json: LocatedJson, issue: z.core.$ZodIssue): Use
   const inner =
     issue.code === "invalid_union" ? issue.errors.flat().findLast(({ code }) => code === "custom") : undefined;
   const message = inner?.message ?? issue.message;
-  return new UserError(
-    `${file}:${json.lineOf(issue.path)}: '${place}': ${message}`,
-    "see docs/forwarder.md for what it takes",
-  );
+  return new UserError(`${file}:${json.lineOf(issue.path)}: '${place}': ${message}`, takenBy(issue.path));
+}
+
+/** What the option at `path` takes, by the schema's own description. */
+function takenBy(path: readonly PropertyKey[]): string {
+  const names = path.filter((part) => typeof part === "string");
+  const [section = "", key = ""] = names.length === 1 ? ["", names[0]] : names.slice(-2);
+  const description = shapes[section]?.[key]?.description;
+  return description === undefined ? "see docs/forwarder.md for what it takes" : `'${key}' takes: ${description}`;
 }
 
 /** Puts files together: servers and files are added up, anything else may be said once. */

@@ -11,6 +11,32 @@ export interface ConfigText {
 /** As Go's os.Expand names variables: letters, digits and underscores, or one special character. */
 const VARIABLE = /\$(?:\$|\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*)|([*#@!?0-9-]))/g;
 
+/** Whether index `at` of a line lies inside a JSON text: texts do not go over line ends. */
+function insideText(line: string, at: number): boolean {
+  let inside = false;
+  for (let index = 0; index < at; index++) {
+    if (inside && line[index] === "\\") index++;
+    else if (line[index] === '"') inside = !inside;
+  }
+  return inside;
+}
+
+const parses = (json: string): boolean => {
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * A variable's value as it goes between the quotes of a text. The old program put it there as it is, so that
+ * `["$SERVERS"]` with `a:1","b:2` makes two servers: that stays. What would break the text is escaped.
+ */
+const quotable = (value: string): string =>
+  parses(`["${value}"]`) || parses(`{"":"${value}"}`) ? value : JSON.stringify(value).slice(1, -1);
+
 /**
  * Empties lines that hold only a `#` comment, and puts environment variables in: `$VAR`, `${VAR}`, and `$$` for a dollar
  * sign. A dollar sign before anything else stays. A variable that is not set becomes nothing, with a warning.
@@ -26,12 +52,13 @@ export function prepareText(raw: string, environment: Readonly<Record<string, st
     .entries()) {
     const expanded = /^\s*#/.test(line)
       ? ""
-      : line.replace(VARIABLE, (whole, braced?: string, bare?: string, special?: string) => {
+      : line.replace(VARIABLE, (whole, ...found) => {
+          const [braced, bare, special, at] = found as [string?, string?, string?, number?];
           const name = braced ?? bare ?? special;
           if (name === undefined) return whole === "$$" ? "$" : whole;
           const value = environment[name];
           if (value === undefined) warnings.push(`line ${index + 1}: $${name} is not set and becomes nothing`);
-          return value ?? "";
+          return insideText(line, at ?? 0) ? quotable(value ?? "") : (value ?? "");
         });
     for (const part of expanded.split("\n")) {
       text.push(part);
@@ -100,8 +127,14 @@ class LocatingParser {
     throw new UserError(`${this.#file}:${this.#line(this.#at)}: ${what}`, fix);
   }
 
+  /** Goes over blanks, and over a comment at the end of a line. */
   #space(): void {
-    while (/\s/.test(this.#text[this.#at] ?? "x")) this.#at++;
+    for (;;) {
+      while (/\s/.test(this.#text[this.#at] ?? "x")) this.#at++;
+      if (this.#text[this.#at] !== "#") return;
+      const end = this.#text.indexOf("\n", this.#at);
+      this.#at = end === -1 ? this.#text.length : end;
+    }
   }
 
   /** `verbatim`: keys below are the user's own words (fields) and stay as written. */

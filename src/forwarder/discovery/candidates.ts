@@ -9,7 +9,7 @@ import {
   tailMatches,
   withOpen,
 } from "../model/content.ts";
-import type { Source } from "../model/source.ts";
+import type { Fingerprint, Source, Tail } from "../model/source.ts";
 import { inspectArchive } from "./archive.ts";
 import { type Decision, decideNew, type Likeness, mayContinue } from "./continuation.ts";
 
@@ -29,10 +29,25 @@ interface Content {
   before(position: number): Buffer | undefined;
 }
 
-type Related = { readonly source: Source; readonly orphan: boolean };
+type Known = { readonly source: Source; readonly orphan: boolean };
+
+/**
+ * A source and how far it was read when the comparison began. It is read on meanwhile: its present position was not
+ * looked for in the candidate, and would make a copy look like something else.
+ */
+interface Related extends Known {
+  readonly fingerprint: Fingerprint;
+  readonly read: number;
+  readonly readTail: Tail | undefined;
+}
+
+const asItIs = ({ source, orphan }: Known): Related => {
+  const { fingerprint, read, readTail } = source;
+  return { source, orphan, fingerprint, read, readTail };
+};
 
 /** Whether the beginnings are alike. A copy in progress is shorter than the fingerprint: alike until it can be compared. */
-const headsAlike = (head: Buffer, { source: { fingerprint }, orphan }: Related): boolean =>
+const headsAlike = (head: Buffer, { fingerprint, orphan }: Related): boolean =>
   head.length < fingerprint.length ? !orphan : headMatches(fingerprint, head);
 
 async function contentOf(found: Found, related: readonly Related[]): Promise<Content | undefined> {
@@ -40,7 +55,7 @@ async function contentOf(found: Found, related: readonly Related[]): Promise<Con
   if (found.compressed) {
     const archive = await inspectArchive(
       path,
-      related.map(({ source }) => source.read),
+      related.map(({ read }) => read),
     );
     const now = factsAt(path);
     if (now === undefined || !sameFile(facts.identity, now)) return undefined;
@@ -51,7 +66,7 @@ async function contentOf(found: Found, related: readonly Related[]): Promise<Con
     const tails = new Map<number, Buffer>();
     // Many sources may share a folder; few begin alike.
     for (const one of related) {
-      const { read } = one.source;
+      const { read } = one;
       if (read > facts.size || tails.has(read) || !headsAlike(head, one)) continue;
       tails.set(read, tailAt(fd, read));
     }
@@ -60,11 +75,12 @@ async function contentOf(found: Found, related: readonly Related[]): Promise<Con
 }
 
 function likenessOf(one: Related, content: Content): Likeness {
-  const { fingerprint, read, readTail } = one.source;
+  const { source, orphan, fingerprint, read, readTail } = one;
   const before = content.before(read);
   const reaches = content.size >= read && (read === 0 || before !== undefined);
   return {
-    ...one,
+    source,
+    orphan,
     head: headsAlike(content.head, one),
     tail: reaches && content.head.length >= fingerprint.length && tailMatches(readTail, before ?? Buffer.alloc(0)),
   };
@@ -76,10 +92,10 @@ function likenessOf(one: Related, content: Content): Likeness {
  */
 export async function judge(
   found: Found,
-  sources: Iterable<Related>,
+  sources: Iterable<Known>,
   now: number,
 ): Promise<Decision | { readonly kind: "incomplete" }> {
-  const related = [...sources].filter(({ source }) => mayContinue(source, found.path));
+  const related = [...sources].filter(({ source }) => mayContinue(source, found.path)).map(asItIs);
   const quiet = now - found.facts.modified;
   if (related.length === 0 && !found.compressed) return { kind: "new" };
   const content = await contentOf(found, related);

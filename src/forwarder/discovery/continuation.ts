@@ -59,7 +59,8 @@ export function decideNew(candidate: Candidate, likenesses: readonly Likeness[])
       head &&
       source.path !== undefined &&
       namesRelated(source.path, candidate.path) &&
-      (tail || (candidate.size < source.read && candidate.quiet < SETTLE)),
+      // A copy in progress: it does not reach yet what is known of the source, be that read or only its beginning.
+      (tail || (candidate.size < Math.max(source.read, source.fingerprint.length) && candidate.quiet < SETTLE)),
   );
   return held ? { kind: "hold" } : { kind: "new" };
 }

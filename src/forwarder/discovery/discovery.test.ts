@@ -44,7 +44,14 @@ describe("globs", () => {
 
 describe("a file that was not followed before", () => {
   const source = (over: Partial<Source> = {}) =>
-    ({ name: "/l/app.log", path: "/l/app.log", last: "/l/app.log", read: 500, ...over }) as Source;
+    ({
+      name: "/l/app.log",
+      path: "/l/app.log",
+      last: "/l/app.log",
+      fingerprint: { length: 300, hash: "" },
+      read: 500,
+      ...over,
+    }) as Source;
   const like = (over: Partial<Likeness> = {}): Likeness => ({
     source: source(),
     orphan: false,
@@ -64,6 +71,9 @@ describe("a file that was not followed before", () => {
     expect(decideNew({ ...copy, size: 100 }, [like({ tail: false })]).kind).toBe("hold");
     expect(decideNew({ ...copy, size: 100, quiet: SETTLE }, [like({ tail: false })]).kind).toBe("new");
     expect(decideNew({ ...copy, path: "/l/other.log" }, [like()]).kind).toBe("new");
+    const unread = like({ tail: false, source: source({ read: 0 }) });
+    expect(decideNew({ ...copy, size: 0 }, [unread]).kind, "a copy that has only begun").toBe("hold");
+    expect(decideNew({ ...copy, size: 300 }, [unread]).kind).toBe("new");
   });
 
   it("continues a source whose file is gone", () => {

@@ -3,11 +3,19 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
-import { FINGERPRINT_BYTES, type FileFacts, factsAt, readAt, sameFile, withOpen } from "../model/content.ts";
+import {
+  FINGERPRINT_BYTES,
+  type FileFacts,
+  factsAt,
+  holdsContent,
+  readAt,
+  sameFile,
+  withOpen,
+} from "../model/content.ts";
 import type { FileGroup, ReadingSettings } from "../model/settings.ts";
-import { keyOf, type Source } from "../model/source.ts";
+import { type Identity, keyOf, type Source } from "../model/source.ts";
 import { type Found, judge } from "./candidates.ts";
-import { mayContinue } from "./continuation.ts";
+import { mayContinue, namesRelated } from "./continuation.ts";
 import { glob, globMatches } from "./glob.ts";
 import { newSource } from "./new-source.ts";
 import { joined } from "./watcher.ts";
@@ -100,9 +108,14 @@ export class Prospector {
     return this.#queue.add(() => this.#scan(first));
   }
 
-  /** The content of `source` was truncated or replaced under its path: it begins anew, and its rest is looked for. */
-  replaced(source: Source): Promise<void> {
-    return this.#queue.add(() => this.#replaced(source));
+  /**
+   * The content of `source` was truncated or replaced in the file `identity`: it begins anew there, and its rest is looked
+   * for. A scan may have noticed it first, and the source goes on in a copy by now.
+   */
+  replaced(source: Source, identity: Identity): Promise<void> {
+    return this.#queue.add(async () => {
+      if (source.identity === identity) await this.#replaced(source);
+    });
   }
 
   /** The file of `source` was deleted, and is read to its end. */
@@ -230,6 +243,8 @@ export class Prospector {
   async #consider(found: Found, group: number, first: boolean): Promise<void> {
     const { clock, log } = this.#options;
     const now = clock.now();
+    await this.#noticeReplaced(found.path);
+    if (this.#byKey.has(keyOf(found.facts.identity))) return;
     const decision = await judge(found, this.#known(), now);
     switch (decision.kind) {
       case "new":
@@ -246,6 +261,18 @@ export class Prospector {
         }
         return;
       case "hold":
+    }
+  }
+
+  /**
+   * Before a file is taken for new: does what rotation may have made it of still hold what we think? If it was truncated
+   * and written anew unseen, the file may be a copy of what lies there now, and would be read in both places.
+   */
+  async #noticeReplaced(candidate: string): Promise<void> {
+    for (const source of [...this.#byKey.values()]) {
+      const { path, identity, compressed } = source;
+      if (compressed || path === undefined || !namesRelated(path, candidate)) continue;
+      if (withOpen(path, identity, (fd) => holdsContent(fd, source)) === false) await this.#replaced(source);
     }
   }
 

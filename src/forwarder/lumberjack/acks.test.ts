@@ -62,6 +62,7 @@ describe("the window's size", () => {
     size.landed(64, 0);
     size.lost(128, 0);
     expect([size.current, grow(size, 59_999)]).toEqual([64, 64]);
+    expect(size.proven, "what may go while others are in flight").toBe(64);
     expect(grow(size, 60_000)).toBe(1000);
   });
 

@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { messageOf } from "../../base/errors.ts";
 import type { ServerAddress, TlsSettings } from "../model/settings.ts";
 import { tlsOptions } from "./tls-material.ts";
 
@@ -19,24 +20,35 @@ export function dial(server: ServerAddress, tls: TlsSettings | undefined, ready:
   return socket;
 }
 
-/** What a user can do about a failed connection, where the error says it. */
-export function adviceFor(error: Error & { code?: string }): string {
+interface NetworkError extends Error {
+  readonly code?: string;
+  /** What OpenSSL says, without its source files and line ends. */
+  readonly reason?: string;
+  readonly host?: string;
+  readonly cert?: { readonly subjectaltname?: string };
+}
+
+/** Why a connection failed, on one line, and what a user can do about it where the error says it. */
+export function failureOf(error: NetworkError): string {
   switch (error.code) {
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
     case "SELF_SIGNED_CERT_IN_CHAIN":
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-      return "; put the certificate that signed the server's into the file of 'ssl ca'";
+      return `${error.message}; put the certificate that signed the server's into the file of 'ssl ca'`;
     case "ERR_TLS_CERT_ALTNAME_INVALID":
-      return "; use a name from the server's certificate in 'servers', or set 'ssl verification' to 'certificate'";
+      return (
+        `the server's certificate is for ${error.cert?.subjectaltname ?? "no name at all"}, not for '${error.host ?? ""}'; ` +
+        "use one of its names in 'servers', or set 'ssl verification' to 'certificate'"
+      );
     case "CERT_HAS_EXPIRED":
-      return "; renew the server's certificate";
+      return `${error.message}; renew the server's certificate`;
     case "ECONNREFUSED":
-      return "; nothing listens there";
-    case "EPROTO":
-    case "ERR_SSL_WRONG_VERSION_NUMBER":
-      return "; the server may not speak TLS on this port (see 'ssl enabled')";
+      return `${messageOf(error)}; nothing listens there`;
     default:
-      return "";
+      if (error.code !== "EPROTO" && !error.code?.startsWith("ERR_SSL_")) return messageOf(error);
+      return error.code === "ERR_SSL_WRONG_VERSION_NUMBER" || error.reason === "wrong version number"
+        ? "what answers is not TLS; the server may not speak TLS on this port (see 'ssl enabled')"
+        : `TLS: ${error.reason ?? error.message.trim()}`;
   }
 }

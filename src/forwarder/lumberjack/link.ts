@@ -4,7 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Version } from "../model/frames.ts";
 import type { NetworkSettings, ServerAddress } from "../model/settings.ts";
 import { AckReader } from "./ack-reader.ts";
-import { adviceFor, dial, nameOf } from "./dial.ts";
+import { dial, failureOf, nameOf } from "./dial.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Parcel } from "./parcel.ts";
 import { WindowSize } from "./window-size.ts";
@@ -77,6 +77,14 @@ export class Link {
     );
   }
 
+  /**
+   * A window larger than any that was acknowledged goes alone: a receiver that refuses it hangs up, and what it had
+   * taken of windows before it and not yet acknowledged would have to be sent again.
+   */
+  admits(events: number): boolean {
+    return events <= this.window.proven || this.#inFlight.length === 0;
+  }
+
   connect(): void {
     const { network, clock } = this.#context;
     this.state = "connecting";
@@ -95,7 +103,7 @@ export class Link {
         this.#signOfLife = clock.monotonic();
         this.#context.events.ready(this);
       });
-      socket.on("error", (error) => this.#socket === socket && this.#end(`${messageOf(error)}${adviceFor(error)}`));
+      socket.on("error", (error) => this.#socket === socket && this.#end(failureOf(error)));
       socket.on("end", () => this.#socket === socket && this.#end(this.#closedReason()));
       socket.on("close", () => this.#socket === socket && this.#end(this.#closedReason()));
       this.#watch();

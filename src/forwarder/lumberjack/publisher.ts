@@ -132,9 +132,11 @@ export class Publisher {
       link.connect();
     }
     while (link.hasRoom && !this.#reshaping) {
-      const parcel = this.#queue.shift();
+      const parcel = this.#queue[0];
       if (parcel === undefined) return;
       const size = this.#sizeFor(link, parcel);
+      if (size === undefined && !link.admits(parcel.batch.events)) return;
+      this.#queue.shift();
       if (size === undefined) link.send(parcel);
       else void this.#reshape(parcel, size, link.version);
     }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type ConnectionOptions, checkServerIdentity } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, createSecureContext } from "node:tls";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { TlsSettings } from "../model/settings.ts";
 
@@ -44,4 +44,16 @@ export function tlsOptions(settings: TlsSettings, host: string): ConnectionOptio
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),
   };
+}
+
+/** What is wrong with the certificate files as they are now, undefined when they can be used. */
+export function complaintAbout(settings: TlsSettings): string | undefined {
+  try {
+    createSecureContext(tlsOptions(settings, ""));
+    return undefined;
+  } catch (error) {
+    if (error instanceof UserError) return messageOf(error);
+    const files = [settings.ca, settings.certificate, settings.key].filter((path) => path !== undefined);
+    return `the certificate files cannot be used (${messageOf(error).trim()}): ${files.join(", ")}`;
+  }
 }

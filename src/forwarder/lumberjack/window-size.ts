@@ -30,6 +30,11 @@ export class WindowSize {
     return this.#current;
   }
 
+  /** The largest window that the receiver is known to take, 0 at first. */
+  get proven(): number {
+    return this.#good;
+  }
+
   /** A window of `events` was acknowledged at `now` (monotonic milliseconds). */
   landed(events: number, now: number): void {
     this.#good = Math.max(this.#good, events);

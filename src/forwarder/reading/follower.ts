@@ -18,8 +18,8 @@ export interface FollowerOptions {
   /** Lines without an end are shipped as they are: nothing more is waited for. */
   readonly finishing: boolean;
   readonly stdin: () => NodeJS.ReadableStream;
-  /** Other content lies where the source was. */
-  readonly replaced: (source: Source) => void;
+  /** Other content lies where the source was, in the file `identity`. */
+  readonly replaced: (source: Source, identity: Identity) => void;
   /** The source was deleted, and has been read to its end. */
   readonly gone: (source: Source) => void;
   /** Everything that can be read now has been read. */
@@ -45,6 +45,9 @@ interface Harvester {
 
 const lineEndOf = ({ encoding }: FileGroup): LineEnd =>
   encoding === "utf-16le" || encoding === "utf-16be" ? encoding : "byte";
+
+/** The source goes on in another file than the one that the reader has open: a copy or an archive of it. */
+const moved = ({ identity, source }: Harvester): boolean => identity !== source.identity;
 
 /** Reads sources in turn, one buffer each, as fast as the sink takes them. */
 export class Follower {
@@ -104,7 +107,7 @@ export class Follower {
       };
       this.#harvesters.set(source, harvester);
     }
-    if (harvester.finished && harvester.identity !== source.identity) harvester.finished = false;
+    if (moved(harvester)) harvester.finished = false;
     this.#wake(harvester);
   }
 
@@ -177,9 +180,13 @@ export class Follower {
         await this.#take(harvester, reader, reading);
         this.#wake(harvester);
         return;
+      case "moved":
+        this.#wake(harvester);
+        return;
       case "end":
         if (events !== undefined) await this.#emit(harvester, finish);
-        if (deleted) {
+        if (moved(harvester)) this.#wake(harvester);
+        else if (deleted) {
           this.#drop(harvester);
           this.#options.gone(source);
         } else if (harvester.detached && quiet) this.#close(harvester);
@@ -187,12 +194,14 @@ export class Follower {
       case "finished":
         await this.#emit(harvester, true);
         this.#close(harvester);
-        harvester.finished = true;
+        harvester.finished = !moved(harvester);
+        this.#wake(harvester);
         return;
       case "replaced":
         await this.#emit(harvester, true);
+        if (moved(harvester)) return this.#wake(harvester);
         this.#drop(harvester);
-        this.#options.replaced(source);
+        this.#options.replaced(source, harvester.identity);
         return;
       case "failed":
         this.#failed(harvester, reading.reason);
@@ -239,7 +248,7 @@ export class Follower {
 
   #reader(harvester: Harvester): Reader | undefined {
     const { source } = harvester;
-    if (harvester.reader !== undefined && harvester.identity !== source.identity) this.#close(harvester);
+    if (moved(harvester)) this.#close(harvester);
     if (harvester.reader !== undefined) return harvester.reader;
     if (source.path === undefined) return undefined;
     this.#makeRoom(harvester);
@@ -256,7 +265,7 @@ export class Follower {
           : PlainFile.open(source, source.path, options);
     if (reader === "replaced") {
       this.#drop(harvester);
-      this.#options.replaced(source);
+      this.#options.replaced(source, source.identity);
       return undefined;
     }
     if (reader === "gone") return undefined;

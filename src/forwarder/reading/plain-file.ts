@@ -12,7 +12,7 @@ import {
   sameFile,
   tailAt,
 } from "../model/content.ts";
-import { type Source, TAIL_BYTES } from "../model/source.ts";
+import { type Identity, type Source, TAIL_BYTES } from "../model/source.ts";
 import { advance, cutPiece, type LineEnd, lastLineEnd, type Reader, type Reading } from "./reader.ts";
 
 const read = promisify(readCallback);
@@ -35,6 +35,8 @@ export interface PlainOptions {
 export class PlainFile implements Reader {
   readonly source: Source;
   readonly #fd: number;
+  /** Whose descriptor it is. */
+  readonly #identity: Identity;
   readonly #options: PlainOptions;
   #before: Buffer;
   /** A line longer than the shared buffer is collected here. */
@@ -45,6 +47,7 @@ export class PlainFile implements Reader {
   private constructor(source: Source, fd: number, options: PlainOptions, before: Buffer) {
     this.source = source;
     this.#fd = fd;
+    this.#identity = source.identity;
     this.#options = options;
     this.#before = before;
     this.#inHole = source.hole && source.read === 0;
@@ -65,7 +68,7 @@ export class PlainFile implements Reader {
       if (facts.size < source.read || !holdsContent(fd, source)) return "replaced";
       const file = new PlainFile(source, fd, options, tailAt(fd, source.read));
       file.#resync();
-      if (!file.#extendFingerprint()) return "replaced";
+      if (!file.#extendFingerprint(readAt(fd, 0, FINGERPRINT_BYTES))) return "replaced";
       fd = -1;
       return file;
     } finally {
@@ -76,17 +79,21 @@ export class PlainFile implements Reader {
   async next(finish: boolean): Promise<Reading> {
     const { source } = this;
     const buffer = this.#large ?? this.#options.buffer;
-    const known = this.#before.length;
+    // Near its beginning a file is read from there, so that the bytes taken and those that prove whose they are were
+    // seen at one moment: between two reads the file may be copied, truncated and written anew.
+    const from = source.read <= FINGERPRINT_BYTES ? 0 : source.read - this.#before.length;
     let bytesRead: number;
     try {
-      ({ bytesRead } = await read(this.#fd, buffer, 0, buffer.length, source.read - known));
+      ({ bytesRead } = await read(this.#fd, buffer, 0, buffer.length, from));
     } catch (error) {
       return { kind: "failed", reason: messageOf(error) };
     }
-    if (bytesRead < known || this.#before.compare(buffer, 0, known) !== 0) return { kind: "replaced" };
-    if (source.fingerprint.length < Math.min(FINGERPRINT_BYTES, source.read + bytesRead - known)) {
-      if (!this.#extendFingerprint()) return { kind: "replaced" };
-    }
+    if (source.identity !== this.#identity) return { kind: "moved" };
+    const known = source.read - from;
+    if (bytesRead < known || this.#before.compare(buffer, known - this.#before.length, known) !== 0)
+      return { kind: "replaced" };
+    if (from === 0 && !this.#extendFingerprint(buffer.subarray(0, Math.min(bytesRead, FINGERPRINT_BYTES))))
+      return { kind: "replaced" };
     return this.#judge(buffer.subarray(known, bytesRead), bytesRead === buffer.length, finish);
   }
 
@@ -107,7 +114,8 @@ export class PlainFile implements Reader {
     if (last !== -1) return { kind: "lines", bytes, base, last };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };
     if (full) {
-      this.#large = Buffer.allocUnsafeSlow(Math.min((bytes.length + TAIL_BYTES) * 4, maximumLine + 2 * TAIL_BYTES));
+      const most = maximumLine + FINGERPRINT_BYTES + TAIL_BYTES;
+      this.#large = Buffer.allocUnsafeSlow(Math.min((bytes.length + FINGERPRINT_BYTES) * 4, most));
       return { kind: "lines", bytes, base, last: -1 };
     }
     return finish ? { kind: "piece", bytes, base } : { kind: "end", rest: bytes.length };
@@ -148,11 +156,9 @@ export class PlainFile implements Reader {
     advance(source, source.read, this.#before);
   }
 
-  /** While the file is small, its fingerprint grows with it. False when the content is another one. */
-  #extendFingerprint(): boolean {
+  /** While the file is small, its fingerprint grows with it. False when `head` begins another content. */
+  #extendFingerprint(head: Buffer): boolean {
     const { source } = this;
-    if (source.fingerprint.length >= FINGERPRINT_BYTES) return true;
-    const head = readAt(this.#fd, 0, FINGERPRINT_BYTES);
     if (!headMatches(source.fingerprint, head)) return false;
     if (head.length > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
     return true;

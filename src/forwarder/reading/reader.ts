@@ -19,6 +19,8 @@ export type Reading =
   | { readonly kind: "hole"; readonly until: number; readonly bytes: Buffer; readonly base: number }
   /** Nothing (more) for now. `rest`: bytes of a line that has no end yet. */
   | { readonly kind: "end"; readonly rest: number }
+  /** The source was found to go on in another file while this one was read: to be read there. */
+  | { readonly kind: "moved" }
   /** Other content than what was read. */
   | { readonly kind: "replaced" }
   /** Nothing will ever come any more. */

@@ -50,7 +50,9 @@ export function takeLock(path: string): () => void {
   } catch (error) {
     throw new UserError(
       `cannot write beside the registry: ${messageOf(error)}`,
-      `make '${dirname(path)}' writable for this user, or set 'registry path' (or -registry) to a folder that is`,
+      codeOf(error) === "ENOSPC"
+        ? `make room on the disk of '${dirname(path)}': positions could not be recorded`
+        : `make '${dirname(path)}' writable for this user, or set 'registry path' (or -registry) to a folder that is`,
     );
   }
   try {
