@@ -127,15 +127,16 @@ describe("the collector", () => {
   });
 
   it("waits for a deletion that is under way when a path is taken back", async () => {
-    let finish = (): void => undefined;
-    const remove = () =>
-      new Promise<ReadonlyMap<string, string>>((resolve) => {
-        finish = () => resolve(new Map());
-      });
+    const begun = Promise.withResolvers<void>();
+    const finished = Promise.withResolvers<ReadonlyMap<string, string>>();
+    const remove = () => {
+      begun.resolve();
+      return finished.promise;
+    };
     const { collector, one } = start(() => 1, { remove });
     collector.schedule(one, WEEK);
     const collecting = collector.collect();
-    await new Promise((resolve) => setImmediate(resolve));
+    await begun.promise;
     let isBack = false;
     const back = collector.unschedule(one).then((had) => {
       isBack = true;
@@ -143,7 +144,7 @@ describe("the collector", () => {
     });
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(isBack).toBe(false);
-    finish();
+    finished.resolve(new Map());
     expect(await back).toBe(true);
     await collecting;
     await collector.close();
