@@ -14,8 +14,6 @@ import { attributeText, parseAttributes } from "../mesos/attributes.ts";
 import { type AgentInfo, AgentInfoSchema, DomainInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { fromJson } from "../mesos/json.ts";
 import type { Json } from "../mesos/json-text.ts";
-import { Resources } from "../mesos/resources.ts";
-import { formatResources } from "../mesos/resources-text.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 import { createDetector } from "../zookeeper/detector.ts";
 import { gatherAddressFacts, reverseName } from "./address/gather.ts";
@@ -201,7 +199,6 @@ async function open(
   for (const line of [...offered.lines, name.line]) log.info(line);
   for (const warning of offered.warnings) log.warn(warning);
   const attributes = parseAttributes(values.attributes ?? "");
-  log.info(`Agent resources: ${formatResources(Resources.of(offered.resources))}`);
   log.info(
     `Agent attributes: [ ${attributes.map((attribute) => `${attribute.name}=${attributeText(attribute)}`).join(", ")} ]`,
   );
