@@ -129,7 +129,8 @@ function collect(context: FrameworksContext, framework: FrameworkRecord, executo
 
 export function removeFrameworkIfIdle(context: FrameworksContext, framework: FrameworkRecord): void {
   if (framework.executors.size > 0 || framework.pending.size > 0) return;
-  if (!context.book.active.has(framework.frameworkId)) return;
+  // It may be gone already, or have come back as another record.
+  if (context.book.active.get(framework.frameworkId) !== framework) return;
   context.log.info(`Framework ${framework.frameworkId} has nothing left on this agent`);
   context.book.complete(framework);
   // What was refused is still to be told; nobody asks any more only when the framework, or the agent, was shut down.
