@@ -10,11 +10,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { LocalMaster } from "../src/local-master/local-master.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { freePort } from "../test/support/free-port.ts";
-import { AgentProcess } from "../test/support/real-agent.ts";
-import { commandTask, TestScheduler } from "../test/support/scheduler.ts";
+import type { AgentProcess } from "../test/support/real-agent.ts";
+import { commandTask } from "../test/support/scheduler.ts";
+import { startNode } from "./node.ts";
 
 /** Clock ticks a second in /proc/PID/stat: 100 on every Linux that Node runs on. */
 const TICKS = 100;
@@ -111,20 +110,8 @@ async function measure(agent: AgentProcess, tasks: number, aim: number): Promise
   );
 }
 
-const master = new LocalMaster({ port: 0 });
-await master.start();
-const address = master.url.replace("http://", "");
-const agent = new AgentProcess({
-  master: address,
-  port: await freePort(),
-  flags: ["--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]"],
-  ...(values.program !== undefined && { program: values.program }),
-});
-agent.start();
-const scheduler = new TestScheduler({ master: address, name: "bench", checkpoint: true });
+const { agent, scheduler, close } = await startNode(values.program);
 try {
-  await scheduler.subscribe();
-  await scheduler.offer();
   console.log(`Share of one core over ${seconds} s; memory as proportional set size`);
   console.log("tasks    agent launcher supervisors   total   aim            agent  the others wake-ups/s  supervisors");
   await measure(agent, 0, 1);
@@ -139,7 +126,5 @@ try {
   console.error(agent.log.slice(-2_000));
   throw error;
 } finally {
-  scheduler.close();
-  await agent.destroy();
-  await master.stop();
+  await close();
 }

@@ -10,10 +10,9 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { LocalMaster } from "../src/local-master/local-master.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { AgentProcess } from "../test/support/real-agent.ts";
-import { commandTask, TestScheduler } from "../test/support/scheduler.ts";
+import { commandTask } from "../test/support/scheduler.ts";
+import { startNode } from "./node.ts";
 
 const { values } = parseArgs({ options: { tasks: { type: "string", default: "1000" }, program: { type: "string" } } });
 const count = Number(values.tasks);
@@ -70,20 +69,8 @@ function processesBelow(marker: string): { pid: number; command: string }[] {
     });
 }
 
-const master = new LocalMaster({ port: 0 });
-await master.start();
-const address = master.url.replace("http://", "");
-const agent = new AgentProcess({
-  master: address,
-  port: 25_051,
-  flags: ["--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]"],
-  ...(values.program !== undefined && { program: values.program }),
-});
-agent.start();
-const scheduler = new TestScheduler({ master: address, name: "bench", checkpoint: true });
+const { agent, scheduler, close } = await startNode(values.program);
 try {
-  await scheduler.subscribe();
-  await scheduler.offer();
   const ids = Array.from({ length: count }, (_, index) => `sleep-${index}`);
   const cpuBefore = cpu(agent.pid);
   const begin = performance.now();
@@ -114,7 +101,7 @@ try {
   const times: number[] = [];
   for (let round = 0; round < 10; round++) {
     const start = performance.now();
-    await (await fetch(`http://127.0.0.1:25051/state`)).text();
+    await (await fetch(`http://127.0.0.1:${agent.port}/state`)).text();
     times.push(performance.now() - start);
   }
   times.sort((a, b) => a - b);
@@ -135,7 +122,5 @@ try {
     "for comparison, measured on such a machine: C++ 0.24.1 7 s, 1.11.0 28 s for 200 tasks; 3.3 and 11.5 MB a task",
   );
 } finally {
-  scheduler.close();
-  await agent.destroy();
-  await master.stop();
+  await close();
 }

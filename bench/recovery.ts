@@ -7,11 +7,9 @@
 import { writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { LocalMaster } from "../src/local-master/local-master.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { freePort } from "../test/support/free-port.ts";
-import { AgentProcess } from "../test/support/real-agent.ts";
-import { commandTask, TestScheduler } from "../test/support/scheduler.ts";
+import { commandTask } from "../test/support/scheduler.ts";
+import { startNode } from "./node.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,16 +22,7 @@ const count = Number(values.tasks);
 /** Of so many tasks one ends while the agent is away, in each round. */
 const ENDING = 100;
 
-const master = new LocalMaster({ port: 0 });
-await master.start();
-const agent = new AgentProcess({
-  master: master.address,
-  port: await freePort(),
-  flags: ["--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]"],
-  ...(values.program !== undefined && { program: values.program }),
-});
-agent.start();
-const scheduler = new TestScheduler({ master: master.address, name: "bench", checkpoint: true, failoverTimeout: 3600 });
+const { agent, scheduler, close } = await startNode(values.program);
 
 /** Milliseconds from `begin` until the agent's log has one more line with the text. */
 async function logged(text: string, seen: number, begin: number): Promise<number> {
@@ -43,8 +32,6 @@ async function logged(text: string, seen: number, begin: number): Promise<number
 const linesWith = (text: string): number => agent.log.split(text).length - 1;
 
 try {
-  await scheduler.subscribe();
-  await scheduler.offer();
   const rounds = Number(values.rounds);
   const ids = Array.from({ length: count }, (_, index) => `task-${index}`);
   const endless = "exec sleep 100000";
@@ -76,7 +63,5 @@ try {
     if (wrong.length > 0) throw new Error(`wrong ends: ${wrong.join(", ")}`);
   }
 } finally {
-  scheduler.close();
-  await agent.destroy();
-  await master.stop();
+  await close();
 }
