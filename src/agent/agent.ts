@@ -30,6 +30,7 @@ import { recover } from "./recover.ts";
 import { comesBackAsNew } from "./registration/after-shutdown.ts";
 import { advertises } from "./registration/capabilities.ts";
 import type { Credential } from "./registration/credential.ts";
+import { LeadingMaster } from "./registration/leading-master.ts";
 import { askMasterVersion } from "./registration/master-version.ts";
 import { Registration } from "./registration/registration.ts";
 import type { Reservations } from "./reservations/reservations.ts";
@@ -88,8 +89,7 @@ export class Agent {
   readonly resourceVersion = newUuid();
   #phase: AgentPhase = "RECOVERING";
   #info: AgentInfo;
-  #master: MasterInfo | undefined;
-  #tellsNoVersion = false;
+  readonly #leading: LeadingMaster;
   #recoverySeconds: number | undefined;
   #checkpointTrouble: string | undefined;
   /** The id ends with this process. */
@@ -107,6 +107,10 @@ export class Agent {
       tasksPerExecutor: 200,
     });
     this.#store = new CheckpointStore(files, this.paths);
+    this.#leading = new LeadingMaster({
+      log: log.named("slave.cpp"),
+      ask: async (master) => (options.isSecured ? undefined : await askMasterVersion(master)),
+    });
     this.updates = new StatusUpdates({
       clock,
       files,
@@ -173,7 +177,7 @@ export class Agent {
   }
 
   get master(): MasterInfo | undefined {
-    return this.#master;
+    return this.#leading.info;
   }
 
   /** undefined until recovery is done. */
@@ -234,16 +238,6 @@ export class Agent {
     else this.options.process.send(masterPid, schema, message);
   }
 
-  /** A fixed address tells no version: it is asked for, again whenever another master may answer there. */
-  async #askVersion(): Promise<void> {
-    const master = this.#master;
-    if (master?.version !== "" || this.options.isSecured) return;
-    const version = await askMasterVersion(master);
-    if (version === undefined || this.#master !== master || master.version !== "") return;
-    master.version = version;
-    this.options.log.info(`The master is Mesos ${version}`);
-  }
-
   #register(): Registration {
     const { process, detector, clock, log, random, credential, flags } = this.options;
     return new Registration({
@@ -263,11 +257,7 @@ export class Agent {
       reregisterMessage: () => reregisterMessage(this),
       agentId: () => this.agentId,
       events: {
-        detected: (master) => {
-          this.#master = master;
-          this.#tellsNoVersion = master?.version === "";
-          void this.#askVersion();
-        },
+        detected: (master) => this.#leading.detected(master),
         registered: (id, _message, duplicate) => this.#registered(id, duplicate),
         reregistered: (message, duplicate) => {
           if (duplicate) this.#announce();
@@ -276,7 +266,7 @@ export class Agent {
         },
         disconnected: () => {
           if (this.#phase === "RUNNING") this.#phase = "DISCONNECTED";
-          if (this.#master !== undefined && this.#tellsNoVersion) this.#master.version = "";
+          this.#leading.lost();
           this.updates.pause();
           this.operations.pause();
         },
@@ -309,7 +299,7 @@ export class Agent {
   #running(): void {
     if (this.#phase === "TERMINATING") return;
     this.#phase = "RUNNING";
-    void this.#askVersion();
+    this.#leading.reached();
     this.#announce();
     this.operations.resume();
     this.updates.resume();
@@ -374,7 +364,7 @@ export class Agent {
   shutdown(why: string, { unregister = false } = {}): void {
     if (this.#phase === "TERMINATING") return;
     this.options.log.warn(`Shutting down: ${why}`);
-    this.#isLastOfItsId = comesBackAsNew(this.#master?.version, why);
+    this.#isLastOfItsId = comesBackAsNew(this.master?.version, why);
     this.registration.terminate({ unregister });
     this.#phase = "TERMINATING";
     this.updates.pause();
