@@ -136,6 +136,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   return {
     agent: running,
     close: async (options) => {
+      running.frameworks.close();
       collector.close();
       rooms.close();
       await endTasks(running, options);

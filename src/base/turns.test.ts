@@ -20,6 +20,17 @@ describe("turns", () => {
     expect(ran).toEqual(["a", "b", "c", "d", "e"]);
   });
 
+  it("runs nothing more once it is closed", async () => {
+    const turns = new Turns();
+    const ran: string[] = [];
+    for (const name of ["a", "b"]) turns.take(() => ran.push(name));
+    turns.close();
+    turns.take(() => ran.push("c"));
+    await turn();
+    await turn();
+    expect(ran).toEqual(["a"]);
+  });
+
   it("lets what was started go on in between", async () => {
     const turns = new Turns();
     const order: string[] = [];

@@ -5,11 +5,19 @@
 export class Turns {
   readonly #waiting: (() => void)[] = [];
   #taken = false;
+  #closed = false;
 
   /** Runs `job` now when nothing ran in this turn yet, else in a later one. A job must not throw. */
   take(job: () => void): void {
+    if (this.#closed) return;
     if (this.#taken) this.#waiting.push(job);
     else this.#run(job);
+  }
+
+  /** What waits is never run, nor what comes later. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting.length = 0;
   }
 
   #run(job: () => void): void {

@@ -51,6 +51,11 @@ export class Frameworks implements ExecutorEvents {
     this.#launching = new Launching(context, plan);
   }
 
+  /** Takes up no launch any more. */
+  close(): void {
+    this.#launching.close();
+  }
+
   runTask(message: RunTaskMessage): void {
     this.#launching.runTask(message);
   }

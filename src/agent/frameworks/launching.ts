@@ -55,6 +55,11 @@ export class Launching {
     this.#plan = plan;
   }
 
+  /** The agent leaves: what is not written down yet never was here; the master finds it missing. */
+  close(): void {
+    this.#turns.close();
+  }
+
   runTask(message: RunTaskMessage): void {
     const { framework, task } = message;
     if (framework === undefined || task === undefined) return;
