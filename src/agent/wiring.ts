@@ -179,6 +179,7 @@ export function buildExecutors(parts: ExecutorParts): Executors {
     endpoint,
     killGrace: (task, executor) => runner.killGrace(task, executor),
     close: () => {
+      runner.close();
       commands.close();
       remote.close();
     },

@@ -184,6 +184,23 @@ describe("command tasks on a real agent", () => {
     expect(kept.terminalOf("sleeper")?.state).toBe(TASK_KILLED);
   });
 
+  it("leaves on SIGTERM in a burst of launches: each task runs to its true end, or never started and is said to be lost", async () => {
+    const test = await scheduler({ checkpoint: true, failoverTimeout: 600 });
+    const ids = Array.from({ length: 150 }, (_, index) => `task-${index}`);
+    await test.launch(ids.map((id) => commandTask(id, "echo started; sleep 0.5; exit 7")));
+    await test.until("some RUNNING", () => test.updates.filter(({ state }) => state === TASK_RUNNING).length > 20);
+    expect(await agent.end("SIGTERM")).toBe(0);
+    agent.start();
+    await test.until("150 ends", () => ids.every((id) => test.terminalOf(id) !== undefined), 60_000);
+    for (const id of ids) {
+      const end = test.terminalOf(id);
+      const output = join(sandbox(test, id), "stdout");
+      const started = existsSync(output) && readFileSync(output, "utf8").includes("started");
+      expect(end?.state, `${id}: ${end?.message}`).toBe(started ? TASK_FAILED : TaskState.TASK_LOST);
+      if (started) expect(end?.message, id).toBe("Command exited with status 7");
+    }
+  });
+
   it("refuses what it cannot run with words that name it", async () => {
     const test = await scheduler();
     await test.launch([

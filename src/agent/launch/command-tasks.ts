@@ -63,6 +63,8 @@ export interface CommandTasksOptions {
 export class CommandTasks implements ExecutorControl {
   readonly #options: CommandTasksOptions;
   readonly #running = new Map<string, Running>();
+  /** The agent leaves. What fails or ends from now on is its own doing, or is found by the next agent: nothing is reported. */
+  #closed = false;
 
   constructor(options: CommandTasksOptions) {
     this.#options = options;
@@ -124,6 +126,7 @@ export class CommandTasks implements ExecutorControl {
   }
 
   #failed(running: Running, error: unknown): void {
+    if (this.#closed) return;
     const { executor, task, framework } = running;
     running.phase = "ended";
     this.#running.delete(taskKey(framework.frameworkId, task.taskId));
@@ -180,7 +183,7 @@ export class CommandTasks implements ExecutorControl {
 
   #ended(running: Running, termination: ContainerTermination): void {
     const { framework, executor, task } = running;
-    if (running.phase === "ended") return;
+    if (running.phase === "ended" || this.#closed) return;
     const outcome = outcomeOf(termination, {
       modern: task.modern,
       killed: task.kill !== undefined || running.unhealthy || running.phase === "killing",
@@ -312,6 +315,7 @@ export class CommandTasks implements ExecutorControl {
 
   /** Stops watching; the tasks run on. */
   close(): void {
+    this.#closed = true;
     for (const running of this.#running.values()) this.#quiet(running);
     this.#running.clear();
   }

@@ -57,9 +57,18 @@ export interface LaunchRunnerOptions {
 /** Runs the stages of a launch: owns order, abort, logging and what is undone when one fails. */
 export class LaunchRunner {
   readonly #options: LaunchRunnerOptions;
+  #closed = false;
 
   constructor(options: LaunchRunnerOptions) {
     this.#options = options;
+  }
+
+  /**
+   * The agent leaves: a launch that it does not see to its end may still succeed, so nothing of it is undone. The next agent
+   * finds what became of it.
+   */
+  close(): void {
+    this.#closed = true;
   }
 
   /** The first enabled containerizer that takes the container. */
@@ -112,8 +121,10 @@ export class LaunchRunner {
       }
       return container;
     } catch (error) {
-      this.#options.failedLaunch();
-      await this.#undo(launch, begun);
+      if (!this.#closed) {
+        this.#options.failedLaunch();
+        await this.#undo(launch, begun);
+      }
       throw error;
     }
   }
