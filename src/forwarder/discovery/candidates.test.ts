@@ -53,6 +53,31 @@ describe("a candidate that is compared while its source is read on", () => {
     expect(await decision).toEqual({ kind: "adopt", source });
   });
 
+  it("an archive is not where a source goes on of which nothing was known at first, and something else by the end", async () => {
+    const source = vanished(0);
+    source.fingerprint = fingerprintOf(Buffer.alloc(0));
+    const decision = judge(candidate("app.log.4.gz", gzipSync(text)), [{ source, orphan: true }], Date.now());
+    // Its reader has the first bytes of the file that is gone.
+    source.fingerprint = fingerprintOf(Buffer.from("something else\n"));
+    expect((await decision).kind).toBe("new");
+    source.fingerprint = fingerprintOf(Buffer.alloc(0));
+    const again = judge(candidate("app.log.4.gz", gzipSync(text)), [{ source, orphan: true }], Date.now());
+    expect((await again).kind, "nothing is known, so nothing is continued").toBe("new");
+  });
+
+  it("a short one waits only if it can be a copy in progress of a file that is there", async () => {
+    const source = vanished(0);
+    source.path = source.last;
+    writeFileSync(source.path, text);
+    source.identity = (factsAt(source.path) as FileFacts).identity;
+    const kindOf = async (name: string, bytes: Buffer) =>
+      (await judge(candidate(name, bytes), [{ source, orphan: false }], Date.now())).kind;
+    expect(await kindOf("app.log.5", text.subarray(0, 100))).toBe("hold");
+    expect(await kindOf("app.log.6", Buffer.from("another log\n"))).toBe("new");
+    expect(await kindOf("app.log.7.gz", gzipSync(text.subarray(0, 100))), "a whole archive").toBe("new");
+    rmSync(source.path);
+  });
+
   it("an archive waits while the plain file is still there", async () => {
     const source = vanished(100);
     source.path = source.last;

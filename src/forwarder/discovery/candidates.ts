@@ -9,7 +9,7 @@ import {
   tailMatches,
   withOpen,
 } from "../model/content.ts";
-import type { Fingerprint, Source, Tail } from "../model/source.ts";
+import type { Source, Tail } from "../model/source.ts";
 import { inspectArchive } from "./archive.ts";
 import { type Decision, decideNew, type Likeness, mayContinue } from "./continuation.ts";
 
@@ -33,22 +33,33 @@ type Known = { readonly source: Source; readonly orphan: boolean };
 
 /**
  * A source and how far it was read when the comparison began. It is read on meanwhile: its present position was not
- * looked for in the candidate, and would make a copy look like something else.
+ * looked for in the candidate, and would make a copy look like something else. Its fingerprint is compared as it is in
+ * the end: it only grows, and a source of which nothing was known in the beginning is like anything.
  */
 interface Related extends Known {
-  readonly fingerprint: Fingerprint;
   readonly read: number;
   readonly readTail: Tail | undefined;
 }
 
 const asItIs = ({ source, orphan }: Known): Related => {
-  const { fingerprint, read, readTail } = source;
-  return { source, orphan, fingerprint, read, readTail };
+  const { read, readTail } = source;
+  return { source, orphan, read, readTail };
 };
 
-/** Whether the beginnings are alike. A copy in progress is shorter than the fingerprint: alike until it can be compared. */
-const headsAlike = (head: Buffer, { fingerprint, orphan }: Related): boolean =>
-  head.length < fingerprint.length ? !orphan : headMatches(fingerprint, head);
+/** Whether the file of a source begins with `head`. */
+const beginsWith = ({ path, identity, compressed }: Source, head: Buffer): boolean =>
+  path !== undefined &&
+  !compressed &&
+  withOpen(path, identity, (fd) => readAt(fd, 0, head.length).equals(head)) === true;
+
+/**
+ * Whether the beginnings are alike. A copy in progress (`whole` is false) is shorter than the fingerprint: alike if the
+ * file that is copied begins so.
+ */
+const headsAlike = (head: Buffer, { source, orphan }: Known, whole: boolean): boolean =>
+  head.length < source.fingerprint.length
+    ? !orphan && !whole && beginsWith(source, head)
+    : headMatches(source.fingerprint, head);
 
 async function contentOf(found: Found, related: readonly Related[]): Promise<Content | undefined> {
   const { path, facts } = found;
@@ -67,21 +78,22 @@ async function contentOf(found: Found, related: readonly Related[]): Promise<Con
     // Many sources may share a folder; few begin alike.
     for (const one of related) {
       const { read } = one;
-      if (read > facts.size || tails.has(read) || !headsAlike(head, one)) continue;
+      if (read > facts.size || tails.has(read) || !headsAlike(head, one, false)) continue;
       tails.set(read, tailAt(fd, read));
     }
     return { head, size: facts.size, before: (position: number) => tails.get(position) };
   });
 }
 
-function likenessOf(one: Related, content: Content): Likeness {
-  const { source, orphan, fingerprint, read, readTail } = one;
+function likenessOf(one: Related, content: Content, whole: boolean): Likeness {
+  const { source, orphan, read, readTail } = one;
+  const { fingerprint } = source;
   const before = content.before(read);
   const reaches = content.size >= read && (read === 0 || before !== undefined);
   return {
     source,
     orphan,
-    head: headsAlike(content.head, one),
+    head: headsAlike(content.head, one, whole),
     tail: reaches && content.head.length >= fingerprint.length && tailMatches(readTail, before ?? Buffer.alloc(0)),
   };
 }
@@ -102,6 +114,6 @@ export async function judge(
   if (content === undefined) return { kind: "incomplete" };
   return decideNew(
     { path: found.path, size: content.size, quiet },
-    related.map((one) => likenessOf(one, content)),
+    related.map((one) => likenessOf(one, content, found.compressed)),
   );
 }

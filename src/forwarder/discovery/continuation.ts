@@ -50,7 +50,8 @@ export function mayContinue(source: Source, candidate: string): boolean {
  */
 export function decideNew(candidate: Candidate, likenesses: readonly Likeness[]): Decision {
   const adopted = likenesses
-    .filter(({ orphan, head, tail }) => orphan && head && tail)
+    // Of a source that was empty nothing is known: it would be continued by anything.
+    .filter(({ source, orphan, head, tail }) => orphan && head && tail && source.fingerprint.length > 0)
     .sort((a, b) => b.source.read - a.source.read)[0];
   if (adopted !== undefined) return { kind: "adopt", source: adopted.source };
   const held = likenesses.some(
