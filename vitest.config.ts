@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config";
 
 // unit: next to the code, no process, no network beyond loopback, no time. integration: real parts, one after the other,
 // because they share a machine. end-to-end: the whole node, and the image.
+/** What real parts do is waited for, on a busy machine too; a test that fails takes so long to say so. */
+const PATIENT = { poll: { timeout: 20_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -20,6 +23,7 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
+          expect: PATIENT,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -30,6 +34,7 @@ export default defineConfig({
           include: ["test/end-to-end/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
+          expect: PATIENT,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -103,7 +103,6 @@ describe("an executor driver", () => {
     await heard(driver, "reregistered");
     expect(node.agent.agentId).toBe(id);
     expect((await scheduler.until("end", () => scheduler.terminalOf("one"))).state).toBe(TASK_FINISHED);
-    scheduler.offers.length = 0;
     await scheduler.launch([driverTask("two")]);
     await heard(driver, "run two");
     expect(driver.received.filter((what) => what.startsWith("run"))).toEqual(["run one", "run two"]);
