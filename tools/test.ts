@@ -21,6 +21,7 @@ export const components: readonly Component[] = [
   { what: "supervisord", files: ["/usr/bin/supervisord"], packages: ["supervisor"] },
   { what: "ZooKeeper", files: ["/usr/share/zookeeper/bin/zkServer.sh"], packages: ["zookeeperd"] },
   { what: "the Docker engine", files: ["/usr/sbin/dockerd", "/usr/bin/dockerd"], packages: ["docker.io"] },
+  { what: "Podman", files: ["/usr/bin/podman"], packages: ["podman"] },
   { what: "docker-compose", files: ["/usr/bin/docker-compose"], packages: ["docker-compose"] },
   { what: "a Docker registry", files: ["/usr/bin/docker-registry"], packages: ["docker-registry"] },
   { what: "htpasswd", files: ["/usr/bin/htpasswd"], packages: ["apache2-utils"] },
