@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
-import { messageOf, UserError } from "../base/errors.ts";
+import { sleep, systemClock } from "../base/clock.ts";
+import { codeOf, messageOf, UserError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
 import { loadConfig } from "../forwarder/config/load.ts";
 import { resolveSettings } from "../forwarder/config/resolve.ts";
@@ -14,6 +15,8 @@ import { Pipeline } from "../forwarder/pipeline.ts";
 /** Exit codes of the old program: 1 for the command line, 2 for anything else that keeps it from running. */
 const USAGE = 1;
 const FAULTED = 2;
+/** Milliseconds between attempts to start on a full disk. */
+const FULL_DISK_RETRY = 500;
 
 function packageVersion(): string {
   for (const up of ["..", "../.."]) {
@@ -74,6 +77,24 @@ function readSettings(flags: Flags): { settings: Settings; warnings: readonly st
   return { settings: resolveSettings(config, flags, process.cwd()), warnings };
 }
 
+/**
+ * Starts the pipeline; false when it was told to stop before it could. A full disk is waited for: nothing is lost meanwhile,
+ * a restart would find it as full, and supervisord would give up.
+ */
+async function startOnceThereIsRoom(pipeline: Pipeline, log: Logger, isStopped: () => boolean): Promise<boolean> {
+  for (let isTold = false; !isStopped(); await sleep(systemClock, FULL_DISK_RETRY)) {
+    try {
+      await pipeline.start();
+      return true;
+    } catch (error) {
+      if (!(error instanceof UserError) || codeOf(error.cause) !== "ENOSPC") throw error;
+      if (!isTold) log.error(`nothing is shipped until there is room: ${messageOf(error)}`);
+      isTold = true;
+    }
+  }
+  return false;
+}
+
 async function run(flags: Flags): Promise<void> {
   const { settings, warnings } = readSettings(flags);
   const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
@@ -104,7 +125,8 @@ async function run(flags: Flags): Promise<void> {
     reload = true;
     signalled();
   });
-  await pipeline.start();
+  if (flags.once) await pipeline.start();
+  else if (!(await startOnceThereIsRoom(pipeline, log, () => stopped))) return;
   for (;;) {
     let done = false;
     if (!stopped && !reload) {

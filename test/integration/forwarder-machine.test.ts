@@ -110,14 +110,22 @@ describe("a full disk under the registry", () => {
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
     forwarder.process.kill("SIGKILL");
     await forwarder.exit;
-    // It cannot start on a full disk, because it could not take its lock, and says so.
+    // On a full disk it cannot take its lock, and says so.
     const refused = start(config, ["-once"]);
     expect(await refused.exit).toBe(2);
     expect(refused.log()).toContain("cannot write beside the registry");
     expect(refused.log()).toContain(`Fix: make room on the disk of '${join(folder, "state")}'`);
+    // As a service it waits, and leaves when it is told to.
+    const leaving = start(config);
+    await until(() => leaving.log().includes("nothing is shipped until there is room"), "the complaint", leaving.log);
+    leaving.process.kill("SIGTERM");
+    expect(await leaving.exit).toBe(0);
+    const waiting = start(config);
+    await until(() => waiting.log().includes("nothing is shipped until there is room"), "the complaint", waiting.log);
     disk.clear();
-    const again = start(config, ["-once"]);
-    expect(await again.exit, again.log()).toBe(0);
+    await until(() => new Set(linesOf(receiver)).size === 2100, "everything", waiting.log);
+    waiting.process.kill("SIGTERM");
+    expect(await waiting.exit, waiting.log()).toBe(0);
     expect(new Set(linesOf(receiver))).toEqual(new Set(numbered(2100)));
     expect(receiver.events.length - 2100).toBeLessThanOrEqual(WINDOW);
   });

@@ -53,6 +53,7 @@ export function takeLock(path: string): () => void {
       codeOf(error) === "ENOSPC"
         ? `make room on the disk of '${dirname(path)}': positions could not be recorded`
         : `make '${dirname(path)}' writable for this user, or set 'registry path' (or -registry) to a folder that is`,
+      { cause: error },
     );
   }
   try {
