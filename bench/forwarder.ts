@@ -157,6 +157,7 @@ async function latency(program: string): Promise<void> {
   const times: number[] = [];
   const receiver = await new LumberjackReceiver({
     keep: false,
+    // Acknowledged in the turn in which they are taken: the acknowledgement is on its way.
     onEvents: (events) => {
       for (const { line } of events) times.push(Date.now() - Number(line));
     },
@@ -185,7 +186,7 @@ async function latency(program: string): Promise<void> {
   times.sort((a, b) => a - b);
   const at = (part: number) => times[Math.floor(times.length * part)];
   console.log(
-    `append to receipt at 100 lines/s: median ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${times.at(-1)} ms (${times.length} lines); ` +
+    `append to acknowledgement at 100 lines/s: median ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${times.at(-1)} ms (${times.length} lines); ` +
       `${((after.cpu - before.cpu) / 205).toFixed(1)} % CPU`,
   );
 }
