@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { ACL, type Client, CreateMode, createClient, Id, Permission } from "node-zookeeper-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
@@ -95,6 +96,8 @@ async function insist<T>(operation: (done: (error: unknown, value: T) => void) =
       });
     } catch (error) {
       if ((error as { code?: number }).code !== -4) throw error;
+      // The library refuses at once what it cannot send: without a pause it would never get to connect.
+      await pause(20);
     }
   }
 }
