@@ -16,11 +16,11 @@ import { codeOf, type Job, SteadyLoad } from "../support/steady-load.ts";
 import { storyOf, updatesInOrder } from "../support/updates.ts";
 import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
 
-/** FAILOVER=full is the long run: 20 failovers under 200 running tasks and 20 launches a second. */
-const full = process.env["FAILOVER"] === "full";
-const size = full
-  ? { failovers: 20, running: 200, perSecond: 20, settle: 180_000 }
-  : { failovers: 10, running: 30, perSecond: 20, settle: 60_000 };
+/** FAILOVER=short is for whoever changes this test; `settle` and the limit are for busy machines. */
+const short = process.env["FAILOVER"] === "short";
+const size = { failovers: short ? 6 : 20, running: short ? 30 : 200, perSecond: 20, settle: 180_000 };
+/** Milliseconds for which an agent is killed again and again. */
+const TROUBLE = short ? 12_000 : 30_000;
 /** Milliseconds between the kills of an agent. */
 const AGENT_LIFE = 3_000;
 
@@ -268,7 +268,7 @@ async function underLoad(name: string, trouble: () => Promise<unknown>): Promise
   );
 }
 
-const limit = full ? 600_000 : 150_000;
+const limit = 600_000;
 
 describe("under a load of running tasks and launches, no task and no update is lost, and none comes twice", () => {
   it("while leaders are killed one after the other", () => underLoad("masters", () => failMastersOver(700)), limit);
@@ -276,7 +276,7 @@ describe("under a load of running tasks and launches, no task and no update is l
   it(
     "while the agent is killed every 3 s",
     async () => {
-      const until = Date.now() + (full ? 60_000 : 12_000);
+      const until = Date.now() + TROUBLE;
       await underLoad("agent", async () => {
         expect(await killAgent(() => Date.now() > until)).toBeGreaterThan(1);
       });
