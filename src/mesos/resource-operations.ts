@@ -9,6 +9,7 @@ import {
   ResourceSchema,
   Value_ScalarSchema,
 } from "./gen/mesos/v1/mesos_pb.ts";
+import { idProblem } from "./ids.ts";
 import { isDynamicallyReserved } from "./reservations.ts";
 import { Resources } from "./resources.ts";
 
@@ -107,6 +108,11 @@ export function conversionOf(operation: Offer_Operation): Conversion {
     case Offer_Operation_Type.CREATE: {
       const wanted = Resources.of(operation.create?.volumes ?? refuse("'create' is not set"));
       const converted = all(wanted, "is not a persistent volume", volume);
+      for (const { kind } of converted.entries()) {
+        // It becomes the name of a folder.
+        const problem = idProblem(kind.disk?.persistence?.id ?? "");
+        if (problem !== undefined) refuse(`persistence id '${kind.disk?.persistence?.id}' ${problem}`);
+      }
       return { consumed: withoutPersistence(converted), converted };
     }
     case Offer_Operation_Type.DESTROY: {

@@ -247,10 +247,10 @@ describe("what is refused", () => {
 describe("operations", () => {
   const reserved = (value: number) =>
     scalar("disk", value, { reservations: [{ type: DYNAMIC, role: "r", principal: "p" }] });
-  const volume = (value: number) =>
+  const volume = (value: number, id = "v") =>
     scalar("disk", value, {
       reservations: [{ type: DYNAMIC, role: "r", principal: "p" }],
-      disk: { persistence: { id: "v" }, volume: { mode: 1, containerPath: "v" } },
+      disk: { persistence: { id }, volume: { mode: 1, containerPath: "v" } },
     } as Init);
 
   it("reserve, create, destroy, unreserve, and are back where they began", () => {
@@ -318,6 +318,7 @@ describe("operations", () => {
     for (const init of [
       { type: Offer_Operation_Type.RESERVE, reserve: { resources: [scalar("disk", 1)] } },
       { type: Offer_Operation_Type.CREATE, create: { volumes: [reserved(1)] } },
+      { type: Offer_Operation_Type.CREATE, create: { volumes: [volume(1, "../../etc")] } },
       { type: Offer_Operation_Type.UNRESERVE, unreserve: { resources: [volume(1)] } },
       { type: Offer_Operation_Type.UNRESERVE },
       { type: Offer_Operation_Type.LAUNCH, launch: {} },

@@ -44,6 +44,15 @@ describe("the directory of a persistent volume", () => {
     expect(persistentVolumePath("/w", resource)).toBe(path);
   });
 
+  it.each([
+    ["an id", volume({ persistence: { id: "../../../etc" } }), "the id '../../../etc'"],
+    ["an id without a name", volume({ persistence: { id: ".." } }), "the id '..'"],
+    ["an id that is empty", volume({ persistence: { id: "" } }), "the id ''"],
+    ["a role", volume({ persistence }, { role: ".." }), "the role '..'"],
+  ])("is refused for %s that leads elsewhere", (_what, resource, part) => {
+    expect(() => persistentVolumePath("/w", resource)).toThrow(part);
+  });
+
   it("is none for what is no volume", () => {
     expect(persistentVolumePath("/w", volume({ source: { type: MOUNT, mount: { root: "/mnt/a" } } }))).toBeUndefined();
   });
