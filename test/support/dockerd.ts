@@ -68,7 +68,9 @@ export class TestDockerd {
   async #addBridge(): Promise<void> {
     await run("ip", ["link", "del", this.#bridge]).catch(() => undefined);
     await run("ip", ["link", "add", this.#bridge, "type", "bridge"]);
-    await run("ip", ["addr", "add", "10.231.7.1/24", "dev", this.#bridge]);
+    // A network of its own: the bridge of a run that was killed must not take this one's packets.
+    const network = `10.${200 + (process.pid % 50)}.${Math.floor(process.pid / 50) % 250}`;
+    await run("ip", ["addr", "add", `${network}.1/24`, "dev", this.#bridge]);
     await run("ip", ["link", "set", this.#bridge, "up"]);
   }
 
@@ -153,6 +155,13 @@ export class TestDockerd {
       this.folder,
     ]).catch(() => undefined);
     await run("ip", ["link", "del", this.#bridge]).catch(() => undefined);
+    // The daemon leaves its rules about the bridge behind.
+    await run("sh", [
+      "-c",
+      'for t in nat filter; do iptables -t $t -S | grep -w -- "$1" | sed "s/^-A/-D/" | while read -r rule; do iptables -t $t $rule; done; done',
+      "sh",
+      this.#bridge,
+    ]).catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
