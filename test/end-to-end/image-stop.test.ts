@@ -1,34 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { freePort } from "../support/free-port.ts";
-import { whyNoImage } from "../support/image.ts";
-import { ImageNode } from "../support/image-node.ts";
+import { useImageNode } from "../support/image-node.ts";
 
-const missing = whyNoImage();
-let node: ImageNode;
-
-beforeAll(async () => {
-  if (missing === undefined) node = await ImageNode.start();
-  else if (process.env["CI"]) throw new Error(missing);
-}, 1_200_000);
-
-beforeEach((context) => {
-  if (missing !== undefined) context.skip(missing);
-});
-
-afterEach(() => node?.clear());
-
-afterAll(() => node?.close(), 60_000);
+const image = useImageNode();
 
 describe("failure and stop", () => {
   test("FATAL: clean-up, exit code 70, the service named", async () => {
-    const cleanup = join(node.folder, "cleanup.sh");
+    const cleanup = join(image.node.folder, "cleanup.sh");
     writeFileSync(cleanup, "echo cleaned up\n");
     const more = ["-e", "SERVICE_MESOS_CMD=/no/such/agent", "-e", "SERVICE_START_RETRIES=0"];
-    node.docker.docker(
-      ...node.documented(
+    image.node.docker.docker(
+      ...image.node.documented(
         "production",
         ...more,
         "-e",
@@ -37,8 +22,8 @@ describe("failure and stop", () => {
         `${cleanup}:/cleanup.sh:ro`,
       ),
     );
-    expect(node.docker.docker("wait", "node")).toBe("70");
-    const log = node.docker.logs("node");
+    expect(image.node.docker.docker("wait", "node")).toBe("70");
+    const log = image.node.docker.logs("node");
     expect(log.match(/cleaned up/g)).toHaveLength(1);
     expect(log).toContain("[Init][Exit] 70: mesos entered the FATAL state");
   });
@@ -46,16 +31,16 @@ describe("failure and stop", () => {
   test("docker stop at every 50 ms of the first 3 s: 0, within 10 s", { timeout: 900_000 }, async () => {
     const moments = Array.from({ length: 61 }, (_, index) => 50 * index);
     const liveOn = async (name: string): Promise<void> => {
-      const own = node.documented("local").map((word) => (word === "node" ? name : word));
+      const own = image.node.documented("local").map((word) => (word === "node" ? name : word));
       for (let after = moments.shift(); after !== undefined; after = moments.shift()) {
-        await node.docker.later(...own);
+        await image.node.docker.later(...own);
         await sleep(systemClock, after);
         const since = systemClock.monotonic();
-        await node.docker.later("stop", name);
+        await image.node.docker.later("stop", name);
         const quick = systemClock.monotonic() - since < 10_000;
-        const code = Number(await node.docker.later("inspect", "-f", "{{.State.ExitCode}}", name));
-        expect({ after, code, quick }, node.docker.logs(name)).toEqual({ after, code: 0, quick: true });
-        await node.docker.later("rm", name);
+        const code = Number(await image.node.docker.later("inspect", "-f", "{{.State.ExitCode}}", name));
+        expect({ after, code, quick }, image.node.docker.logs(name)).toEqual({ after, code: 0, quick: true });
+        await image.node.docker.later("rm", name);
       }
     };
     try {
@@ -63,18 +48,18 @@ describe("failure and stop", () => {
       // Each with a port of its own.
       for (const lane of [1, 2, 3]) {
         lanes.push(liveOn(`node-${lane}`));
-        node.port = await freePort();
+        image.node.port = await freePort();
       }
       await Promise.all(lanes);
     } finally {
-      node.docker.run(["rm", "-f", "node-1", "node-2", "node-3"]);
+      image.node.docker.run(["rm", "-f", "node-1", "node-2", "node-3"]);
     }
   });
 
   test("--pid=host: the same stop", async () => {
-    node.run("local", "--pid=host");
-    await node.answers();
-    expect(node.stop().code).toBe(0);
+    image.node.run("local", "--pid=host");
+    await image.node.answers();
+    expect(image.node.stop().code).toBe(0);
   });
 
   test("a read-only root with the documented mounts", async () => {
@@ -86,35 +71,35 @@ describe("failure and stop", () => {
       "/var/log/mesos",
       "/var/lib/logstash-forwarder",
     ];
-    node.run("production", "--read-only", ...mounts.flatMap((path) => ["--tmpfs", path]));
-    await node.answers();
-    expect(node.stop().code).toBe(0);
+    image.node.run("production", "--read-only", ...mounts.flatMap((path) => ["--tmpfs", path]));
+    await image.node.answers();
+    expect(image.node.stop().code).toBe(0);
   });
 
   test("docker's own health check sees it healthy, and then not", async () => {
-    node.run("local", "--health-interval=1s");
-    const health = (): string => node.docker.docker("inspect", "-f", "{{.State.Health.Status}}", "node");
-    await node.until("healthy", () => health() === "healthy");
-    node.docker.docker("exec", "node", "supervisorctl", "stop", "redpill");
+    image.node.run("local", "--health-interval=1s");
+    const health = (): string => image.node.docker.docker("inspect", "-f", "{{.State.Health.Status}}", "node");
+    await image.node.until("healthy", () => health() === "healthy");
+    image.node.docker.docker("exec", "node", "supervisorctl", "stop", "redpill");
     // The watchdog's last sign of life grows old: as if two intervals had passed.
-    node.docker.docker("exec", "node", "sh", "-c", "echo '1000000000 30' > /run/redpill.alive");
-    await node.until("unhealthy", () => health() === "unhealthy");
-    const [details] = JSON.parse(node.docker.docker("inspect", "node"));
+    image.node.docker.docker("exec", "node", "sh", "-c", "echo '1000000000 30' > /run/redpill.alive");
+    await image.node.until("unhealthy", () => health() === "unhealthy");
+    const [details] = JSON.parse(image.node.docker.docker("inspect", "node"));
     expect(details.State.Health.Log.at(-1).Output).toMatch(/^the watchdog has not heard from supervisord for \d+ s/);
-    node.docker.docker("exec", "node", "rm", "/run/redpill.alive");
-    expect(node.docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]).stdout).toContain(
+    image.node.docker.docker("exec", "node", "rm", "/run/redpill.alive");
+    expect(image.node.docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]).stdout).toContain(
       "the watchdog has not started",
     );
   });
 
   test("a watchdog that is frozen is noticed", async () => {
-    node.run("local", "-e", "SERVICE_REDPILL_INTERVAL=1");
-    await node.answers();
-    await node.until("the watchdog watches", () => node.docker.logs("node").includes("watching mesos"));
-    const check = () => node.docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]);
+    image.node.run("local", "-e", "SERVICE_REDPILL_INTERVAL=1");
+    await image.node.answers();
+    await image.node.until("the watchdog watches", () => image.node.docker.logs("node").includes("watching mesos"));
+    const check = () => image.node.docker.run(["exec", "node", "/opt/scripts/healthcheck.sh"]);
     expect(check().stdout).toBe("ok\n");
-    node.docker.docker("exec", "node", "sh", "-c", "kill -STOP $(supervisorctl pid redpill)");
-    await node.until("the check fails", () => check().status === 1);
+    image.node.docker.docker("exec", "node", "sh", "-c", "kill -STOP $(supervisorctl pid redpill)");
+    await image.node.until("the check fails", () => check().status === 1);
     expect(check().stdout).toContain("the watchdog has not heard from supervisord");
   });
 });

@@ -70,17 +70,22 @@ describe("a full disk under the registry", () => {
         "everything is recorded",
         forwarder.log,
       );
-    return { folder, disk, receiver, config, recorded };
+    /** Ships `lines` lines and fills the disk once they are on record. */
+    const shipThenFill = async (lines: number): Promise<Started> => {
+      writeFileSync(join(folder, "a.log"), textOf(numbered(lines)));
+      const forwarder = start(config);
+      await until(() => receiver.events.length === lines, "what there is", forwarder.log);
+      await recorded(forwarder);
+      disk.fill();
+      return forwarder;
+    };
+    return { folder, disk, receiver, config, shipThenFill };
   };
 
   it("pauses shipping within a window, and loses and doubles nothing once there is room", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config, recorded } = await prepare();
-    writeFileSync(join(folder, "a.log"), textOf(numbered(100)));
-    const forwarder = start(config);
-    await until(() => receiver.events.length === 100, "what there is", forwarder.log);
-    await recorded(forwarder);
-    disk.fill();
+    const { folder, disk, receiver, shipThenFill } = await prepare();
+    const forwarder = await shipThenFill(100);
     appendFileSync(join(folder, "a.log"), textOf(numbered(2000, 100)));
     writeFileSync(join(folder, "b.log"), textOf(numbered(500, 2100)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
@@ -100,12 +105,8 @@ describe("a full disk under the registry", () => {
 
   it("and killed meanwhile: a window is doubled at most, nothing is lost", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config, recorded } = await prepare();
-    writeFileSync(join(folder, "a.log"), textOf(numbered(100)));
-    const forwarder = start(config);
-    await until(() => receiver.events.length === 100, "what there is", forwarder.log);
-    await recorded(forwarder);
-    disk.fill();
+    const { folder, disk, receiver, config, shipThenFill } = await prepare();
+    const forwarder = await shipThenFill(100);
     appendFileSync(join(folder, "a.log"), textOf(numbered(2000, 100)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
     forwarder.process.kill("SIGKILL");
@@ -132,12 +133,8 @@ describe("a full disk under the registry", () => {
 
   it("ships nothing of a file that it could not put on record", async (context) => {
     needsRoot(context);
-    const { folder, disk, receiver, config, recorded } = await prepare();
-    writeFileSync(join(folder, "a.log"), textOf(numbered(1)));
-    const forwarder = start(config);
-    await until(() => receiver.events.length === 1, "the first line", forwarder.log);
-    await recorded(forwarder);
-    disk.fill();
+    const { folder, disk, receiver, shipThenFill } = await prepare();
+    const forwarder = await shipThenFill(1);
     writeFileSync(join(folder, "late.log"), textOf(numbered(10, 1)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
     await new Promise((resolve) => setTimeout(resolve, 1200));

@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { freePort } from "./free-port.ts";
-import { IMAGE, ImageDocker } from "./image.ts";
+import { IMAGE, ImageDocker, whyNoImage } from "./image.ts";
 import { Program } from "./program.ts";
 
 /** The image, built, a dockerd for it, and a master: what a container named `node` needs. */
@@ -96,4 +97,25 @@ export class ImageNode {
     const milliseconds = systemClock.monotonic() - since;
     return { milliseconds, code: Number(this.docker.docker("inspect", "-f", "{{.State.ExitCode}}", "node")) };
   }
+}
+
+/** The image's node while the tests of a file run. Call it at the top of the file. */
+export function useImageNode(): { readonly node: ImageNode } {
+  const missing = whyNoImage();
+  let started: ImageNode | undefined;
+  beforeAll(async () => {
+    if (missing === undefined) started = await ImageNode.start();
+    else if (process.env["CI"]) throw new Error(missing);
+  }, 1_200_000);
+  beforeEach((context) => {
+    if (missing !== undefined) context.skip(missing);
+  });
+  afterEach(() => started?.clear());
+  afterAll(() => started?.close(), 60_000);
+  return {
+    get node() {
+      if (started === undefined) throw new Error("the image's node is there while tests run");
+      return started;
+    },
+  };
 }

@@ -35,6 +35,7 @@ export class SteadyLoad {
   #seen = 0;
   #begin = 0;
   #over = false;
+  #giveUpAt = Number.POSITIVE_INFINITY;
   #ended: Promise<void> = Promise.resolve();
 
   constructor(scheduler: TestScheduler, perSecond: number) {
@@ -55,17 +56,14 @@ export class SteadyLoad {
   /** Wants nothing more; resolves when everything that was wanted has run. Rejects after `milliseconds`. */
   async end(milliseconds: number): Promise<void> {
     this.#over = true;
-    const timer = setTimeout(() => {
-      this.#begin = Number.NaN;
-    }, milliseconds);
+    this.#giveUpAt = Date.now() + milliseconds;
     await this.#ended;
-    clearTimeout(timer);
     const missing = this.jobs.filter(({ done }) => !done).map(({ attempts }) => attempts.at(-1) ?? "not launched");
     if (missing.length > 0) throw new Error(`never ran: ${missing.join(", ")}; ${this.#scheduler.describe()}`);
   }
 
   async #run(): Promise<void> {
-    while (!Number.isNaN(this.#begin) && !(this.#over && this.jobs.every(({ done }) => done))) {
+    while (Date.now() < this.#giveUpAt && !(this.#over && this.jobs.every(({ done }) => done))) {
       this.#grow();
       this.#hear();
       await this.#launch();
