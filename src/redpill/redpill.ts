@@ -6,6 +6,7 @@ import type { SupervisorEvent } from "./events.ts";
 import { EXIT_UNKNOWN_SERVICE, EXIT_UNREACHABLE, type Options, UsageError } from "./options.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { fullName, type Verdict, Watch } from "./watch.ts";
+import { XmlRpcFault } from "./xml-rpc.ts";
 
 /** Files below /run that redpill writes. */
 export interface RedpillFiles {
@@ -31,6 +32,8 @@ export interface RedpillParts {
 /** Bytes of a failed service's log to look at, and lines of them to show. */
 const TAIL_BYTES = 4096;
 const TAIL_LINES = 20;
+/** supervisord's fault when a log is asked for that is not there. */
+const NO_FILE = 20;
 
 /** The watchdog. `start`, then `event` for each event, `stop` on a signal; `ended` resolves to the exit code. */
 export class Redpill {
@@ -181,7 +184,7 @@ export class Redpill {
         if (lines.join("") !== "") log(`last lines of ${service}'s ${channel.toLowerCase()}:\n  ${lines.join("\n  ")}`);
       } catch (error) {
         // A program that never started has no log.
-        if (!messageOf(error).includes("NO_FILE"))
+        if (!(error instanceof XmlRpcFault && error.code === NO_FILE))
           log(`no ${channel.toLowerCase()} of ${service} to show: ${messageOf(error)}`);
       }
     }
