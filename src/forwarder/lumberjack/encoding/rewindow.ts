@@ -1,15 +1,8 @@
 import { promisify } from "node:util";
 import { deflate, inflate } from "node:zlib";
-import { type Batch, cutRuns } from "../model/batch.ts";
-import {
-  frameWindow,
-  JSON_DATA,
-  VERSION_2,
-  type Version,
-  versionByte,
-  WINDOW_HEAD,
-  writeUint32,
-} from "../model/frames.ts";
+import { type Batch, cutRuns } from "../../model/batch.ts";
+import type { Version } from "../../model/settings.ts";
+import { frameWindow, JSON_DATA, VERSION_2, versionByte, WINDOW_HEAD, writeUint32 } from "./frames.ts";
 
 const compress = promisify(deflate);
 const decompress = promisify(inflate);
@@ -112,7 +105,5 @@ export async function rewindow(
   return windows;
 }
 
-/** The JSON texts of a version 2 batch. */
-export async function payloadsOf(batch: Batch): Promise<string[]> {
-  return [...framesOf(await decompress(batch.wire.subarray(WINDOW_HEAD)))].map((frame) => frame.toString("utf8", 10));
-}
+/** The JSON texts of version 2 frames, as bytes. */
+export const payloadsOf = (raw: Buffer): Buffer[] => [...framesOf(raw)].map((frame) => frame.subarray(10));

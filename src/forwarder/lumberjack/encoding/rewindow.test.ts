@@ -1,8 +1,8 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { type Batch, cutRuns } from "../model/batch.ts";
-import { frameWindow } from "../model/frames.ts";
-import type { Source } from "../model/source.ts";
+import { type Batch, cutRuns } from "../../model/batch.ts";
+import type { Source } from "../../model/source.ts";
+import { frameWindow } from "./frames.ts";
 import { framesOf, pairsOf, rewindow } from "./rewindow.ts";
 
 const [a, b] = [{ name: "a" } as Source, { name: "b" } as Source];

@@ -1,4 +1,5 @@
-import { DATA, JSON_DATA, type Version, versionByte, writeUint32 } from "../model/frames.ts";
+import type { Version } from "../../model/settings.ts";
+import { DATA, JSON_DATA, versionByte, writeUint32 } from "./frames.ts";
 
 /** What is the same in every event of a source. */
 export interface Constants {

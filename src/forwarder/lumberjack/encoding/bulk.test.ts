@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { framesOf, pairsOf } from "../../../test/support/frames.ts";
-import type { Source } from "../model/source.ts";
+import { framesOf, pairsOf } from "../../../../test/support/frames.ts";
+import type { Source } from "../../model/source.ts";
 import { Bulk } from "./bulk.ts";
 import { templateOf } from "./template.ts";
 

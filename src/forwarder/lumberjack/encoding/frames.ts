@@ -1,9 +1,9 @@
+import type { Version } from "../../model/settings.ts";
+
 /**
  * The Lumberjack frames, as bytes. Integers are big-endian; a frame is a version byte (ASCII 1 or 2), a type byte and a
- * payload. Shared by the room that encodes events and the one that speaks with receivers.
+ * payload.
  */
-export type Version = 1 | 2;
-
 export const VERSION_1 = 0x31;
 export const VERSION_2 = 0x32;
 export const WINDOW = 0x57; // W: u32 events that follow

@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { crc32 } from "node:zlib";
-import type { Run } from "../model/batch.ts";
-import { type Version, writeUint32 } from "../model/frames.ts";
-import { type Source, TAIL_BYTES, type Tail } from "../model/source.ts";
+import type { Run } from "../../model/batch.ts";
+import type { Version } from "../../model/settings.ts";
+import { type Source, TAIL_BYTES, type Tail } from "../../model/source.ts";
+import { writeUint32 } from "./frames.ts";
 import { encodePair, FRAME_HEAD, type Template } from "./template.ts";
 import { ESCAPED_MAXIMUM, needsEscape, writeDecimal, writeEscaped } from "./text.ts";
 

@@ -1,5 +1,5 @@
 import { constants, createDeflate, type Deflate } from "node:zlib";
-import { SerialQueue } from "../../base/serial-queue.ts";
+import { SerialQueue } from "../../../base/serial-queue.ts";
 
 /** Bytes that zlib hands out at once: a compressed bulk fits mostly. */
 const OUTPUT_BYTES = 131_072;
