@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { formatUPID, type UPID } from "../libprocess/upid.ts";
+import { formatUPID, type UPID } from "../../libprocess/upid.ts";
 import {
   AcknowledgeOperationStatusMessageSchema,
   ApplyOperationMessageSchema,
@@ -15,12 +15,12 @@ import {
   type StatusUpdateAcknowledgementMessage,
   StatusUpdateAcknowledgementMessageSchema,
   UpdateFrameworkMessageSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
-import type { Draining } from "./draining.ts";
-import type { Frameworks } from "./frameworks/frameworks.ts";
-import type { Operations } from "./operations/operations.ts";
-import { installCheckpointResources, type ListTaker } from "./resource-changes.ts";
-import type { StatusUpdates } from "./status-updates/streams.ts";
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { Operations } from "../operations/operations.ts";
+import { installCheckpointResources, type ListTaker } from "../operations/resource-changes.ts";
+import type { StatusUpdates } from "../status-updates/streams.ts";
+import type { Draining } from "../tasks/draining.ts";
+import type { Frameworks } from "../tasks/frameworks.ts";
 
 /** Whom messages of masters and schedulers are for. */
 export interface Addressee extends ListTaker {

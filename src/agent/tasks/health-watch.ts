@@ -1,12 +1,12 @@
-import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import { TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "./health/checker.ts";
-import { planCheck, planHealthCheck } from "./health/plan.ts";
-import { httpStatus, tcpConnect } from "./health/probing.ts";
-import type { CommandTasksOptions } from "./launch/command-tasks.ts";
-import type { ExecutorRecord } from "./model/records.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "../health/checker.ts";
+import { planCheck, planHealthCheck } from "../health/plan.ts";
+import { httpStatus, tcpConnect } from "../health/probing.ts";
+import type { ExecutorRecord } from "../model/records.ts";
+import type { CommandTasksOptions } from "./command-tasks.ts";
 
 /** Starts the health check and the generic check of a task. One that makes no sense is told once and not done. */
 export function healthWatch(

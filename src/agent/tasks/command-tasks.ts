@@ -12,12 +12,12 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan } from "../../mesos/states.ts";
 import type { ContainerTermination } from "../model/container.ts";
-import type { ExecutorControl, ExecutorEvents } from "../model/executor-control.ts";
 import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
+import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
+import type { LaunchRunner } from "./launch.ts";
 import { outcomeOf } from "./outcome.ts";
-import type { LaunchRunner } from "./runner.ts";
 
 /**
  *   preparing ──▶ running ──▶ killing ──▶ ended

@@ -17,7 +17,6 @@ import {
 import { frameworkCan } from "../../mesos/states.ts";
 import { makeStatusUpdate } from "../../mesos/status.ts";
 import type { ContainerTermination } from "../model/container.ts";
-import type { ExecutorEvents } from "../model/executor-control.ts";
 import {
   type ExecutorRecord,
   type FrameworkRecord,
@@ -27,6 +26,7 @@ import {
   type TaskRecord,
   tasksIn,
 } from "../model/records.ts";
+import { Launching, type LaunchPlan } from "./accepting.ts";
 import { type FrameworksContext, runKey } from "./context.ts";
 import {
   executorTerminated,
@@ -36,7 +36,7 @@ import {
   shutdownFramework,
   taskCompleted,
 } from "./ending.ts";
-import { Launching, type LaunchPlan } from "./launching.ts";
+import type { ExecutorEvents } from "./executor-control.ts";
 
 /**
  * Frameworks, executors and tasks on this agent: what the master asks, what executors report. Senders were checked

@@ -1,26 +1,26 @@
 import { create } from "@bufbuild/protobuf";
-import type { Clock } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
-import { decode, has } from "../../mesos/codec.ts";
+import type { Clock } from "../../../base/clock.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { decode, has } from "../../../mesos/codec.ts";
 import {
   type ExecutorToFrameworkMessage,
   ExecutorToFrameworkMessageSchema,
-} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+} from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type Call,
   type Call_Subscribe,
   Call_Type,
   CallSchema,
   Event_Type,
-} from "../../mesos/gen/mesos/v1/executor/executor_pb.ts";
-import { type AgentInfo, TaskState, TaskStatus_Source } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { isUuid } from "../../mesos/ids.ts";
-import { decodeJson } from "../../mesos/json.ts";
-import type { ExecutorEvents } from "../model/executor-control.ts";
-import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../model/records.ts";
+} from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
+import { type AgentInfo, TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { isUuid } from "../../../mesos/ids.ts";
+import { decodeJson } from "../../../mesos/json.ts";
+import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../../model/records.ts";
+import type { ExecutorEvents } from "../executor-control.ts";
+import type { RemoteExecutors } from "../executor-processes.ts";
 import { type EventSink, HttpChannel } from "./http-channel.ts";
-import type { RemoteExecutors } from "./remote-executors.ts";
 
 const JSON_TYPE = "application/json";
 const PROTOBUF_TYPE = "application/x-protobuf";

@@ -1,21 +1,21 @@
-import type { Clock } from "../base/clock.ts";
-import { UserError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { AgentInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { CheckpointStore } from "./checkpoint/store.ts";
-import type { Draining } from "./draining.ts";
-import type { AgentFlags } from "./flags/table.ts";
-import type { FrameworkBook } from "./frameworks/book.ts";
-import type { FrameworksContext } from "./frameworks/context.ts";
-import type { CheckpointedAgent, CheckpointedState } from "./model/checkpointed-state.ts";
-import type { Containerizer } from "./model/container.ts";
-import type { Paths } from "./model/paths.ts";
-import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
-import { accepts, differences, explainDifferences } from "./recovery/compatibility.ts";
-import { type Rebuilt, rebuild } from "./recovery/rebuild.ts";
-import { type ResourceChanges, recoverResources } from "./resource-changes.ts";
-import type { StatusUpdates } from "./status-updates/streams.ts";
-import type { Executors } from "./wiring.ts";
+import type { Clock } from "../../base/clock.ts";
+import { UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { AgentInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { AgentFlags } from "../flags/table.ts";
+import type { CheckpointedAgent, CheckpointedState } from "../model/checkpointed-state.ts";
+import type { Containerizer } from "../model/container.ts";
+import type { Paths } from "../model/paths.ts";
+import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
+import { type ResourceChanges, recoverResources } from "../operations/resource-changes.ts";
+import type { StatusUpdates } from "../status-updates/streams.ts";
+import type { FrameworkBook } from "../tasks/book.ts";
+import type { Executors } from "../tasks/build.ts";
+import type { FrameworksContext } from "../tasks/context.ts";
+import type { Draining } from "../tasks/draining.ts";
+import { accepts, differences, explainDifferences } from "./compatibility.ts";
+import { type Rebuilt, rebuild } from "./rebuild.ts";
 
 /** The agent as it is before its recovery; what is found is put into it. */
 export interface Heir extends ResourceChanges {

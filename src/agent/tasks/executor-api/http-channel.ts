@@ -1,13 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Clock, Timer } from "../../base/clock.ts";
-import { every } from "../../base/clock.ts";
-import { encode } from "../../mesos/codec.ts";
-import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import { type Event, Event_Type, EventSchema } from "../../mesos/gen/mesos/v1/executor/executor_pb.ts";
-import { encodeJson } from "../../mesos/json.ts";
-import { encodeRecord } from "../../mesos/recordio.ts";
-import type { FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
-import type { ExecutorChannel } from "./channel.ts";
+import type { Clock, Timer } from "../../../base/clock.ts";
+import { every } from "../../../base/clock.ts";
+import { encode } from "../../../mesos/codec.ts";
+import type { StatusUpdate } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
+import { type Event, Event_Type, EventSchema } from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
+import { encodeJson } from "../../../mesos/json.ts";
+import { encodeRecord } from "../../../mesos/recordio.ts";
+import type { FrameworkRecord, KillRequest, TaskRecord } from "../../model/records.ts";
+import type { ExecutorChannel } from "../channel.ts";
 
 /** Milliseconds between HEARTBEAT events; the first one comes after one period. */
 const HEARTBEAT = 30 * 60_000;

@@ -1,9 +1,9 @@
 import { clone, create } from "@bufbuild/protobuf";
-import { messageOf } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
-import type { Process } from "../../libprocess/process.ts";
-import { formatUPID, parseUPID, type UPID } from "../../libprocess/upid.ts";
-import { has } from "../../mesos/codec.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import type { Process } from "../../../libprocess/process.ts";
+import { formatUPID, parseUPID, type UPID } from "../../../libprocess/upid.ts";
+import { has } from "../../../mesos/codec.ts";
 import {
   ExecutorRegisteredMessageSchema,
   ExecutorReregisteredMessageSchema,
@@ -16,18 +16,18 @@ import {
   ShutdownExecutorMessageSchema,
   type StatusUpdate,
   StatusUpdateMessageSchema,
-} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+} from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type AgentInfo,
   TaskState,
   type TaskStatus,
   TaskStatus_Source,
   TaskStatusSchema,
-} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { ExecutorEvents } from "../model/executor-control.ts";
-import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../model/records.ts";
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../../model/records.ts";
+import type { ExecutorEvents } from "../executor-control.ts";
+import type { RemoteExecutors } from "../executor-processes.ts";
 import { DriverChannel } from "./driver-channel.ts";
-import type { RemoteExecutors } from "./remote-executors.ts";
 
 export interface DriversOptions {
   readonly process: Process;

@@ -3,14 +3,14 @@ import { dirname, join } from "node:path";
 import { formatUPID } from "../libprocess/upid.ts";
 import { Resources } from "../mesos/resources.ts";
 import type { Agent } from "./agent.ts";
-import type { ExecutorAnswer } from "./executors/http-endpoint.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
 import type { HttpHandler } from "./http/server.ts";
 import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
+import { capabilityNames } from "./master/capabilities.ts";
 import { countGauges, resourceGauges } from "./metrics/from-model.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import type { ExecutorRecord } from "./model/records.ts";
-import { capabilityNames } from "./registration/capabilities.ts";
+import type { ExecutorAnswer } from "./tasks/executor-api/http-endpoint.ts";
 
 /** Bytes of an executor's call; an update with its data stays far below. */
 const LARGEST_CALL = 16 * 1024 * 1024;

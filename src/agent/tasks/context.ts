@@ -3,11 +3,11 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { RunTaskMessage } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { Resource, TaskInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { ExecutorControl } from "../model/executor-control.ts";
 import type { Paths, RunKey } from "../model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
 import type { FrameworkBook } from "./book.ts";
-import type { StatusIntake } from "./intake.ts";
+import type { ExecutorControl } from "./executor-control.ts";
+import type { StatusIntake } from "./statuses.ts";
 
 /** mesos-wire §3.1 */
 export type AgentPhase = "RECOVERING" | "DISCONNECTED" | "RUNNING" | "TERMINATING";

@@ -1,25 +1,25 @@
 import { rm } from "node:fs/promises";
 import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
-import type { Gate } from "../base/gate.ts";
-import type { Logger } from "../base/log.ts";
-import type { Process } from "../libprocess/process.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Gate } from "../../base/gate.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Process } from "../../libprocess/process.ts";
 import {
   CheckpointResourcesMessageSchema,
   UpdateOperationStatusMessageSchema,
   type UpdateSlaveMessage,
   UpdateSlaveMessageSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
-import type { AgentInfo, MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { Resources } from "../mesos/resources.ts";
-import type { CheckpointStore } from "./checkpoint/store.ts";
-import type { AgentPhase } from "./frameworks/context.ts";
-import type { CheckpointedState } from "./model/checkpointed-state.ts";
-import type { CheckpointFiles } from "./model/files.ts";
-import type { Paths } from "./model/paths.ts";
-import { Operations } from "./operations/operations.ts";
-import { Reservations } from "./reservations/reservations.ts";
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { AgentInfo, MasterInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { Resources } from "../../mesos/resources.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { CheckpointedState } from "../model/checkpointed-state.ts";
+import type { CheckpointFiles } from "../model/files.ts";
+import type { Paths } from "../model/paths.ts";
+import { Reservations } from "../reservations/reservations.ts";
+import type { AgentPhase } from "../tasks/context.ts";
+import { Operations } from "./operations.ts";
 
 export interface ResourceChanges {
   readonly reservations: Reservations;

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import type { Process } from "../../libprocess/process.ts";
-import type { UPID } from "../../libprocess/upid.ts";
+import type { Process } from "../../../libprocess/process.ts";
+import type { UPID } from "../../../libprocess/upid.ts";
 import {
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
@@ -8,9 +8,9 @@ import {
   ShutdownExecutorMessageSchema,
   type StatusUpdate,
   StatusUpdateAcknowledgementMessageSchema,
-} from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
-import type { ExecutorChannel } from "./channel.ts";
+} from "../../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../../model/records.ts";
+import type { ExecutorChannel } from "../channel.ts";
 
 /** Old drivers require a scheduler pid in RunTask; this is how none is written. */
 const NO_PID = "@0.0.0.0:0";

@@ -1,8 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { TaskState, TaskStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { ContainerTermination } from "./container.ts";
-import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "./records.ts";
+import type { ContainerTermination } from "../model/container.ts";
+import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
 
 /**
  * What the agent's bookkeeping asks of an executor. Two implementations: command tasks, where the agent itself is the

@@ -6,7 +6,6 @@ import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan } from "../../mesos/states.ts";
 import type { ContainerTermination, StartedContainer } from "../model/container.ts";
-import type { ExecutorControl, ExecutorEvents } from "../model/executor-control.ts";
 import { TaskFailure } from "../model/failure.ts";
 import {
   type ExecutorRecord,
@@ -16,6 +15,7 @@ import {
   type TaskRecord,
 } from "../model/records.ts";
 import type { ExecutorChannel } from "./channel.ts";
+import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
 
 /** The part of the launch room that executors need. */
 export interface ContainerRunner {

@@ -1,6 +1,6 @@
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan } from "../../mesos/states.ts";
-import type { AdmissionFacts, Verdict } from "../model/admission.ts";
+import type { AdmissionFacts, Verdict } from "./admission-facts.ts";
 
 /** The checks of a launch, in Mesos' order (mesos-wire §3.13). Pure. */
 export function judgeLaunch(facts: AdmissionFacts): Verdict {

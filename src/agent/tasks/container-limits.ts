@@ -1,12 +1,12 @@
-import { messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { TaskInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { AgentFlags } from "./flags/table.ts";
-import { selectIsolators } from "./isolators/select.ts";
-import { executorLimits, limitsProblem } from "./launch/limits.ts";
-import type { ExecutorRecord } from "./model/records.ts";
-import { tasksIn } from "./model/records.ts";
-import { ownVolumes } from "./sandbox/volume-owner.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { TaskInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { AgentFlags } from "../flags/table.ts";
+import { selectIsolators } from "../isolators/select.ts";
+import type { ExecutorRecord } from "../model/records.ts";
+import { tasksIn } from "../model/records.ts";
+import { ownVolumes } from "../sandbox/volume-owner.ts";
+import { executorLimits, limitsProblem } from "./limits.ts";
 
 /** Says of a task why its limits cannot be held by this agent, if they cannot. */
 export function limitsJudge({ isolation }: AgentFlags): (task: TaskInfo) => string | undefined {

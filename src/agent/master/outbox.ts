@@ -1,7 +1,7 @@
 import { clone, create } from "@bufbuild/protobuf";
-import type { Logger } from "../base/log.ts";
-import type { Process } from "../libprocess/process.ts";
-import { formatUPID, type UPID } from "../libprocess/upid.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Process } from "../../libprocess/process.ts";
+import { formatUPID, type UPID } from "../../libprocess/upid.ts";
 import {
   type RegisterSlaveMessage,
   RegisterSlaveMessageSchema,
@@ -10,13 +10,13 @@ import {
   type StatusUpdate,
   StatusUpdateMessageSchema,
   StatusUpdateSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
-import type { AgentInfo, MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { stateForMaster, stateName } from "../mesos/states.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
-import type { FrameworkBook } from "./frameworks/book.ts";
-import { advertisedCapabilities } from "./registration/capabilities.ts";
-import type { Reservations } from "./reservations/reservations.ts";
+} from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { AgentInfo, MasterInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { stateForMaster, stateName } from "../../mesos/states.ts";
+import { MESOS_VERSION } from "../../mesos/version.ts";
+import type { Reservations } from "../reservations/reservations.ts";
+import type { FrameworkBook } from "../tasks/book.ts";
+import { advertisedCapabilities } from "./capabilities.ts";
 
 /** What an agent tells of itself. */
 export interface Self {

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { settle, TestClock } from "../../test/support/test-clock.ts";
-import { silentLogger } from "../base/log.ts";
-import { type DrainConfig, DrainConfigSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { type DrainConfig, DrainConfigSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Draining } from "./draining.ts";
 
 const order = (markGone = false): DrainConfig => create(DrainConfigSchema, { markGone });

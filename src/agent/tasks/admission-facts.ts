@@ -1,6 +1,6 @@
 import type { FrameworkInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { ExecutorState } from "../model/records.ts";
 import type { AgentStatus } from "./executor-control.ts";
-import type { ExecutorState } from "./records.ts";
 
 /** Everything that decides whether a launch goes on, as plain facts. */
 export interface AdmissionFacts {

@@ -18,11 +18,11 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idProblem } from "../../mesos/ids.ts";
 import { frameworkCan } from "../../mesos/states.ts";
-import type { AdmissionFacts, Verdict } from "../model/admission.ts";
-import type { AgentStatus } from "../model/executor-control.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, type TaskRecord } from "../model/records.ts";
+import type { AdmissionFacts, Verdict } from "./admission-facts.ts";
 import { type FrameworksContext, runKey } from "./context.ts";
 import { removeFrameworkIfIdle, sendExited, shutdownExecutor } from "./ending.ts";
+import type { AgentStatus } from "./executor-control.ts";
 
 /** Pure pieces of `launch/`, passed in because rooms do not import each other. */
 export interface LaunchPlan {

@@ -1,8 +1,8 @@
-import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import { SerialQueue } from "../base/serial-queue.ts";
-import type { DrainConfig } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { SerialQueue } from "../../base/serial-queue.ts";
+import type { DrainConfig } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 
 export interface DrainingOptions {
   readonly clock: Clock;

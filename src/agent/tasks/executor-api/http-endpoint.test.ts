@@ -1,16 +1,16 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, it } from "vitest";
-import { TestClock } from "../../../test/support/test-clock.ts";
-import { uuidOf } from "../../../test/support/updates.ts";
-import { silentLogger } from "../../base/log.ts";
-import { decode, encode } from "../../mesos/codec.ts";
+import { TestClock } from "../../../../test/support/test-clock.ts";
+import { uuidOf } from "../../../../test/support/updates.ts";
+import { silentLogger } from "../../../base/log.ts";
+import { decode, encode } from "../../../mesos/codec.ts";
 import {
   Call_Type,
   CallSchema,
   type Event,
   Event_Type,
   EventSchema,
-} from "../../mesos/gen/mesos/v1/executor/executor_pb.ts";
+} from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
 import {
   AgentInfoSchema,
   ExecutorInfoSchema,
@@ -20,12 +20,12 @@ import {
   TaskState,
   type TaskStatus,
   TaskStatus_Source,
-} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { decodeJson } from "../../mesos/json.ts";
-import { RecordDecoder } from "../../mesos/recordio.ts";
-import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../model/records.ts";
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { decodeJson } from "../../../mesos/json.ts";
+import { RecordDecoder } from "../../../mesos/recordio.ts";
+import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
+import { RemoteExecutors } from "../executor-processes.ts";
 import { chooseEncoding, type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
-import { RemoteExecutors } from "./remote-executors.ts";
 
 const PROTOBUF = "application/x-protobuf";
 const JSON_TYPE = "application/json";
