@@ -2,8 +2,8 @@
  * The rooms of the house and who may import whom: one table. The lint rules (biome.json), the check below and the
  * picture in docs/ARCHITECTURE.md are all made from it.
  *
- *   node tools/rooms.ts --check   fail on an import that the table does not allow, or a stale biome.json
- *   node tools/rooms.ts --write   write the lint rules into biome.json
+ *   node tools/run.cjs tools/rooms.ts --check   fail on an import that the table does not allow, or a stale biome.json
+ *   node tools/run.cjs tools/rooms.ts --write   write the lint rules into biome.json
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -142,7 +142,7 @@ if (import.meta.main) {
   else {
     const found = violations();
     if (readFileSync(path, "utf8") !== biomeConfiguration())
-      found.push("biome.json is stale: run `node tools/rooms.ts --write`");
+      found.push("biome.json is stale: run `node tools/run.cjs tools/rooms.ts --write`");
     for (const line of found) console.error(line);
     process.exitCode = found.length === 0 ? 0 : 1;
   }
