@@ -19,19 +19,6 @@ import { createDetector } from "../zookeeper/detector.ts";
 import { gatherAddressFacts, reverseName } from "./address/gather.ts";
 import { type AddressFacts, type Given, planAddress, planHostname } from "./address/plan.ts";
 import { Agent } from "./agent.ts";
-import { assemble } from "./assemble.ts";
-import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
-import { GarbageCollector } from "./gc/collector.ts";
-import { healthWatch } from "./health-watch.ts";
-import { openToAll, parseHttpCredentials } from "./http/access.ts";
-import { AttachedFiles } from "./http/files/attached.ts";
-import { parseRate } from "./http/rate-gate.ts";
-import { createAgentHttp } from "./http/server.ts";
-import { readStaticFiles, staticHandler } from "./http/static.ts";
-import { endTasks } from "./leaving.ts";
-import { machineFacts, measureMachine } from "./metrics/machine.ts";
-import { Metrics } from "./metrics/registry.ts";
-import { checkpointFiles } from "./model/files.ts";
 import {
   attachSandbox,
   detachBelow,
@@ -40,11 +27,24 @@ import {
   snapshotOf,
   troublesOf,
   usageOf,
-} from "./pages.ts";
-import { parseCredential } from "./registration/credential.ts";
+} from "./agent-view.ts";
+import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
+import { GarbageCollector } from "./gc/collector.ts";
+import { openToAll, parseHttpCredentials } from "./http/access.ts";
+import { AttachedFiles } from "./http/files/attached.ts";
+import { parseRate } from "./http/rate-gate.ts";
+import { createAgentHttp } from "./http/server.ts";
+import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { endTasks } from "./leaving.ts";
+import { assemble } from "./machine.ts";
+import { parseCredential } from "./master/credential.ts";
+import { machineFacts, measureMachine } from "./metrics/machine.ts";
+import { Metrics } from "./metrics/registry.ts";
+import { checkpointFiles } from "./model/files.ts";
 import { readContainerLimits } from "./resources/container-limits.ts";
 import { planResources } from "./resources/detect.ts";
 import { measureMachineSize, readSystemFile } from "./resources/machine.ts";
+import { healthWatch } from "./tasks/health-watch.ts";
 
 export interface NodeInput {
   readonly flags: LoadedFlags<AgentFlagTable>;

@@ -24,7 +24,7 @@ import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
 import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
-import { buildResourceChanges, type ResourceChanges, recoverResources } from "./resource-changes.ts";
+import { buildResourceChanges, type ResourceChanges, recoverResources } from "./operations/resource-changes.ts";
 
 const { RESERVE, CREATE, DESTROY } = Offer_Operation_Type;
 const info = create(AgentInfoSchema, {

@@ -5,8 +5,8 @@ import type { Logger } from "../base/log.ts";
 import { Collector } from "./batching/collector.ts";
 import { Prospector } from "./discovery/prospector.ts";
 import { joined, Watcher } from "./discovery/watcher.ts";
+import { compressing, FrameEncoder, jsonLines } from "./lumberjack/encoding/encoder.ts";
 import { Publisher } from "./lumberjack/publisher.ts";
-import { payloadsOf } from "./lumberjack/rewindow.ts";
 import type { Batch } from "./model/batch.ts";
 import type { Settings } from "./model/settings.ts";
 import type { Source } from "./model/source.ts";
@@ -26,7 +26,7 @@ export interface PipelineOptions {
   /** Ship what there is, then `done`. */
   readonly once: boolean;
   /** Print events instead of shipping them; positions are neither read nor written. */
-  readonly tap: ((text: string) => void) | undefined;
+  readonly tap: ((lines: Buffer) => void) | undefined;
   readonly stdin: () => NodeJS.ReadableStream;
 }
 
@@ -96,10 +96,13 @@ export class Pipeline {
     });
     this.#collector = new Collector({
       clock,
-      compressionLevel: settings.shipping.compressionLevel,
+      encoder: new FrameEncoder({
+        clock,
+        finisher: options.tap === undefined ? compressing(settings.shipping.compressionLevel) : jsonLines,
+        version: () => (options.tap === undefined ? this.#publisher.version : 2),
+        constantsOf: (source) => this.#constantsOf(source),
+      }),
       flushTime: settings.shipping.flushTime,
-      constantsOf: (source) => this.#constantsOf(source),
-      version: () => (options.tap === undefined ? this.#publisher.version : 2),
       room: (sealing) => this.#room(sealing),
       sealed: (batch) => this.#sealed(batch),
     });
@@ -249,12 +252,10 @@ export class Pipeline {
     }
     if (batch.events === 0) this.#checkDone();
     else if (this.#options.tap === undefined) this.#publisher.offer(batch);
-    else void this.#print(batch, this.#options.tap);
-  }
-
-  async #print(batch: Batch, tap: (text: string) => void): Promise<void> {
-    tap((await payloadsOf(batch)).map((payload) => `${payload}\n`).join(""));
-    this.#acked(batch, 0, batch.events, 0);
+    else {
+      this.#options.tap(batch.wire);
+      this.#acked(batch, 0, batch.events, 0);
+    }
   }
 
   #acked(batch: Batch, first: number, until: number, _waited: number): void {

@@ -59,8 +59,8 @@ async function profile(path: string): Promise<() => Promise<void>> {
   };
 }
 
-function writeOut(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeOut(descriptor: number, text: string | Buffer): void {
+  const bytes = typeof text === "string" ? Buffer.from(text) : text;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(descriptor, bytes, at);
@@ -108,7 +108,7 @@ async function run(flags: Flags): Promise<void> {
       host: hostname(),
       version: packageVersion(),
       once: flags.once,
-      tap: flags.tap ? (text) => writeOut(1, text) : undefined,
+      tap: flags.tap ? (lines) => writeOut(1, lines) : undefined,
       stdin: () => process.stdin,
     });
   let [current, pipeline] = [settings, build(settings)];

@@ -202,6 +202,22 @@ describe("archives", () => {
     expect(readdirSync(join(folder, "outside"))).toEqual([]);
   });
 
+  it.each(["tar -cf many.tar many", "zip -qr many.zip many"])("of any number of entries: %s", async (command) => {
+    // 10,000 names of 60 characters: a listing of over 600 KB.
+    sh(`mkdir many; cd many; seq -f 'a-file-with-a-name-as-long-as-they-are-in-real-packages-%.0f' 10000 | xargs touch
+      cd ..; ${command}`);
+    await get({ value: join(folder, command.split(" ")[2] ?? "") });
+    expect(readdirSync(join(sandbox, "many"))).toHaveLength(10_000);
+  });
+
+  it("that the program has much to say about", async () => {
+    // As archives from macOS do: tar(1) warns of each entry, 500 KB in all, and unpacks it.
+    sh(`mkdir words; cd words; seq -f 'file-%.0f' 5000 | xargs touch; cd ..
+      tar --format=pax --pax-option=LIBARCHIVE.xattr.com.apple.quarantine:=x -cf words.tar words`);
+    await get({ value: join(folder, "words.tar") });
+    expect(readdirSync(join(sandbox, "words"))).toHaveLength(5_000);
+  });
+
   it("say in the program's own words what is wrong", async () => {
     writeFileSync(join(folder, "bad.tgz"), "no archive");
     await expect(get({ value: join(folder, "bad.tgz") })).rejects.toThrow(

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Registration, type RegistrationOptions } from "../../src/agent/registration/registration.ts";
+import { Registration, type RegistrationOptions } from "../../src/agent/master/registration.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";

@@ -1,13 +1,9 @@
 import { chown, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type CommandOptions, type FetchUser, runCommand } from "./command.ts";
+import { ListingCheck } from "./listing.ts";
 import { moveInto, preparePlace } from "./place.ts";
 import type { Unpacking } from "./plan.ts";
-
-/** Names in the listing of an archive that would leave the folder it is unpacked in. */
-export function escapingName(listing: string): string | undefined {
-  return listing.split("\n").find((name) => name.split("/").includes(".."));
-}
 
 const listCommand = (unpacking: Unpacking, archive: string): string[] =>
   unpacking === "zip" ? ["unzip", "-Z1", archive] : ["tar", "-tf", archive];
@@ -34,10 +30,10 @@ export async function unpack(
   options: Omit<CommandOptions, "user" | "cwd">,
 ): Promise<void> {
   if (unpacking !== "gzip") {
-    const listing = await runCommand(listCommand(unpacking, archive), { ...options, user, cwd: sandbox });
-    const escaping = escapingName(listing);
-    if (escaping !== undefined)
-      throw new Error(`the archive has the entry '${escaping}', which leads out of the sandbox`);
+    const listing = new ListingCheck();
+    const output = (piece: string): void => listing.take(piece);
+    await runCommand(listCommand(unpacking, archive), { ...options, user, cwd: sandbox, output });
+    listing.end();
   }
   const folder = await mkdtemp(join(sandbox, ".fetch-"));
   try {

@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { Version } from "../model/frames.ts";
-import type { NetworkSettings, ServerAddress } from "../model/settings.ts";
+import type { NetworkSettings, ServerAddress, Version } from "../model/settings.ts";
 import { AckReader } from "./ack-reader.ts";
 import { dial, failureOf, nameOf } from "./dial.ts";
 import { InFlight } from "./in-flight.ts";

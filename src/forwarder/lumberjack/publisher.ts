@@ -2,11 +2,10 @@ import { Backoff } from "../../base/backoff.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Batch } from "../model/batch.ts";
-import type { Version } from "../model/frames.ts";
-import type { NetworkSettings } from "../model/settings.ts";
+import type { NetworkSettings, Version } from "../model/settings.ts";
+import { rewindow } from "./encoding/rewindow.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import type { Parcel } from "./parcel.ts";
-import { rewindow } from "./rewindow.ts";
 
 export interface PublisherOptions {
   readonly network: NetworkSettings;

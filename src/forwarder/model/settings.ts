@@ -1,4 +1,5 @@
-import type { Version } from "./frames.ts";
+/** Versions of Lumberjack. */
+export type Version = 1 | 2;
 
 /** The resolved configuration: every default filled in, times in milliseconds, sizes in bytes. */
 export interface Settings {

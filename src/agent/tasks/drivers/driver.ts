@@ -1,0 +1,192 @@
+import { clone, create } from "@bufbuild/protobuf";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import type { Process } from "../../../libprocess/process.ts";
+import { formatUPID, parseUPID, type UPID } from "../../../libprocess/upid.ts";
+import { has } from "../../../mesos/codec.ts";
+import {
+  ExecutorRegisteredMessageSchema,
+  ExecutorReregisteredMessageSchema,
+  type ExecutorToFrameworkMessage,
+  ExecutorToFrameworkMessageSchema,
+  ReconnectExecutorMessageSchema,
+  RegisterExecutorMessageSchema,
+  type ReregisterExecutorMessage,
+  ReregisterExecutorMessageSchema,
+  ShutdownExecutorMessageSchema,
+  type StatusUpdate,
+  StatusUpdateMessageSchema,
+} from "../../../mesos/gen/mesos/internal/messages_pb.ts";
+import {
+  type AgentInfo,
+  TaskState,
+  type TaskStatus,
+  TaskStatus_Source,
+  TaskStatusSchema,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../../model/records.ts";
+import type { ExecutorEvents } from "../executor-control.ts";
+import type { RemoteExecutors } from "../executor-processes.ts";
+import { DriverChannel } from "./driver-channel.ts";
+
+export interface DriversOptions {
+  readonly process: Process;
+  readonly log: Logger;
+  readonly executors: RemoteExecutors;
+  readonly events: ExecutorEvents;
+  readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
+  readonly agentId: () => string;
+  readonly agentInfo: () => AgentInfo;
+  /** Whether executors may register now. */
+  readonly open: () => "no" | "recovering" | "yes";
+  readonly checkpointPid: (framework: FrameworkRecord, executor: ExecutorRecord, pid: string) => void;
+  readonly forwardToFramework: (framework: FrameworkRecord, message: ExecutorToFrameworkMessage) => void;
+  /** Queues tasks that an executor never got, as lost. */
+  readonly neverDelivered: (framework: FrameworkRecord, executor: ExecutorRecord, taskIds: readonly string[]) => void;
+  /** An update whose executor is not known here: forwarded all the same. */
+  readonly orphanUpdate: (update: StatusUpdate) => void;
+}
+
+/** Executor drivers: what they send over libprocess (mesos-wire §5.1). */
+export class Drivers {
+  readonly #options: DriversOptions;
+
+  constructor(options: DriversOptions) {
+    this.#options = options;
+    const { process } = options;
+    process.install(RegisterExecutorMessageSchema, (from, { frameworkId, executorId }) =>
+      this.#register(from, frameworkId?.value ?? "", executorId?.value ?? ""),
+    );
+    process.install(ReregisterExecutorMessageSchema, (from, message) => this.#reregister(from, message));
+    process.install(StatusUpdateMessageSchema, (_from, { update }) => {
+      if (update !== undefined) this.#update(update);
+    });
+    process.install(ExecutorToFrameworkMessageSchema, (_from, message) => {
+      const framework = options.frameworks.get(message.frameworkId?.value ?? "");
+      if (framework !== undefined) options.forwardToFramework(framework, message);
+    });
+  }
+
+  #find(frameworkId: string, executorId: string): { framework: FrameworkRecord; executor: ExecutorRecord } | undefined {
+    const framework = this.#options.frameworks.get(frameworkId);
+    const executor = framework?.executors.get(executorId);
+    return framework === undefined || executor === undefined || executor.kind === "command"
+      ? undefined
+      : { framework, executor };
+  }
+
+  /** What an executor that has no business here is told. */
+  #refuse(to: UPID | undefined, executorId: string, why: string): void {
+    this.#options.log.warn(`Shutting down executor '${executorId}' at ${formatUPID(to)}: ${why}`);
+    this.#options.process.send(to, ShutdownExecutorMessageSchema, create(ShutdownExecutorMessageSchema));
+  }
+
+  #register(from: UPID | undefined, frameworkId: string, executorId: string): void {
+    const found = this.#find(frameworkId, executorId);
+    if (this.#options.open() !== "yes") return this.#refuse(from, executorId, "the agent is recovering or ending");
+    if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
+    const { framework, executor } = found;
+    if (framework.state === "TERMINATING") return this.#refuse(from, executorId, "its framework is being shut down");
+    if (executor.state !== "REGISTERING") return this.#refuse(from, executorId, `it is ${executor.state}`);
+    this.#options.log.info(
+      `Got registration for executor '${executorId}' of framework ${frameworkId} from ${formatUPID(from)}`,
+    );
+    this.#connect(framework, executor, from);
+    const { process, agentId, agentInfo, events } = this.#options;
+    process.send(
+      from,
+      ExecutorRegisteredMessageSchema,
+      create(ExecutorRegisteredMessageSchema, {
+        executorInfo: executor.info,
+        frameworkId: { value: frameworkId },
+        frameworkInfo: framework.info,
+        agentId: { value: agentId() },
+        agentInfo: agentInfo(),
+      }),
+    );
+    events.registered(framework, executor);
+  }
+
+  #connect(framework: FrameworkRecord, executor: ExecutorRecord, from: UPID): void {
+    const { process, executors, agentId, checkpointPid, log } = this.#options;
+    executor.kind = "driver";
+    executor.pid = formatUPID(from);
+    try {
+      checkpointPid(framework, executor, executor.pid);
+    } catch (error) {
+      log.error(`Cannot checkpoint the address of executor '${executor.executorId}': ${messageOf(error)}`);
+    }
+    // One ordered connection for everything that goes to it.
+    process.link(from, this.#exited);
+    executors.connect(executor, new DriverChannel(process, from, executor, agentId()));
+  }
+
+  /** The container's end is what counts, not the connection's. */
+  readonly #exited = (): void => undefined;
+
+  /** Asks a recovered executor to come back. */
+  reconnect(executor: ExecutorRecord): void {
+    const to = parseUPID(executor.pid);
+    if (to === undefined) return;
+    this.#options.process.send(
+      to,
+      ReconnectExecutorMessageSchema,
+      create(ReconnectExecutorMessageSchema, { agentId: { value: this.#options.agentId() } }),
+    );
+  }
+
+  #reregister(from: UPID | undefined, message: ReregisterExecutorMessage): void {
+    const executorId = message.executorId?.value ?? "";
+    const found = this.#find(message.frameworkId?.value ?? "", executorId);
+    if (this.#options.open() === "no") return this.#refuse(from, executorId, "the agent is ending");
+    if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
+    const { framework, executor } = found;
+    if (framework.state === "TERMINATING" || executor.state === "TERMINATING" || executor.state === "TERMINATED") {
+      return this.#refuse(from, executorId, "it is being shut down");
+    }
+    this.#options.log.info(`Executor '${executorId}' of framework ${framework.frameworkId} came back`);
+    this.#connect(framework, executor, from);
+    const { process, agentId, agentInfo, events, neverDelivered } = this.#options;
+    process.send(
+      from,
+      ExecutorReregisteredMessageSchema,
+      create(ExecutorReregisteredMessageSchema, { agentId: { value: agentId() }, agentInfo: agentInfo() }),
+    );
+    for (const update of message.updates) this.#update(update);
+    const listed = new Set(message.tasks.map(({ taskId }) => taskId?.value));
+    const missing = tasksIn(executor, "queued", "launched").filter(
+      ({ task, taskId }) => task.state === TaskState.TASK_STAGING && !listed.has(taskId),
+    );
+    for (const task of tasksIn(executor, "queued")) if (listed.has(task.taskId)) task.bucket = "launched";
+    executor.everDelivered = true;
+    if (missing.length > 0)
+      neverDelivered(
+        framework,
+        executor,
+        missing.map(({ taskId }) => taskId),
+      );
+    events.registered(framework, executor);
+  }
+
+  /** A status update of a driver. Its uuid is required. */
+  #update(update: StatusUpdate): void {
+    const { log, events, orphanUpdate } = this.#options;
+    const status = update.status;
+    if (status === undefined || update.uuid.length !== 16) {
+      log.warn(`Dropping a status update of task '${status?.taskId?.value}': it has no uuid of 16 bytes`);
+      return;
+    }
+    const completed: TaskStatus = clone(TaskStatusSchema, status);
+    completed.uuid = update.uuid;
+    completed.source = TaskStatus_Source.EXECUTOR;
+    if (!has(status, "timestamp")) completed.timestamp = update.timestamp;
+    const framework = this.#options.frameworks.get(update.frameworkId?.value ?? "");
+    if (framework === undefined) {
+      log.warn(`Dropping a status update for unknown framework ${update.frameworkId?.value}`);
+      return;
+    }
+    const executor = framework.executors.get(update.executorId?.value ?? "");
+    if (executor === undefined) orphanUpdate(update);
+    else events.status(framework, executor, completed);
+  }
+}
