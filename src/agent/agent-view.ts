@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import { messageOf } from "../base/errors.ts";
 import { formatUPID } from "../libprocess/upid.ts";
 import { Resources } from "../mesos/resources.ts";
 import type { Agent } from "./agent.ts";
@@ -129,7 +130,13 @@ export function executorHandler(agent: Agent): HttpHandler {
     request.on("error", () => undefined);
     request.on("end", () => {
       if (size > LARGEST_CALL) return;
-      answer(response, agent.executorEndpoint.handle(callOf(request, Buffer.concat(chunks))));
+      try {
+        answer(response, agent.executorEndpoint.handle(callOf(request, Buffer.concat(chunks))));
+      } catch (error) {
+        agent.options.log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      }
     });
   };
 }

@@ -76,7 +76,7 @@ export class Agent {
   readonly operations: Operations;
   readonly draining: Draining;
   /** Messages of the master pass it in order: it is shut while what they depend on is being written down. */
-  readonly gate = new Gate();
+  readonly gate: Gate;
   readonly registration: Registration;
   readonly frameworks: Frameworks;
   readonly options: AgentOptions;
@@ -98,6 +98,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { clock, log, flags, files, process } = options;
     this.options = options;
+    this.gate = new Gate((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
     this.startedAt = clock.now();
     this.#info = options.info;
     this.paths = new Paths(flags.work_dir);
@@ -312,13 +313,7 @@ export class Agent {
 
   /** Runs `job` now, or as soon as what earlier ones changed is on disk: launches build on it. */
   whenAdmitted(job: () => void): void {
-    this.gate.pass(() => {
-      try {
-        job();
-      } catch (error) {
-        this.options.log.error(`Handling a message of the master failed: ${messageOf(error)}`);
-      }
-    });
+    this.gate.pass(job);
   }
 
   /** A framework's message to one of its executors: unreliable, accepted from anybody, as drivers send it directly. */

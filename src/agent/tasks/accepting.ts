@@ -48,11 +48,12 @@ export class Launching {
   readonly #context: FrameworksContext;
   readonly #plan: LaunchPlan;
   /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   constructor(context: FrameworksContext, plan: LaunchPlan) {
     this.#context = context;
     this.#plan = plan;
+    this.#turns = new Turns((error) => context.log.error(`Launching a task failed: ${messageOf(error)}`));
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */
@@ -193,13 +194,7 @@ export class Launching {
   }
 
   #admitInTurn(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
-    this.#turns.take(() => {
-      try {
-        this.#admit(framework, records, request);
-      } catch (error) {
-        this.#context.log.error(`Launching a task failed: ${messageOf(error)}`);
-      }
-    });
+    this.#turns.take(() => this.#admit(framework, records, request));
   }
 
   #admit(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {

@@ -251,12 +251,13 @@ export class Frameworks implements ExecutorEvents {
       if (executor.state === "REGISTERING") moveExecutor(executor, "RUNNING");
       if (task?.bucket === "queued") moveTask(task, "launched");
     }
-    void intake.fromExecutor(framework, executor, task, status).then((refusal) => {
+    const taken = intake.fromExecutor(framework, executor, task, status).then((refusal) => {
       // Not on disk: the executor keeps it, and replays it when it comes back.
       if (refusal === "not-durable") return;
       const update = makeStatusUpdate(framework.frameworkId, status);
       control(executor).acknowledge(executor, update);
     });
+    taken.catch((error: unknown) => log.error(`Taking a status of task ${taskId} failed: ${messageOf(error)}`));
     if (task?.bucket === "terminated" && executor.kind !== "command" && executor.state === "RUNNING") {
       this.#context.resize(executor);
     }
