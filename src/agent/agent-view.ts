@@ -112,13 +112,6 @@ export function attachSandbox(files: AttachedFiles, executor: ExecutorRecord): v
   files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
 }
 
-/** A deleted sandbox is no longer shown, under no name. */
-export function detachBelow(files: AttachedFiles, path: string): void {
-  for (const [virtual, real] of files.entries()) {
-    if (real === path || real.startsWith(`${path}/`)) files.detach(virtual);
-  }
-}
-
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(agent: Agent): HttpHandler {
   return (request, response) => {

@@ -19,15 +19,7 @@ import { createDetector } from "../zookeeper/detector.ts";
 import { gatherAddressFacts, reverseName } from "./address/gather.ts";
 import { type AddressFacts, type Given, planAddress, planHostname } from "./address/plan.ts";
 import { Agent } from "./agent.ts";
-import {
-  attachSandbox,
-  detachBelow,
-  executorHandler,
-  installGauges,
-  snapshotOf,
-  troublesOf,
-  usageOf,
-} from "./agent-view.ts";
+import { attachSandbox, executorHandler, installGauges, snapshotOf, troublesOf, usageOf } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
@@ -118,7 +110,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     createSandbox: rooms.createSandbox,
     gc: {
       schedule: (path) => collector.schedule(path, values.gc_delay),
-      scheduleByAge: (path) => void collector.scheduleByAge(path),
+      scheduleByAge: (paths) => void collector.scheduleByAge(paths),
       unschedule: (path) => collector.unschedule(path),
     },
     health: health.watch,
@@ -224,7 +216,7 @@ function buildCollector({ flags, clock }: NodeInput, files: AttachedFiles, log: 
     headroom: values.gc_disk_headroom,
     interval: values.disk_watch_interval,
     dryRun: values.gc_dry_run,
-    removed: (path) => detachBelow(files, path),
+    removed: (path) => files.detachBelow(path),
   });
 }
 

@@ -188,7 +188,9 @@ const PATIENCE_FOR_TASKS = 20_000;
 
 /** The agent ends its tasks and unregisters; over when it has ended. */
 async function leaveMaster(root: string): Promise<void> {
-  const supervisor = new Supervisor(join(root, "run/supervisor.sock"), systemClock);
+  // Through a descriptor: the folder's own path may be longer than a socket's may be.
+  const folder = openSync(root, "r");
+  const supervisor = new Supervisor(`/proc/self/fd/${folder}/run/supervisor.sock`, systemClock);
   await supervisor.signal("mesos", "USR1");
   const since = systemClock.monotonic();
   while (systemClock.monotonic() - since < PATIENCE_FOR_TASKS) {

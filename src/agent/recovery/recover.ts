@@ -73,7 +73,7 @@ export async function recover(input: RecoverInput): Promise<void> {
     userOf: (framework, executor) => agent.userOf(framework, executor),
   });
   for (const stream of rebuilt.streams) agent.updates.recover(stream);
-  for (const path of rebuilt.garbage) options.gc.scheduleByAge(path);
+  options.gc.scheduleByAge(rebuilt.garbage);
   for (const framework of rebuilt.frameworks) agent.book.active.set(framework.frameworkId, framework);
   await recoverContainers(agent, rebuilt);
   recoverExecutors(agent, executors, rebuilt);
