@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import { Agent } from "../../src/agent/agent.ts";
 import { loadAgentFlags } from "../../src/agent/flags/load.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
+import { Identity } from "../../src/agent/model/identity.ts";
+import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
@@ -63,6 +64,8 @@ export class FakeMachine {
     const forever = new Promise<never>(() => undefined);
     return {
       name: "mesos",
+      killGrace: undefined,
+      enforces: { cpus: false, mem: false },
       accepts: () => true,
       launch: async (spec) => {
         if (dead()) return forever;
@@ -107,7 +110,9 @@ export interface EmbeddedAgentOptions {
 
 /** An agent in the test's own process, on a machine that is not real, with real sockets and real files. */
 export class EmbeddedAgent {
-  readonly agent: Agent;
+  readonly agent: ComposedAgent["agent"];
+  readonly identity: Identity;
+  readonly registry: ComposedAgent["viewed"]["registry"];
   readonly #process: Process;
   /** Why the agent ended itself, once it did. */
   readonly ended: Promise<string>;
@@ -134,7 +139,16 @@ export class EmbeddedAgent {
     Object.assign(process, {
       send: (...words: Parameters<typeof send>) => (this.#dead ? undefined : send(...words)),
     });
-    this.agent = new Agent({
+    this.identity = new Identity(
+      create(AgentInfoSchema, {
+        hostname: "127.0.0.1",
+        port: options.port,
+        checkpoint: true,
+        resources: parseResources("cpus:10;mem:10000").toMessages(),
+      }),
+      systemClock.now(),
+    );
+    const { agent, viewed } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
       process,
@@ -144,23 +158,20 @@ export class EmbeddedAgent {
       log: options.log ?? silentLogger,
       random: () => 0.5,
       files: options.files ?? checkpointFiles,
-      info: create(AgentInfoSchema, {
-        hostname: "127.0.0.1",
-        port: options.port,
-        checkpoint: true,
-        resources: parseResources("cpus:10;mem:10000").toMessages(),
-      }),
+      identity: this.identity,
       isRoot: false,
       isSecured: false,
       bootId: "boot",
       metrics: new Metrics(systemClock),
       containerizers: [options.machine.containerizer(() => this.#dead)],
       gc: { schedule: () => undefined, scheduleByAge: () => undefined, unschedule: () => undefined },
-      health: () => () => undefined,
+      health: { start: () => () => undefined },
       createSandbox: () => undefined,
-      attach: () => undefined,
+      sandboxes: { attach: () => undefined },
       ended: (_code, why) => resolve(why),
     });
+    this.agent = agent;
+    this.registry = viewed.registry;
   }
 
   /** Binds; start() recovers and registers. */
