@@ -15,10 +15,8 @@ import type { Paths } from "./model/paths.ts";
 import type { Operations } from "./operations/operations.ts";
 import type { Recovery } from "./recovery/recover.ts";
 import type { StatusUpdates } from "./status-updates/streams.ts";
-import type { FrameworkBook } from "./tasks/book.ts";
 import type { Draining } from "./tasks/draining.ts";
 import type { Frameworks } from "./tasks/frameworks.ts";
-import { endTasks } from "./tasks/leaving.ts";
 
 /** The agent's parts, made in `node.ts`. */
 export interface AgentOptions {
@@ -29,7 +27,6 @@ export interface AgentOptions {
   readonly identity: Identity;
   readonly master: MasterChannel;
   readonly registration: Registration;
-  readonly registry: FrameworkBook;
   readonly frameworks: Frameworks;
   readonly draining: Draining;
   readonly updates: StatusUpdates;
@@ -114,15 +111,9 @@ export class Agent {
     }
   }
 
-  /**
-   * Lets go: tasks of frameworks that checkpoint run on (with `everything`, none), whoever starts next finds them. Resolves
-   * when what was promised is on disk.
-   */
-  async close({ everything = false } = {}): Promise<void> {
-    const { frameworks, registry, registration, updates, operations, containerizers, process, clock, log } =
-      this.#options;
-    frameworks.stopAccepting();
-    await endTasks({ clock, log, registry }, { everything });
+  /** Lets go: tasks run on, whoever starts next finds them. Resolves when what was promised is on disk. */
+  async close(): Promise<void> {
+    const { frameworks, registration, updates, operations, containerizers, process } = this.#options;
     frameworks.close();
     await registration.close();
     await updates.close();

@@ -50,6 +50,7 @@ import { FrameworkMessages } from "./tasks/framework-messages.ts";
 import { Frameworks, type FrameworksOptions } from "./tasks/frameworks.ts";
 import { HealthWatch } from "./tasks/health-watch.ts";
 import { LaunchRunner } from "./tasks/launch.ts";
+import { endTasks } from "./tasks/leaving.ts";
 import { ResourceFacts } from "./tasks/resource-facts.ts";
 import { launchStages, type StageOptions } from "./tasks/stages.ts";
 import { StatusIntake } from "./tasks/statuses.ts";
@@ -100,7 +101,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   });
   const gc = buildCollector(input, sandboxes);
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
-  const { viewed, agent, endpoint } = composeAgent({
+  const { viewed, agent, frameworks, endpoint } = composeAgent({
     flags: values,
     environment,
     process,
@@ -136,9 +137,11 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   return {
     agent,
     close: async (options) => {
+      frameworks.stopAccepting();
       gc.close();
       machine.close();
-      await agent.close(options);
+      await endTasks({ ...viewed, log: glog.logger.named("slave.cpp") }, options);
+      await agent.close();
       await http.close();
       await health.close();
     },
@@ -176,6 +179,7 @@ export interface AgentInput {
 export interface ComposedAgent {
   readonly agent: Agent;
   readonly viewed: ViewedAgent;
+  readonly frameworks: Frameworks;
   /** `POST /api/v1/executor` */
   readonly endpoint: ExecutorEndpoint;
 }
@@ -266,7 +270,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   });
   const agent = new Agent({
     ...common,
-    ...{ master, registration, registry, frameworks, draining, updates, operations, recovery, store, paths },
+    ...{ master, registration, frameworks, draining, updates, operations, recovery, store, paths },
   });
   settled.on(() => agent.settled());
   link.shutdownAsked.on((message) => agent.shutdown(`the master asked for it: ${message}`));
@@ -275,6 +279,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   });
   return {
     agent,
+    frameworks,
     viewed: { ...common, agent, master, registry, reservations, operations, updates, drain },
     endpoint: new ExecutorEndpoint(executors),
   };
