@@ -91,7 +91,6 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   const metrics = new Metrics(clock);
   measureMachine(metrics);
   const files = new AttachedFiles();
-  const sandboxes = new AttachedSandboxes(files);
   const machine = await assemble({
     ...input,
     flags: values,
@@ -99,7 +98,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     identity,
     ownContainerId: await readOwnContainerId(),
   });
-  const gc = buildCollector(input, sandboxes);
+  const gc = buildCollector(input, files);
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
   const { viewed, agent, frameworks, endpoint } = composeAgent({
     flags: values,
@@ -124,7 +123,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     createSandbox: machine.createSandbox,
     gc,
     health,
-    sandboxes,
+    sandboxes: new AttachedSandboxes(files),
     ended: input.ended,
   });
   installGauges(viewed, metrics);
@@ -287,7 +286,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
 
 const readCredential = (path: string): Credential => parseCredential(readFileSync(path, "utf8"), path);
 
-function buildCollector({ flags, clock, glog }: NodeInput, sandboxes: AttachedSandboxes): GarbageCollector {
+function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {
   const { values } = flags;
   return new GarbageCollector({
     clock,
@@ -297,7 +296,7 @@ function buildCollector({ flags, clock, glog }: NodeInput, sandboxes: AttachedSa
     headroom: values.gc_disk_headroom,
     interval: values.disk_watch_interval,
     dryRun: values.gc_dry_run,
-    removed: (path) => sandboxes.detachBelow(path),
+    removed: (path) => files.detachBelow(path),
   });
 }
 

@@ -43,7 +43,9 @@ export class KeptGarbage {
   /** What unschedule() answers, as long as a folder is being deleted. */
   deleting: Promise<boolean> | undefined;
   readonly schedule = (path: string): void => void this.scheduled.add(path);
-  readonly scheduleByAge = (path: string): void => void this.scheduled.add(path);
+  readonly scheduleByAge = (paths: readonly string[]): void => {
+    for (const path of paths) this.scheduled.add(path);
+  };
   readonly unschedule = (path: string): Promise<boolean> | undefined =>
     this.scheduled.delete(path) ? this.deleting : undefined;
 }

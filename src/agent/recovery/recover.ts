@@ -78,7 +78,7 @@ export class Recovery {
     draining.restore(before.drain);
     const rebuilt = rebuild(before, { paths, now: clock.now(), rebooted, users });
     for (const stream of rebuilt.streams) updates.recover(stream);
-    for (const path of rebuilt.garbage) gc.scheduleByAge(path);
+    gc.scheduleByAge(rebuilt.garbage);
     for (const framework of rebuilt.frameworks) registry.active.set(framework.frameworkId, framework);
     await this.#recoverContainers(rebuilt);
     this.#recoverExecutors(rebuilt);

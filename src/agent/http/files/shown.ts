@@ -16,11 +16,4 @@ export class AttachedSandboxes implements ShownSandboxes {
     this.#files.attach(directory, join(dirname(directory), "latest"));
     this.#files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
   }
-
-  /** A deleted sandbox is no longer shown, under no name. */
-  detachBelow(path: string): void {
-    for (const [virtual, real] of this.#files.entries()) {
-      if (real === path || real.startsWith(`${path}/`)) this.#files.detach(virtual);
-    }
-  }
 }
