@@ -3,7 +3,7 @@
  * but with its names, so that a stack trace can be read. `--watch-free`, no source maps in the file: they lie beside it with
  * `--sourcemap` only.
  *
- *   node tools/build.ts [--sourcemap] [--out FOLDER]
+ *   node tools/run.cjs tools/build.ts [--sourcemap] [--out FOLDER]
  */
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
