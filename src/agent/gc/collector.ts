@@ -83,7 +83,7 @@ export class GarbageCollector {
   }
 
   /** Deletes `path` `delay` milliseconds from now, or when the disk needs it. A second call sets a new time. */
-  schedule(path: string, delay: number): void {
+  schedule(path: string, delay = this.#options.delay): void {
     if (this.#removing.has(path)) return;
     this.#options.log.info(`Scheduling '${path}' for gc ${roughDuration(Math.max(0, delay))} in the future`);
     this.#schedule.set(path, this.#options.clock.now() + Math.max(0, delay));
