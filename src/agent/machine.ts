@@ -14,6 +14,7 @@ import { Fetcher } from "./fetcher/fetcher.ts";
 import type { AgentFlags } from "./flags/table.ts";
 import { createIsolation } from "./isolators/isolation.ts";
 import type { Containerizer, ContainerSpec } from "./model/container.ts";
+import type { Identity } from "./model/identity.ts";
 import { Rotation } from "./sandbox/rotation.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 
@@ -30,8 +31,7 @@ export interface AssemblyInput {
   readonly pid: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The agent's id now; empty before it has one. */
-  readonly agentId: () => string;
+  readonly identity: Identity;
   /** The container that the agent itself runs in. */
   readonly ownContainerId: string | undefined;
 }
@@ -160,17 +160,18 @@ function buildDocker(
   identities: Identities,
   fetcher: Fetcher,
 ): Promise<DockerContainerizer> {
-  const { flags, environment, clock, log, ownContainerId, agentId } = input;
+  const { flags, environment, clock, log, ownContainerId, identity } = input;
   const folder = existsSync(DOCKER_DATA) ? DOCKER_DATA : flags.work_dir;
   return DockerContainerizer.open({
     engine,
     workDir: flags.work_dir,
     stateDirectory: join(flags.work_dir, "docker"),
-    agentId,
+    agent: identity,
     fetch: (spec, signal) => fetchFor(spec, identities, fetcher, signal),
     clock,
     log: log.named("docker.cpp"),
     sandboxDirectory: flags.sandbox_directory,
+    stopTimeout: flags.docker_stop_timeout,
     cfs: flags.cgroups_enable_cfs,
     ...(flags.default_container_dns !== undefined && { dns: parseContainerDns(flags.default_container_dns) }),
     killOrphans: flags.docker_kill_orphans,

@@ -12,6 +12,7 @@ import { UserError } from "../base/errors.ts";
  *   /opt/mesos-slave/                          the programs (run, node, dist)
  *   /run/supervisor.sock                       supervisord, root only
  *   /run/redpill.{verdict,cleanup,alive}       why the container ends; the clean-up ran; the watchdog lives
+ *   /run/supervisord.reloading                 the services end only to begin again
  *   /run/health                                what the HEALTHCHECK asks
  *   /run/mesos-slave/                          secrets that were given as text and that the agent reads from files; root only
  *   /run/logstash-forwarder/                   the rendered copy of its configuration

@@ -23,6 +23,7 @@ export function createIsolation(options: IsolationOptions): Isolation {
   const disk = selection.disk ? new DiskWatch(options.disk) : undefined;
   const confinement: Isolation["confinement"] = (id) => ({ controlGroups: groups?.members(id) ?? [] });
   return {
+    enforces: { cpus: selection.cpu === "cgroups", mem: selection.mem === "cgroups" },
     async prepare({ containerId, resources, limits, sandbox }, limited) {
       try {
         groups?.add(containerId, resources, limits, limited);

@@ -23,6 +23,8 @@ export interface Confinement {
 
 /** What the mesos containerizer asks of the isolators, all of them together. */
 export interface Isolation {
+  /** Which limits of a task are held. */
+  readonly enforces: { readonly cpus: boolean; readonly mem: boolean };
   /**
    * Before the container starts. `limited` is called at most once, later, when the container goes over a limit. Rejects
    * with a TaskFailure, having undone what it did.

@@ -35,7 +35,7 @@ beforeEach(async () => {
     engine: daemon.engine,
     workDir: folder,
     stateDirectory,
-    agentId: () => "S0",
+    agent: { id: "S0" },
     fetch: async () => undefined,
     clock,
     log: silentLogger,

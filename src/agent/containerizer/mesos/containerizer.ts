@@ -71,6 +71,8 @@ interface Known {
 /** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
 export class MesosContainerizer implements Containerizer {
   readonly name = "mesos";
+  readonly killGrace = undefined;
+  readonly enforces: Containerizer["enforces"];
   readonly #options: MesosContainerizerOptions;
   readonly #folder: RuntimeFolder;
   readonly #launcher: Launcher;
@@ -86,6 +88,7 @@ export class MesosContainerizer implements Containerizer {
   constructor(options: MesosContainerizerOptions) {
     const { clock, log, runtimeDir, owner } = options;
     this.#options = options;
+    this.enforces = options.isolation.enforces;
     this.#table = options.table ?? new ProcTable();
     this.#identities = options.identities ?? new Identities(clock);
     this.#folder = new RuntimeFolder(runtimeDir, ownerOf(owner), currentProcessSpace());
