@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { credentialHelper } from "../docker/credential-helper.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
@@ -11,7 +12,7 @@ import { parseContainerDns } from "./containerizer/docker/networks.ts";
 import { MesosContainerizer } from "./containerizer/mesos/containerizer.ts";
 import { Identities } from "./containerizer/mesos/identity.ts";
 import { Fetcher } from "./fetcher/fetcher.ts";
-import type { AgentFlags } from "./flags/table.ts";
+import { type AgentFlags, agentFlags } from "./flags/table.ts";
 import { createIsolation } from "./isolators/isolation.ts";
 import type { Containerizer, ContainerSpec } from "./model/container.ts";
 import type { Identity } from "./model/identity.ts";
@@ -79,9 +80,10 @@ export async function assemble(input: AssemblyInput): Promise<Assembly> {
   };
 }
 
-function buildFetcher({ flags, environment, clock, pid }: AssemblyInput): Fetcher {
+/** Throws a UserError when the folder that was named for the cache cannot be trusted; without the usual one it goes on. */
+function buildFetcher({ flags, environment, clock, log, pid }: AssemblyInput): Fetcher {
   const names = ["PATH", "HOME", "HADOOP_HOME", "JAVA_HOME", "http_proxy", "https_proxy", "no_proxy"];
-  return new Fetcher({
+  const fetcher = new Fetcher({
     clock,
     cacheFolder: flags.fetcher_cache_dir,
     cacheBytes: flags.fetcher_cache_size,
@@ -93,6 +95,13 @@ function buildFetcher({ flags, environment, clock, pid }: AssemblyInput): Fetche
     ),
     pid,
   });
+  if (fetcher.cacheTrouble !== undefined) {
+    const problem = `${flags.fetcher_cache_dir} cannot be the fetcher's cache: ${fetcher.cacheTrouble}`;
+    const fix = "remove it, or name a folder of the agent's own with --fetcher_cache_dir";
+    if (flags.fetcher_cache_dir !== agentFlags.fetcher_cache_dir.default) throw new UserError(problem, fix);
+    log.warn(`${problem}. Nothing is cached; ${fix}`);
+  }
+  return fetcher;
 }
 
 /** Brings a container's URIs into its sandbox, owned by its user. */

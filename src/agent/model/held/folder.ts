@@ -229,9 +229,17 @@ export class HeldFolder implements Disposable {
     return readlinkSync(this.at(name));
   }
 
-  /** Makes a symbolic link. Throws EEXIST. */
-  symlink(target: string, name: string): void {
+  /** Makes a symbolic link, `owner`'s. Throws EEXIST. */
+  symlink(target: string, name: string, owner?: HeldOwner): void {
     symlinkSync(target, this.at(name));
+    if (owner === undefined) return;
+    const place = holdPlace(this.at(name));
+    try {
+      // Of a link itself; of something else that was put in its place, never.
+      if (fstatSync(place).isSymbolicLink()) chownSync(pathOf(place), owner.uid, owner.gid);
+    } finally {
+      closeSync(place);
+    }
   }
 
   /** Removes a file, a link, a FIFO; never a folder. */
