@@ -13,6 +13,7 @@ import { parseFlags } from "./config/flags.ts";
 import { loadConfig } from "./config/load.ts";
 import { resolveSettings } from "./config/resolve.ts";
 import { Pipeline } from "./pipeline.ts";
+import { StandardInput } from "./standard-input.ts";
 
 let folder: string;
 let clock: TestClock;
@@ -59,7 +60,7 @@ async function follow({ port }: LumberjackReceiver): Promise<void> {
     version: "test",
     once: false,
     tap: undefined,
-    stdin: () => process.stdin,
+    stdin: new StandardInput(() => process.stdin),
   });
   closing.push(() => pipeline.stop(0));
   await pipeline.start();
