@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 /** Bytes of an executor's call; an update with its data stays far below. */
@@ -7,6 +9,7 @@ const LARGEST_CALL = 16 * 1024 * 1024;
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(
   endpoint: ExecutorEndpoint,
+  log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const chunks: Buffer[] = [];
@@ -23,7 +26,13 @@ export function executorHandler(
     request.on("error", () => undefined);
     request.on("end", () => {
       if (size > LARGEST_CALL) return;
-      answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
+      try {
+        answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
+      } catch (error) {
+        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      }
     });
   };
 }
