@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
 import { Gate } from "../base/gate.ts";
 import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
@@ -246,7 +247,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     ...{ registry, store, statuses, messages },
   };
   const drivers = new Drivers(executors);
-  const gate = new Gate();
+  const gate = new Gate((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
   const leading = new LeadingMaster({
     log,
     master,

@@ -61,7 +61,11 @@ export async function openPages(input: PagesInput) {
     log: glog.logger,
     firewall: rules?.disabled_endpoints?.paths ?? [],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: { "/slave(1)/api/v1/executor": executorHandler(input.endpoint), "/slave(1)": page, "/slave(1)/ui/": page },
+    mounts: {
+      "/slave(1)/api/v1/executor": executorHandler(input.endpoint, glog.logger),
+      "/slave(1)": page,
+      "/slave(1)/ui/": page,
+    },
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),

@@ -206,6 +206,10 @@ export class Link {
         return;
       }
       this.#pair = true;
+      // The wait that was begun is longer than a pair is waited for.
+      this.#timer?.cancel();
+      this.#timer = undefined;
+      this.#watch();
       const middle = Math.ceil(second.length / 2);
       this.#socket?.write(Buffer.concat([first, second.subarray(0, middle)]));
       this.#after(PROBE_GAP, () => this.#socket?.write(second.subarray(middle)));
