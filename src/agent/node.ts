@@ -65,6 +65,8 @@ export interface NodeInput {
 /** A running agent with its pages. */
 export interface AgentNode {
   readonly agent: Agent;
+  /** What the master is told to dial. */
+  readonly address: { readonly ip: string; readonly port: number };
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
 }
@@ -135,6 +137,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   await running.start();
   return {
     agent: running,
+    address: { ip: process.self.ip, port: process.self.port },
     close: async (options) => {
       running.frameworks.close();
       collector.close();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { basename, join } from "node:path";
 import { loadAgentFlags } from "../agent/flags/load.ts";
@@ -11,6 +11,7 @@ import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
+import { readTlsSettings } from "../libprocess/tls-settings.ts";
 import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
@@ -128,6 +129,26 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
   return master;
 }
 
+/**
+ * In the container, where the HEALTHCHECK is to ask: flags of the agent's command say more than its variables. Not an error when it
+ * cannot be written, as /run belongs to the container.
+ */
+function tellHealthCheck(flags: ReturnType<typeof load>, { address }: AgentNode): void {
+  const root = process.env["INIT_ROOT"];
+  if (root === undefined) return;
+  const { ip, ip_discovery_command: discovery, port } = flags.values;
+  const everywhere = ip === "0.0.0.0" || (ip === undefined && discovery === undefined);
+  const host = everywhere ? "127.0.0.1" : (ip ?? address.ip);
+  const scheme = readTlsSettings(process.env) === undefined ? "http" : "tls";
+  try {
+    const file = join(root, "/run/agent");
+    writeFileSync(`${file}.new`, `${host}\n${port || address.port}\n${scheme}\n`);
+    renameSync(`${file}.new`, file);
+  } catch {
+    // The check asks where init expects the agent.
+  }
+}
+
 async function main(): Promise<void> {
   const flags = load();
   let glog: Glog | undefined;
@@ -153,6 +174,7 @@ async function main(): Promise<void> {
         process.exit(code);
       },
     });
+    tellHealthCheck(flags, node);
     isUp({ node, master });
   } catch (error) {
     fail(glog, error);
