@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
-import { Agent } from "../../src/agent/agent.ts";
-import { executorHandler } from "../../src/agent/agent-view.ts";
 import { loadAgentFlags } from "../../src/agent/flags/load.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
-import { healthWatch } from "../../src/agent/tasks/health-watch.ts";
+import { Identity } from "../../src/agent/model/identity.ts";
+import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
+import { executorHandler } from "../../src/agent/tasks/executor-api/handler.ts";
+import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
@@ -42,18 +43,22 @@ export class KeptGarbage {
   /** What unschedule() answers, as long as a folder is being deleted. */
   deleting: Promise<boolean> | undefined;
   readonly schedule = (path: string): void => void this.scheduled.add(path);
-  readonly scheduleByAge = (path: string): void => void this.scheduled.add(path);
+  readonly scheduleByAge = (paths: readonly string[]): void => {
+    for (const path of paths) this.scheduled.add(path);
+  };
   readonly unschedule = (path: string): Promise<boolean> | undefined =>
     this.scheduled.delete(path) ? this.deleting : undefined;
 }
 
 /** An agent in the test's own process, on a machine that is not real, with real sockets and real files. */
 export class EmbeddedAgent {
-  readonly agent: Agent;
+  readonly agent: ComposedAgent["agent"];
+  readonly identity: Identity;
+  readonly registry: ComposedAgent["viewed"]["registry"];
   readonly metrics: Metrics;
   readonly garbage = new KeptGarbage();
   readonly #process: Process;
-  readonly #health: ReturnType<typeof healthWatch>;
+  readonly #health: HealthWatch;
   /** Why the agent ended itself, once it did. */
   readonly ended: Promise<string>;
   /** The exit code that it ended itself with. */
@@ -79,8 +84,17 @@ export class EmbeddedAgent {
     });
     const { clock = systemClock, log = silentLogger, createSandbox } = options;
     this.metrics = new Metrics(clock);
-    this.#health = healthWatch(clock, log);
-    this.agent = new Agent({
+    this.#health = new HealthWatch(clock, log);
+    this.identity = new Identity(
+      create(AgentInfoSchema, {
+        hostname: "127.0.0.1",
+        port: options.port,
+        checkpoint: true,
+        resources: parseResources(options.resources ?? "cpus:10;mem:10000").toMessages(),
+      }),
+      clock.now(),
+    );
+    const { agent, viewed, endpoint } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
       process,
@@ -90,27 +104,24 @@ export class EmbeddedAgent {
       log,
       random: () => 0.5,
       files: options.files ?? checkpointFiles,
-      info: create(AgentInfoSchema, {
-        hostname: "127.0.0.1",
-        port: options.port,
-        checkpoint: true,
-        resources: parseResources(options.resources ?? "cpus:10;mem:10000").toMessages(),
-      }),
+      identity: this.identity,
       isRoot: false,
       isSecured: false,
       bootId: options.bootId ?? "boot",
       metrics: this.metrics,
       containerizers: [options.machine.containerizer(() => this.#dead)],
       gc: this.garbage,
-      health: this.#health.watch,
+      health: this.#health,
       createSandbox: (directory) => createSandbox?.(directory),
-      attach: () => undefined,
+      sandboxes: { attach: () => undefined },
       ended: (code, why) => {
         this.exitCode = code;
         resolve(why);
       },
     });
-    const executorApi = executorHandler(this.agent);
+    this.agent = agent;
+    this.registry = viewed.registry;
+    const executorApi = executorHandler(endpoint, silentLogger);
     process.http((request: IncomingMessage, response: ServerResponse) => {
       if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
       else response.writeHead(404).end();

@@ -89,6 +89,8 @@ export class FakeMachine {
     };
     return {
       name: "mesos",
+      killGrace: undefined,
+      enforces: { cpus: false, mem: false },
       accepts: () => true,
       launch: async (spec, signal) => {
         if (dead()) return forever;

@@ -92,6 +92,9 @@ export const networkShape = {
   "maximum wait": duration()
     .default(120_000)
     .describe("The longest wait for the acknowledgement of one window, signs of life or not; then another server."),
+  "connection lifetime": duration()
+    .default(0)
+    .describe("A connection is made anew after this, to a server picked again: for balancers. 0: never."),
   "backoff initial": duration().default(1000).describe("First pause after a failure. Pauses are jittered and double."),
   "backoff maximum": duration().default(60_000).describe("Longest pause after a failure."),
   "protocol version": z
