@@ -86,11 +86,16 @@ exec 3>&-
 cleanup=${INIT_CLEANUP-}
 unset -v INIT_CLEANUP
 
+# Outside the image supervisord sees its folder by a path that holds nothing: it would expand a percent sign in the real one, and
+# a Unix socket's path ends after 107 bytes.
+here=''
 if [ -n "$INIT_ROOT" ]; then
-  export PYTHONPATH=$INIT_ROOT/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
+  here=/proc/self/cwd
+  cd "$INIT_ROOT" || exit 74
+  export PYTHONPATH=$here/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
   export PATH=$INIT_ROOT/usr/local/bin:$PATH
 fi
-"${supervisord:-supervisord}" -n -c "$INIT_ROOT/etc/supervisor/supervisord.conf" &
+"${supervisord:-supervisord}" -n -c "$here/etc/supervisor/supervisord.conf" &
 child=$!
 wait_for_child
 
