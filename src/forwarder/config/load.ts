@@ -109,7 +109,7 @@ function merge(
 export function loadConfig(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
-  warn: (message: string) => void,
+  warn: (message: string) => void = () => undefined,
 ): LoadedConfig {
   const { files, leftOut } = configFilesAt(path);
   for (const file of leftOut) warn(`'${file}' is left out: it looks like an editor's or a package's leftover`);
