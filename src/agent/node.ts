@@ -29,7 +29,9 @@ import { MasterLink } from "./master/link.ts";
 import { askMasterVersion } from "./master/master-version.ts";
 import { Announcements, Outbox } from "./master/outbox.ts";
 import { Registration } from "./master/registration.ts";
+import { warnIfReadable } from "./master/secret-file.ts";
 import { measureMachine } from "./metrics/machine.ts";
+import { PoolWatch } from "./metrics/pool-watch.ts";
 import { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
@@ -37,7 +39,6 @@ import type { GarbageCollection } from "./model/garbage-collection.ts";
 import { Identity } from "./model/identity.ts";
 import { MasterChannel } from "./model/master-channel.ts";
 import { Paths } from "./model/paths.ts";
-import type { ShownSandboxes } from "./model/shown-sandboxes.ts";
 import { Operations, OperationTable } from "./operations/operations.ts";
 import { openPages } from "./pages.ts";
 import { Recovery } from "./recovery/recover.ts";
@@ -53,7 +54,7 @@ import { HealthWatch } from "./tasks/health-watch.ts";
 import { LaunchRunner } from "./tasks/launch.ts";
 import { endTasks } from "./tasks/leaving.ts";
 import { ResourceFacts } from "./tasks/resource-facts.ts";
-import { launchStages, type StageOptions } from "./tasks/stages.ts";
+import { type LaunchStagesOptions, launchStages } from "./tasks/stages/list.ts";
 import { StatusIntake } from "./tasks/statuses.ts";
 import { TaskEnvironment } from "./tasks/task-environment.ts";
 import { TaskUsers } from "./tasks/task-users.ts";
@@ -77,6 +78,8 @@ export interface NodeInput {
 /** A running agent with its pages. */
 export interface AgentNode {
   readonly agent: Agent;
+  /** What the master is told to dial. */
+  readonly address: { readonly ip: string; readonly port: number };
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
 }
@@ -109,7 +112,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     clock,
     log: glog.logger,
     metrics,
-    credential: values.credential === undefined ? undefined : readCredential(values.credential),
+    credential: values.credential === undefined ? undefined : readCredential(values.credential, glog.logger),
     random: Math.random,
     detector: await createDetector(input.master ?? values.master ?? "", {
       clock,
@@ -121,29 +124,32 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     isSecured: readTlsSettings(environment) !== undefined,
     bootId: readFileSync(BOOT_ID, "utf8").trim(),
     containerizers: machine.containerizers,
-    createSandbox: machine.createSandbox,
+    sandboxes: machine.sandboxes,
+    fetcher: machine.fetcher,
     gc,
     health,
-    sandboxes: new AttachedSandboxes(files),
+    shown: new AttachedSandboxes(files),
     ended: input.ended,
   });
+  const pool = new PoolWatch(clock);
   installGauges(viewed, metrics);
   metrics.figures(machine.figures);
   metrics.figures(() => collectorFigures(gc));
-  const http = await openPages({ ...input, viewed, endpoint, metrics, files });
+  const http = await openPages({ ...input, viewed, endpoint, metrics, files, pool });
   process.http(http.handler);
   glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
   await agent.start();
   return {
     agent,
+    address: { ip: process.self.ip, port: process.self.port },
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();
-      machine.close();
       await endTasks({ ...viewed, log: glog.logger.named("slave.cpp") }, options);
       await agent.close();
       await http.close();
       await health.close();
+      pool.close();
     },
   };
 }
@@ -170,8 +176,9 @@ export interface AgentInput {
   readonly containerizers: readonly Containerizer[];
   readonly gc: GarbageCollection;
   readonly health: FrameworksOptions["health"];
-  readonly createSandbox: StageOptions["createSandbox"];
-  readonly sandboxes: ShownSandboxes;
+  readonly sandboxes: LaunchStagesOptions["sandboxes"];
+  readonly shown: LaunchStagesOptions["shown"];
+  readonly fetcher: LaunchStagesOptions["fetcher"];
   /** The agent is done: 0 after a shutdown that was asked for, 1 when it cannot go on. */
   readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
@@ -227,9 +234,9 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   const runner = new LaunchRunner({
     ...common,
     users,
-    stages: launchStages({ log, store, paths, createSandbox: input.createSandbox }),
-    environment: new TaskEnvironment(input),
-    cfs: flags.cgroups_enable_cfs,
+    stages: launchStages({
+      ...{ ...common, store, paths, environment: new TaskEnvironment(input), cfs: flags.cgroups_enable_cfs },
+    }),
   });
   const resources = new ResourceFacts(identity, reservations);
   const frameworks = new Frameworks({
@@ -266,7 +273,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   });
   const recovery = new Recovery({
     ...common,
-    ...{ paths, store, registry, updates, draining, frameworks, drivers, users, reservations, operations },
+    ...{ paths, store, registry, updates, draining, frameworks, drivers, users, runner, reservations, operations },
   });
   const agent = new Agent({
     ...common,
@@ -285,7 +292,10 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   };
 }
 
-const readCredential = (path: string): Credential => parseCredential(readFileSync(path, "utf8"), path);
+function readCredential(path: string, log: Logger): Credential {
+  warnIfReadable(path, log);
+  return parseCredential(readFileSync(path, "utf8"), path);
+}
 
 function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {
   const { values } = flags;

@@ -1,4 +1,5 @@
 import { every, type Timer } from "../../../base/clock.ts";
+import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { ContainerDetails, EngineEvent } from "../../../docker/engine.ts";
 import { isDaemonTrouble } from "../../../docker/errors.ts";
@@ -24,7 +25,7 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
-import { type Launched, launch } from "./launch.ts";
+import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
@@ -39,6 +40,8 @@ import { type Subject, TrackedContainer } from "./tracked-container.ts";
 
 /** Containers whose death was not heard of are found so often (milliseconds). */
 const SWEEP_EVERY = 30_000;
+/** Milliseconds that one container may hold up the recovery of all. */
+const RECOVERY = 30_000;
 
 /** Runs tasks and executors as Docker containers, which outlive the agent and its own container. */
 export class DockerContainerizer implements Containerizer {
@@ -98,7 +101,7 @@ export class DockerContainerizer implements Containerizer {
     const killed = new AbortController();
     this.#launching.set(containerId, killed);
     try {
-      return this.#begin(spec, await this.#launch(spec, AbortSignal.any([signal, killed.signal])));
+      return this.#begin(spec, await launch(spec, this.#tools(spec), AbortSignal.any([signal, killed.signal])));
     } catch (error) {
       await this.#state.forget(containerId);
       throw error;
@@ -107,8 +110,12 @@ export class DockerContainerizer implements Containerizer {
     }
   }
 
-  #launch(spec: ContainerSpec, signal: AbortSignal): Promise<Launched> {
-    const tools = {
+  check(spec: ContainerSpec): Promise<void> {
+    return checkSpec(spec, this.#tools(spec));
+  }
+
+  #tools(spec: ContainerSpec): LaunchTools {
+    return {
       options: this.#options,
       engine: this.#options.engine,
       pulls: this.#pulls,
@@ -118,7 +125,6 @@ export class DockerContainerizer implements Containerizer {
       openOutput: (details: { id: string; tty: boolean; attach: boolean }) => this.#openOutput(spec, details, true),
       checkSandbox: (engineId: string) => this.#sandboxCheck.pass(engineId, spec.sandbox),
     };
-    return launch(spec, tools, signal);
   }
 
   /** From here on the container is followed to its end. */
@@ -229,7 +235,13 @@ export class DockerContainerizer implements Containerizer {
         log.warn(`Cannot end orphan container ${containerId}: ${messageOf(error)}`);
       });
     }
-    await Promise.all(checks);
+    // One that takes longer is looked at in the background: it may not keep the agent from coming back.
+    const { clock } = this.#options;
+    const late = await Promise.all(
+      checks.map((check) => within(clock, RECOVERY, Promise.resolve(check), "late" as const)),
+    );
+    const count = late.filter((result) => result === "late").length;
+    if (count > 0) log.warn(`${count} containers could not be looked at within ${RECOVERY / 1000} s; going on`);
   }
 
   async #finishedAt(engineId: string): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { basename, dirname, isAbsolute, normalize } from "node:path";
 import { Backoff } from "../../../base/backoff.ts";
 import { sleep } from "../../../base/clock.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
@@ -11,6 +11,7 @@ import { expandFiles } from "../../../docker/run-options/run-options.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
 import { registryAuth } from "./credentials.ts";
 import { containerName, label } from "./identity.ts";
 import type { ImageCollector } from "./image-collection.ts";
@@ -40,14 +41,13 @@ export interface Launched {
 
 const KILLED_WHILE = {
   preparing: "Container destroyed while preparing",
-  fetching: "Container destroyed while fetching",
   pulling: "Container destroyed while pulling image",
   starting: "Container destroyed while starting",
 } as const;
 type Phase = keyof typeof KILLED_WHILE;
 
 /**
- * A container from its spec to a running process: plan, fetch, pull, create, start. Rejects with a TaskFailure, with
+ * A container from its spec to a running process: plan, pull, create, start. Rejects with a TaskFailure, with
  * nothing left at the daemon; when `signal` aborts, with TASK_KILLED.
  */
 export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: AbortSignal): Promise<Launched> {
@@ -55,9 +55,6 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
   try {
     const plan = await prepare(spec, tools);
     for (const warning of plan.warnings) tools.options.log.warn(`Container ${spec.containerId}: ${warning}`);
-    signal.throwIfAborted();
-    phase = "fetching";
-    await tools.options.fetch(spec, signal);
     signal.throwIfAborted();
     phase = "pulling";
     const work = async (): Promise<Launched> => {
@@ -71,6 +68,15 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
   }
 }
 
+/** Rejects with the TaskFailure of a container that cannot be asked for. Files that parameters name may still be fetched. */
+export async function checkSpec(spec: ContainerSpec, tools: LaunchTools): Promise<void> {
+  try {
+    await prepare(spec, tools, async () => "");
+  } catch (error) {
+    throw toFailure(error, "preparing", new AbortController().signal);
+  }
+}
+
 function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailure {
   if (signal.aborted) {
     if (signal.reason instanceof TaskFailure) return signal.reason;
@@ -81,7 +87,12 @@ function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailu
   return TaskFailure.launch(`Failed to launch container: ${messageOf(error)}`, { cause: error });
 }
 
-async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchPlan> {
+/** What the daemon would be asked for. Rejects when it cannot be. */
+async function prepare(
+  spec: ContainerSpec,
+  tools: LaunchTools,
+  read = (path: string) => readParameterFile(spec.sandbox, path),
+): Promise<LaunchPlan> {
   const { options, agentKey } = tools;
   const agentId = options.agent.id;
   const docker = dockerInfoOf(spec);
@@ -95,15 +106,24 @@ async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchP
     dns: options.dns ?? defaults.dns,
     cfs: options.cfs ?? defaults.cfs,
     hostMemory: bursts ? await tools.hostMemory() : 0,
-    parameters: await expandFiles(docker.parameters, (path) => readParameterFile(spec.sandbox, path)),
+    parameters: await expandFiles(docker.parameters, read),
   });
 }
 
 const LARGEST_FILE = 1024 * 1024;
 
-/** A file that a parameter names, relative to the sandbox, as the docker command read it. */
+/**
+ * A file that a parameter names, as the docker command read it: in the sandbox through no link, or an absolute path, which
+ * whoever may set parameters of Docker may read anyway.
+ */
 async function readParameterFile(sandbox: string, path: string): Promise<string> {
-  const file = await open(isAbsolute(path) ? path : join(sandbox, path), constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!isAbsolute(path)) {
+    using root = HeldFolder.open(sandbox);
+    const way = normalize(path);
+    using folder = root.walk(dirname(way));
+    return folder.read(basename(way), LARGEST_FILE).toString("utf8");
+  }
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await file.stat();
     if (!status.isFile() || status.size > LARGEST_FILE) throw new UserError("it is not a file of at most 1 MB");

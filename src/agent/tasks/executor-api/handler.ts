@@ -56,6 +56,9 @@ function answer(response: ServerResponse, made: ExecutorAnswer): void {
   response.writeHead(200, { "Content-Type": made.contentType });
   response.flushHeaders();
   const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
+  // Connections of this port may be half open. A subscriber that has closed its half is gone: what is written to it from then
+  // on reaches nobody, while what waits is handed over when it comes back.
+  response.socket?.once("end", () => response.destroy());
   response.on("close", broken);
   response.on("error", broken);
 }
