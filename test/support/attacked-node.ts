@@ -53,8 +53,8 @@ export class AttackedNode {
     writeFileSync(join(this.treasure, "secret"), "secret\n", { mode: 0o600 });
   }
 
-  /** `cache`: the fetcher's cache folder, when it is not one of the agent's. */
-  static async start(flags: readonly string[] = [], cache?: string): Promise<AttackedNode> {
+  /** `cache`: the fetcher's cache folder, when it is not one of the agent's. `inherited`: a descriptor that it starts with. */
+  static async start(flags: readonly string[] = [], cache?: string, inherited?: number): Promise<AttackedNode> {
     const master = new LocalMaster({ port: 0 });
     await master.start();
     const server = createServer((request, response) => node.answer(request, response));
@@ -67,7 +67,7 @@ export class AttackedNode {
       ...(program !== undefined && { program }),
     });
     const node = new AttackedNode(master, agent, server);
-    agent.start([`--fetcher_cache_dir=${cache ?? node.cache}`]);
+    agent.start([`--fetcher_cache_dir=${cache ?? node.cache}`], { inherited });
     return node;
   }
 
