@@ -115,18 +115,18 @@ describe.runIf(isRoot)("a task's user gains nothing by what it has fetched", () 
     const many = join(node.treasure, "many");
     mkdirSync(many);
     for (let index = 0; index < 2000; index++) writeFileSync(join(many, `f${index}`), "");
-    // A name that is a file in the sandbox's archive and a folder before it: moving fails, and the rest is cleared up.
-    const evil = archive(
-      node,
-      "many.tar",
-      "mkdir -p many; for i in $(seq 1500); do : > many/f$i; done; mkdir clash; : > clash/x",
-    );
-    const first = archive(node, "first.tar", ": > clash");
-    const race = `while [ ! -e ${node.open}/stop ]; do for d in ${node.agent.workDir}/slaves/*/frameworks/*/executors/victim*/runs/*/.fetch-*/many; do
-      mv "$d" "$d.aside" 2>/dev/null && ln -s ${many} "$d" 2>/dev/null; done; done`;
+    // Its list is whole, one entry is not: unpacking fails at the end, and what was unpacked is cleared up.
+    const evil = join(node.open, "many.zip");
+    const pack = "mkdir many; for i in $(seq 1500); do : > many/f$i; done; echo DAMAGE-ME > zz; zip -qr0";
+    execFileSync("sh", ["-ec", `cd $(mktemp -d ${node.open}/XXXXXX); ${pack} ${evil} many zz`]);
+    writeFileSync(evil, Buffer.from(readFileSync(evil, "latin1").replace("DAMAGE-ME", "damage-me"), "latin1"));
+    const race = `while [ ! -e ${node.open}/stop ]; do
+      for d in ${node.agent.workDir}/slaves/*/frameworks/*/executors/victim*/runs/*/.fetch-*/many; do
+        if [ ! -e $d/f1 ] && [ -e $d/f999 -o -e $d/f1500 ]; then mv $d $d.aside && ln -s ${many} $d; fi
+      done
+    done 2>/dev/null`;
     await node.begin(test, "racer", race);
-    for (let round = 0; round < 3; round++)
-      await node.run(test, `victim${round}`, "true", withUris("true", uri(first), uri(evil)));
+    for (let round = 0; round < 5; round++) await node.run(test, `victim${round}`, "true", withUris("true", uri(evil)));
     writeFileSync(join(node.open, "stop"), "");
     await test.until("end of the racer", () => test.terminalOf("racer"));
     expect(readdirSync(many)).toHaveLength(2000);

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { AttackedNode, isRoot, OTHER_USER } from "../support/attacked-node.ts";
 import type { TestScheduler } from "../support/scheduler.ts";
@@ -25,6 +25,8 @@ describe.runIf(isRoot)("who a task is", () => {
     closeSync(inherited);
   });
 
+  afterEach(() => node.endFrameworks());
+
   it.each(["0", "+0", "00", "-0", " root", "root\n", "0x0"])(
     "user %j is nobody's name, least of all root's",
     async (user) => {
@@ -33,7 +35,6 @@ describe.runIf(isRoot)("who a task is", () => {
       expect(status.state).toBe(TASK_FAILED);
       expect(status.message).toContain("Failed to find user");
       expect(() => readFileSync(join(node.open, "ran"))).toThrow("ENOENT");
-      await test.teardown();
     },
   );
 
@@ -41,11 +42,10 @@ describe.runIf(isRoot)("who a task is", () => {
     const line = "E1129 12:00:00.000000     1 forged.cpp:1] all is lost";
     const test = await node.scheduler(`x\n${line}`);
     await node.run(test, "forge", "true");
-    await test.teardown();
+    await node.endFrameworks();
     const other = await node.scheduler();
     const variables = [{ name: `A\n${line}`, value: `\n${line}` }];
     await node.run(other, "forge2", "true", { command: { shell: true, value: "true", environment: { variables } } });
-    await other.teardown();
     expect(node.agent.log).toContain("all is lost");
     expect(node.agent.log.split("\n").filter((text) => text.startsWith("E1129 12:00"))).toEqual([]);
   });
@@ -54,7 +54,6 @@ describe.runIf(isRoot)("who a task is", () => {
     const test = await node.scheduler();
     expect(await node.run(test, "open", "ls -l /proc/$$/fd")).toMatchObject({ state: TASK_FINISHED });
     const targets = outputOf(node, test, "open").match(/-> .*/g)?.toSorted();
-    await test.teardown();
     expect(targets).toEqual(["-> /dev/null", expect.stringMatching(/\/stderr$/), expect.stringMatching(/\/stdout$/)]);
   });
 
@@ -62,12 +61,11 @@ describe.runIf(isRoot)("who a task is", () => {
     const owner = await node.scheduler(OTHER_USER, { checkpoint: true });
     const variables = [{ name: "PASSWORD", value: "hunter2-checkpointed" }];
     await node.run(owner, "own", "true", { command: { shell: true, value: "true", environment: { variables } } });
-    await owner.teardown();
+    await node.endFrameworks();
     const thief = await node.scheduler();
     const meta = join(node.agent.workDir, "meta");
     await node.run(thief, "steal", `grep -rsl hunter2 ${meta}; find ${meta} -readable; true`);
     const stolen = outputOf(node, thief, "steal");
-    await thief.teardown();
     expect(stolen).toBe("");
   });
 });

@@ -82,6 +82,11 @@ export class AttackedNode {
     return made;
   }
 
+  /** Ends every framework: their tasks go, and so does what they were offered. */
+  async endFrameworks(): Promise<void> {
+    for (const made of this.#schedulers.splice(0)) await made.teardown();
+  }
+
   /** Runs a task to its end. */
   async run(test: TestScheduler, id: string, script: string, more: object = {}): Promise<TaskStatus> {
     await test.launch([commandTask(id, script, more)]);
