@@ -99,7 +99,7 @@ it("a container that cannot be looked at does not keep the agent from coming bac
   });
   const stateDirectory = join(folder, "docker");
   const options = { engine, workDir: folder, stateDirectory, agent: { id: "S0" }, clock, log: silentLogger };
-  const stuck = await DockerContainerizer.open({ ...options, fetch: async () => undefined });
+  const stuck = await DockerContainerizer.open(options);
   daemon.add("d1", labels("one"));
   let recovered: ReadonlySet<string> | undefined;
   void stuck.recover([checkpointed("one")]).then((ids) => {
