@@ -16,13 +16,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { ATTACKER, AttackedNode, archive, isRoot, uidOf } from "../support/attacked-node.ts";
+import { ATTACKER, AttackedNode, archive, canAttack, uidOf } from "../support/attacked-node.ts";
 import { commandTask, type TestScheduler } from "../support/scheduler.ts";
 
 const uri = (value: string, more: object = {}): object => ({ value, extract: true, executable: false, ...more });
 const withUris = (command: string, ...uris: object[]): object => ({ command: { value: command, shell: true, uris } });
 
-describe.runIf(isRoot)("a task's user gains nothing by what it has fetched", () => {
+describe.runIf(canAttack)("a task's user gains nothing by what it has fetched", () => {
   let node: AttackedNode;
   let test: TestScheduler;
   beforeAll(async () => {
@@ -162,7 +162,7 @@ function readlinkSandbox(node: AttackedNode, frameworkId: string, taskId: string
   throw new Error(`no sandbox of ${taskId}`);
 }
 
-describe.runIf(isRoot)("the cache's folder", () => {
+describe.runIf(canAttack)("the cache's folder", () => {
   it.each([
     ["made first by somebody else", (cache: string) => mkdirSync(cache)],
     ["a link of somebody else's", (cache: string) => symlinkSync("/etc", cache)],

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,8 +16,14 @@ export const OTHER_USER = "daemon";
 
 export const uidOf = (user: string): number => Number(execFileSync("id", ["-u", user], { encoding: "utf8" }));
 
-/** Attacks need an agent with rights that a task could steal. */
-export const isRoot = process.getuid?.() === 0;
+/** Attacks need an agent with rights that a task could steal: without root they are skipped, and fail in CI. */
+export const canAttack = process.getuid?.() === 0 || Boolean(process.env["CI"]);
+
+/** Whether an unprivileged user gets namespaces of its own here; without them there is nothing to attack with. */
+export function hasUserNamespaces(): boolean {
+  const words = ["--reuid", ATTACKER, "--regid", "65534", "--clear-groups", "unshare", "-Urm", "true"];
+  return spawnSync("setpriv", words).status === 0;
+}
 
 /**
  * A real agent that runs as root, a folder that only root may use, and tasks of unprivileged users. To see an attack
