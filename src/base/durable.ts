@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, symlink } from "node:fs/promises";
+import { open, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "./folders.ts";
 
 export interface WriteOptions {
   readonly mode?: number;
@@ -25,7 +26,7 @@ async function syncFolder(folder: string): Promise<void> {
 export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   try {
     const handle = await open(temporary, "wx", options.mode ?? 0o644);
     try {
@@ -45,7 +46,7 @@ export async function writeAtomic(path: string, data: Uint8Array | string, optio
 /** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically; the folder is synced. */
 export async function linkAtomic(path: string, target: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   await symlink(target, temporary);
   await rename(temporary, path);
   await syncFolder(dirname(path));
