@@ -1,8 +1,8 @@
 /**
  * The documentation that is made from the tables in the code.
  *
- *   node tools/docs.ts           write it
- *   node tools/docs.ts --check   fail, naming each file, when one is not as it would be written
+ *   node tools/run.cjs tools/docs.ts           write it
+ *   node tools/run.cjs tools/docs.ts --check   fail, naming each file, when one is not as it would be written
  *
  * Whole files are listed in `files`. A block inside a written page stands between `<!-- made: NAME -->` and
  * `<!-- end: NAME -->`; NAME is a key of `blocks`.

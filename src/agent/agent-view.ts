@@ -1,68 +1,84 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { dirname, join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Process } from "../libprocess/process.ts";
 import { formatUPID } from "../libprocess/upid.ts";
-import { Resources } from "../mesos/resources.ts";
+import type { MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Agent } from "./agent.ts";
-import type { AttachedFiles } from "./http/files/attached.ts";
-import type { HttpHandler } from "./http/server.ts";
 import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
 import { capabilityNames } from "./master/capabilities.ts";
 import { countGauges, resourceGauges } from "./metrics/from-model.ts";
+import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
+import type { Containerizer } from "./model/container.ts";
+import type { Identity } from "./model/identity.ts";
+import type { MasterChannel } from "./model/master-channel.ts";
 import type { ExecutorRecord } from "./model/records.ts";
-import type { ExecutorAnswer } from "./tasks/executor-api/http-endpoint.ts";
+import type { Operations } from "./operations/operations.ts";
+import type { Reservations } from "./reservations/reservations.ts";
+import type { StatusUpdates } from "./status-updates/streams.ts";
+import type { FrameworkBook } from "./tasks/book.ts";
+import type { DrainOrder } from "./tasks/draining.ts";
 
-/** Bytes of an executor's call; an update with its data stays far below. */
-const LARGEST_CALL = 16 * 1024 * 1024;
 /** Milliseconds for the figures of one container. */
 const USAGE_DEADLINE = 5_000;
 
+/** What the pages read of an agent. */
+export interface ViewedAgent {
+  readonly agent: Agent;
+  readonly clock: Clock;
+  readonly process: Process;
+  readonly identity: Identity;
+  readonly master: MasterChannel;
+  readonly registry: FrameworkBook;
+  readonly reservations: Reservations;
+  readonly operations: Operations;
+  readonly updates: StatusUpdates;
+  readonly drain: DrainOrder;
+  readonly containerizers: readonly Containerizer[];
+}
+
 /** The agent as its pages show it now. */
-export function snapshotOf(agent: Agent): AgentSnapshot {
-  const { draining, options } = agent;
-  const { process } = options;
+export function snapshotOf(viewed: ViewedAgent): AgentSnapshot {
+  const { identity, process, master, reservations, registry, operations, drain } = viewed;
   return {
-    phase: agent.phase,
-    info: agent.info,
+    phase: identity.phase,
+    info: identity.info,
     pid: formatUPID(process.self),
-    startTime: agent.startedAt,
+    startTime: identity.startedAt,
     capabilities: capabilityNames(),
-    total: totalResources(agent),
-    masterHostname: masterHostname(agent),
-    masterAddress: masterAddress(agent),
-    drain: draining.config && { config: draining.config, since: draining.since },
-    frameworks: [...agent.book.active.values()],
-    completedFrameworks: agent.book.completed,
-    operations: agent.operations.pending(),
+    total: reservations.total,
+    masterHostname: masterHostname(master.info),
+    masterAddress: masterAddress(master.info),
+    drain: drain.config && { config: drain.config, since: drain.since },
+    frameworks: [...registry.active.values()],
+    completedFrameworks: registry.completed,
+    operations: operations.pending(),
   };
 }
 
-const masterHostname = ({ master }: Agent): string | undefined =>
+const masterHostname = (master: MasterInfo | undefined): string | undefined =>
   master?.hostname || master?.address?.hostname || undefined;
 
-function masterAddress(agent: Agent): string | undefined {
-  const host = masterHostname(agent) ?? agent.master?.address?.ip;
-  return host === undefined ? undefined : `${host}:${agent.master?.port}`;
-}
-
-/** Configured resources, with reservations and volumes in place of what they were carved out of. */
-function totalResources(agent: Agent): Resources {
-  return agent.reservations.totalOf(Resources.of(agent.options.info.resources));
+function masterAddress(master: MasterInfo | undefined): string | undefined {
+  const host = masterHostname(master) ?? master?.address?.ip;
+  return host === undefined ? undefined : `${host}:${master?.port}`;
 }
 
 /** Measures every running container; one that cannot be measured in time has no statistics. */
-export async function usageOf(agent: Agent): Promise<readonly ContainerUsage[]> {
-  const executors = [...agent.book.active.values()].flatMap((framework) => [...framework.executors.values()]);
+export async function usageOf({
+  registry,
+  clock,
+}: Pick<ViewedAgent, "registry" | "clock">): Promise<readonly ContainerUsage[]> {
+  const executors = [...registry.active.values()].flatMap((framework) => [...framework.executors.values()]);
   return await Promise.all(
-    executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(agent, executor)),
+    executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(clock, executor)),
   );
 }
 
-async function measure(agent: Agent, executor: ExecutorRecord): Promise<ContainerUsage> {
+async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {
   const { containerizer, containerId, info } = executor;
   const within = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
     new Promise((resolve) => {
-      const timer = agent.options.clock.after(USAGE_DEADLINE, () => resolve(undefined));
+      const timer = clock.after(USAGE_DEADLINE, () => resolve(undefined));
       Promise.resolve(work)
         .then(resolve, () => resolve(undefined))
         .finally(() => timer.cancel());
@@ -83,83 +99,27 @@ async function measure(agent: Agent, executor: ExecutorRecord): Promise<Containe
 }
 
 /** Gauges that are read from the agent's own records. */
-export function installGauges(agent: Agent, metrics: Metrics): void {
-  const { clock } = agent.options;
-  metrics.gauge("slave/uptime_secs", () => (clock.now() - agent.startedAt) / 1000);
-  metrics.gauge("slave/registered", () => (agent.phase === "RUNNING" ? 1 : 0));
+export function installGauges(viewed: ViewedAgent, metrics: Metrics): void {
+  const { clock, identity, agent, registry, reservations } = viewed;
+  metrics.gauge("slave/uptime_secs", () => (clock.now() - identity.startedAt) / 1000);
+  metrics.gauge("slave/registered", () => (identity.phase === "RUNNING" ? 1 : 0));
   metrics.gauge("slave/recovery_time_secs", () => agent.recoverySeconds);
-  metrics.gauges(() => countGauges(agent.book.active.values()));
-  metrics.gauges(() => resourceGauges(totalResources(agent), agent.book.active.values()));
+  metrics.gauges(() => countGauges(registry.active.values()));
+  metrics.gauges(() => resourceGauges(reservations.total, registry.active.values()));
 }
 
 /** What is wrong with parts of the agent, by part. */
-export function troublesOf(agent: Agent): ReadonlyMap<string, string> {
+export function troublesOf(
+  { containerizers, updates }: ViewedAgent,
+  pool: Pick<PoolWatch, "trouble">,
+): ReadonlyMap<string, string> {
   const troubles = new Map<string, string>();
-  for (const containerizer of agent.options.containerizers) {
+  for (const containerizer of containerizers) {
     const trouble = containerizer.trouble();
     if (trouble !== undefined) troubles.set(`containerizer/${containerizer.name}`, trouble);
   }
-  const checkpoint = agent.checkpointTrouble;
+  if (pool.trouble !== undefined) troubles.set("files", pool.trouble);
+  const checkpoint = updates.writeTrouble;
   if (checkpoint !== undefined) troubles.set("checkpoints", checkpoint);
   return troubles;
-}
-
-/** Shows a sandbox under the names that masters and tools use; the function that it returns takes them away again. */
-export function attachSandbox(files: AttachedFiles, executor: ExecutorRecord): void {
-  const { directory, frameworkId, executorId } = executor;
-  files.attach(directory);
-  files.attach(directory, join(dirname(directory), "latest"));
-  files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
-}
-
-/** A deleted sandbox is no longer shown, under no name. */
-export function detachBelow(files: AttachedFiles, path: string): void {
-  for (const [virtual, real] of files.entries()) {
-    if (real === path || real.startsWith(`${path}/`)) files.detach(virtual);
-  }
-}
-
-/** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
-export function executorHandler(agent: Agent): HttpHandler {
-  return (request, response) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= LARGEST_CALL) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        answer(response, { status: 413, body: `An executor's call has at most ${LARGEST_CALL} bytes` });
-        request.destroy();
-      }
-    });
-    request.on("error", () => undefined);
-    request.on("end", () => {
-      if (size > LARGEST_CALL) return;
-      answer(response, agent.executorEndpoint.handle(callOf(request, Buffer.concat(chunks))));
-    });
-  };
-}
-
-const callOf = (request: IncomingMessage, body: Buffer) => ({
-  method: request.method ?? "",
-  contentType: request.headers["content-type"],
-  accept: request.headers.accept,
-  body,
-});
-
-function answer(response: ServerResponse, made: ExecutorAnswer): void {
-  if (!("stream" in made)) {
-    response.writeHead(made.status, {
-      ...(made.allow && { Allow: made.allow }),
-      "Content-Type": "text/plain; charset=utf-8",
-    });
-    response.end(made.body);
-    return;
-  }
-  response.writeHead(200, { "Content-Type": made.contentType });
-  response.flushHeaders();
-  const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
-  response.on("close", broken);
-  response.on("error", broken);
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { credentialHelper } from "../docker/credential-helper.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
@@ -11,9 +12,10 @@ import { parseContainerDns } from "./containerizer/docker/networks.ts";
 import { MesosContainerizer } from "./containerizer/mesos/containerizer.ts";
 import { Identities } from "./containerizer/mesos/identity.ts";
 import { Fetcher } from "./fetcher/fetcher.ts";
-import type { AgentFlags } from "./flags/table.ts";
+import { type AgentFlags, agentFlags } from "./flags/table.ts";
 import { createIsolation } from "./isolators/isolation.ts";
 import type { Containerizer, ContainerSpec } from "./model/container.ts";
+import type { Identity } from "./model/identity.ts";
 import { Rotation } from "./sandbox/rotation.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 
@@ -30,8 +32,7 @@ export interface AssemblyInput {
   readonly pid: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The agent's id now; empty before it has one. */
-  readonly agentId: () => string;
+  readonly identity: Identity;
   /** The container that the agent itself runs in. */
   readonly ownContainerId: string | undefined;
 }
@@ -79,9 +80,10 @@ export async function assemble(input: AssemblyInput): Promise<Assembly> {
   };
 }
 
-function buildFetcher({ flags, environment, clock, pid }: AssemblyInput): Fetcher {
+/** Throws a UserError when the folder that was named for the cache cannot be trusted; without the usual one it goes on. */
+function buildFetcher({ flags, environment, clock, log, pid }: AssemblyInput): Fetcher {
   const names = ["PATH", "HOME", "HADOOP_HOME", "JAVA_HOME", "http_proxy", "https_proxy", "no_proxy"];
-  return new Fetcher({
+  const fetcher = new Fetcher({
     clock,
     cacheFolder: flags.fetcher_cache_dir,
     cacheBytes: flags.fetcher_cache_size,
@@ -93,6 +95,13 @@ function buildFetcher({ flags, environment, clock, pid }: AssemblyInput): Fetche
     ),
     pid,
   });
+  if (fetcher.cacheTrouble !== undefined) {
+    const problem = `${flags.fetcher_cache_dir} cannot be the fetcher's cache: ${fetcher.cacheTrouble}`;
+    const fix = "remove it, or name a folder of the agent's own with --fetcher_cache_dir";
+    if (flags.fetcher_cache_dir !== agentFlags.fetcher_cache_dir.default) throw new UserError(problem, fix);
+    log.warn(`${problem}. Nothing is cached; ${fix}`);
+  }
+  return fetcher;
 }
 
 /** Brings a container's URIs into its sandbox, owned by its user. */
@@ -120,8 +129,7 @@ function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetch
     path: environment["PATH"],
     identities,
     fetch: (spec, _user, signal) => fetchFor(spec, identities, fetcher, signal),
-    isolation: createIsolation({
-      names: flags.isolation,
+    isolation: createIsolation(flags.isolation, {
       cgroups: {
         clock,
         hierarchy: flags.cgroups_hierarchy,
@@ -160,17 +168,18 @@ function buildDocker(
   identities: Identities,
   fetcher: Fetcher,
 ): Promise<DockerContainerizer> {
-  const { flags, environment, clock, log, ownContainerId, agentId } = input;
+  const { flags, environment, clock, log, ownContainerId, identity } = input;
   const folder = existsSync(DOCKER_DATA) ? DOCKER_DATA : flags.work_dir;
   return DockerContainerizer.open({
     engine,
     workDir: flags.work_dir,
     stateDirectory: join(flags.work_dir, "docker"),
-    agentId,
+    agent: identity,
     fetch: (spec, signal) => fetchFor(spec, identities, fetcher, signal),
     clock,
     log: log.named("docker.cpp"),
     sandboxDirectory: flags.sandbox_directory,
+    stopTimeout: flags.docker_stop_timeout,
     cfs: flags.cgroups_enable_cfs,
     ...(flags.default_container_dns !== undefined && { dns: parseContainerDns(flags.default_container_dns) }),
     killOrphans: flags.docker_kill_orphans,

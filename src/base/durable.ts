@@ -4,7 +4,10 @@ import { basename, dirname, join } from "node:path";
 import { makeFolder } from "./folders.ts";
 
 export interface WriteOptions {
+  /** Of the file; default 0644. */
   readonly mode?: number;
+  /** Of folders that have to be made; default 0777, less the umask. */
+  readonly folderMode?: number;
   /** false: survives the process, not the machine. Default true: file and folder are synced. */
   readonly sync?: boolean;
 }
@@ -26,7 +29,7 @@ async function syncFolder(folder: string): Promise<void> {
 export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  makeFolder(folder);
+  makeFolder(folder, options.folderMode);
   try {
     const handle = await open(temporary, "wx", options.mode ?? 0o644);
     try {
@@ -44,9 +47,13 @@ export async function writeAtomic(path: string, data: Uint8Array | string, optio
 }
 
 /** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically; the folder is synced. */
-export async function linkAtomic(path: string, target: string): Promise<void> {
+export async function linkAtomic(
+  path: string,
+  target: string,
+  options: Pick<WriteOptions, "folderMode"> = {},
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  makeFolder(dirname(path));
+  makeFolder(dirname(path), options.folderMode);
   await symlink(target, temporary);
   await rename(temporary, path);
   await syncFolder(dirname(path));

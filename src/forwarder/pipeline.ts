@@ -10,15 +10,14 @@ import { Publisher } from "./lumberjack/publisher.ts";
 import type { Batch } from "./model/batch.ts";
 import type { Settings } from "./model/settings.ts";
 import { BEGINNING, isSettled, type Source } from "./model/source.ts";
-import { serveStatus } from "./monitoring/server.ts";
 import { fileStatus, type Status } from "./monitoring/status.ts";
 import { Descriptors } from "./reading/descriptors.ts";
 import { Follower } from "./reading/follower.ts";
 import { ownBudget } from "./reading/limits.ts";
-import { takeLock } from "./registrar/lock.ts";
 import { ownFiles } from "./registrar/own-files.ts";
 import { loadRegistry, Registrar } from "./registrar/registrar.ts";
 import { inheritedSource, restoredSource } from "./registrar/restore.ts";
+import type { StandardInput } from "./standard-input.ts";
 
 export interface PipelineOptions {
   readonly settings: Settings;
@@ -30,9 +29,14 @@ export interface PipelineOptions {
   readonly once: boolean;
   /** Print events instead of shipping them; positions are neither read nor written. */
   readonly tap: ((lines: Buffer) => void) | undefined;
-  readonly stdin: () => NodeJS.ReadableStream;
+  readonly stdin: StandardInput;
   /** What the pipeline before this one followed, with its open files: taken over instead of the registry. */
   readonly inherited?: readonly Source[] | undefined;
+}
+
+/** The pipeline that goes on after this one, in the same process. */
+export interface Next {
+  readonly readsStdin: boolean;
 }
 
 const STATUS_INTERVAL = 5000;
@@ -56,12 +60,9 @@ export class Pipeline {
   readonly #lookout: Lookout;
   readonly #started: number;
   readonly #timers: Timer[] = [];
-  #releaseLock: () => void = () => undefined;
-  #closeServer: () => void = () => undefined;
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
-  /** Another pipeline goes on with the files. */
-  #replaced = false;
+  #next: Next | undefined;
   /** When a stop gives up waiting, in monotonic milliseconds. */
   #stopBy = Number.POSITIVE_INFINITY;
   #scanned = false;
@@ -124,7 +125,7 @@ export class Pipeline {
       sink: this.#collector,
       descriptors: this.#descriptors,
       finishing: options.once,
-      stdin: options.stdin,
+      stdin: () => options.stdin.view(),
       replaced: (source) => this.#prospector.replaced(source),
       gone: (source) => this.#prospector.gone(source),
       idle: () => this.#rested(),
@@ -150,11 +151,10 @@ export class Pipeline {
     });
   }
 
-  /** Takes the registry and begins. Rejects with a UserError when it cannot. */
+  /** Reads the registry, whose lock somebody holds for it, and begins. Rejects with a UserError when it cannot. */
   async start(): Promise<void> {
     const { settings, clock, tap } = this.#options;
     if (tap === undefined) {
-      this.#releaseLock = takeLock(`${settings.registry.path}.lock`);
       const { inherited } = this.#options;
       this.#prospector.restore(
         inherited?.map((source) => inheritedSource(source, this.#groupOf(source))) ??
@@ -162,16 +162,6 @@ export class Pipeline {
             restoredSource(entry, this.#groupOf({ name: entry.source, path: entry.path })),
           ),
       );
-    }
-    const address = settings.monitoring.address;
-    if (address !== undefined) {
-      const at = address.lastIndexOf(":");
-      const server = await serveStatus(
-        { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) },
-        () => this.status(),
-        this.#log,
-      );
-      this.#closeServer = () => server.close();
     }
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
@@ -184,22 +174,20 @@ export class Pipeline {
 
   /**
    * Stops: what lies in the files now is read and shipped, for at most `patience` milliseconds from now (a later call may
-   * shorten it); the rest is read again next time.
+   * shorten it); the rest is read again next time. With `next` only what is on the wire is waited for: the next pipeline
+   * goes on with what is `followed`. Standard input cannot be read again by another process, so everything collected of
+   * it is shipped first, unless the next pipeline reads it.
    */
-  stop(patience = this.#options.settings.shipping.drainTime): Promise<void> {
+  stop(patience = this.#options.settings.shipping.drainTime, next?: Next): Promise<void> {
+    if (this.#stopping === undefined) this.#next = next;
     this.#stopBy = Math.min(this.#stopBy, this.#options.clock.monotonic() + patience);
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
-  /**
-   * Stops for another pipeline: nothing more is read, what is on the wire is waited for as `stop` does, and what is
-   * followed is handed over with its open files, so that nothing is lost that was deleted meanwhile.
-   */
-  async handOver(patience: number): Promise<readonly Source[]> {
-    this.#replaced = this.#stopping === undefined;
-    await this.stop(patience);
-    return this.#replaced ? [...this.#prospector.sources()] : [];
+  /** Everything that is followed, with the files that are open: for the next pipeline, once this one has stopped for it. */
+  get followed(): readonly Source[] {
+    return [...this.#prospector.sources()];
   }
 
   status(): Status {
@@ -228,10 +216,9 @@ export class Pipeline {
     const { settings } = this.#options;
     for (const timer of this.#timers) timer.cancel();
     this.#lookout.stop();
-    if (!this.#replaced) await this.#drain();
+    if (this.#next === undefined) await this.#drain();
     this.#follower.stop();
-    // Standard input cannot be read again: everything collected is shipped, whoever goes on.
-    const all = !this.#replaced || this.#stdin !== undefined;
+    const all = this.#next === undefined || (this.#stdin !== undefined && !this.#next.readsStdin);
     if (all) void this.#collector.flush();
     else {
       this.#collector.stop();
@@ -245,10 +232,8 @@ export class Pipeline {
     this.#collector.stop();
     this.#publisher.close();
     await this.#registrar.save();
-    this.#closeFiles();
-    this.#closeServer();
+    await this.#closeFiles();
     if (settings.monitoring.statusFile !== undefined) await this.#writeStatus();
-    this.#releaseLock();
   }
 
   /** Reads what lies in the files at this moment. */
@@ -268,9 +253,10 @@ export class Pipeline {
     while (condition() && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
   }
 
-  #closeFiles(): void {
-    this.#prospector.close();
-    if (this.#replaced) return;
+  async #closeFiles(): Promise<void> {
+    this.#descriptors.stop();
+    await this.#prospector.close();
+    if (this.#next !== undefined) return;
     const lost = [...this.#descriptors.held()].filter((source) => source.path === undefined && !isSettled(source));
     if (lost.length > 0)
       this.#log.warn(
@@ -322,6 +308,7 @@ export class Pipeline {
 
   #acked(batch: Batch, first: number, until: number, _waited: number): void {
     this.#registrar.acknowledge(batch, first, until);
+    if (this.#stdin !== undefined) this.#options.stdin.release(this.#stdin.acked);
     if (until === batch.events) {
       this.#windows++;
       this.#events += batch.events;
@@ -362,7 +349,9 @@ export class Pipeline {
     if (group === -1) return;
     const nobody = { device: "0", inode: "0", born: "0" };
     const fingerprint = { length: 0, hash: "" };
-    this.#stdin = { ...BEGINNING, name: "-", path: "-", last: "-", identity: nobody, fingerprint, group };
+    const { position } = this.#options.stdin;
+    const begin = { ...BEGINNING, read: position, acked: position };
+    this.#stdin = { ...begin, name: "-", path: "-", last: "-", identity: nobody, fingerprint, group };
     this.#follower.changed(this.#stdin);
   }
 

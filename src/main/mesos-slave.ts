@@ -11,13 +11,13 @@ import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
+import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
 import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
 const program = "mesos-slave";
 /** Milliseconds until the agent leaves for good; supervisord waits 3 s before it kills. */
 const LONGEST_GOODBYE = 2_700;
-const EMBEDDED_MASTER_PORT = 5050;
 /** The package has it beside dist/ and src/. */
 const UI = join(import.meta.dirname, basename(import.meta.dirname) === "main" ? "../.." : "..", "ui");
 
@@ -115,12 +115,12 @@ function onSignals(log: () => Glog | undefined): (running: Running) => void {
   };
 }
 
-/** `--master=local`: a master in this process, on the address that the agent is given. */
+/** `--master=local`: a master in this process, on the address that the agent is given and on MESOS_MASTER_PORT. */
 async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promise<LocalMaster> {
   const ip = flags.values.ip ?? "127.0.0.1";
   const master = new LocalMaster({
     ip,
-    port: EMBEDDED_MASTER_PORT,
+    port: portOf("MESOS_MASTER_PORT", process.env["MESOS_MASTER_PORT"], DEFAULT_MASTER_PORT),
     log: glog.logger.named("master"),
     clock: systemClock,
   });
@@ -128,10 +128,31 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
   return master;
 }
 
+/**
+ * What no handler has caught is a defect. It concerns one request, message or file, and the agent stands for all tasks of
+ * a machine: it is written down and the agent goes on. Ending would not help: what a peer has sent once it sends again,
+ * at every start. Before the agent is up, there is nothing to go on with.
+ */
+function containDefects(log: () => Glog | undefined): () => void {
+  let isUp = false;
+  const contain = (error: unknown): void => {
+    const glog = log();
+    if (!isUp || glog === undefined) fail(glog, error);
+    const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    glog.logger.error(`A defect of the agent, please report it: ${where.split("\n").slice(0, 6).join(" | ")}`);
+  };
+  process.on("uncaughtException", contain);
+  process.on("unhandledRejection", contain);
+  return () => {
+    isUp = true;
+  };
+}
+
 async function main(): Promise<void> {
   const flags = load();
   let glog: Glog | undefined;
   const isUp = onSignals(() => glog);
+  const isContained = containDefects(() => glog);
   glog = openLog(flags);
   try {
     const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
@@ -153,6 +174,7 @@ async function main(): Promise<void> {
         process.exit(code);
       },
     });
+    isContained();
     isUp({ node, master });
   } catch (error) {
     fail(glog, error);

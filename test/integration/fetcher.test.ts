@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
-import type { FetchUser } from "../../src/agent/fetcher/command.ts";
 import { Fetcher, type FetcherOptions } from "../../src/agent/fetcher/fetcher.ts";
+import type { FetchUser } from "../../src/agent/fetcher/order.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { CommandInfo_URISchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 

@@ -54,6 +54,7 @@ async function ship(batch: Batch, version: 1 | 2, bytes: number) {
         loadBalance: false,
         timeout: 5000,
         maximumWait: 5000,
+        connectionLifetime: 0,
         backoff: { initial: 1, maximum: 1 },
         tls: undefined,
         version,

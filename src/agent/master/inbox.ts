@@ -1,10 +1,14 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { messageOf } from "../../base/errors.ts";
+import type { Gate } from "../../base/gate.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Process } from "../../libprocess/process.ts";
 import { formatUPID, type UPID } from "../../libprocess/upid.ts";
 import {
   AcknowledgeOperationStatusMessageSchema,
   ApplyOperationMessageSchema,
+  CheckpointResourcesMessageSchema,
   DrainSlaveMessageSchema,
-  type FrameworkToExecutorMessage,
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
   ReconcileOperationsMessageSchema,
@@ -16,76 +20,103 @@ import {
   StatusUpdateAcknowledgementMessageSchema,
   UpdateFrameworkMessageSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import type { Identity } from "../model/identity.ts";
+import type { MasterChannel } from "../model/master-channel.ts";
 import type { Operations } from "../operations/operations.ts";
-import { installCheckpointResources, type ListTaker } from "../operations/resource-changes.ts";
+import type { Reservations } from "../reservations/reservations.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
 import type { Draining } from "../tasks/draining.ts";
+import type { FrameworkMessages } from "../tasks/framework-messages.ts";
 import type { Frameworks } from "../tasks/frameworks.ts";
 
-/** Whom messages of masters and schedulers are for. */
-export interface Addressee extends ListTaker {
-  readonly registration: { isMaster(from: UPID | undefined): boolean };
+export interface InboxOptions {
+  readonly process: Process;
+  readonly log: Logger;
+  readonly identity: Identity;
+  readonly master: MasterChannel;
+  /** Messages of the master pass it in order: it is shut while what they depend on is being written down. */
+  readonly gate: Gate;
   readonly frameworks: Frameworks;
   readonly operations: Operations;
+  readonly reservations: Reservations;
   readonly updates: StatusUpdates;
   readonly draining: Draining;
-  /** Runs the job once what earlier messages changed is on disk. */
-  whenAdmitted(job: () => void): void;
-  frameworkMessage(message: FrameworkToExecutorMessage): void;
+  readonly messages: FrameworkMessages;
+  readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
 
 /** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
-export function installMessages(agent: Addressee): void {
-  const { process, log } = agent.options;
+export function installInbox(inbox: InboxOptions): void {
+  const { process, log, identity, master, gate, frameworks, operations, draining, messages } = inbox;
   /** From the current master only. */
   const fromMaster = <D extends DescMessage>(schema: D, handler: (message: MessageShape<D>) => void): void => {
     process.install(schema, (from, message) => {
-      if (agent.registration.isMaster(from)) agent.whenAdmitted(() => handler(message));
+      if (master.isMaster(from)) whenAdmitted(inbox, () => handler(message));
       else log.warn(`Ignoring ${schema.typeName} from ${formatUPID(from)}: it is not the registered master`);
     });
   };
-  fromMaster(RunTaskMessageSchema, (message) => agent.frameworks.runTask(message));
-  fromMaster(RunTaskGroupMessageSchema, (message) => agent.frameworks.runTaskGroup(message));
-  fromMaster(KillTaskMessageSchema, (message) => agent.frameworks.killTask(message));
+  fromMaster(RunTaskMessageSchema, (message) => frameworks.runTask(message));
+  fromMaster(RunTaskGroupMessageSchema, (message) => frameworks.runTaskGroup(message));
+  fromMaster(KillTaskMessageSchema, (message) => frameworks.killTask(message));
   fromMaster(ShutdownFrameworkMessageSchema, ({ frameworkId }) => {
-    if (agent.phase === "RUNNING") agent.frameworks.shutdownFramework(frameworkId?.value ?? "");
+    if (identity.phase === "RUNNING") frameworks.shutdownFramework(frameworkId?.value ?? "");
   });
   fromMaster(ShutdownExecutorMessageSchema, ({ frameworkId, executorId }) => {
-    if (agent.phase === "RUNNING") {
-      agent.frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
+    if (identity.phase === "RUNNING") {
+      frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
     }
   });
-  process.install(UpdateFrameworkMessageSchema, (_from, message) => agent.frameworks.updateFramework(message));
+  process.install(UpdateFrameworkMessageSchema, (_from, message) => frameworks.updateFramework(message));
   process.install(DrainSlaveMessageSchema, (_from, { config }) => {
-    if (config !== undefined) agent.whenAdmitted(() => void agent.draining.begin(config));
+    if (config !== undefined) whenAdmitted(inbox, () => void draining.begin(config));
   });
   fromMaster(ApplyOperationMessageSchema, (message) => {
     // What was sent before the agent is registered is found missing when it is: the master asks, and is told so.
-    if (agent.phase === "RUNNING") agent.gate.hold(agent.operations.apply(message));
-    else log.warn(`Ignoring an operation: the agent is ${agent.phase}`);
+    if (identity.phase === "RUNNING") gate.hold(operations.apply(message));
+    else log.warn(`Ignoring an operation: the agent is ${identity.phase}`);
   });
-  fromMaster(AcknowledgeOperationStatusMessageSchema, (message) => void agent.operations.acknowledge(message));
-  fromMaster(ReconcileOperationsMessageSchema, (message) => agent.operations.reconcile(message));
-  installCheckpointResources(agent);
-  process.install(FrameworkToExecutorMessageSchema, (_from, message) => agent.frameworkMessage(message));
-  process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(agent, from, message));
+  fromMaster(AcknowledgeOperationStatusMessageSchema, (message) => void operations.acknowledge(message));
+  fromMaster(ReconcileOperationsMessageSchema, (message) => operations.reconcile(message));
+  installCheckpointResources(inbox);
+  process.install(FrameworkToExecutorMessageSchema, (_from, message) => messages.toExecutor(message));
+  process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(inbox, from, message));
 }
 
 /** Old drivers acknowledge by themselves; who calls itself a master must be the one. */
-function acknowledge(agent: Addressee, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
-  const { log } = agent.options;
+function acknowledge(inbox: InboxOptions, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
+  const { log, master, identity, updates, frameworks } = inbox;
   const frameworkId = message.frameworkId?.value ?? "";
   const taskId = message.taskId?.value ?? "";
-  const stranger = from?.id.startsWith("master") && !agent.registration.isMaster(from);
-  if (stranger || agent.phase === "RECOVERING") {
+  const stranger = from?.id.startsWith("master") && !master.isMaster(from);
+  if (stranger || identity.phase === "RECOVERING") {
     log.warn(`Ignoring an acknowledgement for task ${taskId} from ${formatUPID(from)}`);
     return;
   }
-  void agent.updates.acknowledge(frameworkId, taskId, message.uuid).then((result) => {
+  void updates.acknowledge(frameworkId, taskId, message.uuid).then((result) => {
     if (result.kind === "ignored") {
       log.warn(`Ignoring an acknowledgement for task ${taskId} of framework ${frameworkId}: ${result.why}`);
       return;
     }
-    agent.frameworks.acknowledged(frameworkId, taskId, result.closed);
+    frameworks.acknowledged(frameworkId, taskId, result.closed);
+  });
+}
+
+/** Runs `job` now, or as soon as what earlier messages changed is on disk: launches build on it. */
+function whenAdmitted({ gate }: InboxOptions, job: () => void): void {
+  gate.pass(job);
+}
+
+/** The master's complete list of reservations and volumes, as it sends it to agents without RESOURCE_PROVIDER. */
+function installCheckpointResources({ process, ended, log, identity, reservations, gate }: InboxOptions): void {
+  process.install(CheckpointResourcesMessageSchema, (_from, { resources }) => {
+    if (identity.phase === "RECOVERING" || identity.phase === "TERMINATING") {
+      log.warn(`Ignoring a list of resources to checkpoint: the agent is ${identity.phase}`);
+      return;
+    }
+    const changed = reservations.replace(resources).catch((error: unknown) => {
+      // The master counts on it: going on would run tasks on what is not there.
+      ended(1, `cannot checkpoint resources: ${messageOf(error)}`);
+    });
+    gate.hold(changed);
   });
 }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
-import { formatUPID, parseUPID, sameUPID, type UPID } from "../../libprocess/upid.ts";
+import { formatUPID, parseUPID, type UPID } from "../../libprocess/upid.ts";
 import { decode } from "../../mesos/codec.ts";
 import type { MasterDetector } from "../../mesos/detector.ts";
 import {
@@ -19,6 +19,8 @@ import {
   UnregisterSlaveMessageSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { MasterInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Identity } from "../model/identity.ts";
+import type { MasterChannel } from "../model/master-channel.ts";
 import { Authenticatee } from "./authenticatee.ts";
 import { type AuthenticationTiming, DEFAULT_AUTHENTICATION_TIMING } from "./cram-md5.ts";
 import type { Credential } from "./credential.ts";
@@ -64,11 +66,11 @@ export interface RegistrationOptions {
   /** Milliseconds: --registration_backoff_factor. */
   readonly backoffFactor: number;
   readonly authentication?: AuthenticationTiming;
-  /** Called afresh for each attempt. */
-  readonly registerMessage: () => RegisterSlaveMessage;
-  readonly reregisterMessage: () => ReregisterSlaveMessage;
-  /** Undefined until the first registration. */
-  readonly agentId: () => string | undefined;
+  readonly identity: Pick<Identity, "knownId">;
+  /** Where messages to the master go: kept up here. */
+  readonly master: MasterChannel;
+  /** Asked afresh for each attempt. */
+  readonly announcements: { register(): RegisterSlaveMessage; reregister(): ReregisterSlaveMessage };
   readonly events: RegistrationEvents;
 }
 
@@ -121,19 +123,9 @@ export class Registration {
     return this.#masterInfo;
   }
 
-  /** The address that messages to the master go to. */
-  get masterPid(): UPID | undefined {
-    return this.#state.master;
-  }
-
-  /** Whether a message comes from the current master. */
-  isMaster(from: UPID | undefined): boolean {
-    return sameUPID(from, this.#state.master);
-  }
-
   /** Stops registering, for a shutdown of our own; `unregister` tells the master to forget the agent (SIGUSR1). */
   terminate({ unregister = false } = {}): void {
-    const id = this.#options.agentId();
+    const { knownId: id } = this.#options.identity;
     if (unregister && id !== undefined && this.#state.phase === "running") {
       const message = create(UnregisterSlaveMessageSchema, { agentId: { value: id } });
       this.#options.process.send(this.#state.master, UnregisterSlaveMessageSchema, message);
@@ -182,11 +174,11 @@ export class Registration {
     announce: (duplicate: boolean) => void,
   ): void {
     const seconds = Math.trunc(connection?.totalPingTimeoutSeconds ?? 0);
-    if (this.isMaster(from)) this.#pingTimeout = seconds > 0 ? seconds * 1_000 : DEFAULT_PING_TIMEOUT;
+    if (this.#options.master.isMaster(from)) this.#pingTimeout = seconds > 0 ? seconds * 1_000 : DEFAULT_PING_TIMEOUT;
     this.#announce = announce;
     const id = agentId?.value ?? "";
     this.#options.log.info(`Master ${formatUPID(from)} answered the ${what}: agent id ${id}`);
-    this.#raise({ kind: "answered", from, id, known: this.#options.agentId() });
+    this.#raise({ kind: "answered", from, id, known: this.#options.identity.knownId });
   }
 
   #detected(master: MasterInfo | undefined): void {
@@ -218,6 +210,7 @@ export class Registration {
       const factor = this.#isFirstMaster(next) ? Math.min(backoffFactor, FIRST_WAIT) : backoffFactor;
       const [state, actions] = decide(this.#state, next, { factor, hasCredential, random });
       this.#state = state;
+      this.#options.master.pid = state.master;
       try {
         for (const action of actions) this.#do(action);
       } catch (error) {
@@ -308,13 +301,13 @@ export class Registration {
   }
 
   #register(): void {
-    const { process, agentId, registerMessage, reregisterMessage, log, events } = this.#options;
+    const { process, identity, announcements, log, events } = this.#options;
     const { master } = this.#state;
     if (master === undefined) return;
     const outgoing: Outgoing =
-      agentId() === undefined
-        ? { kind: "register", message: registerMessage() }
-        : { kind: "reregister", message: reregisterMessage() };
+      identity.knownId === undefined
+        ? { kind: "register", message: announcements.register() }
+        : { kind: "reregister", message: announcements.reregister() };
     const problem = registrationProblem(outgoing);
     if (problem !== undefined) {
       this.#raise({ kind: "terminate" });
@@ -354,11 +347,11 @@ export class Registration {
   }
 
   #refused(refusal: Refusal): void {
-    const { events, agentId } = this.#options;
+    const { events, identity } = this.#options;
     const why =
       refusal === "credential"
         ? "the master does not accept the principal and secret of --credential: compare them with its --credentials"
-        : `the master answered with another agent id than ours (${agentId()}): two agents may share this address or work_dir`;
+        : `the master answered with another agent id than ours (${identity.knownId}): two agents may share this address or work_dir`;
     events.refused(refusal, why);
   }
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
 import { Turns } from "../../base/turns.ts";
 import { has } from "../../mesos/codec.ts";
 import {
@@ -11,25 +13,28 @@ import {
 import {
   type ExecutorInfo,
   type FrameworkInfo,
-  type Task,
   type TaskInfo,
   TaskState,
   TaskStatus_Reason,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idProblem } from "../../mesos/ids.ts";
 import { frameworkCan } from "../../mesos/states.ts";
-import { type ExecutorRecord, type FrameworkRecord, moveTask, type TaskRecord } from "../model/records.ts";
-import type { AdmissionFacts, Verdict } from "./admission-facts.ts";
-import { type FrameworksContext, runKey } from "./context.ts";
-import { removeFrameworkIfIdle, sendExited, shutdownExecutor } from "./ending.ts";
-import type { AgentStatus } from "./executor-control.ts";
-
-/** Pure pieces of `launch/`, passed in because rooms do not import each other. */
-export interface LaunchPlan {
-  judge(facts: AdmissionFacts): Verdict;
-  makeTask(framework: FrameworkInfo, info: TaskInfo): Task;
-  commandExecutor(framework: FrameworkInfo, task: TaskInfo): ExecutorInfo;
-}
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { GarbageCollection } from "../model/garbage-collection.ts";
+import type { Identity } from "../model/identity.ts";
+import type { Paths } from "../model/paths.ts";
+import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
+import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
+import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
+import type { FrameworkBook } from "./book.ts";
+import { generateCommandExecutor } from "./command-executor.ts";
+import type { ContainerLimits } from "./container-limits.ts";
+import type { DrainOrder } from "./draining.ts";
+import type { Ending } from "./ending.ts";
+import type { AgentStatus, ExecutorControls } from "./executor-control.ts";
+import type { ResourceFacts } from "./resource-facts.ts";
+import type { StatusIntake } from "./statuses.ts";
+import { makeTask } from "./task.ts";
 
 /** One RunTask or RunTaskGroup message, in one form. */
 interface Request {
@@ -43,16 +48,32 @@ interface Request {
   readonly versions: RunTaskMessage["resourceVersionUuids"];
 }
 
-/** Takes launches from the master (mesos-wire §3.13). Whoever calls has checked the sender. */
-export class Launching {
-  readonly #context: FrameworksContext;
-  readonly #plan: LaunchPlan;
-  /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
-  readonly #turns = new Turns();
+export interface AcceptingOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly identity: Identity;
+  readonly registry: FrameworkBook;
+  readonly statuses: StatusIntake;
+  readonly store: CheckpointStore;
+  readonly paths: Paths;
+  readonly gc: GarbageCollection;
+  readonly drain: DrainOrder;
+  readonly resources: ResourceFacts;
+  readonly limits: ContainerLimits;
+  readonly sandboxes: ShownSandboxes;
+  readonly controls: ExecutorControls;
+  readonly ending: Ending;
+}
 
-  constructor(context: FrameworksContext, plan: LaunchPlan) {
-    this.#context = context;
-    this.#plan = plan;
+/** Takes launches from the master (mesos-wire §3.13). Whoever calls has checked the sender. */
+export class Accepting {
+  readonly #options: AcceptingOptions;
+  /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
+  readonly #turns: Turns;
+
+  constructor(options: AcceptingOptions) {
+    this.#options = options;
+    this.#turns = new Turns((error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */
@@ -90,17 +111,18 @@ export class Launching {
 
   /** Why a launch is ignored without an answer, as real agents do. */
   #ignored(request: Request): string | undefined {
-    const { phase, agentId, book } = this.#context;
-    if (phase() === "RECOVERING" || phase() === "TERMINATING") return `the agent is ${phase()}`;
+    const { identity, registry } = this.#options;
+    const { phase } = identity;
+    if (phase === "RECOVERING" || phase === "TERMINATING") return `the agent is ${phase}`;
     if (request.framework.id === undefined) return "its framework has no id";
     if (request.tasks.length === 0) return "it has no task";
     for (const task of request.tasks) {
       const id = task.taskId?.value ?? "";
-      if (task.agentId?.value !== agentId())
-        return `task ${id} is for agent ${task.agentId?.value}, this is ${agentId()}`;
+      if (task.agentId?.value !== identity.id)
+        return `task ${id} is for agent ${task.agentId?.value}, this is ${identity.id}`;
       const problem = idProblem(id) ?? idProblem(request.framework.id.value);
       if (problem !== undefined) return `an id of it ${problem}`;
-      if (book.findTask(request.framework.id.value, id) !== undefined) return `task ${id} is known here already`;
+      if (registry.findTask(request.framework.id.value, id) !== undefined) return `task ${id} is known here already`;
       if ((task.command === undefined) === (task.executor === undefined) && !request.isGroup) {
         return `task ${id} must have exactly one of command and executor`;
       }
@@ -109,7 +131,7 @@ export class Launching {
   }
 
   #run(request: Request): void {
-    const { log } = this.#context;
+    const { log } = this.#options;
     const why = this.#ignored(request);
     const names = request.tasks.map(({ taskId }) => `'${taskId?.value}'`).join(", ");
     if (why !== undefined) {
@@ -120,7 +142,7 @@ export class Launching {
     const framework = this.#framework(request);
     const records = request.tasks.map((info) => this.#pending(framework, info, request));
     const waits = this.#directories(framework, request)
-      .map((path) => this.#context.gc.unschedule(path))
+      .map((path) => this.#options.gc.unschedule(path))
       .filter((wait) => wait !== undefined);
     if (waits.length === 0) {
       this.#admitInTurn(framework, records, request);
@@ -141,14 +163,14 @@ export class Launching {
   }
 
   #framework(request: Request): FrameworkRecord {
-    const { book, checkpoints, agentId, log } = this.#context;
+    const { registry, store, identity, log } = this.#options;
     const pid =
       request.pid === undefined || request.pid === "" || request.pid.startsWith("@") ? undefined : request.pid;
     const id = request.framework.id?.value ?? "";
-    const { framework, isNew } = book.ensure(id, request.framework, pid);
+    const { framework, isNew } = registry.ensure(id, request.framework, pid);
     if (isNew) {
       try {
-        checkpoints.framework(agentId(), framework);
+        store.framework(identity.id, framework);
       } catch (error) {
         // Without it a restart would not find its tasks: written again with each launch, which fails while this does.
         framework.unwritten = true;
@@ -162,7 +184,7 @@ export class Launching {
     const record: TaskRecord = {
       taskId: info.taskId?.value ?? "",
       frameworkId: framework.frameworkId,
-      task: this.#plan.makeTask(framework.info, info),
+      task: makeTask(framework.info, info),
       info,
       group: request.isGroup ? request.tasks.map(({ taskId }) => taskId?.value ?? "") : undefined,
       modern: request.launchExecutor !== undefined,
@@ -177,8 +199,8 @@ export class Launching {
 
   /** Directories that this launch may use again. */
   #directories(framework: FrameworkRecord, request: Request): string[] {
-    const { paths, agentId } = this.#context;
-    const id = agentId();
+    const { paths, identity } = this.#options;
+    const { id } = identity;
     const executorId = request.executor?.executorId?.value ?? request.tasks[0]?.taskId?.value ?? "";
     const sandboxes = [
       paths.framework(id, framework.frameworkId),
@@ -193,13 +215,7 @@ export class Launching {
   }
 
   #admitInTurn(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
-    this.#turns.take(() => {
-      try {
-        this.#admit(framework, records, request);
-      } catch (error) {
-        this.#context.log.error(`Launching a task failed: ${messageOf(error)}`);
-      }
-    });
+    this.#turns.take(() => this.#admit(framework, records, request));
   }
 
   #admit(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
@@ -209,16 +225,17 @@ export class Launching {
       // Killed meanwhile; a group goes as a whole.
       for (const { taskId } of alive) framework.pending.delete(taskId);
       if (request.launchExecutor === true && request.executor !== undefined) {
-        sendExited(this.#context, framework.frameworkId, executorId, -1);
+        this.#options.ending.sendExited(framework.frameworkId, executorId, -1);
       }
-      removeFrameworkIfIdle(this.#context, framework);
+      this.#options.ending.removeFrameworkIfIdle(framework);
       return;
     }
     const executor = framework.executors.get(executorId);
-    const verdict = this.#plan.judge(this.#facts(framework, request, executor));
+    const verdict = judgeLaunch(this.#facts(framework, request, executor));
     if (verdict.kind === "refuse") {
-      if (verdict.exited) sendExited(this.#context, framework.frameworkId, executorId, -1);
-      if (verdict.shutdownExecutor && executor !== undefined) shutdownExecutor(this.#context, framework, executor);
+      if (verdict.exited) this.#options.ending.sendExited(framework.frameworkId, executorId, -1);
+      if (verdict.shutdownExecutor && executor !== undefined)
+        this.#options.ending.shutdownExecutor(framework, executor);
       this.#refuse(framework, records, verdict.status);
       return;
     }
@@ -229,7 +246,7 @@ export class Launching {
     } catch (error) {
       const message = `Could not launch the task: ${messageOf(error)}`;
       if (request.launchExecutor === true && request.executor !== undefined && executor === undefined) {
-        sendExited(this.#context, framework.frameworkId, executorId, -1);
+        this.#options.ending.sendExited(framework.frameworkId, executorId, -1);
       }
       this.#withdraw(framework, executorId, records, executor === undefined);
       this.#refuse(framework, records, {
@@ -241,14 +258,14 @@ export class Launching {
   }
 
   #withdraw(framework: FrameworkRecord, executorId: string, records: readonly TaskRecord[], isNew: boolean): void {
-    const { checkpoints, log } = this.#context;
+    const { store, log, identity } = this.#options;
     const target = framework.executors.get(executorId);
     if (target === undefined) return;
     if (isNew) framework.executors.delete(executorId);
     if (!framework.info.checkpoint) return;
     const ids = records.map(({ taskId }) => taskId);
     try {
-      checkpoints.withdraw(runKey(this.#context, target), ids, isNew);
+      store.withdraw(runKey(identity.id, target), ids, isNew);
     } catch (error) {
       log.error(
         `Cannot take back the checkpoints of ${ids.join(", ")}: ${messageOf(error)}; a restart reports them lost`,
@@ -257,38 +274,36 @@ export class Launching {
   }
 
   #facts(framework: FrameworkRecord, request: Request, executor: ExecutorRecord | undefined): AdmissionFacts {
-    const { admission } = this.#context;
+    const { drain, resources: held, limits } = this.#options;
     return {
       framework: framework.info,
       frameworkTerminating: framework.state === "TERMINATING",
-      draining: admission.draining(),
-      staleResources: admission.staleResources(request.versions),
-      taskResourcesKnown: request.tasks.every(({ resources }) => admission.knows(resources)),
-      executorResourcesKnown: admission.knows(request.executor?.resources ?? []),
+      draining: drain.config !== undefined,
+      staleResources: held.areStale(request.versions),
+      taskResourcesKnown: request.tasks.every(({ resources }) => held.areKnown(resources)),
+      executorResourcesKnown: held.areKnown(request.executor?.resources ?? []),
       launchExecutor: request.launchExecutor,
       isCommandTask: request.executor === undefined,
-      limitsProblem: request.tasks
-        .map((task) => admission.limitsProblem(task))
-        .find((problem) => problem !== undefined),
+      limitsProblem: request.tasks.map((task) => limits.problem(task)).find((problem) => problem !== undefined),
       executor: executor?.state,
     };
   }
 
   #newExecutor(framework: FrameworkRecord, request: Request, executorId: string): ExecutorRecord {
-    const { agentId, paths, clock } = this.#context;
+    const { identity, paths, clock } = this.#options;
     const [first] = request.tasks;
     if (first === undefined) throw new Error("a launch without a task");
     const problem = idProblem(executorId);
     if (problem !== undefined) throw new Error(`executor id '${executorId}' ${problem}`);
     const containerId = randomUUID();
-    const info = request.executor ?? this.#plan.commandExecutor(framework.info, first);
+    const info = request.executor ?? generateCommandExecutor(framework.info, first);
     info.frameworkId ??= { $typeName: "mesos.v1.FrameworkID", value: framework.frameworkId };
     const executor: ExecutorRecord = {
       executorId,
       frameworkId: framework.frameworkId,
       info,
       containerId,
-      directory: paths.sandbox({ agentId: agentId(), frameworkId: framework.frameworkId, executorId, containerId }),
+      directory: paths.sandbox({ agentId: identity.id, frameworkId: framework.frameworkId, executorId, containerId }),
       kind: request.executor === undefined ? "command" : "unknown",
       state: "REGISTERING",
       containerizer: undefined,
@@ -304,15 +319,15 @@ export class Launching {
 
   /** From pending to queued, written down first. Throws when it cannot be written; the tasks are pending again then. */
   #queue(framework: FrameworkRecord, executor: ExecutorRecord, records: readonly TaskRecord[], request: Request): void {
-    const { checkpoints, agentId } = this.#context;
+    const { store, identity } = this.#options;
     if (framework.info.checkpoint) {
-      const key = runKey(this.#context, executor);
+      const key = runKey(identity.id, executor);
       if (framework.unwritten === true) {
-        checkpoints.framework(agentId(), framework);
+        store.framework(identity.id, framework);
         framework.unwritten = false;
       }
-      if (executor.tasks.size === 0 && executor.state === "REGISTERING") checkpoints.executor(agentId(), executor);
-      for (const record of records) checkpoints.task(key, record, launchMessage(request, record));
+      if (executor.tasks.size === 0 && executor.state === "REGISTERING") store.executor(identity.id, executor);
+      for (const record of records) store.task(key, record, launchMessage(request, record));
     }
     for (const record of records) {
       framework.pending.delete(record.taskId);
@@ -322,12 +337,13 @@ export class Launching {
   }
 
   #go(framework: FrameworkRecord, executor: ExecutorRecord, records: readonly TaskRecord[], isNew: boolean): void {
-    const control = this.#context.control(executor);
+    const { controls, sandboxes, limits } = this.#options;
+    const control = controls.of(executor);
     if (isNew) {
-      this.#context.attach(executor);
+      sandboxes.attach(executor);
       control.launch(framework, executor, executor.kind === "command" ? records[0] : undefined);
     } else if (executor.state === "RUNNING") {
-      this.#context.resize(executor);
+      limits.resize(executor);
       control.deliver(framework, executor, records);
     }
   }
@@ -336,12 +352,12 @@ export class Launching {
     for (const record of records) {
       framework.pending.delete(record.taskId);
       if (status === undefined) continue;
-      this.#context.log.warn(
+      this.#options.log.warn(
         `Refusing task '${record.taskId}' of framework ${framework.frameworkId}: ${status.message}`,
       );
-      void this.#context.intake.fromAgent(framework, undefined, record, record.taskId, status);
+      void this.#options.statuses.fromAgent(framework, undefined, record, record.taskId, status);
     }
-    removeFrameworkIfIdle(this.#context, framework);
+    this.#options.ending.removeFrameworkIfIdle(framework);
   }
 }
 

@@ -6,8 +6,8 @@ import {
   TaskState,
   TaskStatus_Reason,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { AdmissionFacts, Verdict } from "./admission.ts";
 import { judgeLaunch } from "./admission.ts";
-import type { AdmissionFacts, Verdict } from "./admission-facts.ts";
 
 const plain = create(FrameworkInfoSchema, { user: "u", name: "n" });
 const aware = create(FrameworkInfoSchema, {

@@ -16,6 +16,7 @@ import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
+import type { HealthWatch } from "./health-watch.ts";
 import type { LaunchRunner } from "./launch.ts";
 import { outcomeOf } from "./outcome.ts";
 
@@ -38,12 +39,6 @@ interface Running {
   stopHealth: (() => void) | undefined;
 }
 
-/** What a health check tells: the status to send, and whether the task is to be killed. */
-export interface HealthReport {
-  readonly status: MessageInitShape<typeof TaskStatusSchema>;
-  readonly kill: boolean;
-}
-
 export interface CommandTasksOptions {
   readonly clock: Clock;
   readonly log: Logger;
@@ -51,12 +46,7 @@ export interface CommandTasksOptions {
   readonly events: ExecutorEvents;
   /** Milliseconds from the start of a launch (fetching and pulling included) until it counts as failed. */
   readonly launchTimeout: number;
-  /** Starts the checks of a task; the function that it returns ends them. */
-  readonly watchHealth: (
-    executor: ExecutorRecord,
-    task: TaskRecord,
-    report: (report: HealthReport) => void,
-  ) => () => void;
+  readonly health: Pick<HealthWatch, "start">;
 }
 
 /** Command tasks: the agent is their executor, their container is the task. */
@@ -149,7 +139,7 @@ export class CommandTasks implements ExecutorControl {
   #ran(running: Running): void {
     const { executor, task } = running;
     if (running.phase === "preparing") running.phase = "running";
-    running.stopHealth = this.#options.watchHealth(executor, task, (report) => {
+    running.stopHealth = this.#options.health.start(executor, task, (report) => {
       if (running.phase !== "running") return;
       this.#status(running, { state: TaskState.TASK_RUNNING, ...report.status });
       if (!report.kill) return;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { type DrainConfig, DrainConfigSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { Draining } from "./draining.ts";
+import { Draining, DrainOrder } from "./draining.ts";
 
 const order = (markGone = false): DrainConfig => create(DrainConfigSchema, { markGone });
 
@@ -15,41 +15,53 @@ function setUp(tasks: number) {
     written: [] as (DrainConfig | undefined)[],
     hold: undefined as Promise<void> | undefined,
   };
+  const drain = new DrainOrder();
   const draining = new Draining({
     clock: new TestClock(5_000),
     log: silentLogger,
-    checkpoint: async (config) => {
-      await agent.hold;
-      agent.written.push(config);
+    order: drain,
+    identity: { id: "S1" },
+    store: {
+      drain: async (_id, config) => {
+        await agent.hold;
+        agent.written.push(config);
+      },
     },
-    busy: () => agent.tasks > 0,
-    kill: (config) => agent.killed.push(config),
+    registry: {
+      active: {
+        get size() {
+          return agent.tasks;
+        },
+      },
+    },
+    operations: { count: 0 },
+    frameworks: { drain: (config) => agent.killed.push(config) },
   });
-  return { agent, draining };
+  return { agent, drain, draining };
 }
 
 describe("draining", () => {
   it("is done at once on an empty agent", async () => {
-    const { agent, draining } = setUp(0);
+    const { agent, drain, draining } = setUp(0);
     await draining.begin(order());
-    expect(draining.config).toBeUndefined();
+    expect(drain.config).toBeUndefined();
     expect(agent).toMatchObject({ killed: [], written: [] });
   });
 
   it("refuses at once, writes the order down, kills, and ends with the last thing", async () => {
-    const { agent, draining } = setUp(1);
+    const { agent, drain, draining } = setUp(1);
     const config = order();
     const begun = draining.begin(config);
-    expect(draining.config).toBe(config);
+    expect(drain.config).toBe(config);
     expect(agent.killed).toEqual([]);
     await begun;
     expect(agent).toMatchObject({ killed: [config], written: [config] });
-    expect(draining.since).toBe(5_000);
+    expect(drain.since).toBe(5_000);
     await draining.check();
-    expect(draining.config).toBe(config);
+    expect(drain.config).toBe(config);
     agent.tasks = 0;
     await draining.check();
-    expect(draining.config).toBeUndefined();
+    expect(drain.config).toBeUndefined();
     expect(agent.written).toEqual([config, undefined]);
   });
 
@@ -67,10 +79,10 @@ describe("draining", () => {
   });
 
   it("takes a repeated order in place of the first", async () => {
-    const { agent, draining } = setUp(1);
+    const { agent, drain, draining } = setUp(1);
     const [first, second] = [order(), order(true)];
     await Promise.all([draining.begin(first), draining.begin(second)]);
-    expect(draining.config).toBe(second);
+    expect(drain.config).toBe(second);
     expect(agent).toMatchObject({ killed: [second], written: [first, second] });
   });
 
@@ -85,6 +97,6 @@ describe("draining", () => {
     await empty.draining.replay();
     expect(empty.agent).toMatchObject({ killed: [], written: [undefined] });
     await settle();
-    expect(empty.draining.config).toBeUndefined();
+    expect(empty.drain.config).toBeUndefined();
   });
 });

@@ -3,16 +3,26 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
 import type { DrainConfig } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { Identity } from "../model/identity.ts";
+
+/** The order to drain that holds now: launches and statuses ask it. */
+export class DrainOrder {
+  config: DrainConfig | undefined;
+  /** Milliseconds since the epoch. */
+  since = 0;
+}
 
 export interface DrainingOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** Writes the order down, or (undefined) removes it. */
-  readonly checkpoint: (config: DrainConfig | undefined) => Promise<void>;
-  /** Whether a framework or an operation is left. */
-  readonly busy: () => boolean;
+  readonly order: DrainOrder;
+  readonly identity: Pick<Identity, "id">;
+  readonly store: Pick<CheckpointStore, "drain">;
+  readonly registry: { readonly active: { readonly size: number } };
+  readonly operations: { readonly count: number };
   /** Kills every task that is not ended. */
-  readonly kill: (config: DrainConfig) => void;
+  readonly frameworks: { drain(config: DrainConfig): void };
 }
 
 /**
@@ -22,20 +32,15 @@ export interface DrainingOptions {
 export class Draining {
   readonly #options: DrainingOptions;
   readonly #writes = new SerialQueue();
-  #config: DrainConfig | undefined;
-  #since = 0;
 
   constructor(options: DrainingOptions) {
     this.#options = options;
   }
 
-  get config(): DrainConfig | undefined {
-    return this.#config;
-  }
-
-  /** Milliseconds since the epoch. */
-  get since(): number {
-    return this.#since;
+  /** Whether a framework or an operation is left. */
+  get #isBusy(): boolean {
+    const { registry, operations } = this.#options;
+    return registry.active.size > 0 || operations.count > 0;
   }
 
   /**
@@ -43,45 +48,49 @@ export class Draining {
    * when the tasks were asked to end.
    */
   async begin(config: DrainConfig): Promise<void> {
-    const { log, clock, busy, kill } = this.#options;
-    if (!busy()) {
+    const { log, clock, order, frameworks } = this.#options;
+    if (!this.#isBusy) {
       log.info("Asked to drain: nothing runs here, it is done");
       return;
     }
-    log.warn(`Draining${this.#config === undefined ? "" : " by a new order"}: killing all tasks, refusing new ones`);
-    this.#config = config;
-    this.#since = clock.now();
+    log.warn(`Draining${order.config === undefined ? "" : " by a new order"}: killing all tasks, refusing new ones`);
+    order.config = config;
+    order.since = clock.now();
     await this.#write(config);
     // Everything may have ended meanwhile, or another order have come.
-    if (this.#config === config) kill(config);
+    if (order.config === config) frameworks.drain(config);
   }
 
   /** Takes up an order from before a restart; call it before anything is recovered: recovered ends are part of it. */
   restore(config: DrainConfig | undefined): void {
-    this.#config = config;
-    this.#since = this.#options.clock.now();
+    const { order, clock } = this.#options;
+    order.config = config;
+    order.since = clock.now();
   }
 
   /** Goes on with what restore() took up, when everything is recovered: the kills may not have gone out. */
   async replay(): Promise<void> {
-    const config = this.#config;
+    const { order, log, frameworks } = this.#options;
+    const { config } = order;
     if (config === undefined) return;
-    this.#options.log.warn("Going on with the drain from before the restart");
-    if (this.#options.busy()) this.#options.kill(config);
+    log.warn("Going on with the drain from before the restart");
+    if (this.#isBusy) frameworks.drain(config);
     await this.check();
   }
 
   /** Something ended: was it the last? Resolves when that is written down. */
   async check(): Promise<void> {
-    if (this.#config === undefined || this.#options.busy()) return;
-    this.#options.log.info("Drained: nothing runs here any more");
-    this.#config = undefined;
+    const { order, log } = this.#options;
+    if (order.config === undefined || this.#isBusy) return;
+    log.info("Drained: nothing runs here any more");
+    order.config = undefined;
     await this.#write(undefined);
   }
 
   async #write(config: DrainConfig | undefined): Promise<void> {
+    const { store, identity } = this.#options;
     try {
-      await this.#writes.add(() => this.#options.checkpoint(config));
+      await this.#writes.add(() => store.drain(identity.id, config));
     } catch (error) {
       this.#options.log.error(`Cannot checkpoint the drain: ${messageOf(error)}; a restart of the agent may forget it`);
     }

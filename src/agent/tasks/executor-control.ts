@@ -1,4 +1,3 @@
-import type { Message } from "@bufbuild/protobuf";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { TaskState, TaskStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../model/container.ts";
@@ -6,7 +5,7 @@ import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from ".
 
 /**
  * What the agent's bookkeeping asks of an executor. Two implementations: command tasks, where the agent itself is the
- * executor and the container is the task (`launch/`), and executor processes that speak to the agent (`executors/`).
+ * executor and the container is the task (command-tasks.ts), and executor processes that speak to the agent (executor-processes.ts).
  * No call waits; results come back through `ExecutorEvents`.
  */
 export interface ExecutorControl {
@@ -45,5 +44,17 @@ export interface AgentStatus {
   readonly message?: string;
 }
 
-/** Sends a message to the master that the agent is registered with; dropped, with a line in the log, when there is none. */
-export type SendToMaster = (message: Message) => void;
+/** Who runs an executor, by its kind. */
+export class ExecutorControls {
+  readonly #commands: ExecutorControl;
+  readonly #processes: ExecutorControl;
+
+  constructor(commands: ExecutorControl, processes: ExecutorControl) {
+    this.#commands = commands;
+    this.#processes = processes;
+  }
+
+  of(executor: ExecutorRecord): ExecutorControl {
+    return executor.kind === "command" ? this.#commands : this.#processes;
+  }
+}

@@ -5,7 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan } from "../../mesos/states.ts";
-import type { ContainerTermination, StartedContainer } from "../model/container.ts";
+import type { ContainerTermination } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import {
   type ExecutorRecord,
@@ -16,24 +16,12 @@ import {
 } from "../model/records.ts";
 import type { ExecutorChannel } from "./channel.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
+import type { LaunchRunner } from "./launch.ts";
 
-/** The part of the launch room that executors need. */
-export interface ContainerRunner {
-  prepare(
-    framework: FrameworkRecord,
-    executor: ExecutorRecord,
-    task: undefined,
-    signal: AbortSignal,
-  ): Promise<StartedContainer>;
-  wait(executor: ExecutorRecord): Promise<ContainerTermination>;
-  destroy(executor: ExecutorRecord): Promise<void>;
-  release(executor: ExecutorRecord): void;
-}
-
-export interface RemoteExecutorsOptions {
+export interface ExecutorProcessesOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly runner: ContainerRunner;
+  readonly runner: LaunchRunner;
   readonly events: ExecutorEvents;
   /** Milliseconds from the launch until the executor must have registered. */
   readonly registrationTimeout: number;
@@ -55,13 +43,13 @@ interface Entry {
 }
 
 /** Executor processes: launched, waited for, handed tasks, ended (mesos-wire §3.13 to §3.16, §5). */
-export class RemoteExecutors implements ExecutorControl {
-  readonly #options: RemoteExecutorsOptions;
+export class ExecutorProcesses implements ExecutorControl {
+  readonly #options: ExecutorProcessesOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #returning = new Set<string>();
   #allReturned: (() => void) | undefined;
 
-  constructor(options: RemoteExecutorsOptions) {
+  constructor(options: ExecutorProcessesOptions) {
     this.#options = options;
   }
 

@@ -1,43 +1,46 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { TaskState, TaskStatus_Reason, type TaskStatusSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "../health/checker.ts";
 import { planCheck, planHealthCheck } from "../health/plan.ts";
 import { httpStatus, tcpConnect } from "../health/probing.ts";
-import type { ExecutorRecord } from "../model/records.ts";
-import type { CommandTasksOptions } from "./command-tasks.ts";
+import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
 
-/** Starts the health check and the generic check of a task. One that makes no sense is told once and not done. */
-export function healthWatch(
-  clock: Clock,
-  log: Logger,
-): { watch: CommandTasksOptions["watchHealth"]; close: () => Promise<void> } {
-  const http = httpStatus();
-  const optionsFor = (executor: ExecutorRecord): CheckerOptions => ({
-    clock,
-    means: {
-      run: (command, timeout) =>
-        executor.containerizer?.run(executor.containerId, command, timeout) ??
-        Promise.reject(new Error("no container")),
-      status: http.status,
-      connect: tcpConnect,
-    },
-  });
-  const watch: CommandTasksOptions["watchHealth"] = (executor, task, report) => {
+/** What a health check tells: the status to send, and whether the task is to be killed. */
+export interface HealthReport {
+  readonly status: MessageInitShape<typeof TaskStatusSchema>;
+  readonly kill: boolean;
+}
+
+/** Runs the health check and the generic check of tasks. One that makes no sense is told once and not done. */
+export class HealthWatch {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #http = httpStatus();
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Starts the checks of a task; the function that it returns ends them. */
+  start(executor: ExecutorRecord, task: TaskRecord, report: (report: HealthReport) => void): () => void {
     const running: Checking[] = [];
     const begin = (what: string, start: () => Checking): void => {
       try {
         running.push(start());
       } catch (error) {
-        log.error(`The ${what} of task ${task.taskId} is not done: ${messageOf(error)}`);
+        this.#log.error(`The ${what} of task ${task.taskId} is not done: ${messageOf(error)}`);
       }
     };
+    const options = this.#checkerOptions(executor);
     const healthCheck = task.info?.healthCheck ?? task.task.healthCheck;
     if (healthCheck !== undefined) {
       begin("health check", () =>
-        watchHealth(planHealthCheck(healthCheck), optionsFor(executor), ({ healthy, killWanted, why }) => {
-          if (!healthy) log.warn(`Task ${task.taskId} is unhealthy: ${why}`);
+        watchHealth(planHealthCheck(healthCheck), options, ({ healthy, killWanted, why }) => {
+          if (!healthy) this.#log.warn(`Task ${task.taskId} is unhealthy: ${why}`);
           const reason = TaskStatus_Reason.TASK_HEALTH_CHECK_STATUS_UPDATED;
           report({ status: { state: TaskState.TASK_RUNNING, healthy, reason }, kill: killWanted });
         }),
@@ -46,7 +49,7 @@ export function healthWatch(
     const check = task.info?.check;
     if (check !== undefined) {
       begin("check", () =>
-        watchCheck(planCheck(check), optionsFor(executor), (checkStatus) => {
+        watchCheck(planCheck(check), options, (checkStatus) => {
           const reason = TaskStatus_Reason.TASK_CHECK_STATUS_UPDATED;
           report({ status: { state: TaskState.TASK_RUNNING, checkStatus, reason }, kill: false });
         }),
@@ -55,6 +58,22 @@ export function healthWatch(
     return () => {
       for (const checking of running) checking.stop();
     };
-  };
-  return { watch, close: () => http.close() };
+  }
+
+  #checkerOptions(executor: ExecutorRecord): CheckerOptions {
+    return {
+      clock: this.#clock,
+      means: {
+        run: (command, timeout) =>
+          executor.containerizer?.run(executor.containerId, command, timeout) ??
+          Promise.reject(new Error("no container")),
+        status: this.#http.status,
+        connect: tcpConnect,
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
 }

@@ -3,11 +3,15 @@ import { millisecondsOf } from "../../base/duration.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ContainerInfo, ContainerStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Metrics } from "../metrics/registry.ts";
 import type { Containerizer, ContainerSpec, ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
+import type { Identity } from "../model/identity.ts";
 import type { RunKey } from "../model/paths.ts";
-import { type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
+import { type ExecutorRecord, type FrameworkRecord, runKey, type TaskRecord, tasksIn } from "../model/records.ts";
 import { executorLimits } from "./limits.ts";
+import type { TaskEnvironment } from "./task-environment.ts";
+import type { TaskUsers } from "./task-users.ts";
 
 /** One launch, as its stages see it. */
 export interface Launch {
@@ -37,21 +41,13 @@ export interface LaunchRunnerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly stages: readonly Stage[];
-  readonly agentId: () => string;
+  readonly identity: Identity;
   readonly containerizers: readonly Containerizer[];
-  /** Who a task runs as; undefined: the agent's own user. */
-  readonly userOf: (framework: FrameworkRecord, executor: ExecutorRecord) => string | undefined;
-  readonly environmentOf: (
-    framework: FrameworkRecord,
-    executor: ExecutorRecord,
-    task: TaskRecord | undefined,
-  ) => Record<string, string>;
-  /** Milliseconds of grace that a containerizer's flags ask for (`--docker_stop_timeout`). */
-  readonly graceOf: (containerizer: Containerizer["name"]) => number | undefined;
+  readonly users: TaskUsers;
+  readonly environment: TaskEnvironment;
   /** `--cgroups_enable_cfs` */
   readonly cfs: boolean;
-  /** Counts failed launches. */
-  readonly failedLaunch: () => void;
+  readonly metrics: Metrics;
 }
 
 /** Runs the stages of a launch: owns order, abort, logging and what is undone when one fails. */
@@ -80,9 +76,7 @@ export class LaunchRunner {
   killGrace(task: TaskRecord, executor: ExecutorRecord): number {
     const policy = task.info?.killPolicy ?? task.task.killPolicy;
     if (policy?.gracePeriod !== undefined) return millisecondsOf(policy.gracePeriod.nanoseconds);
-    const byFlag =
-      executor.containerizer === undefined ? undefined : this.#options.graceOf(executor.containerizer.name);
-    return byFlag ?? DEFAULT_KILL_GRACE;
+    return executor.containerizer?.killGrace ?? DEFAULT_KILL_GRACE;
   }
 
   /** Prepares and starts. Rejects with what the failing stage threw, everything undone. */
@@ -97,13 +91,8 @@ export class LaunchRunner {
       executor,
       task,
       signal,
-      user: this.#options.userOf(framework, executor),
-      run: {
-        agentId: this.#options.agentId(),
-        frameworkId: framework.frameworkId,
-        executorId: executor.executorId,
-        containerId: executor.containerId,
-      },
+      user: this.#options.users.of(framework, executor),
+      run: runKey(this.#options.identity.id, executor),
     };
     const begun: Stage[] = [];
     try {
@@ -122,7 +111,7 @@ export class LaunchRunner {
       return container;
     } catch (error) {
       if (!this.#closed) {
-        this.#options.failedLaunch();
+        this.#options.metrics.count("slave/container_launch_errors");
         await this.#undo(launch, begun);
       }
       throw error;
@@ -155,7 +144,7 @@ export class LaunchRunner {
       container,
       sandbox: executor.directory,
       user: launch.user,
-      environment: this.#options.environmentOf(framework, executor, task),
+      environment: this.#options.environment.of(framework, executor, task),
       resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
       limits: task?.info?.limits ?? this.#executorLimits(executor),
       checkpoint: framework.info.checkpoint,

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ContainerInfo_Type, ResourceSchema, TaskInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { ResourceSchema, TaskInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { executorLimits, limitsProblem } from "./limits.ts";
 
 const resource = (name: string, value: number) => create(ResourceSchema, { name, type: 0, scalar: { value } });
@@ -14,16 +14,14 @@ const values = (limits: ReturnType<typeof executorLimits>) =>
   Object.fromEntries(Object.entries(limits).map(([name, { value }]) => [name, value]));
 
 describe("task limits", () => {
-  const all = { cpuGroups: true, memoryGroups: true };
+  const all = { cpus: true, mem: true };
 
-  it("need the isolator that holds them, unless Docker does", () => {
-    expect(limitsProblem(task(1, 1), { cpuGroups: false, memoryGroups: false })).toBeUndefined();
+  it("need a containerizer that holds them", () => {
+    expect(limitsProblem(task(1, 1), { cpus: false, mem: false })).toBeUndefined();
     expect(limitsProblem(task(1, 1, { cpus: 2, mem: 2 }), all)).toBeUndefined();
-    expect(limitsProblem(task(1, 1, { cpus: 2 }), { ...all, cpuGroups: false })).toMatch(/'cgroups\/cpu'/);
-    expect(limitsProblem(task(1, 1, { mem: 2 }), { ...all, cpuGroups: false })).toBeUndefined();
-    expect(limitsProblem(task(1, 1, { mem: 2 }), { ...all, memoryGroups: false })).toMatch(/'cgroups\/mem'/);
-    const docker = Object.assign(task(1, 1, { cpus: 2, mem: 2 }), { container: { type: ContainerInfo_Type.DOCKER } });
-    expect(limitsProblem(docker, { cpuGroups: false, memoryGroups: false })).toBeUndefined();
+    expect(limitsProblem(task(1, 1, { cpus: 2 }), { ...all, cpus: false })).toMatch(/'cgroups\/cpu'/);
+    expect(limitsProblem(task(1, 1, { mem: 2 }), { ...all, cpus: false })).toBeUndefined();
+    expect(limitsProblem(task(1, 1, { mem: 2 }), { ...all, mem: false })).toMatch(/'cgroups\/mem'/);
   });
 
   it("of an executor are its tasks' and its own, and none where no task has one", () => {

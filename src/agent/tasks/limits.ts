@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import {
-  ContainerInfo_Type,
   type Resource,
   type TaskInfo,
   type Value_Scalar,
@@ -10,19 +9,15 @@ import {
 /** Scalar per resource name (`cpus`, `mem`); Infinity lifts the limit. */
 export type Limits = Readonly<Record<string, Value_Scalar>>;
 
-/** What holds limits of tasks outside of Docker. */
-export interface LimitFacts {
-  readonly cpuGroups: boolean;
-  readonly memoryGroups: boolean;
-}
-
-/** Why a task's limits cannot be held here, undefined when they can: Docker always can, else control groups must. Pure. */
-export function limitsProblem(task: Pick<TaskInfo, "limits" | "container">, facts: LimitFacts): string | undefined {
-  if (task.container?.type === ContainerInfo_Type.DOCKER) return undefined;
+/** Why a task's limits cannot be held by its containerizer, undefined when they can (Mesos' words). Pure. */
+export function limitsProblem(
+  { limits }: Pick<TaskInfo, "limits">,
+  enforces: { readonly cpus: boolean; readonly mem: boolean },
+): string | undefined {
   const without = (what: string, isolator: string): string =>
     `${what} limits can only be set on tasks launched in Mesos containers when the agent has loaded the '${isolator}' isolator`;
-  if (task.limits["cpus"] !== undefined && !facts.cpuGroups) return without("CPU", "cgroups/cpu");
-  if (task.limits["mem"] !== undefined && !facts.memoryGroups) return without("Memory", "cgroups/mem");
+  if (limits["cpus"] !== undefined && !enforces.cpus) return without("CPU", "cgroups/cpu");
+  if (limits["mem"] !== undefined && !enforces.mem) return without("Memory", "cgroups/mem");
   return undefined;
 }
 

@@ -6,7 +6,6 @@ import { has } from "../../mesos/codec.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   ContainerStatusSchema,
-  type DrainConfig,
   NetworkInfo_Protocol,
   type Task,
   TaskState,
@@ -18,25 +17,24 @@ import {
 import { isUuid, newUuid } from "../../mesos/ids.ts";
 import { frameworkCan, isTerminal, stateName } from "../../mesos/states.ts";
 import { makeStatus, makeStatusUpdate } from "../../mesos/status.ts";
-import { type ExecutorRecord, type FrameworkRecord, moveTask, type TaskRecord } from "../model/records.ts";
+import { endCounter } from "../metrics/from-model.ts";
+import type { Metrics } from "../metrics/registry.ts";
+import type { Identity } from "../model/identity.ts";
+import type { Paths } from "../model/paths.ts";
+import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
+import type { StatusUpdates } from "../status-updates/streams.ts";
+import type { DrainOrder } from "./draining.ts";
 
-export interface IntakeOptions {
+export interface StatusIntakeOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly agentId: () => string;
+  readonly identity: Identity;
   /** The agent's own address: reported as a task's when its containerizer names none. */
-  readonly agentIp: () => string;
-  readonly drain: () => DrainConfig | undefined;
-  /** Where a task's updates are written; undefined when its framework does not checkpoint. */
-  readonly updatesPath: (
-    framework: FrameworkRecord,
-    executor: ExecutorRecord | undefined,
-    taskId: string,
-  ) => string | undefined;
-  /** Queues for the master; resolves when durable, to false when it never will be. */
-  readonly enqueue: (update: StatusUpdate, taskId: string, path: string | undefined) => Promise<boolean>;
-  /** Counts by state name and source, for the metrics. */
-  readonly counted: (status: TaskStatus) => void;
+  readonly ip: string;
+  readonly drain: DrainOrder;
+  readonly paths: Paths;
+  readonly updates: StatusUpdates;
+  readonly metrics: Metrics;
 }
 
 /** Why an update from an executor goes no further. */
@@ -47,9 +45,9 @@ export type Refusal = "after-terminal" | "not-durable";
  * them for the master (mesos-wire §3.15).
  */
 export class StatusIntake {
-  readonly #options: IntakeOptions;
+  readonly #options: StatusIntakeOptions;
 
-  constructor(options: IntakeOptions) {
+  constructor(options: StatusIntakeOptions) {
     this.#options = options;
   }
 
@@ -72,17 +70,44 @@ export class StatusIntake {
     return this.#take(framework, executor, task, status);
   }
 
+  /** Tasks that the agent had written down and handed over, but that never reached their executor. */
+  neverDelivered(framework: FrameworkRecord, executor: ExecutorRecord, tasks: readonly TaskRecord[]): void {
+    for (const task of tasks) {
+      this.#options.log.warn(
+        `Task ${task.taskId} was launched during the agent's restart and never reached its executor`,
+      );
+      void this.fromAgent(framework, executor, task, task.taskId, {
+        state: frameworkCan(framework.info, "PARTITION_AWARE") ? TaskState.TASK_DROPPED : TaskState.TASK_LOST,
+        reason: TaskStatus_Reason.AGENT_RESTARTED,
+        message: "Task launched during agent restart",
+      });
+    }
+  }
+
+  /** A driver's update whose executor is not known here any more: the scheduler is told all the same. */
+  orphan(update: StatusUpdate): void {
+    const { status } = update;
+    if (status === undefined) return;
+    const { log, updates } = this.#options;
+    log.warn(
+      `${stateName(status.state)} of task ${status.taskId?.value} comes from an executor that is not known here`,
+    );
+    updates.add(update, status.taskId?.value ?? "", undefined).catch((error: unknown) => {
+      log.error(`Cannot queue an update: ${messageOf(error)}`);
+    });
+  }
+
   /** The master asked about a task that nobody here knows; its framework may be unknown too. Not checkpointed. */
   async unknownTask(frameworkId: string, taskId: string, state: TaskState): Promise<void> {
     const status = makeStatus(this.#options.clock.now(), {
       taskId: { value: taskId },
-      agentId: { value: this.#options.agentId() },
+      agentId: { value: this.#options.identity.id },
       state,
       reason: TaskStatus_Reason.RECONCILIATION,
       message: "Reconciliation: task unknown to the agent",
     });
-    this.#options.counted(status);
-    await this.#options.enqueue(makeStatusUpdate(frameworkId, status), taskId, undefined);
+    this.#count(status);
+    await this.#options.updates.add(makeStatusUpdate(frameworkId, status), taskId, undefined);
   }
 
   /** A status that an executor made. Resolves when it is durable, to what became of it. */
@@ -115,27 +140,40 @@ export class StatusIntake {
     this.#complete(framework, executor, status);
     const taskId = status.taskId?.value ?? "";
     if (task !== undefined && !isTerminal(task.task.state)) this.#record(task, status);
-    this.#options.counted(status);
+    this.#count(status);
     const update = makeStatusUpdate(framework.frameworkId, status);
     this.#options.log.verbose(
       1,
       `Status update ${stateName(status.state)} of task ${taskId} of ${framework.frameworkId}`,
     );
     try {
-      const path = this.#options.updatesPath(framework, executor, taskId);
-      return await this.#options.enqueue(update, taskId, path);
+      return await this.#options.updates.add(update, taskId, this.#path(framework, executor, taskId));
     } catch (error) {
       this.#options.log.error(`Cannot queue ${stateName(status.state)} of task ${taskId}: ${messageOf(error)}`);
       return false;
     }
   }
 
+  #count(status: TaskStatus): void {
+    const { metrics } = this.#options;
+    metrics.count("slave/valid_status_updates");
+    const ended = endCounter(status.state);
+    if (ended !== undefined) metrics.count(ended);
+  }
+
+  /** Where a task's updates are written; undefined when its framework does not checkpoint. */
+  #path(framework: FrameworkRecord, executor: ExecutorRecord | undefined, taskId: string): string | undefined {
+    if (!framework.info.checkpoint || executor === undefined) return undefined;
+    const { identity, paths } = this.#options;
+    return paths.meta.taskUpdates(runKey(identity.id, executor), taskId);
+  }
+
   /** Fills in what the sender leaves to the agent. */
   #complete(framework: FrameworkRecord, executor: ExecutorRecord | undefined, status: TaskStatus): void {
-    const { agentId, clock, agentIp } = this.#options;
+    const { identity, clock, ip } = this.#options;
     if (!isUuid(status.uuid)) status.uuid = newUuid();
     if (!has(status, "timestamp")) status.timestamp = clock.now() / 1000;
-    status.agentId = { $typeName: "mesos.v1.AgentID", value: agentId() };
+    status.agentId = { $typeName: "mesos.v1.AgentID", value: identity.id };
     if (executor !== undefined) status.executorId ??= { $typeName: "mesos.v1.ExecutorID", value: executor.executorId };
     if (status.source === TaskStatus_Source.EXECUTOR) {
       status.containerStatus ??= create(ContainerStatusSchema, {});
@@ -145,7 +183,7 @@ export class StatusIntake {
       if (status.containerStatus.networkInfos.length === 0) {
         status.containerStatus.networkInfos.push(
           ...create(ContainerStatusSchema, {
-            networkInfos: [{ ipAddresses: [{ ipAddress: agentIp(), protocol: NetworkInfo_Protocol.IPv4 }] }],
+            networkInfos: [{ ipAddresses: [{ ipAddress: ip, protocol: NetworkInfo_Protocol.IPv4 }] }],
           }).networkInfos,
         );
       }
@@ -155,7 +193,7 @@ export class StatusIntake {
 
   /** While draining, kills say so; on an agent that is given up, they are TASK_GONE_BY_OPERATOR where it is understood. */
   #drained(framework: FrameworkRecord, status: TaskStatus): void {
-    const drain = this.#options.drain();
+    const drain = this.#options.drain.config;
     if (drain === undefined) return;
     if (status.state !== TaskState.TASK_KILLING && status.state !== TaskState.TASK_KILLED) return;
     status.reason = TaskStatus_Reason.AGENT_DRAINING;

@@ -55,8 +55,8 @@ function unread(paths: readonly string[], limit = 1000) {
     [...descriptors.held()].map(({ file, read, size }) =>
       file === undefined ? "" : readAt(file.fd, read, size - read).toString(),
     );
-  const close = () => {
-    prospector.close();
+  const close = async () => {
+    await prospector.close();
     descriptors.closeAll();
   };
   return { prospector, descriptors, clock, contents, abandoned, said, close };
@@ -86,7 +86,7 @@ describe("while nothing is read", () => {
     }
     expect(contents().sort()).toEqual(["first\n", "round 1\n", "round 2\n", "round 3\n"]);
     expect([...prospector.sources()].map(({ stage }) => stage)).toContain("draining");
-    close();
+    await close();
   });
 
   it("a file that lives between two scans is opened when its name appears", async () => {
@@ -104,7 +104,7 @@ describe("while nothing is read", () => {
     expect(contents().sort()).toEqual(["its only line\n", "moved\n"]);
     await prospector.scan(false);
     expect(contents().sort(), "found once").toEqual(["its only line\n", "moved\n"]);
-    close();
+    await close();
   });
 
   it("each truncation is noticed, and what was lost by it is found in the copies, outside the patterns too", async () => {
@@ -128,7 +128,7 @@ describe("while nothing is read", () => {
       .split("\n")
       .filter((line) => line !== "");
     expect(new Set(lines)).toEqual(new Set(["round 0", "round 1", "round 2"]));
-    close();
+    await close();
   });
 
   it("a content without a copy is said and counted as lost after a minute", async () => {
@@ -144,7 +144,7 @@ describe("while nothing is read", () => {
     expect(prospector.lostUnread).toBe(1);
     expect(abandoned).toEqual([source]);
     expect(said.join()).toContain("lost 17 bytes before they were read");
-    close();
+    await close();
   });
 });
 
@@ -169,7 +169,7 @@ describe("a log that is rotated again before the first rotation was seen", () =>
     await prospector.scan(false);
     expect(prospector.source(copy), "it is where the second content goes on").toBe(second);
     expect(places().sort()).toEqual([log, copy]);
-    close();
+    await close();
   });
 });
 
@@ -192,7 +192,7 @@ describe("a budget of descriptors", () => {
     descriptors.retry();
     expect(["b.log", "c.log", "d.log"].map(isOpen)).toEqual([false, true, true]);
     expect([descriptors.open, descriptors.waiting]).toEqual([2, 0]);
-    close();
+    await close();
   });
 
   it("gives back what is closed", async () => {
@@ -209,7 +209,7 @@ describe("a budget of descriptors", () => {
     await prospector.scan(true);
     expect(open()).toBe(4);
     prospector.glimpse(at("later.log"));
-    close();
+    await close();
     expect(open()).toBe(0);
   });
 });
@@ -230,6 +230,6 @@ describe("a folder of which every file is rotated at once", () => {
     expect(new Set(contents()).size).toBe(2 * files);
     // Each file looking for itself in the folder took 10 s; once through it takes a tenth of one.
     expect((user + system) / 1e6).toBeLessThan(3);
-    close();
+    await close();
   });
 });

@@ -51,6 +51,7 @@ export class Prospector {
   readonly #glimpses = new Glimpses();
   readonly #refusals: Refusals;
   readonly #newcomers: Newcomers;
+  #closed = false;
   /** A search for copies is due. */
   #searching = false;
   #folders = new Set<string>();
@@ -138,7 +139,7 @@ export class Prospector {
   /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
   glimpse(path: string): void {
     const { descriptors, isOwn } = this.#options;
-    if (descriptors.spare <= this.#glimpses.size || isOwn(path) || this.groupOf(path) === -1) return;
+    if (this.#closed || descriptors.spare <= this.#glimpses.size || isOwn(path) || this.groupOf(path) === -1) return;
     this.#glimpses.take(path, (facts) => {
       const source = this.#index.byKey(keyOf(facts.identity));
       return source !== undefined && sameFile(source.identity, facts);
@@ -148,6 +149,7 @@ export class Prospector {
   /** Something happened to the file of `source`. */
   changed(source: Source): void {
     const { path, stage } = source;
+    if (this.#closed) return;
     if (stage === "gone" || stage === "replaced") return;
     const facts = source.file === undefined && path !== undefined ? factsAt(path) : undefined;
     if (source.file !== undefined || (facts !== undefined && sameFile(source.identity, facts)))
@@ -176,8 +178,11 @@ export class Prospector {
     this.#lose(source, "gone");
   }
 
-  /** Nothing is looked for any more. */
-  close(): void {
+  /** Nothing is looked for any more, and nothing is changed once it has resolved. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#glimpses.close();
+    await this.#queue.drained();
     this.#glimpses.close();
   }
 
@@ -188,11 +193,13 @@ export class Prospector {
     const { paths, folders } = this.#patterns.find(survey.tree);
     for (const [path, group] of paths) {
       await survey.breathe();
+      if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
     this.#folders = new Set([...folders].map(realPath));
     for (const source of [...this.#index.followed()]) {
       await survey.breathe();
+      if (this.#closed) return;
       if (source.path !== undefined) this.#folders.add(dirname(source.path));
       if (!seen.has(source)) this.#unseen(source, survey);
     }

@@ -149,9 +149,14 @@ export class Descriptors {
     return Math.max(0, this.#limit - this.#held.size);
   }
 
-  closeAll(): void {
+  /** Nobody is given a descriptor any more; those that are open stay so. */
+  stop(): void {
     this.#said?.cancel();
     this.#waiting.clear();
+  }
+
+  closeAll(): void {
+    this.stop();
     for (const { file } of this.#held) file?.close();
     for (const source of this.#held) source.file = undefined;
     this.#held.clear();

@@ -69,8 +69,9 @@ export type Rest =
 export function restOf(harvester: Harvester, now: number): Rest {
   const { source, group, events, ready, rest, failure } = harvester;
   const { file, stage } = source;
-  if (file === undefined || ready) return "stay";
+  if (ready) return "stay";
   if (events?.pending) return "read";
+  if (file === undefined) return "stay";
   if (rest > 0 && isLineDue(harvester, now)) return "read";
   if (failure !== undefined && isUnread(source)) return "read";
   if (!isSettled(source)) return stage === "draining" && rest === 0 && isUnread(source) ? "read" : "stay";

@@ -1,6 +1,6 @@
-import { lchownSync, statSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../../base/clock.ts";
+import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import {
@@ -34,7 +34,7 @@ import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
 import { statisticsOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
-import { makeVolumes, planVolumes, unsupported } from "./volumes.ts";
+import { addVolumes, makeVolumes, planVolumes, unsupported } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -59,6 +59,8 @@ export interface MesosContainerizerOptions {
 
 /** Milliseconds that launches of a killed agent or launcher are waited for. */
 const PREDECESSOR = 10_000;
+/** Milliseconds that one container may hold up the recovery of all. */
+const RECOVERY = 10_000;
 /** What is remembered of a container besides its processes. */
 interface Known {
   readonly sandbox: string;
@@ -71,6 +73,8 @@ interface Known {
 /** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
 export class MesosContainerizer implements Containerizer {
   readonly name = "mesos";
+  readonly killGrace = undefined;
+  readonly enforces: Containerizer["enforces"];
   readonly #options: MesosContainerizerOptions;
   readonly #folder: RuntimeFolder;
   readonly #launcher: Launcher;
@@ -86,6 +90,7 @@ export class MesosContainerizer implements Containerizer {
   constructor(options: MesosContainerizerOptions) {
     const { clock, log, runtimeDir, owner } = options;
     this.#options = options;
+    this.enforces = options.isolation.enforces;
     this.#table = options.table ?? new ProcTable();
     this.#identities = options.identities ?? new Identities(clock);
     this.#folder = new RuntimeFolder(runtimeDir, ownerOf(owner), currentProcessSpace());
@@ -150,8 +155,7 @@ export class MesosContainerizer implements Containerizer {
     signal.throwIfAborted();
     await fetch(spec, user, signal);
     signal.throwIfAborted();
-    // Of a link, never of what it leads to.
-    makeVolumes(volumes, sandbox, (path) => user !== undefined && lchownSync(path, user.uid, user.gid));
+    makeVolumes(volumes, sandbox, user);
     const folders = {
       container: this.#folder.container(containerId),
       ended: this.#folder.ended,
@@ -224,7 +228,9 @@ export class MesosContainerizer implements Containerizer {
       recovered.add(id);
       const { sandbox, user, resources } = container;
       this.#known.set(id, { sandbox, user, environment: undefined, resources });
-      await isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
+      const isolated = isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
+      if ((await within(clock, RECOVERY, isolated, "late" as const)) === "late")
+        log.warn(`Container ${id}: its isolation could not be taken up within ${RECOVERY / 1000} s; going on`);
       this.#adopt(id, found);
     }
     this.#begin();
@@ -301,9 +307,7 @@ export class MesosContainerizer implements Containerizer {
     const { volumesRoot } = this.#options;
     const shown = new Set(planVolumes(undefined, before, sandbox, volumesRoot).map(({ path }) => path));
     const added = planVolumes(undefined, resources, sandbox, volumesRoot).filter(({ path }) => !shown.has(path));
-    if (added.length === 0) return;
-    const { uid, gid } = statSync(sandbox);
-    makeVolumes(added, sandbox, (path) => lchownSync(path, uid, gid));
+    if (added.length > 0) addVolumes(added, sandbox);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {

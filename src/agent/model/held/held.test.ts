@@ -137,6 +137,14 @@ test("folders and files are made with exactly their modes, and only once", () =>
   expect(held.names().sort()).toEqual(["a", "g"]);
 });
 
+test("a link that is made is given away itself, not what it leads to", (context) => {
+  if (process.getuid?.() !== 0) return context.skip("giving files away needs root");
+  using held = HeldFolder.open(sandbox);
+  held.symlink(join(outside, "secret"), "link", { uid: 65534, gid: 65534 });
+  expect(lstatSync(join(sandbox, "link")).uid).toBe(65534);
+  expect(statSync(join(outside, "secret")).uid).toBe(0);
+});
+
 test("a removal removes links, not what they lead to, and names that are no UTF-8", async () => {
   const victim = join(sandbox, "victim");
   mkdirSync(join(victim, "deeper"), { recursive: true });

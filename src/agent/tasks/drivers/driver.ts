@@ -7,7 +7,6 @@ import { has } from "../../../mesos/codec.ts";
 import {
   ExecutorRegisteredMessageSchema,
   ExecutorReregisteredMessageSchema,
-  type ExecutorToFrameworkMessage,
   ExecutorToFrameworkMessageSchema,
   ReconnectExecutorMessageSchema,
   RegisterExecutorMessageSchema,
@@ -17,34 +16,28 @@ import {
   type StatusUpdate,
   StatusUpdateMessageSchema,
 } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
-import {
-  type AgentInfo,
-  TaskState,
-  type TaskStatus,
-  TaskStatus_Source,
-  TaskStatusSchema,
-} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../../model/records.ts";
+import { type TaskStatus, TaskStatus_Source, TaskStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointStore } from "../../checkpoint/store.ts";
+import type { Identity } from "../../model/identity.ts";
+import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
+import type { FrameworkBook } from "../book.ts";
 import type { ExecutorEvents } from "../executor-control.ts";
-import type { RemoteExecutors } from "../executor-processes.ts";
+import type { ExecutorProcesses } from "../executor-processes.ts";
+import type { FrameworkMessages } from "../framework-messages.ts";
+import { neverDelivered } from "../never-delivered.ts";
+import type { StatusIntake } from "../statuses.ts";
 import { DriverChannel } from "./driver-channel.ts";
 
 export interface DriversOptions {
   readonly process: Process;
   readonly log: Logger;
-  readonly executors: RemoteExecutors;
+  readonly identity: Identity;
+  readonly executors: ExecutorProcesses;
   readonly events: ExecutorEvents;
-  readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
-  readonly agentId: () => string;
-  readonly agentInfo: () => AgentInfo;
-  /** Whether executors may register now. */
-  readonly open: () => "no" | "recovering" | "yes";
-  readonly checkpointPid: (framework: FrameworkRecord, executor: ExecutorRecord, pid: string) => void;
-  readonly forwardToFramework: (framework: FrameworkRecord, message: ExecutorToFrameworkMessage) => void;
-  /** Queues tasks that an executor never got, as lost. */
-  readonly neverDelivered: (framework: FrameworkRecord, executor: ExecutorRecord, taskIds: readonly string[]) => void;
-  /** An update whose executor is not known here: forwarded all the same. */
-  readonly orphanUpdate: (update: StatusUpdate) => void;
+  readonly registry: FrameworkBook;
+  readonly store: CheckpointStore;
+  readonly statuses: StatusIntake;
+  readonly messages: FrameworkMessages;
 }
 
 /** Executor drivers: what they send over libprocess (mesos-wire §5.1). */
@@ -62,13 +55,13 @@ export class Drivers {
       if (update !== undefined) this.#update(update);
     });
     process.install(ExecutorToFrameworkMessageSchema, (_from, message) => {
-      const framework = options.frameworks.get(message.frameworkId?.value ?? "");
-      if (framework !== undefined) options.forwardToFramework(framework, message);
+      const framework = options.registry.active.get(message.frameworkId?.value ?? "");
+      if (framework !== undefined) options.messages.toFramework(framework, message);
     });
   }
 
   #find(frameworkId: string, executorId: string): { framework: FrameworkRecord; executor: ExecutorRecord } | undefined {
-    const framework = this.#options.frameworks.get(frameworkId);
+    const framework = this.#options.registry.active.get(frameworkId);
     const executor = framework?.executors.get(executorId);
     return framework === undefined || executor === undefined || executor.kind === "command"
       ? undefined
@@ -83,7 +76,10 @@ export class Drivers {
 
   #register(from: UPID | undefined, frameworkId: string, executorId: string): void {
     const found = this.#find(frameworkId, executorId);
-    if (this.#options.open() !== "yes") return this.#refuse(from, executorId, "the agent is recovering or ending");
+    const { phase } = this.#options.identity;
+    if (phase === "RECOVERING" || phase === "TERMINATING") {
+      return this.#refuse(from, executorId, "the agent is recovering or ending");
+    }
     if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
     const { framework, executor } = found;
     if (framework.state === "TERMINATING") return this.#refuse(from, executorId, "its framework is being shut down");
@@ -92,7 +88,7 @@ export class Drivers {
       `Got registration for executor '${executorId}' of framework ${frameworkId} from ${formatUPID(from)}`,
     );
     this.#connect(framework, executor, from);
-    const { process, agentId, agentInfo, events } = this.#options;
+    const { process, identity, events } = this.#options;
     process.send(
       from,
       ExecutorRegisteredMessageSchema,
@@ -100,25 +96,25 @@ export class Drivers {
         executorInfo: executor.info,
         frameworkId: { value: frameworkId },
         frameworkInfo: framework.info,
-        agentId: { value: agentId() },
-        agentInfo: agentInfo(),
+        agentId: { value: identity.id },
+        agentInfo: identity.info,
       }),
     );
     events.registered(framework, executor);
   }
 
   #connect(framework: FrameworkRecord, executor: ExecutorRecord, from: UPID): void {
-    const { process, executors, agentId, checkpointPid, log } = this.#options;
+    const { process, executors, identity, store, log } = this.#options;
     executor.kind = "driver";
     executor.pid = formatUPID(from);
     try {
-      checkpointPid(framework, executor, executor.pid);
+      if (framework.info.checkpoint) store.libprocessPid(runKey(identity.id, executor), executor.pid);
     } catch (error) {
       log.error(`Cannot checkpoint the address of executor '${executor.executorId}': ${messageOf(error)}`);
     }
     // One ordered connection for everything that goes to it.
     process.link(from, this.#exited);
-    executors.connect(executor, new DriverChannel(process, from, executor, agentId()));
+    executors.connect(executor, new DriverChannel(process, from, executor, identity.id));
   }
 
   /** The container's end is what counts, not the connection's. */
@@ -131,14 +127,14 @@ export class Drivers {
     this.#options.process.send(
       to,
       ReconnectExecutorMessageSchema,
-      create(ReconnectExecutorMessageSchema, { agentId: { value: this.#options.agentId() } }),
+      create(ReconnectExecutorMessageSchema, { agentId: { value: this.#options.identity.id } }),
     );
   }
 
   #reregister(from: UPID | undefined, message: ReregisterExecutorMessage): void {
     const executorId = message.executorId?.value ?? "";
     const found = this.#find(message.frameworkId?.value ?? "", executorId);
-    if (this.#options.open() === "no") return this.#refuse(from, executorId, "the agent is ending");
+    if (this.#options.identity.phase === "TERMINATING") return this.#refuse(from, executorId, "the agent is ending");
     if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
     const { framework, executor } = found;
     if (framework.state === "TERMINATING" || executor.state === "TERMINATING" || executor.state === "TERMINATED") {
@@ -146,31 +142,22 @@ export class Drivers {
     }
     this.#options.log.info(`Executor '${executorId}' of framework ${framework.frameworkId} came back`);
     this.#connect(framework, executor, from);
-    const { process, agentId, agentInfo, events, neverDelivered } = this.#options;
+    const { process, identity, events, statuses } = this.#options;
     process.send(
       from,
       ExecutorReregisteredMessageSchema,
-      create(ExecutorReregisteredMessageSchema, { agentId: { value: agentId() }, agentInfo: agentInfo() }),
+      create(ExecutorReregisteredMessageSchema, { agentId: { value: identity.id }, agentInfo: identity.info }),
     );
     for (const update of message.updates) this.#update(update);
     const listed = new Set(message.tasks.map(({ taskId }) => taskId?.value));
-    const missing = tasksIn(executor, "queued", "launched").filter(
-      ({ task, taskId }) => task.state === TaskState.TASK_STAGING && !listed.has(taskId),
-    );
-    for (const task of tasksIn(executor, "queued")) if (listed.has(task.taskId)) task.bucket = "launched";
+    statuses.neverDelivered(framework, executor, neverDelivered(executor, listed));
     executor.everDelivered = true;
-    if (missing.length > 0)
-      neverDelivered(
-        framework,
-        executor,
-        missing.map(({ taskId }) => taskId),
-      );
     events.registered(framework, executor);
   }
 
   /** A status update of a driver. Its uuid is required. */
   #update(update: StatusUpdate): void {
-    const { log, events, orphanUpdate } = this.#options;
+    const { log, events, statuses } = this.#options;
     const status = update.status;
     if (status === undefined || update.uuid.length !== 16) {
       log.warn(`Dropping a status update of task '${status?.taskId?.value}': it has no uuid of 16 bytes`);
@@ -180,13 +167,13 @@ export class Drivers {
     completed.uuid = update.uuid;
     completed.source = TaskStatus_Source.EXECUTOR;
     if (!has(status, "timestamp")) completed.timestamp = update.timestamp;
-    const framework = this.#options.frameworks.get(update.frameworkId?.value ?? "");
+    const framework = this.#options.registry.active.get(update.frameworkId?.value ?? "");
     if (framework === undefined) {
       log.warn(`Dropping a status update for unknown framework ${update.frameworkId?.value}`);
       return;
     }
     const executor = framework.executors.get(update.executorId?.value ?? "");
-    if (executor === undefined) orphanUpdate(update);
+    if (executor === undefined) statuses.orphan(update);
     else events.status(framework, executor, completed);
   }
 }

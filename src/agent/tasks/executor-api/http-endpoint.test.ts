@@ -23,8 +23,14 @@ import {
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { decodeJson } from "../../../mesos/json.ts";
 import { RecordDecoder } from "../../../mesos/recordio.ts";
+import type { CheckpointStore } from "../../checkpoint/store.ts";
+import { Identity } from "../../model/identity.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
-import { RemoteExecutors } from "../executor-processes.ts";
+import { FrameworkBook } from "../book.ts";
+import { ExecutorProcesses } from "../executor-processes.ts";
+import type { FrameworkMessages } from "../framework-messages.ts";
+import type { LaunchRunner } from "../launch.ts";
+import type { StatusIntake } from "../statuses.ts";
 import { chooseEncoding, type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 const PROTOBUF = "application/x-protobuf";
@@ -64,10 +70,10 @@ function taskRecord(taskId: string, bucket: TaskBucket): TaskRecord {
 }
 
 let clock: TestClock;
-let phase: string;
+let isRecovering: boolean;
 let executor: ExecutorRecord;
 let framework: FrameworkRecord;
-let remote: RemoteExecutors;
+let remote: ExecutorProcesses;
 let endpoint: ExecutorEndpoint;
 let statuses: TaskStatus[];
 let registered: number;
@@ -76,17 +82,21 @@ let markers: number;
 
 beforeEach(() => {
   clock = new TestClock();
-  phase = "RUNNING";
+  const identity = new Identity(create(AgentInfoSchema, { hostname: "h", id: { value: "A" } }), 0);
+  isRecovering = false;
+  Object.defineProperty(identity, "phase", { get: () => (isRecovering ? "RECOVERING" : "RUNNING") });
   executor = executorRecord();
   framework = {
     frameworkId: "framework",
-    info: create(FrameworkInfoSchema, { user: "u", name: "n", id: { value: "framework" } }),
+    info: create(FrameworkInfoSchema, { user: "u", name: "n", id: { value: "framework" }, checkpoint: true }),
     pid: undefined,
     state: "RUNNING",
     executors: new Map([["executor", executor]]),
     pending: new Map(),
     completedExecutors: [],
   };
+  const registry = new FrameworkBook();
+  registry.active.set("framework", framework);
   statuses = [];
   lost = [];
   registered = 0;
@@ -100,10 +110,15 @@ beforeEach(() => {
     terminated: () => undefined,
   };
   const forever = () => new Promise<never>(() => undefined);
-  remote = new RemoteExecutors({
+  remote = new ExecutorProcesses({
     clock,
     log: silentLogger,
-    runner: { prepare: forever, wait: forever, destroy: async () => undefined, release: () => undefined },
+    runner: {
+      prepare: forever,
+      wait: forever,
+      destroy: async () => undefined,
+      release: () => undefined,
+    } as unknown as LaunchRunner,
     events,
     registrationTimeout: 60_000,
     shutdownGrace: 5_000,
@@ -114,14 +129,18 @@ beforeEach(() => {
     log: silentLogger,
     executors: remote,
     events,
-    frameworks: new Map([["framework", framework]]),
-    agentInfo: () => create(AgentInfoSchema, { hostname: "h", id: { value: "A" } }),
-    phase: () => phase,
-    checkpointMarker: () => {
-      markers++;
-    },
-    forwardToFramework: () => undefined,
-    neverDelivered: (_framework, _executor, ids) => lost.push(...ids),
+    registry,
+    identity,
+    store: {
+      httpMarker: () => {
+        markers++;
+      },
+    } as unknown as CheckpointStore,
+    messages: { toFramework: () => undefined } as unknown as FrameworkMessages,
+    statuses: {
+      neverDelivered: (_framework: unknown, _executor: unknown, tasks: readonly TaskRecord[]) =>
+        lost.push(...tasks.map(({ taskId }) => taskId)),
+    } as unknown as StatusIntake,
   });
 });
 
@@ -242,7 +261,7 @@ describe("answers (mesos-wire §5.2)", () => {
 
 describe("while the agent recovers", () => {
   beforeEach(() => {
-    phase = "RECOVERING";
+    isRecovering = true;
   });
 
   it("everybody is told to come again, also those that are not known yet", () => {

@@ -3,10 +3,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { decode, has } from "../../../mesos/codec.ts";
-import {
-  type ExecutorToFrameworkMessage,
-  ExecutorToFrameworkMessageSchema,
-} from "../../../mesos/gen/mesos/internal/messages_pb.ts";
+import { ExecutorToFrameworkMessageSchema } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type Call,
   type Call_Subscribe,
@@ -14,12 +11,18 @@ import {
   CallSchema,
   Event_Type,
 } from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
-import { type AgentInfo, TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isUuid } from "../../../mesos/ids.ts";
 import { decodeJson } from "../../../mesos/json.ts";
-import { type ExecutorRecord, type FrameworkRecord, tasksIn } from "../../model/records.ts";
+import type { CheckpointStore } from "../../checkpoint/store.ts";
+import type { Identity } from "../../model/identity.ts";
+import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
+import type { FrameworkBook } from "../book.ts";
 import type { ExecutorEvents } from "../executor-control.ts";
-import type { RemoteExecutors } from "../executor-processes.ts";
+import type { ExecutorProcesses } from "../executor-processes.ts";
+import type { FrameworkMessages } from "../framework-messages.ts";
+import { neverDelivered } from "../never-delivered.ts";
+import type { StatusIntake } from "../statuses.ts";
 import { type EventSink, HttpChannel } from "./http-channel.ts";
 
 const JSON_TYPE = "application/json";
@@ -28,14 +31,13 @@ const PROTOBUF_TYPE = "application/x-protobuf";
 export interface ExecutorEndpointOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly executors: RemoteExecutors;
+  readonly identity: Identity;
+  readonly executors: ExecutorProcesses;
   readonly events: ExecutorEvents;
-  readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
-  readonly agentInfo: () => AgentInfo;
-  readonly phase: () => string;
-  readonly checkpointMarker: (framework: FrameworkRecord, executor: ExecutorRecord) => void;
-  readonly forwardToFramework: (framework: FrameworkRecord, message: ExecutorToFrameworkMessage) => void;
-  readonly neverDelivered: (framework: FrameworkRecord, executor: ExecutorRecord, taskIds: readonly string[]) => void;
+  readonly registry: FrameworkBook;
+  readonly store: CheckpointStore;
+  readonly statuses: StatusIntake;
+  readonly messages: FrameworkMessages;
 }
 
 export interface ExecutorRequest {
@@ -102,8 +104,8 @@ export class ExecutorEndpoint {
     if (call.type === Call_Type.SUBSCRIBE && encoding === undefined) {
       return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     }
-    const framework = this.#options.frameworks.get(call.frameworkId?.value ?? "");
-    if (this.#options.phase() === "RECOVERING" && !this.#mayReturn(framework, call)) {
+    const framework = this.#options.registry.active.get(call.frameworkId?.value ?? "");
+    if (this.#options.identity.phase === "RECOVERING" && !this.#mayReturn(framework, call)) {
       return refuse(503, "Agent has not finished recovery");
     }
     if (framework === undefined) return refuse(400, "Framework cannot be found");
@@ -118,10 +120,10 @@ export class ExecutorEndpoint {
       return accepted;
     }
     if (call.type === Call_Type.MESSAGE && call.message !== undefined) {
-      this.#options.forwardToFramework(
+      this.#options.messages.toFramework(
         framework,
         create(ExecutorToFrameworkMessageSchema, {
-          agentId: { value: this.#options.agentInfo().id?.value ?? "" },
+          agentId: { value: this.#options.identity.id },
           frameworkId: { value: framework.frameworkId },
           executorId: { value: executor.executorId },
           data: call.message.data,
@@ -174,9 +176,9 @@ export class ExecutorEndpoint {
     subscribe: Call_Subscribe | undefined,
     channel: HttpChannel,
   ): void {
-    const { agentInfo, checkpointMarker, log, events, neverDelivered } = this.#options;
+    const { identity, store, log, events, statuses } = this.#options;
     try {
-      checkpointMarker(framework, executor);
+      if (framework.info.checkpoint) store.httpMarker(runKey(identity.id, executor));
     } catch (error) {
       log.error(`Cannot checkpoint that executor '${executor.executorId}' subscribed: ${messageOf(error)}`);
     }
@@ -188,18 +190,14 @@ export class ExecutorEndpoint {
       subscribed: {
         executorInfo: executor.info,
         frameworkInfo: framework.info,
-        agentInfo: agentInfo(),
+        agentInfo: identity.info,
         containerId: { value: executor.containerId },
       },
     });
     if (executor.state !== "RUNNING" || !executor.everDelivered) return;
     // It comes back: tasks that it does not list, and of which nothing was heard, never reached it.
     const listed = new Set((subscribe?.unacknowledgedTasks ?? []).map(({ taskId }) => taskId?.value));
-    const missing = tasksIn(executor, "queued", "launched").filter(
-      ({ task, taskId }) => task.state === TaskState.TASK_STAGING && !listed.has(taskId),
-    );
-    const ids = missing.filter(({ bucket }) => bucket === "launched").map(({ taskId }) => taskId);
-    if (ids.length > 0) neverDelivered(framework, executor, ids);
+    statuses.neverDelivered(framework, executor, neverDelivered(executor, listed));
   }
 }
 

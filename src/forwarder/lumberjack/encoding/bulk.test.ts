@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { framesOf, pairsOf } from "../../../../test/support/frames.ts";
+import { memberOf, membersOf } from "../../model/json-members.ts";
 import type { Source } from "../../model/source.ts";
 import { Bulk } from "./bulk.ts";
 import { templateOf } from "./template.ts";
@@ -83,7 +84,8 @@ describe("a bulk", () => {
     for (const version of [1, 2] as const) {
       const bulk = new Bulk(version, 2, new Uint8Array(4096), 0);
       const template = templateOf(version, constants);
-      expect(bulk.append(source, template, 5, 9, Buffer.from("{}"), { host: "other", level: 3 })).toBe(true);
+      const extra = [memberOf("host", "other"), memberOf("level", 3)];
+      expect(bulk.append(source, template, 5, 9, Buffer.from("{}"), extra)).toBe(true);
       expect(bulk.append(source, template, 9, 12, Buffer.from([0x61, 0xff]))).toBe(true);
       expect(bulk.append(source, template, 12, 13, Buffer.from("full"))).toBe(false);
       expect(decode(bulk)).toMatchObject([
@@ -92,5 +94,22 @@ describe("a bulk", () => {
       ]);
       expect(bulk.runs).toMatchObject([{ until: 2, end: 12 }]);
     }
+  });
+
+  it("carries the members of a JSON line as they stand in it", () => {
+    const line = '{"id":12345678901234567890,"f":1.0,"e":1e400,"id":9007199254740993,"message":"\\u00fc"}';
+    const frameOf = (version: 1 | 2): Buffer => {
+      const bulk = new Bulk(version, 1, new Uint8Array(4096), 0);
+      bulk.append(source, templateOf(version, constants), 0, 9, Buffer.from(line), membersOf(line));
+      return Buffer.from(bulk.out.buffer, 0, bulk.length);
+    };
+    expect(frameOf(2).toString("utf8", 10)).toContain(`,"offset":0,${line.slice(1)}`);
+    expect(pairsOf(frameOf(1))).toMatchObject({
+      id: "9007199254740993",
+      f: "1.0",
+      e: "1e400",
+      message: "ü",
+      line: "ü",
+    });
   });
 });

@@ -1,10 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { crc32 } from "node:zlib";
 import type { Run } from "../../model/batch.ts";
+import type { JsonMember } from "../../model/json-members.ts";
 import type { Version } from "../../model/settings.ts";
 import { type Source, TAIL_BYTES, type Tail } from "../../model/source.ts";
 import { writeUint32 } from "./frames.ts";
-import { encodePair, FRAME_HEAD, type Template } from "./template.ts";
+import { objectPayload } from "./object.ts";
+import { FRAME_HEAD, type Template } from "./template.ts";
 import { ESCAPED_MAXIMUM, needsEscape, writeDecimal, writeEscaped } from "./text.ts";
 
 const NEWLINE = 0x0a;
@@ -209,7 +211,7 @@ export class Bulk {
 
   /**
    * One event made by hand (joined, decoded, filtered lines): `text` begins at `offset`, the source is taken up to
-   * `end`. `extra` holds more keys, which win over ours. False: no room, take it into the next bulk.
+   * `end`. `extra` holds members of its own, which win over ours. False: no room, take it into the next bulk.
    */
   append(
     source: Source,
@@ -217,7 +219,7 @@ export class Bulk {
     offset: number,
     end: number,
     text: Uint8Array,
-    extra?: Readonly<Record<string, unknown>>,
+    extra?: readonly JsonMember[],
   ): boolean {
     const done =
       extra !== undefined
@@ -259,38 +261,19 @@ export class Bulk {
     template: Template,
     offset: number,
     text: Uint8Array,
-    extra: Readonly<Record<string, unknown>>,
+    extra: readonly JsonMember[],
     end: number,
   ): boolean {
-    const { file, host, fields } = template.constants;
-    const line = () => Buffer.from(text).toString("utf8");
-    const payload: Buffer[] = [];
-    let pairs = 0;
-    if (this.version === 1) {
-      const flat: Record<string, unknown> = { file, host, ...fields, offset, ...extra };
-      if (flat["line"] === undefined) flat["line"] = flat["message"] ?? line();
-      for (const [key, value] of Object.entries(flat)) {
-        payload.push(encodePair(key, typeof value === "string" ? value : JSON.stringify(value)));
-        pairs++;
-      }
-    } else {
-      const time = Buffer.from(template.bytes.subarray(FRAME_HEAD + 15, FRAME_HEAD + 39)).toString("latin1");
-      const object: Record<string, unknown> = { "@timestamp": time, file, host, ...fields, offset, ...extra };
-      if (object["message"] === undefined) object["message"] = line();
-      payload.push(Buffer.from(JSON.stringify(object)));
-    }
-    const size = payload.reduce((sum, part) => sum + part.length, 0);
-    if (!this.#fits(FRAME_HEAD + size)) return false;
+    const time = Buffer.from(template.bytes.subarray(FRAME_HEAD + 15, FRAME_HEAD + 39)).toString("latin1");
+    const line = Buffer.from(text).toString("utf8");
+    const { bytes, pairs } = objectPayload(this.version, template.constants, { time, offset, line }, extra);
+    if (!this.#fits(FRAME_HEAD + bytes.length)) return false;
     const { out, length } = this;
     out.set(template.bytes.subarray(0, 2), length);
     writeUint32(out, length + 2, this.events + 1);
-    writeUint32(out, length + 6, this.version === 1 ? pairs : size);
-    let at = length + FRAME_HEAD;
-    for (const part of payload) {
-      out.set(part, at);
-      at += part.length;
-    }
-    this.length = at;
+    writeUint32(out, length + 6, this.version === 1 ? pairs : bytes.length);
+    out.set(bytes, length + FRAME_HEAD);
+    this.length = length + FRAME_HEAD + bytes.length;
     this.ends[this.events++] = end;
     return true;
   }

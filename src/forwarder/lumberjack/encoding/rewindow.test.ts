@@ -61,6 +61,17 @@ describe("cutting a window anew", () => {
     expect(one && contentOf(one).map(pairsOf)).toEqual(lines.map((line) => ({ file: "/x", line })));
   });
 
+  it("keeps the digits of numbers when it translates", async () => {
+    const json = Buffer.from('{"@timestamp":"t","file":"/x","id":12345678901234567890,"f":1.0,"message":"m"}');
+    const head = Buffer.alloc(10, "2J\0\0\0\u0001");
+    head.writeUInt32BE(json.length, 6);
+    const wire = frameWindow(2, 1, [deflateSync(Buffer.concat([head, json]))]);
+    const [one] = await rewindow({ ...batch, version: 2, events: 1, wire }, 0, 9, 1, 3);
+    expect(one && contentOf(one).map(pairsOf)).toEqual([
+      { file: "/x", id: "12345678901234567890", f: "1.0", line: "m" },
+    ]);
+  });
+
   it("cuts runs where their last event ends", () => {
     expect(cutRuns(batch, 0, 5)).toEqual(batch.runs);
     expect(cutRuns(batch, 0, 1)).toEqual([{ source: a, until: 1, end: 10, tail: undefined }]);

@@ -1,8 +1,11 @@
 import { promisify } from "node:util";
 import { deflate, inflate } from "node:zlib";
 import { type Batch, cutRuns } from "../../model/batch.ts";
+import { memberOf, membersOf } from "../../model/json-members.ts";
 import type { Version } from "../../model/settings.ts";
-import { frameWindow, JSON_DATA, VERSION_2, versionByte, WINDOW_HEAD, writeUint32 } from "./frames.ts";
+import { DATA, frameWindow, JSON_DATA, VERSION_2, versionByte, WINDOW_HEAD, writeUint32 } from "./frames.ts";
+import { jsonPayload, type Payload, pairsPayload } from "./object.ts";
+import { FRAME_HEAD } from "./template.ts";
 
 const compress = promisify(deflate);
 const decompress = promisify(inflate);
@@ -39,35 +42,27 @@ export function pairsOf(frame: Buffer): Record<string, string> {
   return pairs;
 }
 
-function frameOf(version: Version, object: Record<string, unknown>): Buffer {
-  if (version === 2) {
-    const { line, ...rest } = object;
-    const json = Buffer.from(JSON.stringify(line === undefined ? rest : { ...rest, message: line }));
-    const frame = Buffer.alloc(10 + json.length);
-    frame[0] = versionByte(2);
-    frame[1] = JSON_DATA;
-    frame.writeUInt32BE(json.length, 6);
-    json.copy(frame, 10);
-    return frame;
-  }
-  const { message, "@timestamp": _, ...rest } = object;
-  const entries = Object.entries(message === undefined ? rest : { ...rest, line: message });
-  const parts = entries.flatMap(([key, value]) =>
-    [key, typeof value === "string" ? value : JSON.stringify(value)].flatMap((text) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(Buffer.byteLength(text));
-      return [length, Buffer.from(text)];
-    }),
-  );
-  const head = Buffer.alloc(10);
-  head[0] = versionByte(1);
-  head[1] = 0x44;
-  head.writeUInt32BE(entries.length, 6);
-  return Buffer.concat([head, ...parts]);
+function frameOf(version: Version, { bytes, pairs }: Payload): Buffer {
+  const frame = Buffer.alloc(FRAME_HEAD + bytes.length);
+  frame[0] = versionByte(version);
+  frame[1] = version === 1 ? DATA : JSON_DATA;
+  frame.writeUInt32BE(version === 1 ? pairs : bytes.length, 6);
+  bytes.copy(frame, FRAME_HEAD);
+  return frame;
 }
 
-const translate = (frame: Buffer, to: Version): Buffer =>
-  frameOf(to, frame[0] === VERSION_2 ? JSON.parse(frame.toString("utf8", 10)) : pairsOf(frame));
+/** The event of a frame in the other version: `line` is `message` there. */
+function translate(frame: Buffer, to: Version): Buffer {
+  if (to === 1) {
+    const members = membersOf(frame.toString("utf8", FRAME_HEAD)) ?? [];
+    const message = members.findLast(({ key }) => key === "message");
+    const rest = members.filter(({ key }) => key !== "message" && key !== "@timestamp");
+    return frameOf(1, pairsPayload(message === undefined ? rest : [...rest, { ...message, key: "line" }]));
+  }
+  const { line, ...rest } = pairsOf(frame);
+  const members = Object.entries(line === undefined ? rest : { ...rest, message: line });
+  return frameOf(2, jsonPayload(members.map(([key, value]) => memberOf(key, value))));
+}
 
 /**
  * The events of `batch` from index `from` on, in windows of at most `size` events of the given version, sequences

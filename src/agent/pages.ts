@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Glog } from "../base/glog.ts";
+import { shownFlags } from "../config/echo.ts";
+import type { LoadedFlags } from "../config/parse.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import { snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
+import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
+import { openToAll, parseHttpCredentials } from "./http/access.ts";
+import type { AttachedFiles } from "./http/files/attached.ts";
+import { parseRate } from "./http/rate-gate.ts";
+import { createAgentHttp } from "./http/server.ts";
+import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { warnIfReadable } from "./master/secret-file.ts";
+import { machineFacts } from "./metrics/machine.ts";
+import type { PoolWatch } from "./metrics/pool-watch.ts";
+import type { Metrics } from "./metrics/registry.ts";
+import { executorHandler } from "./tasks/executor-api/handler.ts";
+import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
+
+export interface PagesInput {
+  readonly flags: LoadedFlags<AgentFlagTable>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly glog: Glog;
+  readonly program: string;
+  /** The folder of the node's web page. */
+  readonly ui: string;
+  readonly viewed: ViewedAgent;
+  readonly endpoint: ExecutorEndpoint;
+  readonly metrics: Metrics;
+  readonly files: AttachedFiles;
+  readonly pool: PoolWatch;
+}
+
+/** Everything that the agent shows and takes over HTTP. */
+export async function openPages(input: PagesInput) {
+  const { flags, environment, clock, glog, program, viewed, metrics, files } = input;
+  const { values } = flags;
+  const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
+  if (values.log_dir !== undefined)
+    files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
+  if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
+  if (values.http_credentials !== undefined) warnIfReadable(values.http_credentials, glog.logger);
+  const access =
+    values.http_credentials === undefined
+      ? openToAll
+      : {
+          realms: { readonly: values.authenticate_http_readonly, readwrite: values.authenticate_http_readwrite },
+          digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
+        };
+  const rules = values.firewall_rules as { disabled_endpoints?: { paths?: string[] } } | undefined;
+  const ui = readStaticFiles(input.ui);
+  if ("problem" in ui) glog.logger.warn(ui.problem);
+  const page = staticHandler(ui);
+  return await createAgentHttp({
+    files,
+    clock,
+    access,
+    log: glog.logger,
+    firewall: rules?.disabled_endpoints?.paths ?? [],
+    ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
+    mounts: {
+      "/slave(1)/api/v1/executor": executorHandler(input.endpoint, glog.logger),
+      "/slave(1)": page,
+      "/slave(1)/ui/": page,
+    },
+    view: {
+      snapshot: () => snapshotOf(viewed),
+      usage: () => usageOf(viewed),
+      flags: shownFlags(agentFlags, flags),
+      build: { version: MESOS_VERSION, buildTime: viewed.identity.startedAt, buildUser: "mesos-slave" },
+      logDir: values.log_dir,
+      externalLogFile: values.external_log_file,
+      metrics: (timeout) => metrics.snapshot(timeout),
+      prometheus: () => metrics.prometheus(),
+      troubles: () => troublesOf(viewed, input.pool),
+      log: glog,
+      processes: () => viewed.process.ids,
+      system: machineFacts,
+    },
+  });
+}

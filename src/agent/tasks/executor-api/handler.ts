@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
+
+/** Bytes of an executor's call; an update with its data stays far below. */
+const LARGEST_CALL = 16 * 1024 * 1024;
+
+/** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
+export function executorHandler(
+  endpoint: ExecutorEndpoint,
+  log: Logger,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= LARGEST_CALL) chunks.push(chunk);
+      else {
+        chunks.length = 0;
+        answer(response, { status: 413, body: `An executor's call has at most ${LARGEST_CALL} bytes` });
+        request.destroy();
+      }
+    });
+    request.on("error", () => undefined);
+    request.on("end", () => {
+      if (size > LARGEST_CALL) return;
+      try {
+        answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
+      } catch (error) {
+        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      }
+    });
+  };
+}
+
+const callOf = (request: IncomingMessage, body: Buffer) => ({
+  method: request.method ?? "",
+  contentType: request.headers["content-type"],
+  accept: request.headers.accept,
+  body,
+});
+
+function answer(response: ServerResponse, made: ExecutorAnswer): void {
+  if (!("stream" in made)) {
+    response.writeHead(made.status, {
+      ...(made.allow && { Allow: made.allow }),
+      "Content-Type": "text/plain; charset=utf-8",
+    });
+    response.end(made.body);
+    return;
+  }
+  response.writeHead(200, { "Content-Type": made.contentType });
+  response.flushHeaders();
+  const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
+  // Connections of this port may be half open. A subscriber that has closed its half is gone: what is written to it from then
+  // on reaches nobody, while what waits is handed over when it comes back.
+  response.socket?.once("end", () => response.destroy());
+  response.on("close", broken);
+  response.on("error", broken);
+}
