@@ -163,6 +163,7 @@ export class Pipeline {
           ),
       );
     }
+    if (tap === undefined) this.#publisher.check();
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
     await this.#lookout.start(!this.#options.once);
