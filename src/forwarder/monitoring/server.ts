@@ -28,12 +28,17 @@ async function metricsText(status: Status): Promise<string> {
     status.registry.failure === undefined ? 0 : 1,
   );
   gauge("ack_seconds", "Append to acknowledgement of the last window").set(status.ackSeconds.last);
+  gauge("lag_bytes", "Bytes of all files that are not acknowledged").set(status.lag.bytes);
+  gauge("lag_seconds", "Age of the oldest byte that is not acknowledged").set(status.lag.seconds);
   const lagBytes = gauge("file_lag_bytes", "Bytes of a file that are not acknowledged", ["source"]);
-  const lagSeconds = gauge("file_lag_seconds", "Age of what is not acknowledged", ["source"]);
-  for (const file of status.files) {
-    lagBytes.inc({ source: file.source }, file.lagBytes);
-    lagSeconds.inc({ source: file.source }, file.lagSeconds);
+  const lagSeconds = gauge("file_lag_seconds", "Age of the oldest byte of a file that is not acknowledged", ["source"]);
+  const oldest = new Map<string, number>();
+  for (const { source, lagBytes: bytes, lagSeconds: seconds } of status.files) {
+    // Several entries, or what was there before a rotation: the same name, and the worst of them counts.
+    oldest.set(source, Math.max(oldest.get(source) ?? 0, seconds));
+    lagBytes.inc({ source }, bytes);
   }
+  for (const [source, seconds] of oldest) lagSeconds.set({ source }, seconds);
   const up = gauge("server_up", "1 while a connection to the server is ready", ["server"]);
   const failures = counter("server_failures_total", "Failures of a server", ["server"]);
   for (const server of status.servers as { server: string; state: string; failures: number }[]) {
