@@ -1,5 +1,6 @@
 import {
   FINGERPRINT_BYTES,
+  type FileFacts,
   fingerprintOf,
   headMatches,
   readAt,
@@ -14,6 +15,8 @@ import type { Source, Tail } from "../model/source.ts";
 export type Sight =
   /** Nothing has changed. */
   | "same"
+  /** It has another name, or fewer names; or something was written over. */
+  | "touched"
   /** There is, or may be, something more to read. */
   | "grown"
   /** It holds other content than what was seen of it: truncated, or written anew. */
@@ -27,12 +30,13 @@ export type Sight =
  */
 export function lookAt(source: Source, file: OpenFile): Sight {
   const facts = file.facts();
-  const { size, modified, compressed } = source;
-  if (facts.size === size && facts.modified === modified) return "same";
+  const { size, modified, changed, compressed } = source;
+  if (facts.size === size && facts.changed === changed) return "same";
+  const sight = facts.size === size && facts.modified === modified ? "touched" : "grown";
   if (compressed) {
-    source.ended = false;
+    if (sight === "grown") source.ended = false;
     keep(source, facts);
-    return "grown";
+    return sight;
   }
   if (facts.size < size || facts.size < source.read) return "replaced";
   const head = readAt(file.fd, 0, FINGERPRINT_BYTES);
@@ -44,7 +48,7 @@ export function lookAt(source: Source, file: OpenFile): Sight {
   if (writtenLength(head) > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
   source.sizeTail = tail;
   keep(source, facts);
-  return "grown";
+  return sight;
 }
 
 /** The bytes before the end of a file; undefined when they are NULs that a writer may fill yet. */
@@ -53,7 +57,8 @@ export function endOf(file: OpenFile, size: number): Tail | undefined {
   return before.length - writtenLength(before) > 1 ? undefined : tailFrom(before);
 }
 
-function keep(source: Source, { size, modified }: { size: number; modified: number }): void {
+function keep(source: Source, { size, modified, changed }: FileFacts): void {
   source.size = size;
   source.modified = modified;
+  source.changed = changed;
 }

@@ -35,5 +35,6 @@ export function newSource(name: string, file: OpenFile, facts: FileFacts, begin:
     size: facts.size,
     sizeTail: compressed ? undefined : endOf(file, facts.size),
     modified: facts.modified,
+    changed: facts.changed,
   };
 }

@@ -255,7 +255,7 @@ export class Prospector {
       descriptors.touched(source);
       this.#index.refresh(source);
     }
-    if (sight === "grown" || source.stage === "held" || this.#restored.has(source)) changed(source);
+    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) changed(source);
   }
 
   #open(source: Source): void {

@@ -69,6 +69,8 @@ export interface Source {
   imported: boolean;
   /** Modification time seen last, milliseconds since the epoch. */
   modified: number;
+  /** Time of the last change of content or inode seen, in nanoseconds: two changes of one millisecond differ. */
+  changed: string;
   /** Monotonic milliseconds when it was last seen to grow, or was opened. */
   grown: number;
 }
@@ -97,6 +99,7 @@ export const BEGINNING = {
   blankTo: 0,
   imported: false,
   modified: 0,
+  changed: "",
   grown: 0,
 } as const satisfies Partial<Source>;
 

@@ -35,11 +35,14 @@ class SlowSink implements EventSink {
   admit: () => void = () => undefined;
   /** false: whatever comes is taken at once. */
   isSlow = false;
+  /** Called when lines have come and wait. */
+  arrived: () => void = () => undefined;
 
   async #take(text: string): Promise<void> {
     if (this.isSlow)
       await new Promise<void>((resolve) => {
         this.admit = resolve;
+        this.arrived();
       });
     this.taken.push(text);
   }
@@ -109,9 +112,10 @@ describe("a truncated file whose copy is found while its lines wait to be taken"
     writeFileSync(join(folder, "app.log"), "one\ntwo\n");
     const source = follow("app.log");
     sink.isSlow = true;
-    follower.changed(source);
-    while (follower.resting) await settle();
-    await settle();
+    await new Promise<void>((resolve) => {
+      sink.arrived = resolve;
+      follower.changed(source);
+    });
     // What the prospector does: the file begins anew, and the source goes on in the copy.
     writeFileSync(join(folder, "app.log.1"), "one\ntwo\nthree\n");
     descriptors.take(source)?.close();
