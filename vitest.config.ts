@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["test/integration/**/*.test.ts"],
+          include: ["test/integration/**/*.test.ts", "test/attack/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
           expect: PATIENT,

@@ -18,13 +18,14 @@ import { FrameworkBook } from "./frameworks/book.ts";
 import type { AgentPhase, FrameworksContext } from "./frameworks/context.ts";
 import { Frameworks } from "./frameworks/frameworks.ts";
 import { StatusIntake } from "./frameworks/intake.ts";
-import { installMessages } from "./messages.ts";
+import { installMessages, partiesOf } from "./messages.ts";
 import { endCounter } from "./metrics/from-model.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import type { CheckpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
+import { receptionsOf } from "./model/senders.ts";
 import type { Operations } from "./operations/operations.ts";
 import { recover } from "./recover.ts";
 import { comesBackAsNew } from "./registration/after-shutdown.ts";
@@ -154,6 +155,7 @@ export class Agent {
       events: this.frameworks,
       paths: this.paths,
     });
+    process.receive(receptionsOf(partiesOf(this, this.#executors.drivers)));
     this.registration = this.#register();
     installMessages(this);
   }

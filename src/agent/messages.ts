@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { formatUPID, type UPID } from "../libprocess/upid.ts";
+import { formatUPID, parseUPID, sameUPID, type UPID } from "../libprocess/upid.ts";
 import {
   AcknowledgeOperationStatusMessageSchema,
   ApplyOperationMessageSchema,
@@ -17,14 +17,18 @@ import {
   UpdateFrameworkMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import type { Draining } from "./draining.ts";
+import type { Drivers } from "./executors/driver.ts";
+import type { FrameworkBook } from "./frameworks/book.ts";
 import type { Frameworks } from "./frameworks/frameworks.ts";
+import type { Parties } from "./model/senders.ts";
 import type { Operations } from "./operations/operations.ts";
 import { installCheckpointResources, type ListTaker } from "./resource-changes.ts";
 import type { StatusUpdates } from "./status-updates/streams.ts";
 
 /** Whom messages of masters and schedulers are for. */
 export interface Addressee extends ListTaker {
-  readonly registration: { isMaster(from: UPID | undefined): boolean };
+  readonly registration: { isMaster(from: UPID | undefined): boolean; readonly masterPid: UPID | undefined };
+  readonly book: FrameworkBook;
   readonly frameworks: Frameworks;
   readonly operations: Operations;
   readonly updates: StatusUpdates;
@@ -34,15 +38,11 @@ export interface Addressee extends ListTaker {
   frameworkMessage(message: FrameworkToExecutorMessage): void;
 }
 
-/** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
+/** What the agent does with messages of masters and schedulers. Who is heard at all stands in model/senders.ts. */
 export function installMessages(agent: Addressee): void {
   const { process, log } = agent.options;
-  /** From the current master only. */
   const fromMaster = <D extends DescMessage>(schema: D, handler: (message: MessageShape<D>) => void): void => {
-    process.install(schema, (from, message) => {
-      if (agent.registration.isMaster(from)) agent.whenAdmitted(() => handler(message));
-      else log.warn(`Ignoring ${schema.typeName} from ${formatUPID(from)}: it is not the registered master`);
-    });
+    process.install(schema, (_from, message) => agent.whenAdmitted(() => handler(message)));
   };
   fromMaster(RunTaskMessageSchema, (message) => agent.frameworks.runTask(message));
   fromMaster(RunTaskGroupMessageSchema, (message) => agent.frameworks.runTaskGroup(message));
@@ -55,9 +55,9 @@ export function installMessages(agent: Addressee): void {
       agent.frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
     }
   });
-  process.install(UpdateFrameworkMessageSchema, (_from, message) => agent.frameworks.updateFramework(message));
-  process.install(DrainSlaveMessageSchema, (_from, { config }) => {
-    if (config !== undefined) agent.whenAdmitted(() => void agent.draining.begin(config));
+  fromMaster(UpdateFrameworkMessageSchema, (message) => agent.frameworks.updateFramework(message));
+  fromMaster(DrainSlaveMessageSchema, ({ config }) => {
+    if (config !== undefined) void agent.draining.begin(config);
   });
   fromMaster(ApplyOperationMessageSchema, (message) => {
     // What was sent before the agent is registered is found missing when it is: the master asks, and is told so.
@@ -67,17 +67,25 @@ export function installMessages(agent: Addressee): void {
   fromMaster(AcknowledgeOperationStatusMessageSchema, (message) => void agent.operations.acknowledge(message));
   fromMaster(ReconcileOperationsMessageSchema, (message) => agent.operations.reconcile(message));
   installCheckpointResources(agent);
-  process.install(FrameworkToExecutorMessageSchema, (_from, message) => agent.frameworkMessage(message));
+  process.install(FrameworkToExecutorMessageSchema, (from, message) => {
+    const frameworkId = message.frameworkId?.value ?? "";
+    if (isSchedulers(agent, from, frameworkId)) agent.frameworkMessage(message);
+    else log.warn(`Ignoring a message of framework ${frameworkId} from ${formatUPID(from)}: it is not its scheduler`);
+  });
   process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(agent, from, message));
 }
 
-/** Old drivers acknowledge by themselves; who calls itself a master must be the one. */
+/** Whether something about a framework comes from its scheduler: by way of the master, or from its driver itself. */
+function isSchedulers(agent: Addressee, from: UPID | undefined, frameworkId: string): boolean {
+  return agent.registration.isMaster(from) || sameUPID(from, parseUPID(agent.book.active.get(frameworkId)?.pid));
+}
+
+/** Old drivers acknowledge by themselves. */
 function acknowledge(agent: Addressee, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
   const { log } = agent.options;
   const frameworkId = message.frameworkId?.value ?? "";
   const taskId = message.taskId?.value ?? "";
-  const stranger = from?.id.startsWith("master") && !agent.registration.isMaster(from);
-  if (stranger || agent.phase === "RECOVERING") {
+  if (!isSchedulers(agent, from, frameworkId) || agent.phase === "RECOVERING") {
     log.warn(`Ignoring an acknowledgement for task ${taskId} from ${formatUPID(from)}`);
     return;
   }
@@ -88,4 +96,14 @@ function acknowledge(agent: Addressee, from: UPID | undefined, message: StatusUp
     }
     agent.frameworks.acknowledged(frameworkId, taskId, result.closed);
   });
+}
+
+/** Those whom the table of senders speaks of. */
+export function partiesOf(agent: Pick<Addressee, "registration" | "book">, drivers: Drivers): Parties {
+  return {
+    master: () => agent.registration.masterPid,
+    masterConnectionProblem: () => undefined,
+    isScheduler: (from) => [...agent.book.active.values()].some(({ pid }) => sameUPID(from, parseUPID(pid))),
+    isExecutor: (from) => drivers.knows(from),
+  };
 }

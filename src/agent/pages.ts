@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import { keepConnection, readBody, refuseBody } from "../libprocess/bodies.ts";
 import { formatUPID } from "../libprocess/upid.ts";
 import { Resources } from "../mesos/resources.ts";
 import type { Agent } from "./agent.ts";
@@ -12,8 +13,8 @@ import type { Metrics } from "./metrics/registry.ts";
 import type { ExecutorRecord } from "./model/records.ts";
 import { capabilityNames } from "./registration/capabilities.ts";
 
-/** Bytes of an executor's call; an update with its data stays far below. */
-const LARGEST_CALL = 16 * 1024 * 1024;
+/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
+const LARGEST_CALL = 4 * 1024 * 1024;
 /** Milliseconds for the figures of one container. */
 const USAGE_DEADLINE = 5_000;
 
@@ -122,22 +123,14 @@ export function detachBelow(files: AttachedFiles, path: string): void {
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(agent: Agent): HttpHandler {
   return (request, response) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= LARGEST_CALL) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        answer(response, { status: 413, body: `An executor's call has at most ${LARGEST_CALL} bytes` });
-        request.destroy();
-      }
-    });
-    request.on("error", () => undefined);
-    request.on("end", () => {
-      if (size > LARGEST_CALL) return;
-      answer(response, agent.executorEndpoint.handle(callOf(request, Buffer.concat(chunks))));
-    });
+    readBody(request, LARGEST_CALL).then(
+      (body) => {
+        const made = agent.executorEndpoint.handle(callOf(request, body));
+        if ("stream" in made || made.isExecutors) keepConnection(request);
+        answer(response, made);
+      },
+      (error: unknown) => refuseBody(request, response, error),
+    );
   };
 }
 
@@ -145,6 +138,7 @@ const callOf = (request: IncomingMessage, body: Buffer) => ({
   method: request.method ?? "",
   contentType: request.headers["content-type"],
   accept: request.headers.accept,
+  peer: request.socket.remoteAddress,
   body,
 });
 

@@ -1,12 +1,11 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
 import { formatUPID, parseUPID } from "../libprocess/upid.ts";
 import { ExecutorToFrameworkMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { type AgentInfo, TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan, stateName } from "../mesos/states.ts";
+import { frameworkCan } from "../mesos/states.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import { Drivers } from "./executors/driver.ts";
 import { ExecutorEndpoint } from "./executors/http-endpoint.ts";
@@ -209,16 +208,6 @@ function buildDrivers(parts: ExecutorParts, executors: RemoteExecutors): Drivers
     },
     forwardToFramework: (framework, message) => forwardToFramework(parts, framework, message),
     neverDelivered: (framework, executor, ids) => reportNeverDelivered(parts, framework, executor, ids),
-    orphanUpdate: (update) => {
-      const { status } = update;
-      if (status === undefined) return;
-      log.warn(
-        `${stateName(status.state)} of task ${status.taskId?.value} comes from an executor that is not known here`,
-      );
-      agent.updates.add(update, status.taskId?.value ?? "", undefined).catch((error: unknown) => {
-        log.error(`Cannot queue an update: ${messageOf(error)}`);
-      });
-    },
   });
 }
 

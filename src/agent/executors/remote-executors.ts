@@ -219,6 +219,11 @@ export class RemoteExecutors implements ExecutorControl {
     entry.channel = undefined;
   }
 
+  /** The address that the executor is connected from, if it is. */
+  peerOf(executor: ExecutorRecord): string | undefined {
+    return this.#entries.get(executor.containerId)?.channel?.peer;
+  }
+
   #channel(executor: ExecutorRecord, what: string): ExecutorChannel | undefined {
     const channel = this.#entries.get(executor.containerId)?.channel;
     if (channel === undefined) {
