@@ -19,17 +19,15 @@ FROM ${BUILD_BASE} AS build
 WORKDIR /build
 # For strip: the image is 19 MB smaller.
 RUN apt-get update && apt-get install -y --no-install-recommends binutils
-COPY package.json package-lock.json buf.yaml buf.gen.yaml ./
-COPY proto proto
+COPY package.json package-lock.json .npmrc ./
 # Development dependencies are needed to build; none of them reaches the image.
-RUN npm ci --no-audit --no-fund
+RUN npm ci --include=dev
 COPY . .
 COPY --from=runtime /var/lib/dpkg/status /tmp/dpkg-status
-ENV PATH=/build/node_modules/.bin:$PATH
 RUN mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
- && node tools/build.ts --out /image/opt/mesos-slave/dist \
- && node tools/sbom.ts --dpkg /tmp/dpkg-status > /image/usr/share/mesos-slave/sbom.cdx.json \
- && cp -L "$(node -p process.execPath)" /image/opt/mesos-slave/node \
+ && node tools/run.cjs tools/build.ts --out /image/opt/mesos-slave/dist \
+ && node tools/run.cjs tools/sbom.ts --dpkg /tmp/dpkg-status > /image/usr/share/mesos-slave/sbom.cdx.json \
+ && cp -L "$(node -p 'require("./bin/node24.js").node24()')" /image/opt/mesos-slave/node \
  && strip --strip-unneeded /image/opt/mesos-slave/node \
  && cp -R skel/. /image/ \
  && cp package.json /image/opt/mesos-slave/ \

@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// unit: next to the code, no process, no network beyond loopback, no time. integration: real parts, one after the other,
+// unit: next to the code, no process, no network beyond loopback, no time. agent: the whole agent, on a machine that is not
+// real, held to what masters, executors and the disk see of it. integration: real parts, one after the other,
 // because they share a machine. end-to-end: the whole node, and the image.
 /** What real parts do is waited for, on a busy machine too; a test that fails takes so long to say so. */
 const PATIENT = { poll: { timeout: 20_000 } };
@@ -14,6 +15,14 @@ export default defineConfig({
           include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"],
           pool: "threads",
           // Nothing here waits for time; a busy machine is no failure.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "agent",
+          include: ["test/agent/**/*.test.ts"],
+          pool: "threads",
           testTimeout: 60_000,
         },
       },

@@ -2,7 +2,7 @@
  * From `docker run` to a registered agent, in the image itself, by phases, beside a plain `docker run` of the same image with
  * /bin/true. In milliseconds, the median of RUNS; what the container holds in memory last. The master runs outside.
  *
- *   node bench/boot-image.ts [RUNS] [--docker unix:///var/run/docker.sock] [--image mesos-slave]
+ *   npm run bench boot-image -- [RUNS] [--docker unix:///var/run/docker.sock] [--image mesos-slave]
  *
  * Without --docker it starts a dockerd of its own and builds the image first. On a busy machine the figures say little; a daemon
  * with `nice -n -15 dockerd --cgroup-parent …` and a large share of CPU for that group is nearly alone.

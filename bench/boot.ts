@@ -2,7 +2,7 @@
  * How long the container takes from its start to a registered agent, to its end, and what it holds in memory: the image's own
  * init below a temporary folder, bundled as in the image, without Docker's own start. In seconds and MB; the best of RUNS.
  *
- *   node bench/boot.ts [RUNS]          bench/boot-image.ts measures the image with Docker's own start
+ *   npm run bench boot [RUNS]             bench/boot-image.ts measures the image with Docker's own start
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

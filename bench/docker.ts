@@ -2,7 +2,7 @@
  * What the agent adds to Docker: 50 containers started by the Docker containerizer and 50 by plain `docker run -d`, at the
  * same dockerd (one of its own), in turns. Prints milliseconds a container and the ratio of the medians.
  *
- *   node bench/docker.ts [--containers 50] [--rounds 3] [--at-once 1]
+ *   npm run bench docker -- [--containers 50] [--rounds 3] [--at-once 1]
  */
 import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";

@@ -2,7 +2,7 @@
  * What the forwarder costs: throughput and CPU per event over TLS on loopback, memory, idle CPU with 1,000 files, and
  * the time from append to acknowledgement.
  *
- *   node bench/forwarder.ts [--lines 1000000] [--other PATH] [--protocol 1|2] [--only throughput|idle|latency]
+ *   npm run bench forwarder -- [--lines 1000000] [--other PATH] [--protocol 1|2] [--only throughput|idle|latency]
  *
  * `--other` names another forwarder with the same command line (the Go logstash-forwarder) to measure beside it.
  */

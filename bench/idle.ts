@@ -2,9 +2,9 @@
  * What an agent costs while nothing happens: CPU and memory of the agent, its launcher and its tasks' supervisors, with no
  * task and with many that sleep. The embedded master (which pings) and the scheduler run in this process, not in theirs.
  *
- *   node bench/idle.ts [--tasks 1000] [--seconds 20] [--program dist/mesos-slave.js]
+ *   npm run bench idle -- [--tasks 1000] [--seconds 20] [--program dist/mesos-slave.js]
  *
- * Where the agent's time goes: AGENT_NODE_FLAGS='--cpu-prof --cpu-prof-dir=FOLDER' node bench/idle.ts (the profiler itself
+ * Where the agent's time goes: AGENT_NODE_FLAGS='--cpu-prof --cpu-prof-dir=FOLDER' npm run bench idle (the profiler itself
  * takes 4 % of a core).
  */
 import { readdirSync, readFileSync } from "node:fs";

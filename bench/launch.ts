@@ -2,7 +2,7 @@
  * How quickly one agent starts tasks, and what they cost. Prints launch time, memory per task, the agent's memory and
  * the time of /state, with an embedded master and a scheduler in processes of their own.
  *
- *   npm run build && node bench/launch.ts --program dist/mesos-slave.js [--tasks 1000]
+ *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 1000]
  *
  * TMPDIR chooses the file system: about 25 files and folders are made for a task. ext4 makes them slowly for a while after
  * many others were deleted (it does not reuse their inodes at once); TMPDIR=/dev/shm shows the agent without that.

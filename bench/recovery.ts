@@ -2,7 +2,7 @@
  * How soon a restarted agent is back: it is killed while tasks run, started again, and timed until its recovery is over
  * and until its master has taken it back. Some tasks end meanwhile; their ends are timed too.
  *
- *   node bench/recovery.ts [--tasks 1000] [--rounds 3] [--program dist/mesos-slave.js]
+ *   npm run bench recovery -- [--tasks 1000] [--rounds 3] [--program dist/mesos-slave.js]
  */
 import { writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";

@@ -2,7 +2,7 @@
  * The mesos containerizer alone: how fast `sleep 1000` tasks start, what each costs beyond its own process, what they
  * cost while nothing happens, and how long a restarted agent takes to find them.
  *
- *   node bench/shim.ts [tasks, default 1000]
+ *   npm run bench shim [tasks, default 1000]
  */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
  * How long /state takes with 1,000 running tasks, as text and over HTTP. Aim: under 50 ms.
  *
- *   node bench/state.ts
+ *   npm run bench state
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,7 +1,12 @@
 #!/bin/bash
 # PID 1 of the container, and the parent of everything under `npm start`. It decides nothing: the init program does, and
 # supervisord runs as a child so that this shell can reap orphans, pass signals on and end with the right exit code.
-trap stop TERM INT
+# Every signal that asks for an end ends it; every other is for nobody here. As PID 1 it would be lost anyway, but below another
+# init (docker run --init) it would kill this shell and leave the services to nobody.
+trap stop TERM INT QUIT PWR RTMIN+3
+trap : HUP USR1 USR2 PIPE ALRM VTALRM PROF IO STKFLT TSTP TTIN TTOU XCPU XFSZ RTMIN RTMAX
+for number in {1..2} {4..15}; do trap : "RTMIN+$number"; done
+for number in {1..14}; do trap : "RTMAX-$number"; done
 stopped='' child='' repeater=''
 stop() {
   stopped=1
@@ -36,13 +41,28 @@ wait_for_child() {
     code=$?
     kill -0 "$child" 2>/dev/null || break
   done
+  # The signal may have come as the child ended: its status is still to be had.
+  if [ "$code" -gt 128 ]; then
+    wait "$child" 2>/dev/null
+    local again=$?
+    [ "$again" -eq 127 ] || code=$again
+  fi
   [ -z "$repeater" ] || kill "$repeater" 2>/dev/null
   repeater=''
 }
 
+# Where ENVIRONMENT_INIT leaves a PATH without them, these are still found.
+supervisord=$(command -v supervisord) timeout=$(command -v timeout) printf=$(type -P printf) tail=$(command -v tail)
+
+# One line of ours on the console; nobody may be reading it.
+say() {
+  printf -v line "[%(%Y-%m-%d %H:%M:%S)T][Init][$1] %s" -1 "$2"
+  "$timeout" -s KILL 1 "$printf" '%s\n' "$line"
+}
+
 verdict=$INIT_ROOT/run/redpill.verdict
 mkdir -p "$INIT_ROOT/run" || exit 74
-rm -f "$verdict" "$INIT_ROOT"/run/redpill.{cleanup,alive}
+rm -f "$verdict" "$INIT_ROOT"/run/{redpill.cleanup,redpill.alive,supervisord.reloading}
 
 # The settings come back through a file that has no name any more: they may hold secrets.
 settings=$(mktemp "$INIT_ROOT/run/settings.XXXXXX") || exit 74
@@ -66,26 +86,35 @@ exec 3>&-
 cleanup=${INIT_CLEANUP-}
 unset -v INIT_CLEANUP
 
+# Outside the image supervisord sees its folder by a path that holds nothing: it would expand a percent sign in the real one, and
+# a Unix socket's path ends after 107 bytes.
+here=''
 if [ -n "$INIT_ROOT" ]; then
-  export PYTHONPATH=$INIT_ROOT/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
+  here=/proc/self/cwd
+  cd "$INIT_ROOT" || exit 74
+  export PYTHONPATH=$here/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}
   export PATH=$INIT_ROOT/usr/local/bin:$PATH
 fi
-supervisord -n -c "$INIT_ROOT/etc/supervisor/supervisord.conf" &
+"${supervisord:-supervisord}" -n -c "$here/etc/supervisor/supervisord.conf" &
 child=$!
 wait_for_child
 
 # redpill runs the clean-up. When it was stopped before it could, or lost its supervisord, this does: who makes the marker runs it.
 if [ -n "$cleanup" ] && (set -C && : >"$INIT_ROOT/run/redpill.cleanup") 2>/dev/null; then
-  echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Clean-up] $cleanup"
-  if [ -x "$cleanup" ]; then timeout -s KILL 2.5 "$cleanup"; else timeout -s KILL 2.5 bash "$cleanup"; fi
+  say Clean-up "$cleanup"
+  # Through a file: the console must not hold it up.
+  words=("$cleanup")
+  [ -x "$cleanup" ] || words=("$BASH" "$cleanup")
+  "$timeout" -s KILL 2.5 "${words[@]}" >"$INIT_ROOT/run/cleanup.log" 2>&1
+  "$timeout" -s KILL 1 "$tail" -c 65536 "$INIT_ROOT/run/cleanup.log"
 fi
 
 # redpill's verdict first, then a stop that was asked for, then what supervisord says.
 if [ -s "$verdict" ]; then
   read -r code reason <"$verdict"
-  echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Exit] $code: $reason"
+  say Exit "$code: $reason"
   exit "$code"
 fi
 [ -z "$stopped" ] || exit 0
-[ "$code" -eq 0 ] || echo "[$(date '+%Y-%m-%d %H:%M:%S')][Init][Exit] $code: supervisord ended by itself"
+[ "$code" -eq 0 ] || say Exit "$code: supervisord ended by itself"
 exit "$code"

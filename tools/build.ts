@@ -3,7 +3,7 @@
  * but with its names, so that a stack trace can be read. `--watch-free`, no source maps in the file: they lie beside it with
  * `--sourcemap` only.
  *
- *   node tools/build.ts [--sourcemap] [--out FOLDER]
+ *   node tools/run.cjs tools/build.ts [--sourcemap] [--out FOLDER]
  */
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,6 +19,9 @@ export const programs = (): string[] =>
     .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
     .map((name) => name.slice(0, -".ts".length));
 
+/** Programs that another one starts beside itself: where it is built, they are, too. */
+const companions: Readonly<Record<string, readonly string[]>> = { "mesos-slave": ["mesos-fetcher"] };
+
 // Libraries in CommonJS want `require`, and some __dirname, which a module does not have.
 const banner = [
   'import { createRequire as __createRequire } from "node:module";',
@@ -33,8 +36,11 @@ export async function buildAll(
   options: { readonly sourcemap: boolean; readonly only?: readonly string[] },
 ): Promise<void> {
   rmSync(out, { recursive: true, force: true });
+  const names = options.only ?? programs();
   await build({
-    entryPoints: (options.only ?? programs()).map((name) => join(main, `${name}.ts`)),
+    entryPoints: [...new Set(names.flatMap((name) => [name, ...(companions[name] ?? [])]))].map((name) =>
+      join(main, `${name}.ts`),
+    ),
     outdir: out,
     bundle: true,
     platform: "node",

@@ -1,8 +1,8 @@
 /**
  * The documentation that is made from the tables in the code.
  *
- *   node tools/docs.ts           write it
- *   node tools/docs.ts --check   fail, naming each file, when one is not as it would be written
+ *   node tools/run.cjs tools/docs.ts           write it
+ *   node tools/run.cjs tools/docs.ts --check   fail, naming each file, when one is not as it would be written
  *
  * Whole files are listed in `files`. A block inside a written page stands between `<!-- made: NAME -->` and
  * `<!-- end: NAME -->`; NAME is a key of `blocks`.
@@ -40,6 +40,7 @@ function roomsBlock(): string {
     .filter((name) => !everywhere.has(name) && !["libprocess", "zookeeper", "docker"].includes(name))
     .map((name) => `  main --> ${name}`);
   const list = rooms.map(({ name, purpose, mayImport }) => `| \`${name}/\` | ${purpose} | ${mayImport.join(", ")} |`);
+  const floors = rooms.flatMap(({ name, floors }) => (floors === undefined ? [] : ["", ...floorsOf(name, floors)]));
   return [
     "```mermaid",
     "graph TD",
@@ -50,7 +51,19 @@ function roomsBlock(): string {
     "| room | what it is | may import |",
     "|---|---|---|",
     ...list,
+    ...floors,
   ].join("\n");
+}
+
+/** The floors of one room, the highest first, as one would see the house. */
+function floorsOf(name: string, floors: NonNullable<(typeof rooms)[number]["floors"]>): string[] {
+  const rows = floors.map((floor) => floor.map((folder) => `\`${folder}/\``).join(" "));
+  const top = `the files directly in \`${name}/\``;
+  return [
+    `| floors of \`${name}/\`, each may import those below it |`,
+    "|---|",
+    ...[...rows, top].toReversed().map((row) => `| ${row} |`),
+  ];
 }
 
 /** Blocks for pages that are otherwise written by hand. */

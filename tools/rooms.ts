@@ -1,11 +1,10 @@
 /**
- * The rooms of the house and who may import whom: one table. The lint rules (biome.json), the check below and the
- * picture in docs/ARCHITECTURE.md are all made from it.
+ * The rooms of the house and who may import whom: one table. The check below and the picture in docs/ARCHITECTURE.md are
+ * made from it.
  *
- *   node tools/rooms.ts --check   fail on an import that the table does not allow, or a stale biome.json
- *   node tools/rooms.ts --write   write the lint rules into biome.json
+ *   node tools/run.cjs tools/rooms.ts --check   fail on an import that the table does not allow
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
 export interface Room {
@@ -14,10 +13,11 @@ export interface Room {
   readonly purpose: string;
   /** Rooms whose files it may import, besides its own. */
   readonly mayImport: readonly string[];
-  /** Its folders are rooms that never import each other; only the files directly in it join them. */
-  readonly hasInnerRooms?: true;
-  /** Inner folders that every other inner folder may import: shared vocabulary. */
-  readonly shared?: readonly string[];
+  /**
+   * Its folders, floor by floor from the ground: a folder may import what lies on a lower floor, never what lies beside or
+   * above it. The files directly in the room stand above all of them. Absent: its files import each other freely.
+   */
+  readonly floors?: readonly (readonly string[])[];
 }
 
 const vocabulary = ["base", "config", "mesos"];
@@ -38,15 +38,34 @@ export const rooms: readonly Room[] = [
     name: "agent",
     purpose: "the Mesos agent",
     mayImport: wires,
-    hasInnerRooms: true,
-    shared: ["model"],
+    floors: [
+      ["model"],
+      [
+        "address",
+        "checkpoint",
+        "fetcher",
+        "gc",
+        "health",
+        "isolators",
+        "metrics",
+        "resources",
+        "sandbox",
+        "status-updates",
+      ],
+      ["flags", "reservations"],
+      ["containerizer"],
+      ["tasks"],
+      ["operations"],
+      ["recovery"],
+      ["master"],
+      ["http"],
+    ],
   },
   {
     name: "forwarder",
     purpose: "follows files, ships them over Lumberjack",
     mayImport: vocabulary,
-    hasInnerRooms: true,
-    shared: ["model"],
+    floors: [["model"], ["config", "lumberjack", "registrar"], ["batching", "reading"], ["discovery"], ["monitoring"]],
   },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
   { name: "redpill", purpose: "the watchdog", mayImport: vocabulary },
@@ -79,45 +98,29 @@ export function importsOf(file: string, text: string): string[] {
 
 /** Why a file of src/ may not import another one; undefined when it may. Paths are relative to src/. */
 export function violation(from: string, to: string): string | undefined {
-  const [fromRoom = "", ...fromRest] = from.split("/");
-  const [toRoom = "", ...toRest] = to.split("/");
+  const [fromRoom = ""] = from.split("/");
+  const [toRoom = ""] = to.split("/");
   const room = rooms.find(({ name }) => name === fromRoom);
   if (room === undefined) return `${from}: room '${fromRoom}' is not in tools/rooms.ts`;
   if (to.startsWith("..")) return `${from} imports ${to}, outside src/`;
   if (fromRoom !== toRoom) {
     return room.mayImport.includes(toRoom) ? undefined : `${from} imports ${to}: ${fromRoom} may not import ${toRoom}`;
   }
-  // Files directly in a room join its inner rooms and may import all of them.
-  if (!room.hasInnerRooms || fromRest.length < 2) return undefined;
-  if (toRest.length < 2) return `${from} imports ${to}, which joins the rooms of ${fromRoom}/`;
-  const [inner, target] = [fromRest[0], toRest[0] ?? ""];
-  if (inner === target || room.shared?.includes(target)) return undefined;
-  return `${from} imports ${to}: rooms of ${fromRoom}/ meet only in the files directly in it`;
+  return room.floors === undefined ? undefined : floorViolation(room.floors, from, to);
 }
 
-/** Biome's rule per room: the paths that its files may not import. */
-function lintOverrides(): object[] {
-  return rooms.map((room) => {
-    const forbidden = rooms
-      .filter(({ name }) => name !== room.name && !room.mayImport.includes(name))
-      .map(({ name }) => name);
-    const patterns = forbidden.map((name) => ({
-      group: [`../${name}/**`, `../../${name}/**`, `../../../${name}/**`],
-      message: `${room.name} may not import ${name} (tools/rooms.ts)`,
-    }));
-    const rules = room.name === "main" ? {} : { noProcessEnv: "error" };
-    return {
-      includes: [`src/${room.name}/**/*.ts`],
-      linter: { rules: { style: { ...rules, noRestrictedImports: { level: "error", options: { patterns } } } } },
-    };
-  });
+/** The floor of a path of a room with floors; above them all for a file directly in the room. */
+function floorOf(floors: NonNullable<Room["floors"]>, [, folder, ...below]: readonly string[]): number {
+  return below.length === 0 ? floors.length : floors.findIndex((floor) => floor.includes(folder ?? ""));
 }
 
-function biomeConfiguration(): string {
-  const path = join(root, "biome.json");
-  const configuration = JSON.parse(readFileSync(path, "utf8")) as { overrides?: { includes: string[] }[] };
-  const own = (configuration.overrides ?? []).filter(({ includes }) => !includes[0]?.startsWith("src/"));
-  return `${JSON.stringify({ ...configuration, overrides: [...own, ...lintOverrides()] }, null, 2)}\n`;
+function floorViolation(floors: NonNullable<Room["floors"]>, from: string, to: string): string | undefined {
+  const [source, target] = [from.split("/"), to.split("/")];
+  const [own, other] = [floorOf(floors, source), floorOf(floors, target)];
+  const homeless = own === -1 ? from : other === -1 ? to : undefined;
+  if (homeless !== undefined) return `${homeless}: its folder has no floor in tools/rooms.ts`;
+  if (own === floors.length || other < own || (own === other && source[1] === target[1])) return undefined;
+  return `${from} imports ${to}, which lies ${own === other ? "beside" : "above"} it (tools/rooms.ts)`;
 }
 
 /** Every import of src/ that the table does not allow. */
@@ -137,13 +140,7 @@ export function violations(): string[] {
 }
 
 if (import.meta.main) {
-  const path = join(root, "biome.json");
-  if (process.argv.includes("--write")) writeFileSync(path, biomeConfiguration());
-  else {
-    const found = violations();
-    if (readFileSync(path, "utf8") !== biomeConfiguration())
-      found.push("biome.json is stale: run `node tools/rooms.ts --write`");
-    for (const line of found) console.error(line);
-    process.exitCode = found.length === 0 ? 0 : 1;
-  }
+  const found = violations();
+  for (const line of found) console.error(line);
+  process.exitCode = found.length === 0 ? 0 : 1;
 }

@@ -2,7 +2,7 @@
  * The image's bill of materials, CycloneDX 1.5 as JSON, on stdout: production packages from package-lock.json, Node, and
  * Debian's packages from a dpkg status file. Says the same for the same input: no time, no random number.
  *
- *   node tools/sbom.ts --dpkg /var/lib/dpkg/status
+ *   node tools/run.cjs tools/sbom.ts --dpkg /var/lib/dpkg/status
  */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,8 +1,8 @@
 /**
- * `npm test`: every test. Names the real components that are missing, or installs them when it may (root on Debian), then
- * runs all projects of vitest and closes with one plain line of counts.
+ * `npm test`: every test. Names the real components that are missing, and with --install installs them (root on Debian);
+ * then runs all projects of vitest and closes with one plain line of counts.
  *
- *   node tools/test.ts [--no-install] [vitest arguments]
+ *   node tools/run.cjs tools/test.ts [--install] [vitest arguments]
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -50,9 +50,12 @@ function prepare(mayInstall: boolean): void {
   if (lacking.length === 0) return;
   const packages = lacking.flatMap((component) => component.packages);
   if (mayInstall && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) install(packages);
-  for (const { what, packages: names } of missing()) {
-    console.log(`${what} is missing, its tests are SKIPPED: apt-get install ${names.join(" ")}`);
-  }
+  const still = missing();
+  for (const { what } of still) console.log(`${what} is missing, its tests are SKIPPED`);
+  if (still.length > 0)
+    console.log(
+      `  Fix: npm test -- --install as root, or apt-get install ${still.flatMap((each) => each.packages).join(" ")}`,
+    );
 }
 
 interface Report {
@@ -77,7 +80,7 @@ function summary(file: string): { line: string; failed: number } {
 
 if (import.meta.main) {
   const words = process.argv.slice(2);
-  prepare(!words.includes("--no-install"));
+  prepare(words.includes("--install"));
   const folder = mkdtempSync(join(tmpdir(), "mesos-slave-test-"));
   const output = join(folder, "report.json");
   const { status } = spawnSync(
@@ -88,7 +91,7 @@ if (import.meta.main) {
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${output}`,
-      ...words.filter((word) => word !== "--no-install"),
+      ...words.filter((word) => word !== "--install"),
     ],
     { stdio: "inherit" },
   );

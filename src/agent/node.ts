@@ -1,50 +1,63 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { create } from "@bufbuild/protobuf";
+import { rm } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
+import { Gate } from "../base/gate.ts";
 import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
-import { shownFlags } from "../config/echo.ts";
-import { type LoadedFlags, originOf } from "../config/parse.ts";
+import { Signal } from "../base/signal.ts";
+import type { LoadedFlags } from "../config/parse.ts";
 import { readOwnContainerId } from "../docker/own-container.ts";
-import { Process } from "../libprocess/process.ts";
-import { createTls } from "../libprocess/tls.ts";
+import type { Process } from "../libprocess/process.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
-import { attributeText, parseAttributes } from "../mesos/attributes.ts";
-import { type AgentInfo, AgentInfoSchema, DomainInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { fromJson } from "../mesos/json.ts";
-import type { Json } from "../mesos/json-text.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
+import { parseUPID, sameUPID } from "../libprocess/upid.ts";
+import type { MasterDetector } from "../mesos/detector.ts";
+import { Resources } from "../mesos/resources.ts";
 import { createDetector } from "../zookeeper/detector.ts";
-import { gatherAddressFacts, reverseName } from "./address/gather.ts";
-import { type AddressFacts, type Given, planAddress, planHostname } from "./address/plan.ts";
 import { Agent } from "./agent.ts";
-import { assemble } from "./assemble.ts";
-import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
+import { installGauges, type ViewedAgent } from "./agent-view.ts";
+import { bind } from "./bind.ts";
+import { CheckpointStore } from "./checkpoint/store.ts";
+import type { AgentFlags, AgentFlagTable } from "./flags/table.ts";
 import { GarbageCollector } from "./gc/collector.ts";
-import { healthWatch } from "./health-watch.ts";
-import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import { AttachedFiles } from "./http/files/attached.ts";
-import { parseRate } from "./http/rate-gate.ts";
-import { createAgentHttp } from "./http/server.ts";
-import { readStaticFiles, staticHandler } from "./http/static.ts";
-import { endTasks } from "./leaving.ts";
-import { machineFacts, measureMachine } from "./metrics/machine.ts";
+import { AttachedSandboxes } from "./http/files/shown.ts";
+import { assemble } from "./machine.ts";
+import { type Credential, parseCredential } from "./master/credential.ts";
+import { installInbox } from "./master/inbox.ts";
+import { LeadingMaster } from "./master/leading-master.ts";
+import { MasterLink } from "./master/link.ts";
+import { askMasterVersion } from "./master/master-version.ts";
+import { Announcements, Outbox } from "./master/outbox.ts";
+import { Registration } from "./master/registration.ts";
+import { measureMachine } from "./metrics/machine.ts";
 import { Metrics } from "./metrics/registry.ts";
-import { checkpointFiles } from "./model/files.ts";
-import {
-  attachSandbox,
-  detachBelow,
-  executorHandler,
-  installGauges,
-  snapshotOf,
-  troublesOf,
-  usageOf,
-} from "./pages.ts";
-import { parseCredential } from "./registration/credential.ts";
-import { readContainerLimits } from "./resources/container-limits.ts";
-import { planResources } from "./resources/detect.ts";
-import { measureMachineSize, readSystemFile } from "./resources/machine.ts";
+import type { Containerizer } from "./model/container.ts";
+import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
+import type { GarbageCollection } from "./model/garbage-collection.ts";
+import { Identity } from "./model/identity.ts";
+import { MasterChannel } from "./model/master-channel.ts";
+import { Paths } from "./model/paths.ts";
+import { receptionsOf } from "./model/senders.ts";
+import type { ShownSandboxes } from "./model/shown-sandboxes.ts";
+import { Operations, OperationTable } from "./operations/operations.ts";
+import { openPages } from "./pages.ts";
+import { Recovery } from "./recovery/recover.ts";
+import { Reservations } from "./reservations/reservations.ts";
+import { StatusUpdates } from "./status-updates/streams.ts";
+import { FrameworkBook } from "./tasks/book.ts";
+import { Draining, DrainOrder } from "./tasks/draining.ts";
+import { Drivers } from "./tasks/drivers/driver.ts";
+import { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
+import { FrameworkMessages } from "./tasks/framework-messages.ts";
+import { Frameworks, type FrameworksOptions } from "./tasks/frameworks.ts";
+import { HealthWatch } from "./tasks/health-watch.ts";
+import { LaunchRunner } from "./tasks/launch.ts";
+import { endTasks } from "./tasks/leaving.ts";
+import { ResourceFacts } from "./tasks/resource-facts.ts";
+import { launchStages, type StageOptions } from "./tasks/stages.ts";
+import { StatusIntake } from "./tasks/statuses.ts";
+import { TaskEnvironment } from "./tasks/task-environment.ts";
+import { TaskUsers } from "./tasks/task-users.ts";
 
 export interface NodeInput {
   readonly flags: LoadedFlags<AgentFlagTable>;
@@ -73,36 +86,31 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** Starts everything that is an agent, from its flags to its first look for a master. Throws a UserError that names the fix. */
 export async function startAgent(input: NodeInput): Promise<AgentNode> {
-  const { flags, environment, clock, glog, isRoot } = input;
+  const { flags, environment, clock, glog } = input;
   const { values } = flags;
-  const log = glog.logger.named("slave.cpp");
-  const facts = await addressFacts(input);
-  const { process, info } = await open(input, facts, log);
+  const { process, info } = await bind({ ...input, log: glog.logger });
+  const identity = new Identity(info, clock.now());
   const metrics = new Metrics(clock);
   measureMachine(metrics);
   const files = new AttachedFiles();
-  let agent: Agent | undefined;
-  const rooms = await assemble({
+  const machine = await assemble({
     ...input,
     flags: values,
     log: glog.logger,
-    agentId: () => agent?.agentId ?? "",
+    identity,
     ownContainerId: await readOwnContainerId(),
   });
-  const collector = buildCollector(input, files, log);
-  const health = healthWatch(clock, log);
-  const credential =
-    values.credential === undefined
-      ? undefined
-      : parseCredential(readFileSync(values.credential, "utf8"), values.credential);
-  agent = new Agent({
+  const gc = buildCollector(input, files);
+  const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
+  const { viewed, agent, frameworks, endpoint } = composeAgent({
     flags: values,
     environment,
     process,
+    identity,
     clock,
     log: glog.logger,
     metrics,
-    credential,
+    credential: values.credential === undefined ? undefined : readCredential(values.credential),
     random: Math.random,
     detector: await createDetector(input.master ?? values.master ?? "", {
       clock,
@@ -110,121 +118,195 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
       sessionTimeout: values.zk_session_timeout,
     }),
     files: checkpointFiles,
-    info,
-    isRoot,
+    isRoot: input.isRoot,
     isSecured: readTlsSettings(environment) !== undefined,
     bootId: readFileSync(BOOT_ID, "utf8").trim(),
-    containerizers: rooms.containerizers,
-    createSandbox: rooms.createSandbox,
-    gc: {
-      schedule: (path) => collector.schedule(path, values.gc_delay),
-      scheduleByAge: (path) => void collector.scheduleByAge(path),
-      unschedule: (path) => collector.unschedule(path),
-    },
-    health: health.watch,
-    attach: (executor) => attachSandbox(files, executor),
+    containerizers: machine.containerizers,
+    createSandbox: machine.createSandbox,
+    gc,
+    health,
+    sandboxes: new AttachedSandboxes(files),
     ended: input.ended,
   });
-  const running = agent;
-  installGauges(running, metrics);
-  metrics.figures(rooms.figures);
-  metrics.figures(() => collectorFigures(collector));
-  const http = await openPages(input, running, metrics, files);
+  installGauges(viewed, metrics);
+  metrics.figures(machine.figures);
+  metrics.figures(() => collectorFigures(gc));
+  const http = await openPages({ ...input, viewed, endpoint, metrics, files });
   process.http(http.handler);
-  log.info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
-  await running.start();
+  glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
+  await agent.start();
   return {
-    agent: running,
+    agent,
     close: async (options) => {
-      running.frameworks.close();
-      collector.close();
-      rooms.close();
-      await endTasks(running, options);
-      await running.close();
+      frameworks.stopAccepting();
+      gc.close();
+      machine.close();
+      await endTasks({ ...viewed, log: glog.logger.named("slave.cpp") }, options);
+      await agent.close();
       await http.close();
       await health.close();
     },
   };
 }
 
-/** A setting with the name under which it was given. */
-function given<T>(input: NodeInput, name: keyof AgentFlagTable & string, value: T | undefined): Given<T> | undefined {
-  if (value === undefined) return undefined;
-  return { value, from: originOf(input.flags, name).written };
+/** What an agent is made of; what is not here it makes itself. */
+export interface AgentInput {
+  readonly flags: AgentFlags;
+  /** The agent's environment, of which tasks get very little. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly process: Process;
+  readonly identity: Identity;
+  readonly detector: MasterDetector;
+  readonly credential: Credential | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly files: CheckpointFiles;
+  readonly isRoot: boolean;
+  /** Peers are spoken to by TLS: a master's plain pages are not there. */
+  readonly isSecured: boolean;
+  /** The kernel's boot id: another one means that the machine was rebooted. */
+  readonly bootId: string;
+  readonly metrics: Metrics;
+  readonly containerizers: readonly Containerizer[];
+  readonly gc: GarbageCollection;
+  readonly health: FrameworksOptions["health"];
+  readonly createSandbox: StageOptions["createSandbox"];
+  readonly sandboxes: ShownSandboxes;
+  /** The agent is done: 0 after a shutdown that was asked for, 1 when it cannot go on. */
+  readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
 
-async function addressFacts(input: NodeInput): Promise<AddressFacts> {
-  const { values } = input.flags;
-  return await gatherAddressFacts({
-    ip: given(input, "ip", values.ip),
-    ipDiscoveryCommand: given(input, "ip_discovery_command", values.ip_discovery_command),
-    port: given(input, "port", values.port) ?? { value: 5051, from: "default" },
-    advertiseIp: given(input, "advertise_ip", values.advertise_ip),
-    advertisePort: given(input, "advertise_port", values.advertise_port),
-    hostname: given(input, "hostname", values.hostname),
-    hostnameLookup: values.hostname_lookup,
-    master: values.master ?? "",
-    environment: input.environment,
+export interface ComposedAgent {
+  readonly agent: Agent;
+  readonly viewed: ViewedAgent;
+  readonly frameworks: Frameworks;
+  /** `POST /api/v1/executor` */
+  readonly endpoint: ExecutorEndpoint;
+}
+
+/** Makes the parts of an agent and hands them to each other, each after those that it needs. */
+export function composeAgent(input: AgentInput): ComposedAgent {
+  const { clock, flags, files, process, identity, metrics, ended } = input;
+  const log = input.log.named("slave.cpp");
+  const common = { ...input, log };
+  const paths = new Paths(flags.work_dir);
+  const store = new CheckpointStore(files, paths);
+  const master = new MasterChannel(process, log);
+  const settled = new Signal();
+  const drain = new DrainOrder();
+  const registry = new FrameworkBook({
+    frameworks: 50,
+    executorsPerFramework: flags.max_completed_executors_per_framework,
+    tasksPerExecutor: 200,
   });
-}
-
-/** Binds the port and says who this agent is. */
-async function open(
-  input: NodeInput,
-  facts: AddressFacts,
-  log: Logger,
-): Promise<{ process: Process; info: AgentInfo }> {
-  const { clock, environment, flags, glog } = input;
-  const { values } = flags;
-  const address = planAddress(facts);
-  for (const line of address.lines) log.info(line);
-  for (const warning of address.warnings) log.warn(warning);
-  const settings = readTlsSettings(environment);
-  const tls = settings === undefined ? undefined : await createTls(settings, { clock, log, source: address.bind.ip });
-  const process = await Process.start({
-    id: "slave(1)",
-    ...address,
-    log: glog.logger.named("process.cpp"),
+  const updates = new StatusUpdates({
     clock,
-    tls,
+    files,
+    log: input.log.named("status_update_manager.cpp"),
+    outbox: new Outbox({ process, log, master, registry }),
   });
-  const name = planHostname(facts, process.self.ip, await reverseName(process.self.ip));
-  const { work_dir: workDir } = values;
-  const offered = planResources({
-    given: values.resources,
-    defaultRole: values.default_role,
-    machine: measureMachineSize(workDir),
-    limits: readContainerLimits(readSystemFile),
-    ignoreLimits: values.detect_host_resources,
+  const table = new OperationTable();
+  const configured = Resources.of(identity.info.resources);
+  const reservations = new Reservations({ paths, log: input.log, configured, store, operations: table });
+  const operations = new Operations({
+    clock,
+    log: input.log.named("operation.cpp"),
+    files,
+    paths,
+    identity,
+    master,
+    reservations,
+    table,
+    settled,
+    removeFolder: (path) => rm(path, { recursive: true, force: true }),
+    failed: (why) => ended(1, why),
   });
-  for (const line of [...offered.lines, name.line]) log.info(line);
-  for (const warning of offered.warnings) log.warn(warning);
-  const attributes = parseAttributes(values.attributes ?? "");
-  log.info(
-    `Agent attributes: [ ${attributes.map((attribute) => `${attribute.name}=${attributeText(attribute)}`).join(", ")} ]`,
+  const ip = process.self.ip;
+  const statuses = new StatusIntake({ clock, log, identity, ip, drain, paths, updates, metrics });
+  const users = new TaskUsers(flags, input.isRoot);
+  const runner = new LaunchRunner({
+    ...common,
+    users,
+    stages: launchStages({ log, store, paths, createSandbox: input.createSandbox }),
+    environment: new TaskEnvironment(input),
+    cfs: flags.cgroups_enable_cfs,
+  });
+  const resources = new ResourceFacts(identity, reservations);
+  const frameworks = new Frameworks({
+    ...common,
+    ...{ master, registry, statuses, updates, store, paths, drain, resources, runner, settled },
+  });
+  const draining = new Draining({ clock, log, order: drain, identity, store, registry, operations, frameworks });
+  const messages = new FrameworkMessages({ process, log, master, registry, controls: frameworks.controls });
+  const executors = {
+    ...{ ...common, events: frameworks, executors: frameworks.processes },
+    ...{ registry, store, statuses, messages },
+  };
+  const drivers = new Drivers(executors);
+  const gate = new Gate();
+  const leading = new LeadingMaster({
+    log,
+    master,
+    ask: async (info) => (input.isSecured ? undefined : await askMasterVersion(info)),
+  });
+  const link = new MasterLink({
+    ...{ log, identity, master, leading, gate, store, paths, updates, operations, frameworks, ended },
+  });
+  const registration = new Registration({
+    ...common,
+    master,
+    backoffFactor: flags.registration_backoff_factor,
+    authentication: {
+      minimum: flags.authentication_timeout_min,
+      maximum: flags.authentication_timeout_max,
+      factor: flags.authentication_backoff_factor,
+    },
+    announcements: new Announcements({ identity, registry, reservations }),
+    events: link,
+  });
+  const recovery = new Recovery({
+    ...common,
+    ...{ paths, store, registry, updates, draining, frameworks, drivers, users, reservations, operations },
+  });
+  const agent = new Agent({
+    ...common,
+    ...{ master, registration, frameworks, draining, updates, operations, recovery, store, paths },
+  });
+  settled.on(() => agent.settled());
+  link.shutdownAsked.on((message) => agent.shutdown(`the master asked for it: ${message}`));
+  process.receive(
+    receptionsOf({
+      master: () => master.pid,
+      masterConnectionProblem: () => undefined,
+      isScheduler: (from) => [...registry.active.values()].some(({ pid }) => sameUPID(from, parseUPID(pid))),
+      isExecutor: (from) => drivers.knows(from),
+    }),
   );
-  const info = create(AgentInfoSchema, {
-    hostname: name.hostname,
-    port: process.self.port,
-    checkpoint: true,
-    resources: offered.resources,
-    attributes,
-    ...(values.domain !== undefined && { domain: fromJson(DomainInfoSchema, values.domain as unknown as Json) }),
+  installInbox({
+    ...{ ...common, master, gate, frameworks, operations, reservations, updates, draining, messages },
   });
-  return { process, info };
+  return {
+    agent,
+    frameworks,
+    viewed: { ...common, agent, master, registry, reservations, operations, updates, drain },
+    endpoint: new ExecutorEndpoint(executors),
+  };
 }
 
-function buildCollector({ flags, clock }: NodeInput, files: AttachedFiles, log: Logger): GarbageCollector {
+const readCredential = (path: string): Credential => parseCredential(readFileSync(path, "utf8"), path);
+
+function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {
   const { values } = flags;
   return new GarbageCollector({
     clock,
-    log: log.named("gc.cpp"),
+    log: glog.logger.named("gc.cpp"),
     workDir: values.work_dir,
     delay: values.gc_delay,
     headroom: values.gc_disk_headroom,
     interval: values.disk_watch_interval,
     dryRun: values.gc_dry_run,
-    removed: (path) => detachBelow(files, path),
+    removed: (path) => files.detachBelow(path),
   });
 }
 
@@ -234,47 +316,4 @@ function* collectorFigures({ figures: gc }: GarbageCollector): Generator<readonl
   yield ["gc/path_removals_failed", gc.path_removals_failed];
   yield ["gc/path_removals_pending", gc.path_removals_pending];
   yield ["slave/executor_directory_max_allowed_age_secs", gc.max_allowed_age_secs];
-}
-
-async function openPages(input: NodeInput, agent: Agent, metrics: Metrics, files: AttachedFiles) {
-  const { flags, environment, clock, glog, program } = input;
-  const { values } = flags;
-  const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
-  if (values.log_dir !== undefined)
-    files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
-  if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
-  const access =
-    values.http_credentials === undefined
-      ? openToAll
-      : {
-          realms: { readonly: values.authenticate_http_readonly, readwrite: values.authenticate_http_readwrite },
-          digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
-        };
-  const rules = values.firewall_rules as { disabled_endpoints?: { paths?: string[] } } | undefined;
-  const ui = readStaticFiles(input.ui);
-  if ("problem" in ui) glog.logger.warn(ui.problem);
-  const page = staticHandler(ui);
-  return await createAgentHttp({
-    files,
-    clock,
-    access,
-    log: glog.logger,
-    firewall: rules?.disabled_endpoints?.paths ?? [],
-    ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: { "/slave(1)/api/v1/executor": executorHandler(agent), "/slave(1)": page, "/slave(1)/ui/": page },
-    view: {
-      snapshot: () => snapshotOf(agent),
-      usage: () => usageOf(agent),
-      flags: shownFlags(agentFlags, flags),
-      build: { version: MESOS_VERSION, buildTime: agent.startedAt, buildUser: "mesos-slave" },
-      logDir: values.log_dir,
-      externalLogFile: values.external_log_file,
-      metrics: (timeout) => metrics.snapshot(timeout),
-      prometheus: () => metrics.prometheus(),
-      troubles: () => troublesOf(agent),
-      log: glog,
-      processes: () => agent.options.process.ids,
-      system: machineFacts,
-    },
-  });
 }

@@ -1,159 +1,76 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { dirname, join } from "node:path";
-import { keepConnection, readBody, refuseBody } from "../libprocess/bodies.ts";
-import { formatUPID } from "../libprocess/upid.ts";
-import { Resources } from "../mesos/resources.ts";
-import type { Agent } from "./agent.ts";
-import type { ExecutorAnswer } from "./executors/http-endpoint.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Glog } from "../base/glog.ts";
+import { shownFlags } from "../config/echo.ts";
+import type { LoadedFlags } from "../config/parse.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
+import { snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
+import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
+import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
-import type { HttpHandler } from "./http/server.ts";
-import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
-import { countGauges, resourceGauges } from "./metrics/from-model.ts";
+import { parseRate } from "./http/rate-gate.ts";
+import { createAgentHttp } from "./http/server.ts";
+import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { machineFacts } from "./metrics/machine.ts";
 import type { Metrics } from "./metrics/registry.ts";
-import type { ExecutorRecord } from "./model/records.ts";
-import { capabilityNames } from "./registration/capabilities.ts";
+import { executorHandler } from "./tasks/executor-api/handler.ts";
+import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
 
-/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
-const LARGEST_CALL = 4 * 1024 * 1024;
-/** Milliseconds for the figures of one container. */
-const USAGE_DEADLINE = 5_000;
-
-/** The agent as its pages show it now. */
-export function snapshotOf(agent: Agent): AgentSnapshot {
-  const { draining, options } = agent;
-  const { process } = options;
-  return {
-    phase: agent.phase,
-    info: agent.info,
-    pid: formatUPID(process.self),
-    startTime: agent.startedAt,
-    capabilities: capabilityNames(),
-    total: totalResources(agent),
-    masterHostname: masterHostname(agent),
-    masterAddress: masterAddress(agent),
-    drain: draining.config && { config: draining.config, since: draining.since },
-    frameworks: [...agent.book.active.values()],
-    completedFrameworks: agent.book.completed,
-    operations: agent.operations.pending(),
-  };
+export interface PagesInput {
+  readonly flags: LoadedFlags<AgentFlagTable>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly glog: Glog;
+  readonly program: string;
+  /** The folder of the node's web page. */
+  readonly ui: string;
+  readonly viewed: ViewedAgent;
+  readonly endpoint: ExecutorEndpoint;
+  readonly metrics: Metrics;
+  readonly files: AttachedFiles;
 }
 
-const masterHostname = ({ master }: Agent): string | undefined =>
-  master?.hostname || master?.address?.hostname || undefined;
-
-function masterAddress(agent: Agent): string | undefined {
-  const host = masterHostname(agent) ?? agent.master?.address?.ip;
-  return host === undefined ? undefined : `${host}:${agent.master?.port}`;
-}
-
-/** Configured resources, with reservations and volumes in place of what they were carved out of. */
-function totalResources(agent: Agent): Resources {
-  return agent.reservations.totalOf(Resources.of(agent.options.info.resources));
-}
-
-/** Measures every running container; one that cannot be measured in time has no statistics. */
-export async function usageOf(agent: Agent): Promise<readonly ContainerUsage[]> {
-  const executors = [...agent.book.active.values()].flatMap((framework) => [...framework.executors.values()]);
-  return await Promise.all(
-    executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(agent, executor)),
-  );
-}
-
-async function measure(agent: Agent, executor: ExecutorRecord): Promise<ContainerUsage> {
-  const { containerizer, containerId, info } = executor;
-  const within = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
-    new Promise((resolve) => {
-      const timer = agent.options.clock.after(USAGE_DEADLINE, () => resolve(undefined));
-      Promise.resolve(work)
-        .then(resolve, () => resolve(undefined))
-        .finally(() => timer.cancel());
-    });
-  const [statistics, status] = await Promise.all([
-    within(containerizer?.usage(containerId)),
-    within(containerizer?.status(containerId)),
-  ]);
-  return {
-    frameworkId: executor.frameworkId,
-    executorId: executor.executorId,
-    executorName: info.name,
-    source: info.source,
-    containerId,
-    statistics,
-    status,
-  };
-}
-
-/** Gauges that are read from the agent's own records. */
-export function installGauges(agent: Agent, metrics: Metrics): void {
-  const { clock } = agent.options;
-  metrics.gauge("slave/uptime_secs", () => (clock.now() - agent.startedAt) / 1000);
-  metrics.gauge("slave/registered", () => (agent.phase === "RUNNING" ? 1 : 0));
-  metrics.gauge("slave/recovery_time_secs", () => agent.recoverySeconds);
-  metrics.gauges(() => countGauges(agent.book.active.values()));
-  metrics.gauges(() => resourceGauges(totalResources(agent), agent.book.active.values()));
-}
-
-/** What is wrong with parts of the agent, by part. */
-export function troublesOf(agent: Agent): ReadonlyMap<string, string> {
-  const troubles = new Map<string, string>();
-  for (const containerizer of agent.options.containerizers) {
-    const trouble = containerizer.trouble();
-    if (trouble !== undefined) troubles.set(`containerizer/${containerizer.name}`, trouble);
-  }
-  const checkpoint = agent.checkpointTrouble;
-  if (checkpoint !== undefined) troubles.set("checkpoints", checkpoint);
-  return troubles;
-}
-
-/** Shows a sandbox under the names that masters and tools use; the function that it returns takes them away again. */
-export function attachSandbox(files: AttachedFiles, executor: ExecutorRecord): void {
-  const { directory, frameworkId, executorId } = executor;
-  files.attach(directory);
-  files.attach(directory, join(dirname(directory), "latest"));
-  files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
-}
-
-/** A deleted sandbox is no longer shown, under no name. */
-export function detachBelow(files: AttachedFiles, path: string): void {
-  for (const [virtual, real] of files.entries()) {
-    if (real === path || real.startsWith(`${path}/`)) files.detach(virtual);
-  }
-}
-
-/** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
-export function executorHandler(agent: Agent): HttpHandler {
-  return (request, response) => {
-    readBody(request, LARGEST_CALL).then(
-      (body) => {
-        const made = agent.executorEndpoint.handle(callOf(request, body));
-        if ("stream" in made || made.isExecutors) keepConnection(request);
-        answer(response, made);
-      },
-      (error: unknown) => refuseBody(request, response, error),
-    );
-  };
-}
-
-const callOf = (request: IncomingMessage, body: Buffer) => ({
-  method: request.method ?? "",
-  contentType: request.headers["content-type"],
-  accept: request.headers.accept,
-  peer: request.socket.remoteAddress,
-  body,
-});
-
-function answer(response: ServerResponse, made: ExecutorAnswer): void {
-  if (!("stream" in made)) {
-    response.writeHead(made.status, {
-      ...(made.allow && { Allow: made.allow }),
-      "Content-Type": "text/plain; charset=utf-8",
-    });
-    response.end(made.body);
-    return;
-  }
-  response.writeHead(200, { "Content-Type": made.contentType });
-  response.flushHeaders();
-  const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
-  response.on("close", broken);
-  response.on("error", broken);
+/** Everything that the agent shows and takes over HTTP. */
+export async function openPages(input: PagesInput) {
+  const { flags, environment, clock, glog, program, viewed, metrics, files } = input;
+  const { values } = flags;
+  const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
+  if (values.log_dir !== undefined)
+    files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
+  if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
+  const access =
+    values.http_credentials === undefined
+      ? openToAll
+      : {
+          realms: { readonly: values.authenticate_http_readonly, readwrite: values.authenticate_http_readwrite },
+          digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
+        };
+  const rules = values.firewall_rules as { disabled_endpoints?: { paths?: string[] } } | undefined;
+  const ui = readStaticFiles(input.ui);
+  if ("problem" in ui) glog.logger.warn(ui.problem);
+  const page = staticHandler(ui);
+  return await createAgentHttp({
+    files,
+    clock,
+    access,
+    log: glog.logger,
+    firewall: rules?.disabled_endpoints?.paths ?? [],
+    ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
+    mounts: { "/slave(1)/api/v1/executor": executorHandler(input.endpoint), "/slave(1)": page, "/slave(1)/ui/": page },
+    view: {
+      snapshot: () => snapshotOf(viewed),
+      usage: () => usageOf(viewed),
+      flags: shownFlags(agentFlags, flags),
+      build: { version: MESOS_VERSION, buildTime: viewed.identity.startedAt, buildUser: "mesos-slave" },
+      logDir: values.log_dir,
+      externalLogFile: values.external_log_file,
+      metrics: (timeout) => metrics.snapshot(timeout),
+      prometheus: () => metrics.prometheus(),
+      troubles: () => troublesOf(viewed),
+      log: glog,
+      processes: () => viewed.process.ids,
+      system: machineFacts,
+    },
+  });
 }

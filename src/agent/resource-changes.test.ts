@@ -1,10 +1,12 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
 import { silentLogger } from "../base/log.ts";
+import { Signal } from "../base/signal.ts";
 import {
   type ApplyOperationMessage,
   ApplyOperationMessageSchema,
@@ -18,13 +20,15 @@ import {
   ResourceSchema,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { newUuid } from "../mesos/ids.ts";
+import { Resources } from "../mesos/resources.ts";
 import { parseResources } from "../mesos/resources-text.ts";
-import type { Agent } from "./agent.ts";
 import { readState } from "./checkpoint/state.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
 import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
 import { Paths } from "./model/paths.ts";
-import { buildResourceChanges, type ResourceChanges, recoverResources } from "./resource-changes.ts";
+import { Operations, OperationTable } from "./operations/operations.ts";
+import { type ResourceChanges, recoverResources } from "./operations/resource-changes.ts";
+import { Reservations } from "./reservations/reservations.ts";
 
 const { RESERVE, CREATE, DESTROY } = Offer_Operation_Type;
 const info = create(AgentInfoSchema, {
@@ -84,24 +88,29 @@ function mortalFiles(limit: number): { readonly files: CheckpointFiles; readonly
 
 /** What an agent process does with resources, from recovery on. */
 async function start(files: CheckpointFiles = checkpointFiles): Promise<ResourceChanges> {
-  const agent = {
-    paths,
-    agentId: "agent",
-    master: { version: "1.11.0" },
-    send: (_schema: unknown, message: UpdateOperationStatusMessage) => sent.push(message),
-    draining: { check: async () => undefined },
-    options: {
-      clock: new TestClock(),
-      log: silentLogger,
-      files,
-      info,
-      ended: (_code: number, why: string) => ended.push(why),
-    },
-  } as unknown as Agent;
   const store = new CheckpointStore(files, paths);
-  const changes = buildResourceChanges(agent, store);
+  const table = new OperationTable();
+  const configured = Resources.of(info.resources);
+  const reservations = new Reservations({ paths, log: silentLogger, configured, store, operations: table });
+  const operations = new Operations({
+    clock: new TestClock(),
+    log: silentLogger,
+    files,
+    paths,
+    identity: { id: "agent" },
+    master: {
+      version: "1.11.0",
+      send: (_schema, message) => sent.push(message as unknown as UpdateOperationStatusMessage),
+    },
+    reservations,
+    table,
+    settled: new Signal(),
+    removeFolder: (path) => rm(path, { recursive: true, force: true }),
+    failed: (why) => ended.push(why),
+  });
+  const changes = { reservations, operations };
   const state = readState({ paths, log: silentLogger, strict: true });
-  await recoverResources(Object.assign(agent, changes), state);
+  await recoverResources(changes, state);
   await changes.operations.recover(state.agent?.operationStreams ?? []);
   changes.operations.resume();
   return changes;

@@ -9,12 +9,25 @@ const two = (value: number): string => String(value).padStart(2, "0");
 /** Longer texts are cut: a message may quote what came from the network. */
 const LONGEST_MESSAGE = 65_536;
 
-/** Control characters that could drive a terminal are shown as \xNN; line breaks and tabs stay, as in glog. */
+/** Begins every further line of a message: a text from outside that has line breaks must not look like a line of ours. */
+const CONTINUATION = "\n    ";
+
+/**
+ * Control characters that could drive a terminal, and what some readers take for a line break (U+0085, U+2028), are shown
+ * as \xNN; tabs stay. Further lines are indented: only a real line has its severity in the first column.
+ */
 function printable(message: string): string {
   const cut = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}… (cut)` : message;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
-  return cut.replaceAll(/[\x00-\x08\x0b-\x1f\x7f]/g, (char) => `\\x${hexOf(char)}`);
+  return (
+    cut
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+      .replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => `\\x${hexOf(char)}`)
+      .replaceAll(/\n(?![ \t])/g, CONTINUATION)
+  );
 }
+
+/** A message as one line, for logs that are read beside a task's own output: its line breaks are shown as `\n`. */
+export const oneLine = (message: string): string => message.replaceAll("\n", "\\n");
 
 const hexOf = (char: string): string => char.charCodeAt(0).toString(16).padStart(2, "0");
 

@@ -71,6 +71,12 @@ describe("glog lines", () => {
   it("show control characters and cut endless texts", () => {
     const line = { severity: "INFO", time: 0, threadId: 1, source: "a", line: 1 } as const;
     expect(formatLine({ ...line, message: "a\u001b[2Jb\r\n\tc" })).toContain("a\\x1b[2Jb\\x0d\n\tc\n");
+    // Only a real line has its severity in the first column.
+    expect(formatLine({ ...line, message: "user 'x\nE0101 forged\u2028E0101 forged'" }).split("\n")).toEqual([
+      expect.stringContaining("user 'x"),
+      "    E0101 forged\\x2028E0101 forged'",
+      "",
+    ]);
     expect(formatLine({ ...line, message: "x".repeat(100_000) }).length).toBeLessThan(66_000);
   });
 });

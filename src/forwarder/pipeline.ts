@@ -5,17 +5,16 @@ import type { Logger } from "../base/log.ts";
 import { Collector } from "./batching/collector.ts";
 import { Prospector } from "./discovery/prospector.ts";
 import { joined, Watcher } from "./discovery/watcher.ts";
+import { compressing, FrameEncoder, jsonLines } from "./lumberjack/encoding/encoder.ts";
 import { Publisher } from "./lumberjack/publisher.ts";
-import { payloadsOf } from "./lumberjack/rewindow.ts";
 import type { Batch } from "./model/batch.ts";
 import type { Settings } from "./model/settings.ts";
 import type { Source } from "./model/source.ts";
-import { serveStatus } from "./monitoring/server.ts";
 import { fileStatus, type Status } from "./monitoring/status.ts";
 import { Follower } from "./reading/follower.ts";
 import type { Entry } from "./registrar/format.ts";
-import { takeLock } from "./registrar/lock.ts";
 import { loadRegistry, Registrar } from "./registrar/registrar.ts";
+import type { StandardInput } from "./standard-input.ts";
 
 export interface PipelineOptions {
   readonly settings: Settings;
@@ -26,8 +25,8 @@ export interface PipelineOptions {
   /** Ship what there is, then `done`. */
   readonly once: boolean;
   /** Print events instead of shipping them; positions are neither read nor written. */
-  readonly tap: ((text: string) => void) | undefined;
-  readonly stdin: () => NodeJS.ReadableStream;
+  readonly tap: ((lines: Buffer) => void) | undefined;
+  readonly stdin: StandardInput;
 }
 
 /** Changes of names are looked at this many milliseconds after the first: rotation makes several. */
@@ -53,12 +52,12 @@ export class Pipeline {
   readonly #started: number;
   readonly #timers: Timer[] = [];
   readonly #due = new Set<Source>();
-  #releaseLock: () => void = () => undefined;
-  #closeServer: () => void = () => undefined;
   #rescan: Timer | undefined;
   #pace: Timer | undefined;
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
+  /** Another pipeline goes on with standard input. */
+  #handsOver = false;
   /** When a stop gives up waiting, in monotonic milliseconds. */
   #stopBy = Number.POSITIVE_INFINITY;
   #scanned = false;
@@ -96,10 +95,13 @@ export class Pipeline {
     });
     this.#collector = new Collector({
       clock,
-      compressionLevel: settings.shipping.compressionLevel,
+      encoder: new FrameEncoder({
+        clock,
+        finisher: options.tap === undefined ? compressing(settings.shipping.compressionLevel) : jsonLines,
+        version: () => (options.tap === undefined ? this.#publisher.version : 2),
+        constantsOf: (source) => this.#constantsOf(source),
+      }),
       flushTime: settings.shipping.flushTime,
-      constantsOf: (source) => this.#constantsOf(source),
-      version: () => (options.tap === undefined ? this.#publisher.version : 2),
       room: (sealing) => this.#room(sealing),
       sealed: (batch) => this.#sealed(batch),
     });
@@ -110,7 +112,7 @@ export class Pipeline {
       log: log.named("follower"),
       sink: this.#collector,
       finishing: options.once,
-      stdin: options.stdin,
+      stdin: () => options.stdin.view(),
       replaced: (source, identity) => void this.#prospector.replaced(source, identity),
       gone: (source) => this.#prospector.gone(source),
       idle: () => this.#rested(),
@@ -128,24 +130,13 @@ export class Pipeline {
     this.#watcher = new Watcher(log, (folder, name, structure) => this.#noticed(folder, name, structure));
   }
 
-  /** Takes the registry and begins. Rejects with a UserError when it cannot. */
+  /** Reads the registry, whose lock somebody holds for it, and begins. Rejects with a UserError when it cannot. */
   async start(): Promise<void> {
     const { settings, clock, tap } = this.#options;
     if (tap === undefined) {
-      this.#releaseLock = takeLock(`${settings.registry.path}.lock`);
       this.#prospector.restore(
         loadRegistry(settings.registry, this.#log, clock.now()).map((entry) => this.#restored(entry)),
       );
-    }
-    const address = settings.monitoring.address;
-    if (address !== undefined) {
-      const at = address.lastIndexOf(":");
-      const server = await serveStatus(
-        { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) },
-        () => this.status(),
-        this.#log,
-      );
-      this.#closeServer = () => server.close();
     }
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
@@ -159,9 +150,11 @@ export class Pipeline {
 
   /**
    * Stops: what is on the wire is waited for (at most `patience` milliseconds from now; a later call may shorten it),
-   * what is not is read again next time. Standard input cannot be read again, so everything collected is shipped first.
+   * what is not is read again next time. Standard input cannot be read again by another process, so everything collected
+   * is shipped first, unless another pipeline of this one goes on with it (`handsOver`).
    */
-  stop(patience = this.#options.settings.shipping.drainTime): Promise<void> {
+  stop(patience = this.#options.settings.shipping.drainTime, handsOver = false): Promise<void> {
+    this.#handsOver ||= handsOver;
     this.#stopBy = Math.min(this.#stopBy, this.#options.clock.monotonic() + patience);
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -194,24 +187,21 @@ export class Pipeline {
     this.#pace?.cancel();
     this.#watcher.close();
     this.#follower.stop();
-    if (this.#stdin !== undefined) void this.#collector.flush();
+    const isLast = this.#stdin !== undefined && !this.#handsOver;
+    if (isLast) void this.#collector.flush();
     else {
       this.#collector.stop();
       this.#publisher.stopSending();
     }
     const pending = () =>
-      this.#stdin === undefined
-        ? this.#publisher.windowsInFlight
-        : this.#registrar.unacknowledged + this.#collector.events;
+      isLast ? this.#registrar.unacknowledged + this.#collector.events : this.#publisher.windowsInFlight;
     while (pending() > 0 && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
     const left = pending();
     if (left > 0) this.#log.warn(`stopping with ${left} unacknowledged: they are sent again at the next start`);
     this.#collector.stop();
     this.#publisher.close();
     await this.#registrar.save();
-    this.#closeServer();
     if (settings.monitoring.statusFile !== undefined) await this.#writeStatus();
-    this.#releaseLock();
   }
 
   #preferredVersion(): 1 | 2 {
@@ -249,16 +239,15 @@ export class Pipeline {
     }
     if (batch.events === 0) this.#checkDone();
     else if (this.#options.tap === undefined) this.#publisher.offer(batch);
-    else void this.#print(batch, this.#options.tap);
-  }
-
-  async #print(batch: Batch, tap: (text: string) => void): Promise<void> {
-    tap((await payloadsOf(batch)).map((payload) => `${payload}\n`).join(""));
-    this.#acked(batch, 0, batch.events, 0);
+    else {
+      this.#options.tap(batch.wire);
+      this.#acked(batch, 0, batch.events, 0);
+    }
   }
 
   #acked(batch: Batch, first: number, until: number, _waited: number): void {
     this.#registrar.acknowledge(batch, first, until);
+    if (this.#stdin !== undefined) this.#options.stdin.release(this.#stdin.acked);
     if (until === batch.events) {
       this.#windows++;
       this.#events += batch.events;
@@ -325,6 +314,8 @@ export class Pipeline {
       compressed: false,
       hole: false,
       ...BEGINNING,
+      read: this.#options.stdin.position,
+      acked: this.#options.stdin.position,
     };
     this.#follower.changed(this.#stdin);
   }

@@ -67,4 +67,9 @@ test("the first word, quoted or not", () => {
   expect(firstWord("  '/a b/c' d")).toBe("/a b/c");
   expect(firstWord('"/x" y')).toBe("/x");
   expect(firstWord("/opt/scripts/redpill.sh -s mesos")).toBe("/opt/scripts/redpill.sh");
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), (word) => {
+      expect(firstWord(commandOf([word, "x"]))).toBe(word);
+    }),
+  );
 });

@@ -96,7 +96,19 @@ function unbalanced(command: string): string | undefined {
   return quote === "" ? undefined : `has no closing ${quote}`;
 }
 
-/** The words of a command, quotes and backslashes taken away; format expansions stay as they are. */
+/** The first word of a command, as supervisord would run it; what it expands stays as it is written. */
 export function firstWord(command: string): string {
-  return /^\s*(?:'([^']*)'|"([^"]*)"|(\S+))/.exec(command)?.slice(1).find(Boolean) ?? "";
+  let word = "";
+  let quote = "";
+  const text = command.trimStart();
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at] ?? "";
+    if (quote !== "" && character === quote) quote = "";
+    else if (quote !== "'" && character === "\\") word += text[++at] ?? "";
+    else if (quote !== "") word += character;
+    else if (character === "'" || character === '"') quote = character;
+    else if (/\s/.test(character)) break;
+    else word += character;
+  }
+  return word.replaceAll("%%", "%");
 }

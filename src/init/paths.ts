@@ -1,5 +1,3 @@
-import { UserError } from "../base/errors.ts";
-
 /**
  * Where everything lies. `root` is "" in the image and a private folder under `npm start`; init.sh finds it and hands it on
  * as INIT_ROOT.
@@ -12,6 +10,7 @@ import { UserError } from "../base/errors.ts";
  *   /opt/mesos-slave/                          the programs (run, node, dist)
  *   /run/supervisor.sock                       supervisord, root only
  *   /run/redpill.{verdict,cleanup,alive}       why the container ends; the clean-up ran; the watchdog lives
+ *   /run/supervisord.reloading                 the services end only to begin again
  *   /run/health                                what the HEALTHCHECK asks
  *   /run/mesos-slave/                          secrets that were given as text and that the agent reads from files; root only
  *   /run/logstash-forwarder/                   the rendered copy of its configuration
@@ -24,6 +23,8 @@ export interface Paths {
   readonly supervisorConfiguration: string;
   readonly programs: string;
   readonly serviceLogs: string;
+  /** The same folder as supervisord is to name it: below its working folder, whatever the path of that holds. */
+  readonly serviceLogsForSupervisord: string;
   readonly socket: string;
   readonly run: string;
   readonly health: string;
@@ -38,25 +39,18 @@ export interface Paths {
   readonly interfaces: string;
 }
 
-/** Longest path of a Unix socket that Linux takes, without the closing zero. */
-const LONGEST_SOCKET_PATH = 107;
+/** `root` as /init.sh shows it to supervisord, which would expand a percent sign and takes no socket of 108 bytes. */
+const WORKING_FOLDER = "/proc/self/cwd";
 
-/** The paths below `root`. Throws a UserError when supervisord could not make its socket there. */
+/** The paths below `root`. */
 export function pathsBelow(root: string): Paths {
   const at = (path: string): string => `${root}${path}`;
-  // As written in supervisord.conf.
-  const socket = at("/etc/supervisor/../../run/supervisor.sock");
-  if (Buffer.byteLength(socket) > LONGEST_SOCKET_PATH) {
-    throw new UserError(
-      `the path of supervisord's socket would be too long for a Unix socket: ${socket}`,
-      `use a folder whose path is at least ${Buffer.byteLength(socket) - LONGEST_SOCKET_PATH} bytes shorter`,
-    );
-  }
   return {
     root,
     supervisorConfiguration: at("/etc/supervisor/supervisord.conf"),
     programs: at("/etc/supervisor/conf.d"),
     serviceLogs: at("/var/log/supervisor"),
+    serviceLogsForSupervisord: `${root === "" ? "" : WORKING_FOLDER}/var/log/supervisor`,
     socket: at("/run/supervisor.sock"),
     run: at("/run"),
     health: at("/run/health"),

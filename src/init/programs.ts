@@ -18,7 +18,7 @@ const OURS = ["mesos-slave", "mesos-agent", "logstash-forwarder", "redpill"];
  */
 export function missingPrograms(services: readonly Service[], { path, isExecutable }: ProgramFiles): string[] {
   return services.flatMap(({ name, enabled, command }) => {
-    const program = firstWord(command).replaceAll("%%", "%");
+    const program = firstWord(command);
     // What supervisord fills in is not known yet.
     if (!enabled || program === "" || /%\(/.test(program)) return [];
     const places = program.includes("/") ? [program] : path.map((folder) => `${folder}/${program}`);

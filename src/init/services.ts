@@ -71,7 +71,8 @@ export function servicesOf(resolution: Resolution, paths: Paths, forwarderConfig
       name: "logstash-forwarder",
       enabled: enabled("SERVICE_LOGSTASH_FORWARDER"),
       command: command("logstash-forwarder", () => commandOf([paths.forwarder, `-config=${forwarderConfiguration}`])),
-      priority: 980,
+      // Started first and stopped last: it ships the last words of the others.
+      priority: 100,
       stopWaitSeconds: 2,
       listener: false,
       user: "logstash-forwarder",

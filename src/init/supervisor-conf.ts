@@ -17,7 +17,7 @@ const escaped = (value: string): string => value.replaceAll("%", "%%");
 function outputLines(paths: Paths, name: string, channel: "stdout" | "stderr"): string[] {
   const suffix = channel === "stdout" ? "out" : "err";
   return [
-    `${channel}_logfile=${escaped(paths.serviceLogs)}/${name}.${suffix}.log`,
+    `${channel}_logfile=${paths.serviceLogsForSupervisord}/${name}.${suffix}.log`,
     `${channel}_logfile_maxbytes=1MB`,
     `${channel}_logfile_backups=1`,
   ];

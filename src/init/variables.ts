@@ -76,6 +76,12 @@ export const variables: readonly Variable[] = [
     mask: hideUrlPassword,
   },
   {
+    name: "MESOS_MASTER_PORT",
+    group: "mesos",
+    computed: "`5050`",
+    summary: "The port of the development master of MESOS_MASTER=local.",
+  },
+  {
     name: "MESOS_HOSTNAME",
     group: "mesos",
     computed: "first IPv4 of eth0 (`local`)",

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { sleep, systemClock } from "../base/clock.ts";
-import { codeOf, messageOf, UserError } from "../base/errors.ts";
+import { systemClock } from "../base/clock.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
 import { loadConfig } from "../forwarder/config/load.ts";
@@ -10,13 +10,11 @@ import { resolveSettings } from "../forwarder/config/resolve.ts";
 import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
-import { Pipeline } from "../forwarder/pipeline.ts";
+import { Service } from "../forwarder/service.ts";
 
 /** Exit codes of the old program: 1 for the command line, 2 for anything else that keeps it from running. */
 const USAGE = 1;
 const FAULTED = 2;
-/** Milliseconds between attempts to start on a full disk. */
-const FULL_DISK_RETRY = 500;
 
 function packageVersion(): string {
   for (const up of ["..", "../.."]) {
@@ -59,8 +57,8 @@ async function profile(path: string): Promise<() => Promise<void>> {
   };
 }
 
-function writeOut(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeOut(descriptor: number, text: string | Buffer): void {
+  const bytes = typeof text === "string" ? Buffer.from(text) : text;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(descriptor, bytes, at);
@@ -77,84 +75,44 @@ function readSettings(flags: Flags): { settings: Settings; warnings: readonly st
   return { settings: resolveSettings(config, flags, process.cwd()), warnings };
 }
 
-/**
- * Starts the pipeline; false when it was told to stop before it could. A full disk is waited for: nothing is lost meanwhile,
- * a restart would find it as full, and supervisord would give up.
- */
-async function startOnceThereIsRoom(pipeline: Pipeline, log: Logger, isStopped: () => boolean): Promise<boolean> {
-  for (let isTold = false; !isStopped(); await sleep(systemClock, FULL_DISK_RETRY)) {
-    try {
-      await pipeline.start();
-      return true;
-    } catch (error) {
-      if (!(error instanceof UserError) || codeOf(error.cause) !== "ENOSPC") throw error;
-      if (!isTold) log.error(`nothing is shipped until there is room: ${messageOf(error)}`);
-      isTold = true;
-    }
-  }
-  return false;
-}
-
 async function run(flags: Flags): Promise<void> {
   const { settings, warnings } = readSettings(flags);
   const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
   for (const warning of warnings) log.warn(warning);
-  const build = (using: Settings): Pipeline =>
-    new Pipeline({
-      settings: using,
-      clock: systemClock,
-      log,
-      host: hostname(),
-      version: packageVersion(),
-      once: flags.once,
-      tap: flags.tap ? (text) => writeOut(1, text) : undefined,
-      stdin: () => process.stdin,
-    });
-  let [current, pipeline] = [settings, build(settings)];
-  let [stopped, reload, reloading] = [false, false, false];
-  let signalled: () => void = () => undefined;
-  for (const signal of ["SIGTERM", "SIGINT"] as const)
-    process.on(signal, () => {
-      stopped = true;
-      // A reload may be waiting for an acknowledgement.
-      if (reloading) void pipeline.stop();
-      signalled();
-    });
-  process.on("SIGHUP", () => {
-    reload = true;
-    signalled();
+  const service = new Service({
+    clock: systemClock,
+    log,
+    host: hostname(),
+    version: packageVersion(),
+    once: flags.once,
+    tap: flags.tap ? (lines) => writeOut(1, lines) : undefined,
+    stdin: () => process.stdin,
   });
-  if (flags.once) await pipeline.start();
-  else if (!(await startOnceThereIsRoom(pipeline, log, () => stopped))) return;
-  for (;;) {
-    let done = false;
-    if (!stopped && !reload) {
-      const signal = new Promise<void>((resolve) => {
-        signalled = resolve;
-      });
-      const end = pipeline.done.then(() => {
-        done = true;
-      });
-      await Promise.race([end, signal]);
-    }
-    if (stopped || done) return pipeline.stop();
-    // Another HUP from here on asks for another round.
-    [reload, reloading] = [false, true];
-    try {
-      const next = readSettings(flags);
-      for (const warning of next.warnings) log.warn(warning);
-      // Nobody waits for a reload: what is on the wire is waited for until its server would be given up.
-      await pipeline.stop(current.network.maximumWait);
-      if (stopped) return;
-      current = next.settings;
-      pipeline = build(current);
-      await pipeline.start();
-      log.info("the configuration is read again");
-    } catch (error) {
-      log.error(`the configuration is not taken over: ${messageOf(error)}`);
-    }
-    reloading = false;
+  const stopped = new Promise<void>((resolve) => {
+    // At once, also while a reload waits for an acknowledgement.
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(service.stop()));
+  });
+  let changing = service.start(settings);
+  process.on("SIGHUP", () => {
+    changing = changing.then(
+      () => reload(service, flags, log),
+      () => undefined,
+    );
+  });
+  await Promise.race([changing, stopped]);
+  await Promise.race([service.done, stopped]);
+  await service.stop();
+}
+
+async function reload(service: Service, flags: Flags, log: Logger): Promise<void> {
+  try {
+    const { settings, warnings } = readSettings(flags);
+    for (const warning of warnings) log.warn(warning);
+    await service.reload(settings);
+    log.info("the configuration is read again");
+  } catch (error) {
+    log.error(`the configuration is not taken over, the old one goes on: ${messageOf(error)}`);
   }
 }
 

@@ -11,13 +11,13 @@ import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
+import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
 import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
 const program = "mesos-slave";
 /** Milliseconds until the agent leaves for good; supervisord waits 3 s before it kills. */
 const LONGEST_GOODBYE = 2_700;
-const EMBEDDED_MASTER_PORT = 5050;
 /** The package has it beside dist/ and src/. */
 const UI = join(import.meta.dirname, basename(import.meta.dirname) === "main" ? "../.." : "..", "ui");
 
@@ -115,12 +115,12 @@ function onSignals(log: () => Glog | undefined): (running: Running) => void {
   };
 }
 
-/** `--master=local`: a master in this process, on the address that the agent is given. */
+/** `--master=local`: a master in this process, on the address that the agent is given and on MESOS_MASTER_PORT. */
 async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promise<LocalMaster> {
   const ip = flags.values.ip ?? "127.0.0.1";
   const master = new LocalMaster({
     ip,
-    port: EMBEDDED_MASTER_PORT,
+    port: portOf("MESOS_MASTER_PORT", process.env["MESOS_MASTER_PORT"], DEFAULT_MASTER_PORT),
     log: glog.logger.named("master"),
     clock: systemClock,
   });

@@ -54,10 +54,16 @@ async function main(): Promise<number> {
   const redpill = new Redpill({
     options,
     supervisor: new Supervisor(url.slice("unix://".length), systemClock),
-    files: { verdict: `${run}/redpill.verdict`, cleanup: `${run}/redpill.cleanup`, alive: `${run}/redpill.alive` },
+    files: {
+      verdict: `${run}/redpill.verdict`,
+      cleanup: `${run}/redpill.cleanup`,
+      reloading: `${run}/supervisord.reloading`,
+      alive: `${run}/redpill.alive`,
+    },
     clock: systemClock,
     log,
     environment: env,
+    isListener: listener,
     ...(listener && isSupervisord(parent) ? { terminateSupervisor: () => process.kill(parent, "SIGTERM") } : {}),
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void redpill.stop());

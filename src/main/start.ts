@@ -1,13 +1,18 @@
 /** `npm start`: a whole node in one command. The image's own init, below a private folder, with the embedded master. */
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createServer } from "node:net";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { sleep, systemClock } from "../base/clock.ts";
+import { every, sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { engineEndpoint } from "../docker/endpoint.ts";
+import { HttpEngine } from "../docker/http-engine.ts";
 import { layOut, processesOf } from "../init/layout.ts";
-import { pathsBelow } from "../init/paths.ts";
+import { addressFor, withoutNpm } from "../init/start/environment.ts";
+import { claimFolder, folderOf, holdFolder } from "../init/start/folder.ts";
+import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
+import { lastWords, stoppingLine, upBlock, warningsIn } from "../init/start/screen.ts";
+import { Supervisor } from "../redpill/supervisor.ts";
 import { maskZooKeeperUrl } from "../zookeeper/url.ts";
 
 const packageFolder = resolve(
@@ -15,11 +20,11 @@ const packageFolder = resolve(
   existsSync(join(import.meta.dirname, "../../skel")) ? "../.." : "..",
 );
 
-const agentPort = process.env["MESOS_PORT"] ?? "5051";
-const MASTER_PORT = "5050";
+const environment = withoutNpm(process.env, packageFolder);
+const given = (name: string): string | undefined => environment[name] || undefined;
 
 function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return (environment["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
 }
 
 /** supervisord from Debian: installed when root, else the one command is said. */
@@ -29,55 +34,60 @@ function ensureSupervisord(): void {
   if (process.getuid?.() !== 0 || !onPath("apt-get"))
     throw new UserError("supervisord is not installed", `sudo ${command}`);
   console.log(`Installing supervisord: ${command}`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const quiet = { ...environment, DEBIAN_FRONTEND: "noninteractive" };
   const run = (words: string, stderr: "ignore" | "inherit"): boolean =>
-    spawnSync("sh", ["-c", words], { stdio: ["ignore", "ignore", stderr], env: environment }).status === 0;
+    spawnSync("sh", ["-c", words], { stdio: ["ignore", "ignore", stderr], env: quiet }).status === 0;
   // A fresh machine knows no packages before an update: the first failure is nothing to read.
   if (!run(command, "ignore") && !(run("apt-get update", "inherit") && run(command, "inherit")))
     throw new UserError("supervisord could not be installed", command);
 }
 
-/** A checkout needs its packages and the generated code, which `npm ci` brings. */
+/** A checkout needs its packages, which `npm ci` brings. */
 function ensureInstalled(): void {
-  const missing = ["node_modules/@bufbuild/protobuf", "src/mesos/gen"].find(
-    (path) => !existsSync(join(packageFolder, path)),
-  );
-  if (existsSync(join(packageFolder, "src/main")) && missing !== undefined)
+  const missing = "node_modules/@bufbuild/protobuf";
+  if (existsSync(join(packageFolder, "src/main")) && !existsSync(join(packageFolder, missing)))
     throw new UserError(`${missing} is not there`, "npm ci");
 }
 
-/** Fails, naming the port and the `way` round it, when something else listens there. What is no port is the agent's to refuse. */
-function ensureFree(port: string, way: string): Promise<void> {
-  return new Promise((done, reject) => {
-    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return done();
-    const server = createServer();
-    server.once("error", () =>
-      reject(
-        new UserError(
-          `port ${port} of 127.0.0.1 is taken`,
-          `is a node running already? Stop what listens there (ss -ltnp 'sport = :${port}'), or ${way}`,
-        ),
-      ),
-    );
-    server.listen({ host: "127.0.0.1", port: Number(port) }, () => server.close(() => done()));
-  });
+/** What this start is to be. */
+interface Node {
+  readonly root: string;
+  readonly ports: Ports;
+  /** The master that is joined; undefined for the development master. */
+  readonly joined: string | undefined;
+  /** Where the agent answers this machine. */
+  readonly host: string;
+  /** What the node says, until it is up and after. */
+  readonly console: string;
 }
 
-async function answers(port: string): Promise<boolean> {
+function nodeOf(): Node {
+  const joined = given("MESOS_MASTER") === "local" ? undefined : given("MESOS_MASTER");
+  const agent = portOf("MESOS_PORT", given("MESOS_PORT"), DEFAULT_AGENT_PORT);
+  const master = portOf("MESOS_MASTER_PORT", given("MESOS_MASTER_PORT"), DEFAULT_MASTER_PORT);
+  const checkout = existsSync(join(packageFolder, "src/main")) ? packageFolder : undefined;
+  const root = resolve(folderOf(given("START_FOLDER"), { checkout, home: homedir(), port: agent }));
+  const ip = given("MESOS_IP") ?? "127.0.0.1";
+  return {
+    root,
+    ports: { agent, master: joined === undefined ? master : undefined },
+    joined,
+    host: ip === "0.0.0.0" ? "127.0.0.1" : ip,
+    console: join(root, "var/log/console.log"),
+  };
+}
+
+async function ask(url: string): Promise<Response | undefined> {
   try {
-    return (await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(2000) })).ok;
+    return await fetch(url, { signal: AbortSignal.timeout(2000) });
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-async function isRegistered(): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${agentPort}/metrics/snapshot`, { signal: AbortSignal.timeout(2000) });
-    return ((await answer.json()) as Record<string, number>)["slave/registered"] === 1;
-  } catch {
-    return false;
-  }
+async function isRegistered(agentUrl: string): Promise<boolean> {
+  const answer = await ask(`${agentUrl}/metrics/snapshot`);
+  return ((await answer?.json().catch(() => ({}))) as Record<string, number>)?.["slave/registered"] === 1;
 }
 
 /** Waits until `holds`, at most `limit` milliseconds, or until the node has ended. */
@@ -89,28 +99,47 @@ async function until(
   const since = systemClock.monotonic();
   while (!(await holds())) {
     if (ended.aborted || systemClock.monotonic() - since > limit) return false;
-    await sleep(systemClock, 250);
+    await sleep(systemClock, 100);
   }
   return !ended.aborted;
+}
+
+/** Docker's version, when a daemon answers. */
+async function dockerVersion(): Promise<string | undefined> {
+  try {
+    const endpoint = engineEndpoint({
+      socket: given("MESOS_DOCKER_SOCKET"),
+      dockerHost: given("DOCKER_HOST"),
+      certPath: given("DOCKER_CERT_PATH"),
+      tlsVerify: given("DOCKER_TLS_VERIFY") !== undefined,
+    });
+    const engine = new HttpEngine(endpoint, systemClock, { quick: 2000, slow: 2000 });
+    try {
+      return (await engine.version()).version;
+    } finally {
+      await engine.close();
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /** Milliseconds that a master may take before it is said that the node waits for it. */
 const REGISTRATION_PATIENCE = 10_000;
 
-async function announce(root: string, ended: AbortSignal): Promise<void> {
-  const master = process.env["MESOS_MASTER"];
-  await until(() => answers(agentPort), ended);
-  const registered = await until(isRegistered, ended, REGISTRATION_PATIENCE);
+async function announce(node: Node, ended: AbortSignal): Promise<void> {
+  const agentUrl = `http://${node.host}:${node.ports.agent}`;
+  await until(async () => (await ask(`${agentUrl}/health`))?.ok === true, ended);
+  const [registered, docker] = await Promise.all([
+    until(() => isRegistered(agentUrl), ended, REGISTRATION_PATIENCE),
+    dockerVersion(),
+  ]);
   if (ended.aborted) return;
-  const at = master ?? `127.0.0.1:${MASTER_PORT}`;
-  console.log(`
-${registered ? "The node is up." : `The node is up, but not registered with ${maskZooKeeperUrl(at)} yet: its log says what it waits for.`}
-  agent   http://127.0.0.1:${agentPort}${master === undefined ? `\n  master  http://127.0.0.1:${MASTER_PORT}` : ""}
-  files   ${root}
-Try:
-  npx mesos-execute --master=${maskZooKeeperUrl(at)} --name=hello --command='echo hello; sleep 1; echo done'
-Ctrl-C stops everything.
-`);
+  for (const warning of warningsIn(readFileSync(node.console, "utf8"))) console.log(warning);
+  const { joined, host, ports, root } = node;
+  const masterUrl = joined === undefined ? `http://${host}:${ports.master}` : undefined;
+  const master = joined === undefined ? `${host}:${ports.master}` : maskZooKeeperUrl(joined);
+  console.log(upBlock({ agentUrl, masterUrl, master, registered, docker, root }));
 }
 
 /** Ends what is left of the node, tasks included: nobody would look after them. */
@@ -124,53 +153,93 @@ function endLeftovers(root: string): void {
   }
 }
 
-/** After a stop the services have this long (ms); Ctrl-C is over within 5 s. */
-const PATIENCE = 4000;
+/** Bytes of what the node says that are kept; its own logs keep more. */
+const LONGEST_CONSOLE = 4 * 1024 * 1024;
 
-async function main(): Promise<number> {
-  const root = existsSync(join(packageFolder, "src/main"))
-    ? join(packageFolder, ".node")
-    : join(homedir(), ".mesos-slave");
-  pathsBelow(root);
-  ensureInstalled();
-  ensureSupervisord();
-  await ensureFree(agentPort, "take another: MESOS_PORT=5052 npm start");
-  if (process.env["MESOS_MASTER"] === undefined)
-    await ensureFree(MASTER_PORT, "join a master that runs: MESOS_MASTER=host:port npm start");
-  layOut({ packageFolder, root, node: process.execPath });
-  endLeftovers(root);
-  const child = spawn(join(root, "init.sh"), {
-    // In a session of its own: Ctrl-C reaches this process only, and init gets one clean TERM.
+/** init and all below it, in a session of its own: Ctrl-C reaches this process only, and init gets one clean TERM. */
+function startInit({ root, ports, joined, console: path }: Node): ChildProcess {
+  rmSync(path, { force: true });
+  const output = openSync(path, "a", 0o644);
+  every(systemClock, 10_000, () => {
+    if (statSync(path).size > LONGEST_CONSOLE) truncateSync(path);
+  });
+  return spawn(join(root, "init.sh"), {
     detached: true,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
     env: {
-      ...process.env,
-      MESOS_MASTER: process.env["MESOS_MASTER"] ?? "local",
-      MESOS_IP: process.env["MESOS_IP"] ?? "127.0.0.1",
-      MESOS_HOSTNAME: process.env["MESOS_HOSTNAME"] ?? "127.0.0.1",
+      ...environment,
+      ...addressFor(joined, environment),
+      MESOS_MASTER: joined ?? "local",
+      MESOS_PORT: String(ports.agent),
+      ...(ports.master !== undefined && { MESOS_MASTER_PORT: String(ports.master) }),
       // Nothing outside the private folder; another user than root could not write there.
-      MESOS_RUNTIME_DIR: process.env["MESOS_RUNTIME_DIR"] ?? join(root, "run/mesos"),
-      MESOS_FETCHER_CACHE_DIR: process.env["MESOS_FETCHER_CACHE_DIR"] ?? join(root, "tmp/fetch"),
+      MESOS_RUNTIME_DIR: given("MESOS_RUNTIME_DIR") ?? join(root, "run/mesos"),
+      MESOS_FETCHER_CACHE_DIR: given("MESOS_FETCHER_CACHE_DIR") ?? join(root, "tmp/fetch"),
       // Somebody is waiting: what cannot start is said after 6 s, not after a minute.
-      SERVICE_START_RETRIES: process.env["SERVICE_START_RETRIES"] ?? "3",
+      SERVICE_START_RETRIES: given("SERVICE_START_RETRIES") ?? "3",
     },
   });
+}
+
+/** After a stop the services have this long (ms); Ctrl-C is over within 5 s. */
+const PATIENCE = 4000;
+/** In another master's cluster the agent first ends its tasks, with their grace, and says so (ms). */
+const PATIENCE_FOR_TASKS = 20_000;
+
+/** The agent ends its tasks and unregisters; over when it has ended. */
+async function leaveMaster(root: string): Promise<void> {
+  // Through a descriptor: the folder's own path may be longer than a socket's may be.
+  const folder = openSync(root, "r");
+  const supervisor = new Supervisor(`/proc/self/fd/${folder}/run/supervisor.sock`, systemClock);
+  await supervisor.signal("mesos", "USR1");
+  const since = systemClock.monotonic();
+  while (systemClock.monotonic() - since < PATIENCE_FOR_TASKS) {
+    const agent = (await supervisor.processes()).find(({ name }) => name === "mesos");
+    if (agent?.state !== "RUNNING") return;
+    await sleep(systemClock, 100);
+  }
+}
+
+async function main(): Promise<number> {
+  const node = nodeOf();
+  const { root, joined } = node;
+  ensureInstalled();
+  ensureSupervisord();
+  claimFolder(root, process.getuid?.() ?? 0);
+  await holdFolder(root);
+  await ensureFree(node.ports, node.host);
+  console.log(`Starting a node in ${root}`);
+  layOut({ packageFolder, root, node: process.execPath });
+  mkdirSync(join(root, "var/log"), { recursive: true });
+  endLeftovers(root);
+  // The development master forgets everything, and nothing of the last node is left: this is a new one.
+  if (joined === undefined) rmSync(join(root, "var/lib/mesos/meta/slaves/latest"), { force: true });
+  const child = startInit(node);
   const ended = new AbortController();
-  let stopped = false;
+  let stops = 0;
   const stop = (): void => {
-    stopped = true;
-    child.kill("SIGTERM");
-    systemClock.after(PATIENCE, () => endLeftovers(root));
+    stops++;
+    if (stops === 1) console.log(stoppingLine(joined !== undefined));
+    const end = (): void => {
+      child.kill("SIGTERM");
+      systemClock.after(PATIENCE, () => endLeftovers(root));
+    };
+    if (joined === undefined || stops > 1) end();
+    else void leaveMaster(root).then(end, end);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
-  announce(root, ended.signal).catch((error: unknown) => console.error(messageOf(error)));
+  announce(node, ended.signal).catch((error: unknown) => console.error(messageOf(error)));
   const code = await new Promise<number>((done, reject) => {
     child.once("error", reject);
     child.once("exit", (status) => done(status ?? 1));
   });
   ended.abort();
   endLeftovers(root);
-  return stopped ? 0 : code;
+  if (stops > 0) return 0;
+  console.error(
+    `${lastWords(readFileSync(node.console, "utf8"))}\nThe node has ended. All that it said: ${node.console}`,
+  );
+  return code;
 }
 
 try {

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { type Options, optionsOf, UsageError } from "./options.ts";
-import { Redpill } from "./redpill.ts";
+import { Redpill, type RedpillFiles } from "./redpill.ts";
 import { Supervisor } from "./supervisor.ts";
 
 let folder = "";
@@ -26,6 +26,8 @@ const processes = (): string =>
     .map(([name, value]) => `<member><name>${name}</name><value>${value}</value></member>`)
     .join("")}</struct></value></data></array></value>`;
 
+const string = (text: string): string => `<value><string>${text}</string></value>`;
+
 /** supervisord at the wire: answers what redpill asks. */
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "redpill-"));
@@ -36,7 +38,7 @@ beforeEach(async () => {
     socket.once("data", (chunk) => {
       const method = /<methodName>(.*?)<\/methodName>/.exec(chunk.toString())?.[1] ?? "";
       calls.push(method);
-      const value = method.endsWith("ProcessInfo") ? processes() : "<value><string>a line\n</string></value>";
+      const value = method.endsWith("ProcessInfo") ? processes() : string("a line\n");
       const body = `<methodResponse><params><param>${value}</param></params></methodResponse>`;
       // In two parts, as a busy server would.
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
@@ -51,15 +53,23 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function make(words: readonly string[] = []): Redpill {
+const filesBelow = (path: string): RedpillFiles => ({
+  verdict: join(path, "verdict"),
+  cleanup: join(path, "cleanup"),
+  reloading: join(path, "reloading"),
+  alive: join(path, "alive"),
+});
+
+function make(words: readonly string[] = [], isListener = false): Redpill {
   const file = (name: string): string => join(folder, name);
   return new Redpill({
     options: optionsOf(["-s", "mesos", ...words], {}) as Options,
     supervisor: new Supervisor(file("socket"), systemClock),
-    files: { verdict: file("verdict"), cleanup: file("cleanup"), alive: file("alive") },
+    files: filesBelow(folder),
     clock: systemClock,
     log: (line) => void lines.push(line),
     environment: {},
+    isListener,
   });
 }
 
@@ -103,4 +113,44 @@ test("a service that supervisord does not know", async () => {
   const redpill = make(["-s", "other"]);
   await expect(redpill.start()).rejects.toThrow("supervisord does not know other");
   await expect(redpill.start()).rejects.toBeInstanceOf(UsageError);
+});
+
+test("the container's own watchdog says which name is wrong, and watches the rest", async () => {
+  const redpill = make(["-s", "messo"], true);
+  await redpill.start();
+  expect(lines.join("\n")).toContain("supervisord does not know messo; it knows mesos: did you mean mesos?");
+  redpill.event(fatal);
+  expect(await redpill.ended).toBe(70);
+});
+
+test("with no right name at all it watches the agent; by hand it is an error", async () => {
+  const options = { ...(optionsOf(["-s", "mesos-slave"], {}) as Options) };
+  const file = (name: string): string => join(folder, name);
+  const parts = {
+    options,
+    supervisor: new Supervisor(file("socket"), systemClock),
+    files: filesBelow(folder),
+    clock: systemClock,
+    log: (line: string) => void lines.push(line),
+    environment: {},
+  };
+  await expect(new Redpill({ ...parts, isListener: false }).start()).rejects.toThrow("does not know mesos-slave");
+  const redpill = new Redpill({ ...parts, isListener: true });
+  await redpill.start();
+  redpill.event(fatal);
+  expect(await redpill.ended).toBe(70);
+});
+
+test.for([
+  ["begins again: no clean-up", 0],
+  ["ends: one clean-up", 1],
+] as const)("TERM while supervisord %s", async ([, times]) => {
+  const script = join(folder, "cleanup.sh");
+  writeFileSync(script, `echo ran >> ${join(folder, "ran")}\n`);
+  if (times === 0) writeFileSync(join(folder, "reloading"), "");
+  const redpill = make(["-c", script], true);
+  await redpill.start();
+  await redpill.stop();
+  expect(await redpill.ended).toBe(0);
+  expect(existsSync(join(folder, "ran"))).toBe(times === 1);
 });

@@ -1,10 +1,11 @@
-import { closeSync, fsyncSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { type Clock, every, sleep, type Timer } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import { CLEANUP_AFTER_STOP, Cleanup } from "./cleanup.ts";
 import type { SupervisorEvent } from "./events.ts";
 import { EXIT_UNKNOWN_SERVICE, EXIT_UNREACHABLE, type Options, UsageError } from "./options.ts";
-import type { Supervisor } from "./supervisor.ts";
+import type { ProcessInfo, Supervisor } from "./supervisor.ts";
 import { fullName, type Verdict, Watch } from "./watch.ts";
 import { XmlRpcFault } from "./xml-rpc.ts";
 
@@ -14,6 +15,8 @@ export interface RedpillFiles {
   readonly verdict: string;
   /** Exists once the clean-up script was started. */
   readonly cleanup: string;
+  /** Exists while supervisord ends its services only to begin again (`supervisorctl reload`); its own module makes it. */
+  readonly reloading: string;
   /** `SECONDS INTERVAL`: when supervisord last answered, for the HEALTHCHECK. */
   readonly alive: string;
 }
@@ -25,6 +28,8 @@ export interface RedpillParts {
   readonly clock: Clock;
   readonly log: (message: string) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** It is supervisord's event listener: the container's watchdog, not one that somebody runs by hand. */
+  readonly isListener: boolean;
   /** Ends supervisord when its socket does not answer any more; absent when redpill is not its child. */
   readonly terminateSupervisor?: () => void;
 }
@@ -34,6 +39,8 @@ const TAIL_BYTES = 4096;
 const TAIL_LINES = 20;
 /** supervisord's fault when a log is asked for that is not there. */
 const NO_FILE = 20;
+/** What the container's watchdog watches when nothing that it was told to watch exists. */
+const AGENT = "mesos";
 
 /** The watchdog. `start`, then `event` for each event, `stop` on a signal; `ended` resolves to the exit code. */
 export class Redpill {
@@ -69,19 +76,30 @@ export class Redpill {
         (error instanceof UserError ? error.fix : undefined) ?? "is supervisord running?",
       );
     });
-    const unknown = this.#watch.unknown(processes);
-    if (unknown.length > 0) {
-      const known = processes.map(({ group, name }) => (group === name ? name : `${group}:${name}`)).join(", ");
-      throw new UsageError(
-        EXIT_UNKNOWN_SERVICE,
-        `supervisord does not know ${unknown.join(", ")}`,
-        `it knows ${known || "no service"}`,
-      );
-    }
+    this.#checkNames(processes);
     this.#parts.log(`watching ${options.services.join(", ")} every ${options.interval / 1000} s`);
     this.#timers.push(every(clock, options.interval, () => void this.poll()));
     this.#alive();
     this.#act(this.#watch.poll(processes, clock.monotonic()));
+  }
+
+  /**
+   * By hand a wrong name is a mistake to correct. The container's own watchdog says so and watches the rest, because without it
+   * nobody would.
+   */
+  #checkNames(processes: readonly ProcessInfo[]): void {
+    const { options, log, isListener } = this.#parts;
+    const unknown = this.#watch.unknown(processes);
+    if (unknown.length === 0) return;
+    const known = processes.map(({ group, name }) => fullName(group, name));
+    const near = unknown.flatMap((name) => nearest(name, known) ?? []);
+    const complaint = `supervisord does not know ${unknown.join(", ")}`;
+    const fix = `it knows ${known.join(", ") || "no service"}${near.length > 0 ? `: did you mean ${near.join(", ")}?` : ""}`;
+    if (!isListener) throw new UsageError(EXIT_UNKNOWN_SERVICE, complaint, fix);
+    log(`SERVICE_REDPILL_MONITOR: ${complaint}; ${fix}`);
+    if (unknown.length < options.services.length || !known.includes(AGENT)) return;
+    log(`nothing else is left to watch: watching ${AGENT}`);
+    this.#watch.add(AGENT);
   }
 
   /** Returns when the event has been acted on as far as it must be before supervisord hears that it was taken. */
@@ -107,6 +125,9 @@ export class Redpill {
     this.#stopping = true;
     for (const timer of this.#timers) timer.cancel();
     this.#deadline?.cancel();
+    const { files, isListener } = this.#parts;
+    // The container goes on, and so does what the clean-up would take down.
+    if (isListener && this.#judged === undefined && existsSync(files.reloading)) return this.#end(0);
     await this.#cleanup?.run(CLEANUP_AFTER_STOP, "stopped");
     this.#end(0);
   }

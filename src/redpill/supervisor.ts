@@ -44,6 +44,11 @@ export class Supervisor {
     }));
   }
 
+  /** Sends a signal (`USR1`) to a program. */
+  async signal(name: string, signal: string): Promise<void> {
+    await this.#call("supervisor.signalProcess", [name, signal]);
+  }
+
   /** Asks supervisord to stop everything and end. */
   async shutdown(): Promise<void> {
     await this.#call("supervisor.shutdown");

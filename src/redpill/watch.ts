@@ -49,10 +49,17 @@ export function matches(pattern: string, group: string, name: string): boolean {
  */
 export class Watch {
   readonly #rules: WatchRules;
+  readonly #services: string[];
   readonly #watched = new Map<string, Watched>();
 
   constructor(rules: WatchRules) {
     this.#rules = rules;
+    this.#services = [...rules.services];
+  }
+
+  /** From now on `service` is watched as well. */
+  add(service: string): void {
+    this.#services.push(service);
   }
 
   #state(name: string): Watched {
@@ -65,14 +72,12 @@ export class Watch {
   }
 
   watches(group: string, name: string): boolean {
-    return this.#rules.services.some((pattern) => matches(pattern, group, name));
+    return this.#services.some((pattern) => matches(pattern, group, name));
   }
 
   /** Patterns that no process of supervisord matches. */
   unknown(processes: readonly ProcessInfo[]): string[] {
-    return this.#rules.services.filter(
-      (pattern) => !processes.some(({ group, name }) => matches(pattern, group, name)),
-    );
+    return this.#services.filter((pattern) => !processes.some(({ group, name }) => matches(pattern, group, name)));
   }
 
   event(event: SupervisorEvent, now: number): Verdict | undefined {

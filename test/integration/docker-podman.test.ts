@@ -33,7 +33,7 @@ describe("containers at Podman's Docker-compatible socket", () => {
       engine: podman.engine(),
       workDir,
       stateDirectory: join(workDir, "docker"),
-      agentId: () => "S1",
+      agent: { id: "S1" },
       fetch: async () => undefined,
       clock: systemClock,
       log: silentLogger,

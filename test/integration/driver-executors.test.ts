@@ -87,7 +87,7 @@ async function runningDriver(): Promise<ScriptedDriver> {
   const driver = await openDriver();
   driver.register();
   await heard(driver, "run one");
-  driver.update("one", TASK_RUNNING, node.agent.agentId ?? "");
+  driver.update("one", TASK_RUNNING, node.identity.knownId ?? "");
   await heard(driver, "acknowledged one");
   await scheduler.until("RUNNING", () => scheduler.statesOf("one").includes(TASK_RUNNING));
   return driver;
@@ -96,12 +96,12 @@ async function runningDriver(): Promise<ScriptedDriver> {
 describe("an executor driver", () => {
   it("comes back after the agent's restart, with what it did meanwhile, and gets more tasks", async () => {
     const driver = await runningDriver();
-    const id = node.agent.agentId ?? "";
+    const id = node.identity.knownId ?? "";
     await node.kill();
     driver.update("one", TASK_FINISHED, id);
     await start();
     await heard(driver, "reregistered");
-    expect(node.agent.agentId).toBe(id);
+    expect(node.identity.knownId).toBe(id);
     expect((await scheduler.until("end", () => scheduler.terminalOf("one"))).state).toBe(TASK_FINISHED);
     await scheduler.launch([driverTask("two")]);
     await heard(driver, "run two");
@@ -244,9 +244,9 @@ describe("the work_dir of a stopped C++ agent", () => {
     machine.adopt("container", "task");
     await start();
     await heard(driver, "reregistered");
-    expect(node.agent.agentId).toBe("cpp-S0");
-    await expect.poll(() => node.agent.phase).toBe("RUNNING");
-    const census = node.agent.book.census();
+    expect(node.identity.knownId).toBe("cpp-S0");
+    await expect.poll(() => node.identity.phase).toBe("RUNNING");
+    const census = node.registry.census();
     expect(census.executors).toEqual([]);
     expect(census.tasks).toMatchObject([{ name: "task", state: TASK_RUNNING }]);
     expect(census.tasks[0]?.executorId).toBeUndefined();

@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
-import type { FetchUser } from "../../src/agent/fetcher/command.ts";
 import { Fetcher, type FetcherOptions } from "../../src/agent/fetcher/fetcher.ts";
+import type { FetchUser } from "../../src/agent/fetcher/order.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { CommandInfo_URISchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 
@@ -200,6 +200,22 @@ describe("archives", () => {
       "is not a folder",
     );
     expect(readdirSync(join(folder, "outside"))).toEqual([]);
+  });
+
+  it.each(["tar -cf many.tar many", "zip -qr many.zip many"])("of any number of entries: %s", async (command) => {
+    // 10,000 names of 60 characters: a listing of over 600 KB.
+    sh(`mkdir many; cd many; seq -f 'a-file-with-a-name-as-long-as-they-are-in-real-packages-%.0f' 10000 | xargs touch
+      cd ..; ${command}`);
+    await get({ value: join(folder, command.split(" ")[2] ?? "") });
+    expect(readdirSync(join(sandbox, "many"))).toHaveLength(10_000);
+  });
+
+  it("that the program has much to say about", async () => {
+    // As archives from macOS do: tar(1) warns of each entry, 500 KB in all, and unpacks it.
+    sh(`mkdir words; cd words; seq -f 'file-%.0f' 5000 | xargs touch; cd ..
+      tar --format=pax --pax-option=LIBARCHIVE.xattr.com.apple.quarantine:=x -cf words.tar words`);
+    await get({ value: join(folder, "words.tar") });
+    expect(readdirSync(join(sandbox, "words"))).toHaveLength(5_000);
   });
 
   it("say in the program's own words what is wrong", async () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { Collector } from "../../src/forwarder/batching/collector.ts";
+import { compressing, FrameEncoder } from "../../src/forwarder/lumberjack/encoding/encoder.ts";
 import { Publisher } from "../../src/forwarder/lumberjack/publisher.ts";
 import type { Batch } from "../../src/forwarder/model/batch.ts";
 import type { Source } from "../../src/forwarder/model/source.ts";
@@ -14,10 +15,13 @@ async function makeBatch(version: 1 | 2): Promise<Batch> {
   const sealed: Batch[] = [];
   const collector = new Collector({
     clock: systemClock,
-    compressionLevel: 3,
+    encoder: new FrameEncoder({
+      clock: systemClock,
+      finisher: compressing(3),
+      version: () => version,
+      constantsOf: () => ({ file: "/a.log", host: "h", fields: {} }),
+    }),
     flushTime: 60_000,
-    constantsOf: () => ({ file: "/a.log", host: "h", fields: {} }),
-    version: () => version,
     room: () => 40,
     sealed: async (batch) => {
       sealed.push(batch);
@@ -50,6 +54,7 @@ async function ship(batch: Batch, version: 1 | 2, bytes: number) {
         loadBalance: false,
         timeout: 5000,
         maximumWait: 5000,
+        connectionLifetime: 0,
         backoff: { initial: 1, maximum: 1 },
         tls: undefined,
         version,

@@ -89,7 +89,8 @@ describe("a full disk under the registry", () => {
     appendFileSync(join(folder, "a.log"), textOf(numbered(2000, 100)));
     writeFileSync(join(folder, "b.log"), textOf(numbered(500, 2100)));
     await until(() => forwarder.log().includes("shipping pauses"), "the complaint", forwarder.log);
-    // Two attempts later nothing more has come: the failure is tried again every second.
+    // What was on its way has landed, and two attempts later nothing more has come: it is tried again every second.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const paused = receiver.events.length;
     await new Promise((resolve) => setTimeout(resolve, 2200));
     expect(receiver.events.length).toBe(paused);

@@ -1,9 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { diskUsageOf, GarbageCollector } from "../../src/agent/gc/collector.ts";
+import { detachMount, type MountPoint, parseMountInfo } from "../../src/agent/gc/mounts.ts";
 import { removeFolders } from "../../src/agent/gc/removal.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
@@ -24,29 +35,112 @@ it("deletes trees of any shape, and links instead of what they point at", async 
   execFileSync("chmod", ["000", join(tree, "no-rights")]);
   const link = join(folder, "link");
   symlinkSync(join(folder, "outside"), link);
-  const left = await removeFolders([tree, link, join(folder, "missing")]);
+  const left = await removeFolders([tree, link, join(folder, "missing")], silentLogger);
   if (process.getuid?.() === 0) expect([...left]).toEqual([]);
   expect(existsSync(join(folder, "outside/precious"))).toBe(true);
   expect(existsSync(link)).toBe(false);
 });
 
-it("leaves what is mounted below, and says so", async (context) => {
-  const mounted = join(folder, "sandbox/volume");
-  mkdirSync(mounted, { recursive: true });
+/** Bind-mounts a folder of the same file system below `sandbox`, as a task may; skips where mounting is not possible. */
+function bind(context: TestContext, source: string, target: string): void {
+  mkdirSync(source, { recursive: true });
+  mkdirSync(target, { recursive: true });
   try {
-    execFileSync("mount", ["-t", "tmpfs", "none", mounted], { stdio: "ignore" });
+    execFileSync("mount", ["--bind", source, target], { stdio: "ignore" });
   } catch (error) {
     if (process.env["CI"]) throw error;
     context.skip("mounting needs root");
   }
-  try {
-    writeFileSync(join(mounted, "precious"), "x");
-    const left = await removeFolders([join(folder, "sandbox")]);
-    expect(left.get(join(folder, "sandbox"))).toContain("rm: ");
-    expect(existsSync(join(mounted, "precious"))).toBe(true);
-  } finally {
-    execFileSync("umount", [mounted]);
-  }
+  writeFileSync(join(source, "precious"), "x");
+}
+
+const isMounted = (path: string) => readFileSync("/proc/self/mountinfo", "utf8").includes(` ${path} `);
+const umountAll = (path: string) => {
+  while (isMounted(path)) execFileSync("umount", ["-l", path]);
+};
+
+describe("what is mounted below", () => {
+  const sandbox = () => join(folder, "sandbox");
+  const lines: string[] = [];
+  const log = { ...silentLogger, warn: (line: string) => lines.push(line) };
+  beforeEach(() => void lines.splice(0));
+
+  it("is unmounted first, whatever its device, and said", async (context) => {
+    const source = join(folder, "data of others");
+    const target = join(sandbox(), "deep/vol");
+    bind(context, source, target);
+    try {
+      // On top of it once more, and a tmpfs inside of what is bound.
+      execFileSync("mount", ["--bind", source, target]);
+      mkdirSync(join(source, "inner"));
+      execFileSync("mount", ["-t", "tmpfs", "none", join(target, "inner")]);
+      writeFileSync(join(sandbox(), "file"), "x");
+      expect([...(await removeFolders([sandbox(), join(folder, "missing")], log))]).toEqual([]);
+      expect(existsSync(sandbox())).toBe(false);
+      expect(readdirSync(source).toSorted()).toEqual(["inner", "precious"]);
+      expect(isMounted(target)).toBe(false);
+      expect(lines).toHaveLength(3);
+      expect(lines.at(-1)).toMatch(/^Unmounted '.*deep\/vol' \(\S+ .*\), which was left mounted in '.*sandbox'$/);
+    } finally {
+      umountAll(join(target, "inner"));
+      umountAll(target);
+    }
+  });
+
+  it("may be the folder itself, or one file", async (context) => {
+    const source = join(folder, "data");
+    bind(context, source, sandbox());
+    try {
+      writeFileSync(join(sandbox(), "target"), "");
+      execFileSync("mount", ["--bind", "/etc/hostname", join(sandbox(), "target")]);
+      expect([...(await removeFolders([sandbox()], log))]).toEqual([]);
+      expect(existsSync("/etc/hostname")).toBe(true);
+      expect(readdirSync(source).toSorted()).toEqual(["precious", "target"]);
+    } finally {
+      umountAll(join(sandbox(), "target"));
+      umountAll(sandbox());
+    }
+  });
+
+  it("is no reason to unmount what a link leads to", async (context) => {
+    const other = join(folder, "other/vol");
+    bind(context, join(folder, "data"), other);
+    try {
+      bind(context, join(folder, "data"), join(sandbox(), "way/vol"));
+      const [mount] = parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")).filter(({ path }) =>
+        path.startsWith(sandbox()),
+      );
+      // The task puts a link in the way between the look and the unmount.
+      renameSync(join(sandbox(), "way"), join(sandbox(), "elsewhere"));
+      symlinkSync(join(folder, "other"), join(sandbox(), "way"));
+      await expect(detachMount(mount as MountPoint)).rejects.toThrow("another mount is there by now");
+      expect(isMounted(other)).toBe(true);
+      expect([...(await removeFolders([sandbox()], log))]).toEqual([]);
+      expect(existsSync(join(folder, "data/precious"))).toBe(true);
+      expect(isMounted(other)).toBe(true);
+    } finally {
+      umountAll(join(sandbox(), "elsewhere/vol"));
+      umountAll(other);
+    }
+  });
+
+  it("keeps the whole folder where it cannot be unmounted", async (context) => {
+    const target = join(sandbox(), "vol");
+    bind(context, join(folder, "data"), target);
+    try {
+      execFileSync("chown", ["-R", "65534:65534", folder]);
+      const module = new URL("../../src/agent/gc/removal.ts", import.meta.url).href;
+      const script = `const { removeFolders } = await import(${JSON.stringify(module)});
+        console.log(JSON.stringify([...await removeFolders([${JSON.stringify(sandbox())}], { warn() {} })]));`;
+      const run = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, "--input-type=module", "-e"];
+      const left = JSON.parse(execFileSync("setpriv", [...run, script], { encoding: "utf8" })) as [string, string][];
+      expect(left).toHaveLength(1);
+      expect(left[0]?.[1]).toMatch(/vol' \(.*\) is mounted there and cannot be unmounted: .*Unmount it/);
+      expect(existsSync(join(folder, "data/precious"))).toBe(true);
+    } finally {
+      umountAll(target);
+    }
+  });
 });
 
 it("collects many folders of a real work_dir", async () => {

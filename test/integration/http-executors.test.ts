@@ -1,102 +1,11 @@
-import { type ClientRequest, request } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
-import { decode, encode } from "../../src/mesos/codec.ts";
-import {
-  Call_Type,
-  CallSchema,
-  type Event,
-  Event_Type,
-  EventSchema,
-} from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
-import { TaskState, TaskStatus_Source } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { RecordDecoder } from "../../src/mesos/recordio.ts";
+import { Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
+import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
-import { uuidOf } from "../support/updates.ts";
-
-const PROTOBUF = "application/x-protobuf";
-type CallInit = Omit<MessageInitShape<typeof CallSchema>, "$typeName" | "$unknown">;
-
-/** An executor of the v1 API, as the test plays it: its container is only there to be alive. */
-class HttpExecutor {
-  readonly events: Event[] = [];
-  readonly refusals: number[] = [];
-  #stream: ClientRequest | undefined;
-  readonly #port: number;
-  readonly #frameworkId: string;
-
-  constructor(port: number, frameworkId: string) {
-    this.#port = port;
-    this.#frameworkId = frameworkId;
-  }
-
-  #post(init: CallInit): ClientRequest {
-    const call = create(CallSchema, {
-      executorId: { value: "executor" },
-      frameworkId: { value: this.#frameworkId },
-      ...init,
-    });
-    const headers = { "content-type": PROTOBUF, accept: PROTOBUF };
-    const options = { host: "127.0.0.1", port: this.#port, path: "/slave(1)/api/v1/executor", method: "POST", headers };
-    const post = request(options);
-    post.end(encode(CallSchema, call));
-    return post;
-  }
-
-  call(init: CallInit): Promise<number> {
-    return new Promise((resolve) => {
-      const post = this.#post(init);
-      post.on("response", (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      });
-      post.on("error", () => resolve(0));
-    });
-  }
-
-  /** Subscribes, again and again as the real library does, until the agent takes it. */
-  async subscribe(subscribe: CallInit["subscribe"] = {}): Promise<void> {
-    for (;;) {
-      const post = this.#post({ type: Call_Type.SUBSCRIBE, subscribe });
-      const status = await new Promise<number>((resolve) => {
-        post.on("error", () => resolve(0));
-        post.on("response", (response) => {
-          const decoder = new RecordDecoder();
-          if (response.statusCode === 200)
-            response.on("data", (chunk: Buffer) => {
-              for (const record of decoder.push(chunk)) this.events.push(decode(EventSchema, record));
-            });
-          else response.resume();
-          response.on("error", () => undefined);
-          resolve(response.statusCode ?? 0);
-        });
-      });
-      if (status === 200) {
-        this.#stream = post;
-        return;
-      }
-      this.refusals.push(status);
-      await pause(50);
-    }
-  }
-
-  update(taskId: string, state: TaskState, number: number): Promise<number> {
-    const status = { taskId: { value: taskId }, state, source: TaskStatus_Source.EXECUTOR, uuid: uuidOf(number) };
-    return this.call({ type: Call_Type.UPDATE, update: { status } });
-  }
-
-  get types(): (Event_Type | undefined)[] {
-    return this.events.map(({ type }) => type);
-  }
-
-  close(): void {
-    this.#stream?.destroy();
-  }
-}
+import { HttpExecutor } from "../support/scripted-http-executor.ts";
 
 const { SUBSCRIBED, LAUNCH, ACKNOWLEDGED, KILL } = Event_Type;
 const { TASK_RUNNING, TASK_FINISHED, TASK_KILLED } = TaskState;

@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Registration, type RegistrationOptions } from "../../src/agent/registration/registration.ts";
+import { Registration, type RegistrationOptions } from "../../src/agent/master/registration.ts";
+import { MasterChannel } from "../../src/agent/model/master-channel.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
@@ -99,6 +100,16 @@ async function startMaster(port = 0, answers = true): Promise<Process> {
   return process;
 }
 
+const announcements: RegistrationOptions["announcements"] = {
+  register: () =>
+    create(messages.RegisterSlaveMessageSchema, {
+      agent: agentInfo() ?? {},
+      version: "1.11.0",
+      resourceVersionUuid: uuid,
+    }),
+  reregister: () => create(messages.ReregisterSlaveMessageSchema, { agent: agentInfo() ?? {}, version: "1.11.0" }),
+};
+
 function register(more: Partial<RegistrationOptions> = {}): void {
   const detector: MasterDetector = {
     watch: (listener) => {
@@ -118,15 +129,13 @@ function register(more: Partial<RegistrationOptions> = {}): void {
     log,
     random: () => 0.5,
     backoffFactor: 1_000,
-    registerMessage: () =>
-      create(messages.RegisterSlaveMessageSchema, {
-        agent: agentInfo() ?? {},
-        version: "1.11.0",
-        resourceVersionUuid: uuid,
-      }),
-    reregisterMessage: () =>
-      create(messages.ReregisterSlaveMessageSchema, { agent: agentInfo() ?? {}, version: "1.11.0" }),
-    agentId: () => id,
+    master: new MasterChannel(agent, log),
+    announcements,
+    identity: {
+      get knownId() {
+        return id;
+      },
+    },
     events: {
       registered: (given, _message, duplicate) => {
         id = given;
@@ -258,14 +267,17 @@ describe("registration on the wire", () => {
 
   it("never sends what would abort the master", async () => {
     register({
-      registerMessage: () =>
-        create(messages.RegisterSlaveMessageSchema, {
-          agent: agentInfo() ?? {},
-          version: "1.11.0",
-          checkpointedResources: [
-            { name: "cpus", type: 0, scalar: { value: 1 }, role: "r", reservation: { principal: "p" } },
-          ],
-        }),
+      announcements: {
+        ...announcements,
+        register: () =>
+          create(messages.RegisterSlaveMessageSchema, {
+            agent: agentInfo() ?? {},
+            version: "1.11.0",
+            checkpointedResources: [
+              { name: "cpus", type: 0, scalar: { value: 1 }, role: "r", reservation: { principal: "p" } },
+            ],
+          }),
+      },
     });
     lead(infoOf(master));
     await clock.advance(1_000);

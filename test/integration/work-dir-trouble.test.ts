@@ -102,8 +102,8 @@ describe("a full disk", () => {
     await node.kill();
     const next = await open();
     await next.agent.start();
-    expect(next.agent.agentId).toBe(node.agent.agentId);
-    await expect.poll(() => next.agent.phase).toBe("RUNNING");
+    expect(next.identity.knownId).toBe(node.identity.knownId);
+    await expect.poll(() => next.identity.phase).toBe("RUNNING");
     machine.containerOf("after")?.end(0);
     expect((await scheduler.until("end", () => scheduler.terminalOf("after"))).state).toBe(TASK_FINISHED);
     expect(scheduler.updates.filter(({ taskId }) => taskId?.value === "meanwhile")).toHaveLength(1);

@@ -36,6 +36,9 @@ export class Container {
   output = "";
   readonly root: string;
   readonly ended: Promise<Ended>;
+  /** The end of init.sh itself, whether or not its output has been read. */
+  readonly exited: Promise<Ended>;
+  readonly #reader: ChildProcess;
   readonly #child: ChildProcess;
   readonly #namespace: boolean;
   #waiting: { pattern: RegExp; done: () => void }[] = [];
@@ -50,6 +53,7 @@ export class Container {
     rmSync(fifo, { force: true });
     spawnSync("mkfifo", [fifo]);
     const reader = spawn("cat", [fifo], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#reader = reader;
     reader.stdout.on("data", (chunk: Buffer) => this.#took(chunk.toString()));
     const writer = openSync(fifo, "w");
     this.#child = spawn(words[0] ?? "", words.slice(1), {
@@ -58,6 +62,7 @@ export class Container {
       env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8", ...environment },
     });
     closeSync(writer);
+    this.exited = new Promise((done) => this.#child.once("exit", (code, signal) => done({ code, signal })));
     const drained = new Promise<void>((done) => reader.once("close", () => done()));
     this.ended = new Promise((done) =>
       this.#child.once("exit", (code, signal) => {
@@ -78,6 +83,15 @@ export class Container {
       done();
       return false;
     });
+  }
+
+  /** From here on nobody reads the console, as when a log driver hangs. */
+  pauseReading(): void {
+    this.#reader.kill("SIGSTOP");
+  }
+
+  resumeReading(): void {
+    this.#reader.kill("SIGCONT");
   }
 
   /** Resolves once the output matches; rejects when the container ends before. */

@@ -3,9 +3,9 @@ import {
   MesosContainerizer,
   type MesosContainerizerOptions,
 } from "../../src/agent/containerizer/mesos/containerizer.ts";
-import { noIsolation } from "../../src/agent/isolators/none.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
+import { noIsolation } from "./no-isolation.ts";
 
 /** The real mesos containerizer with everything below `folder`. */
 export function openContainerizer(folder: string, more: Partial<MesosContainerizerOptions> = {}): MesosContainerizer {

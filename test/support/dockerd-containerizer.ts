@@ -26,7 +26,7 @@ export function openContainerizer(
     engine: dockerd.engine(),
     workDir,
     stateDirectory: join(workDir, "docker"),
-    agentId: () => "S1",
+    agent: { id: "S1" },
     fetch: async () => undefined,
     clock: systemClock,
     log: silentLogger,

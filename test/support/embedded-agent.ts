@@ -1,126 +1,74 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
-import { Agent } from "../../src/agent/agent.ts";
 import { loadAgentFlags } from "../../src/agent/flags/load.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
-import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
-import { systemClock } from "../../src/base/clock.ts";
+import { Identity } from "../../src/agent/model/identity.ts";
+import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
+import { executorHandler } from "../../src/agent/tasks/executor-api/handler.ts";
+import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
-import { AgentInfoSchema, ContainerStatusSchema, ExecutorInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import type { MasterDetector } from "../../src/mesos/detector.ts";
+import { AgentInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseResources } from "../../src/mesos/resources-text.ts";
 import { createDetector } from "../../src/zookeeper/detector.ts";
+import type { FakeMachine } from "./fake-machine.ts";
 
-interface FakeContainer {
-  readonly spec: ContainerSpec;
-  readonly ended: Promise<ContainerTermination>;
-  readonly end: (status: number) => void;
-  running: boolean;
-}
-
-/** What runs on the machine: it outlives agents, as real containers do. Nothing is executed. */
-export class FakeMachine {
-  readonly containers = new Map<string, FakeContainer>();
-  /** Task ids in the order of their starts. */
-  readonly started: string[] = [];
-
-  /** The running container of a task. */
-  containerOf(taskId: string): FakeContainer | undefined {
-    return [...this.containers.values()].find(({ spec, running }) => running && spec.task?.taskId?.value === taskId);
-  }
-
-  get running(): number {
-    return [...this.containers.values()].filter(({ running }) => running).length;
-  }
-
-  /** A container that another agent left running. */
-  adopt(containerId: string, executorId: string): void {
-    this.#launch({
-      containerId,
-      task: undefined,
-      executor: create(ExecutorInfoSchema, { executorId: { value: executorId } }),
-    } as never);
-  }
-
-  #launch(spec: ContainerSpec): void {
-    const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
-    const container: FakeContainer = {
-      spec,
-      ended,
-      running: true,
-      end: (status) => {
-        container.running = false;
-        resolve({ status });
-      },
-    };
-    this.containers.set(spec.containerId, container);
-    this.started.push(spec.task?.taskId?.value ?? spec.executor.executorId?.value ?? "");
-  }
-
-  /** One agent's view of the machine, until `dead` says that its process is gone. */
-  containerizer(dead: () => boolean): Containerizer {
-    const find = (id: string): FakeContainer | undefined => (dead() ? undefined : this.containers.get(id));
-    const forever = new Promise<never>(() => undefined);
-    return {
-      name: "mesos",
-      accepts: () => true,
-      launch: async (spec) => {
-        if (dead()) return forever;
-        this.#launch(spec);
-        return { pid: 1_000_000 + this.started.length, status: create(ContainerStatusSchema), data: undefined };
-      },
-      recover: async (expected) => {
-        const ids = new Set(expected.map(({ containerId }) => containerId));
-        for (const [id, container] of this.containers) if (!ids.has(id)) container.end(9);
-        return new Set([...ids].filter((id) => this.containers.has(id)));
-      },
-      update: async () => undefined,
-      stop: async (id) => find(id)?.end(15),
-      destroy: async (id) => find(id)?.end(9),
-      wait: async (id) => {
-        const container = this.containers.get(id);
-        if (container === undefined) throw new Error(`container ${id} is not known`);
-        const termination = await container.ended;
-        return dead() ? forever : termination;
-      },
-      usage: async () => undefined,
-      status: async () => create(ContainerStatusSchema),
-      run: async () => ({ exitCode: 0 }),
-      remove: async (id) => {
-        if (!dead()) this.containers.delete(id);
-      },
-      trouble: () => undefined,
-      close: async () => undefined,
-    };
-  }
-}
+export { FakeMachine } from "./fake-machine.ts";
 
 export interface EmbeddedAgentOptions {
-  readonly master: string;
+  /** Its address, unless `detector` says who leads. */
+  readonly master?: string;
+  readonly detector?: MasterDetector;
   readonly port: number;
   readonly workDir: string;
   readonly machine: FakeMachine;
   readonly files?: CheckpointFiles;
   readonly flags?: readonly string[];
   readonly log?: Logger;
+  /** The agent's own time; sockets keep the real one. */
+  readonly clock?: Clock;
+  /** Another one than the last agent's: the machine was rebooted. */
+  readonly bootId?: string;
+  /** As --resources has them. */
+  readonly resources?: string;
+  readonly createSandbox?: (directory: string) => void;
+}
+
+/** What becomes of the folders of what is over: nothing is deleted here, it is only written down. */
+export class KeptGarbage {
+  readonly scheduled = new Set<string>();
+  /** What unschedule() answers, as long as a folder is being deleted. */
+  deleting: Promise<boolean> | undefined;
+  readonly schedule = (path: string): void => void this.scheduled.add(path);
+  readonly scheduleByAge = (paths: readonly string[]): void => {
+    for (const path of paths) this.scheduled.add(path);
+  };
+  readonly unschedule = (path: string): Promise<boolean> | undefined =>
+    this.scheduled.delete(path) ? this.deleting : undefined;
 }
 
 /** An agent in the test's own process, on a machine that is not real, with real sockets and real files. */
 export class EmbeddedAgent {
-  readonly agent: Agent;
+  readonly agent: ComposedAgent["agent"];
+  readonly identity: Identity;
+  readonly registry: ComposedAgent["viewed"]["registry"];
+  readonly metrics: Metrics;
+  readonly garbage = new KeptGarbage();
   readonly #process: Process;
+  readonly #health: HealthWatch;
   /** Why the agent ended itself, once it did. */
   readonly ended: Promise<string>;
+  /** The exit code that it ended itself with. */
+  exitCode: 0 | 1 | undefined;
   #dead = false;
 
-  private constructor(
-    options: EmbeddedAgentOptions,
-    process: Process,
-    detector: Awaited<ReturnType<typeof createDetector>>,
-  ) {
+  private constructor(options: EmbeddedAgentOptions, process: Process, detector: MasterDetector) {
     const words = [
       `--work_dir=${options.workDir}`,
-      `--master=${options.master}`,
+      `--master=${options.master ?? "127.0.0.1:5050"}`,
       "--registration_backoff_factor=10ms",
       ...(options.flags ?? []),
     ];
@@ -134,32 +82,49 @@ export class EmbeddedAgent {
     Object.assign(process, {
       send: (...words: Parameters<typeof send>) => (this.#dead ? undefined : send(...words)),
     });
-    this.agent = new Agent({
+    const { clock = systemClock, log = silentLogger, createSandbox } = options;
+    this.metrics = new Metrics(clock);
+    this.#health = new HealthWatch(clock, log);
+    this.identity = new Identity(
+      create(AgentInfoSchema, {
+        hostname: "127.0.0.1",
+        port: options.port,
+        checkpoint: true,
+        resources: parseResources(options.resources ?? "cpus:10;mem:10000").toMessages(),
+      }),
+      clock.now(),
+    );
+    const { agent, viewed, endpoint } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
       process,
       detector,
       credential: undefined,
-      clock: systemClock,
-      log: options.log ?? silentLogger,
+      clock,
+      log,
       random: () => 0.5,
       files: options.files ?? checkpointFiles,
-      info: create(AgentInfoSchema, {
-        hostname: "127.0.0.1",
-        port: options.port,
-        checkpoint: true,
-        resources: parseResources("cpus:10;mem:10000").toMessages(),
-      }),
+      identity: this.identity,
       isRoot: false,
       isSecured: false,
-      bootId: "boot",
-      metrics: new Metrics(systemClock),
+      bootId: options.bootId ?? "boot",
+      metrics: this.metrics,
       containerizers: [options.machine.containerizer(() => this.#dead)],
-      gc: { schedule: () => undefined, scheduleByAge: () => undefined, unschedule: () => undefined },
-      health: () => () => undefined,
-      createSandbox: () => undefined,
-      attach: () => undefined,
-      ended: (_code, why) => resolve(why),
+      gc: this.garbage,
+      health: this.#health,
+      createSandbox: (directory) => createSandbox?.(directory),
+      sandboxes: { attach: () => undefined },
+      ended: (code, why) => {
+        this.exitCode = code;
+        resolve(why);
+      },
+    });
+    this.agent = agent;
+    this.registry = viewed.registry;
+    const executorApi = executorHandler(endpoint);
+    process.http((request: IncomingMessage, response: ServerResponse) => {
+      if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
+      else response.writeHead(404).end();
     });
   }
 
@@ -172,7 +137,8 @@ export class EmbeddedAgent {
       log: silentLogger,
       clock: systemClock,
     });
-    const detector = await createDetector(options.master, { clock: systemClock, log: silentLogger });
+    const detector =
+      options.detector ?? (await createDetector(options.master ?? "", { clock: systemClock, log: silentLogger }));
     return new EmbeddedAgent(options, process, detector);
   }
 
@@ -191,10 +157,12 @@ export class EmbeddedAgent {
     // Lets go of timers. Not waited for: a write that was in progress when it died never ends.
     void this.agent.close().catch(() => undefined);
     await this.#process.close();
+    await this.#health.close();
   }
 
   /** Leaves as a program does on SIGTERM. */
-  close(): Promise<void> {
-    return this.agent.close();
+  async close(): Promise<void> {
+    await this.agent.close();
+    await this.#health.close();
   }
 }

@@ -1,1 +1,1 @@
-export { framesOf, pairsOf } from "../../src/forwarder/lumberjack/rewindow.ts";
+export { framesOf, pairsOf } from "../../src/forwarder/lumberjack/encoding/rewindow.ts";

@@ -80,6 +80,10 @@ export class AgentProcess {
     return await ended;
   }
 
+  get hasExited(): boolean {
+    return this.#child !== undefined && this.#child.exitCode !== null;
+  }
+
   async exited(): Promise<number | undefined> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? undefined;

@@ -6,6 +6,8 @@ import { formatUPID, parseUPID, type UPID } from "../../src/libprocess/upid.ts";
 import {
   ExecutorRegisteredMessageSchema,
   ExecutorReregisteredMessageSchema,
+  ExecutorToFrameworkMessageSchema,
+  FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
   ReconnectExecutorMessageSchema,
   RegisterExecutorMessageSchema,
@@ -49,6 +51,7 @@ export class ScriptedDriver {
     process.install(ExecutorRegisteredMessageSchema, () => this.received.push("registered"));
     process.install(ExecutorReregisteredMessageSchema, () => this.received.push("reregistered"));
     process.install(ShutdownExecutorMessageSchema, () => this.received.push("shutdown"));
+    process.install(FrameworkToExecutorMessageSchema, (_from, { data }) => this.received.push(`message ${hex(data)}`));
     process.install(KillTaskMessageSchema, (_from, { taskId }) => this.received.push(`kill ${taskId?.value}`));
     process.install(RunTaskMessageSchema, (_from, { task }) => {
       if (task === undefined) return;
@@ -119,6 +122,12 @@ export class ScriptedDriver {
     this.#updates.set(hex(update.uuid), update);
     const message = create(StatusUpdateMessageSchema, { update, pid: this.pid });
     this.#process.send(this.#agent, StatusUpdateMessageSchema, message);
+  }
+
+  /** To its framework. */
+  message(data: Uint8Array<ArrayBuffer>): void {
+    const message = create(ExecutorToFrameworkMessageSchema, { agentId: { value: "S0" }, ...this.#ids, data });
+    this.#process.send(this.#agent, ExecutorToFrameworkMessageSchema, message);
   }
 
   close(): Promise<void> {

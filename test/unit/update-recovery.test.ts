@@ -160,8 +160,10 @@ class World {
       clock,
       log: silentLogger,
       files: appends.files,
-      forward: (update) => {
-        if (!appends.dead) this.#forward(update);
+      outbox: {
+        forward: (update) => {
+          if (!appends.dead) this.#forward(update);
+        },
       },
     });
   }
@@ -236,7 +238,7 @@ class World {
     this.#acknowledged = new Set();
     const { agent } = readState({ paths: this.#paths, log: silentLogger, strict: true });
     if (agent === undefined) throw new Error("the agent was forgotten");
-    const { streams } = rebuild(agent, { paths: this.#paths, now: 0, rebooted: false, userOf: () => undefined });
+    const { streams } = rebuild(agent, { paths: this.#paths, now: 0, rebooted: false, users: { of: () => undefined } });
     for (const task of tasks)
       for (const word of this.records(task)) if (word.startsWith("-")) this.#acknowledged.add(Number(word.slice(1)));
     for (const stream of streams) this.#updates.recover(stream);

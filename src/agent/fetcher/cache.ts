@@ -1,24 +1,50 @@
-import { chown, mkdir, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { codeOf } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { HeldOwner } from "../model/held/folder.ts";
 import { CacheBook, type CacheEntry, cacheFileName } from "./cache-book.ts";
-import type { FetchUser } from "./command.ts";
+import { CacheFolder } from "./cache-folder.ts";
 
-/** A file name that the cache made. */
-const CACHE_FILE = /^c\d+-/;
+/** A file of the cache, opened for reading. */
+export interface CachedFile {
+  readonly descriptor: number;
+  /** Its path, for messages. */
+  readonly shown: string;
+  /** It was downloaded for this one. */
+  readonly fresh: boolean;
+  /** It may be evicted again; the descriptor is the caller's to close. */
+  release(): void;
+}
+
+/** What is asked for. */
+export interface CacheItem {
+  readonly uri: string;
+  readonly basename: string;
+  /** Users never share files. Undefined: the agent's own. */
+  readonly user: string | undefined;
+}
 
 /**
- * Downloads kept for other tasks: `<folder>[/<user>]/c<N>-<basename>`. One download for however many ask at once. Users
- * never share files.
+ * Downloads kept for other tasks. One download for however many ask at once. Written by the agent in a folder that only it
+ * can enter, and handed out as descriptors that can only be read.
  */
 export class FetchCache {
-  readonly #folder: string;
+  readonly #folder: CacheFolder;
   readonly #book: CacheBook;
-  #cleared: Promise<void> | undefined;
+  readonly #trouble: string | undefined;
 
-  constructor(folder: string, budgetBytes: number) {
-    this.#folder = folder;
+  /** Makes and checks the folder, and removes what an earlier agent left there. */
+  constructor(folder: string, budgetBytes: number, self: HeldOwner) {
+    this.#folder = new CacheFolder(folder, self);
     this.#book = new CacheBook(budgetBytes);
+    try {
+      this.#folder.clear();
+    } catch (error) {
+      this.#trouble = messageOf(error);
+    }
+  }
+
+  /** Why nothing is cached; undefined when all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   get totalBytes(): number {
@@ -30,85 +56,75 @@ export class FetchCache {
   }
 
   /**
-   * Calls `use` with the cached file, downloading it first when nobody has. `size` is asked once per download.
-   * Resolves to false, without having called `use`, when the file cannot be cached: size unknown, or no room.
+   * The cached file, which `fetch` downloads into the path that it gets when nobody has. `size` is asked once per
+   * download. Undefined when the file cannot be cached: size unknown, no room, or no folder. Rejects with what `fetch`
+   * said.
    */
-  async with(
-    item: { readonly uri: string; readonly basename: string; readonly user: FetchUser | undefined },
+  async take(
+    item: CacheItem,
     size: () => Promise<number | undefined>,
     fetch: (path: string) => Promise<void>,
-    use: (path: string, fresh: boolean) => Promise<void>,
-  ): Promise<boolean> {
-    this.#cleared ??= this.#clear();
-    await this.#cleared;
-    const key = `${item.user?.name ?? ""}@${item.uri}`;
+  ): Promise<CachedFile | undefined> {
+    if (this.#trouble !== undefined) return undefined;
+    const key = `${item.user ?? ""}@${item.uri}`;
     let entry = this.#book.use(key);
     const fresh = entry === undefined;
     if (entry === undefined) {
       const bytes = await size();
       // Somebody may have begun meanwhile.
-      entry = this.#book.use(key) ?? (bytes === undefined ? undefined : await this.#begin(key, bytes, item, fetch));
+      entry = this.#book.use(key) ?? (bytes === undefined ? undefined : this.#begin(key, bytes, item, fetch));
     }
-    if (entry === undefined) return false;
+    if (entry === undefined) return undefined;
+    const release = (): void => this.#book.release(entry);
     try {
       await entry.ready;
-      await use(entry.path, fresh);
-      return true;
-    } finally {
-      this.#book.release(entry);
+      using folder = this.#folder.openFor(item.user);
+      const descriptor = folder.file(entry.path.slice(entry.path.lastIndexOf("/") + 1), { access: "read" });
+      return { descriptor, shown: this.#folder.shown(entry.path), fresh, release };
+    } catch (error) {
+      release();
+      // Something removed it: the next one downloads it again.
+      this.#book.remove(entry);
+      throw error;
     }
   }
 
-  async #begin(
+  #begin(
     key: string,
     bytes: number,
-    { basename, user }: { readonly basename: string; readonly user: FetchUser | undefined },
+    { basename, user }: CacheItem,
     fetch: (path: string) => Promise<void>,
-  ): Promise<CacheEntry | undefined> {
-    const folder = user === undefined ? this.#folder : join(this.#folder, user.name);
-    const path = join(folder, cacheFileName(this.#book.nextNumber(), basename));
+  ): CacheEntry | undefined {
+    const name = cacheFileName(this.#book.nextNumber(), basename);
+    const path = user === undefined ? name : `${user}/${name}`;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Waiters have their own rejection; without any there is nobody to tell.
     promise.catch(() => undefined);
     const entry: CacheEntry = { key, path, bytes, users: 1, ready: promise };
     const victims = this.#book.reserve(entry);
     if (victims === undefined) return undefined;
-    this.#fill(entry, folder, user, victims, fetch).then(resolve, (error: unknown) => {
+    this.#fill(entry, name, user, victims, fetch).then(resolve, (error: unknown) => {
       this.#book.remove(entry);
-      void rm(path, { force: true }).finally(() => reject(error));
+      reject(error);
     });
     return entry;
   }
 
   async #fill(
     entry: CacheEntry,
-    folder: string,
-    user: FetchUser | undefined,
+    name: string,
+    user: string | undefined,
     victims: readonly string[],
     fetch: (path: string) => Promise<void>,
   ): Promise<void> {
-    for (const victim of victims) await rm(victim, { force: true });
-    await mkdir(this.#folder, { recursive: true });
-    await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
-      if (codeOf(error) !== "EEXIST") throw error;
-    });
-    await fetch(entry.path);
-    if (user !== undefined) {
-      await chown(folder, user.uid, user.gid);
-      await chown(entry.path, user.uid, user.gid);
+    for (const victim of victims) this.#folder.remove(victim);
+    using folder = this.#folder.openFor(user);
+    try {
+      await fetch(folder.at(name));
+      this.#book.correct(entry, folder.look(name)?.size ?? 0);
+    } catch (error) {
+      if (folder.look(name) !== undefined) folder.unlink(name);
+      throw error;
     }
-    this.#book.correct(entry, (await stat(entry.path)).size);
-  }
-
-  /** What a previous agent left: its books are gone. Only files with names that the cache makes. */
-  async #clear(): Promise<void> {
-    const files = async (folder: string): Promise<void> => {
-      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-      for (const entry of entries) {
-        if (entry.isFile() && CACHE_FILE.test(entry.name)) await rm(join(folder, entry.name), { force: true });
-        else if (entry.isDirectory() && folder === this.#folder) await files(join(folder, entry.name));
-      }
-    };
-    await files(this.#folder);
   }
 }

@@ -1,47 +1,64 @@
-import { execFile } from "node:child_process";
-
-/** Whose rights a program gets; undefined: the agent's own. */
-export interface FetchUser {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly groups: readonly number[];
-}
+import { spawn } from "node:child_process";
+import { messageOf } from "../../base/errors.ts";
 
 export interface CommandOptions {
-  readonly user: FetchUser | undefined;
   readonly environment: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   /** Milliseconds; 0 without limit. */
   readonly timeout?: number;
+  /** Gets what the program writes, piece by piece; throwing ends the program and becomes the outcome. */
+  readonly output?: (piece: string) => void;
+  /** A descriptor that the program gets as its number 3. */
+  readonly descriptor?: number | undefined;
 }
 
-const LONGEST_OUTPUT = 256 * 1024;
+/** Characters of the program's last words that an error has. */
 const LONGEST_REASON = 500;
 
-/** argv with the switch of user before it: setpriv(1) of util-linux, so that the kernel checks every access. */
-export function asUser(user: FetchUser | undefined, argv: readonly string[]): readonly string[] {
-  if (user === undefined) return argv;
-  const groups = user.groups.length === 0 ? "--clear-groups" : `--groups=${user.groups.join(",")}`;
-  return ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, "--", ...argv];
-}
-
-/** Runs a program to its end. Rejects with an Error that has the program's own last words. */
-export function runCommand(argv: readonly string[], options: CommandOptions): Promise<string> {
-  const [file = "", ...rest] = asUser(options.user, argv);
+/**
+ * Runs a program to its end in this process's folder, however much it writes: nothing but its last words is kept.
+ * Rejects with an Error that has them, with the signal's reason, or with what `output` threw.
+ */
+export function runCommand(argv: readonly string[], options: CommandOptions): Promise<void> {
+  const [file = "", ...rest] = argv;
+  const { environment, signal, timeout = 0, output, descriptor } = options;
   return new Promise((resolve, reject) => {
-    const { environment, cwd, signal, timeout = 0 } = options;
-    const settings = { cwd, signal, timeout, maxBuffer: LONGEST_OUTPUT, killSignal: "SIGKILL" as const };
-    execFile(file, rest, { ...settings, env: { ...environment, LC_ALL: "C.UTF-8" } }, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      if (signal.aborted) return reject(signal.reason);
-      if (error.code === "ENOENT") {
-        return reject(new Error(`the program '${file}' is not installed on this agent`, { cause: error }));
+    const child = spawn(file, rest, {
+      ...(signal !== undefined && { signal }),
+      timeout,
+      killSignal: "SIGKILL",
+      stdio: [
+        "ignore",
+        output === undefined ? "ignore" : "pipe",
+        "pipe",
+        ...(descriptor === undefined ? [] : [descriptor]),
+      ],
+      env: { ...environment, LC_ALL: "C.UTF-8" },
+    });
+    let words = "";
+    child.stderr?.setEncoding("utf8").on("data", (piece: string) => {
+      words = (words + piece).slice(-2 * LONGEST_REASON);
+    });
+    child.stdout?.setEncoding("utf8").on("data", (piece: string) => {
+      try {
+        output?.(piece);
+      } catch (error) {
+        child.stdout?.destroy();
+        child.kill("SIGKILL");
+        reject(error);
       }
-      const words = stderr.trim().slice(-LONGEST_REASON) || error.message;
-      const end = error.signal ? `was ended by ${error.signal}` : `exited with status ${error.code}`;
-      reject(new Error(`'${argv[0]}' ${end}: ${words}`, { cause: error }));
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      if (signal?.aborted) reject(signal.reason);
+      else if (error.code === "ENOENT") {
+        reject(new Error(`the program '${file}' is not installed on this agent`, { cause: error }));
+      } else reject(new Error(`'${file}' could not be run: ${messageOf(error)}`, { cause: error }));
+    });
+    child.on("close", (code, ended) => {
+      if (code === 0) return resolve();
+      const end = ended === null ? `exited with status ${code}` : `was ended by ${ended}`;
+      const last = words.trim().slice(-LONGEST_REASON);
+      reject(new Error(`'${file}' ${end}${last === "" ? "" : `: ${last}`}`));
     });
   });
 }

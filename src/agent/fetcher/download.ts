@@ -8,7 +8,8 @@ import { messageOf } from "../../base/errors.ts";
 
 export interface DownloadOptions {
   readonly dispatcher: Dispatcher;
-  readonly signal: AbortSignal;
+  /** Permissions of the file; default 0644. */
+  readonly mode?: number;
   /** Milliseconds without a byte after which the download fails; 0 never. */
   readonly stallTimeout: number;
 }
@@ -70,10 +71,10 @@ const lengthOf = (headers: Readonly<Record<string, unknown>>): number | undefine
 
 /** Bytes that the server announces for HEAD; undefined when it does not say. Rejects with an Error. */
 export async function announcedSize(url: string, options: DownloadOptions): Promise<number | undefined> {
-  const { dispatcher, signal, stallTimeout } = options;
+  const { dispatcher, stallTimeout } = options;
   const { url: target, headers } = requestOf(url);
   const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
-  const answer = await request(target, { method: "HEAD", headers, dispatcher, signal, ...timeouts });
+  const answer = await request(target, { method: "HEAD", headers, dispatcher, ...timeouts });
   await answer.body.dump();
   if (answer.statusCode !== 200) return undefined;
   return lengthOf(answer.headers) || undefined;
@@ -84,20 +85,19 @@ export async function announcedSize(url: string, options: DownloadOptions): Prom
  * server's own words; the file then holds whatever came, and the caller removes it.
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
-  const { dispatcher, signal, stallTimeout } = options;
+  const { dispatcher, stallTimeout, mode = 0o644 } = options;
   const { url: target, headers } = requestOf(url);
   const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
   try {
-    const answer = await request(target, { headers, dispatcher, signal, ...timeouts });
+    const answer = await request(target, { headers, dispatcher, ...timeouts });
     if (answer.statusCode !== 200) {
       const words = await wordsOf(answer.body);
       throw new Error(`Error downloading resource, received HTTP return code ${answer.statusCode}${words}`);
     }
     const expected = lengthOf(answer.headers);
     if (expected !== undefined) await checkSpace(path, expected);
-    await pipeline(answer.body, createWriteStream(path, { flags: "wx", mode: 0o644 }), { signal });
+    await pipeline(answer.body, createWriteStream(path, { flags: "wx", mode }));
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
     const code = (error as { code?: unknown }).code;
     if (code === "UND_ERR_BODY_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
       throw new Error(`the server sent nothing for ${stallTimeout / 1000} s`, { cause: error });

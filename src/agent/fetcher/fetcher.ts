@@ -1,18 +1,16 @@
-import { constants } from "node:fs";
-import { appendFile, chown, open } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { closeSync } from "node:fs";
+import { basename } from "node:path";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
-import { formatLine, type Severity } from "../../base/glog-line.ts";
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskFailure } from "../model/failure.ts";
-import { FetchCache } from "./cache.ts";
-import { type FetchUser, runCommand } from "./command.ts";
+import { type CachedFile, FetchCache } from "./cache.ts";
 import { announcedSize, download, fetchDispatcher } from "./download.ts";
-import { copyWhole, finishFile, preparePlace } from "./place.ts";
+import { fetchInProcess } from "./fetch-process.ts";
+import { type FetchUser, FIRST_CACHED, type OrderedItem } from "./order.ts";
 import { type FetchItem, planFetch, shownUri } from "./plan.ts";
-import { unpack, unpackCommand } from "./unpack.ts";
+import { SandboxLog } from "./sandbox-log.ts";
 
 export interface FetcherOptions {
   readonly clock: Clock;
@@ -47,12 +45,21 @@ export interface FetcherFigures {
   readonly cache_size_used_bytes: number;
 }
 
-type Write = (message: string, severity?: Severity) => Promise<void>;
+/** Files of the cache that one fetch process gets; each is a descriptor here and there. */
+const MOST_CACHED = 32;
 
-/** Milliseconds for `hadoop version`, which only has to start a Java program. */
-const HADOOP_PROBE = 60_000;
+/** A URI that could not be fetched. `shown` has no password. */
+class FetchProblem extends Error {
+  constructor(shown: string, cause: unknown) {
+    super(`Failed to fetch '${shown}': ${messageOf(cause)}`, { cause });
+    this.name = "FetchProblem";
+  }
+}
 
-/** Brings what a task names into its sandbox before it starts (mesos-agent-behaviour §6). */
+/**
+ * Brings what a task names into its sandbox before it starts (mesos-agent-behaviour §6). What is done in the sandbox is
+ * done by a process of the task's user; here are the plan, the log's descriptors and the cache.
+ */
 export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #cache: FetchCache;
@@ -62,8 +69,14 @@ export class Fetcher {
 
   constructor(options: FetcherOptions) {
     this.#options = options;
-    this.#cache = new FetchCache(options.cacheFolder, options.cacheBytes);
+    const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+    this.#cache = new FetchCache(options.cacheFolder, options.cacheBytes, self);
     this.#dispatcher = options.dispatcher ?? fetchDispatcher(options.environment);
+  }
+
+  /** Why nothing is cached; undefined when all is well. */
+  get cacheTrouble(): string | undefined {
+    return this.#cache.trouble;
   }
 
   get figures(): FetcherFigures {
@@ -86,117 +99,127 @@ export class Fetcher {
   async fetch(request: FetchRequest): Promise<void> {
     const { uris, sandbox, user, containerId, signal } = request;
     if (uris.length === 0) return;
-    for (const name of ["stdout", "stderr"]) await truncate(join(sandbox, name), user);
-    const write: Write = async (message, severity = "INFO") => {
-      const time = this.#options.clock.now();
-      const line = { severity, time, threadId: this.#options.pid, source: "fetcher.ts", line: 0, message };
-      await appendFile(join(sandbox, "stderr"), formatLine(line));
-    };
-    await write(`Fetcher Info: ${infoOf(request)}`);
-    for (const uri of uris) {
-      try {
-        await this.#fetchOne(planFetch(uri, this.#options.frameworksHome), request, write);
-      } catch (error) {
-        this.#failed++;
-        if (signal.aborted) throw signal.reason;
-        const why = `Failed to fetch '${shownUri(uri.value)}': ${messageOf(error)}`;
-        await write(why, "ERROR").catch(() => undefined);
-        throw TaskFailure.launch(`Failed to fetch all URIs for container '${containerId}': ${why}`, { cause: error });
+    let log: SandboxLog | undefined;
+    try {
+      log = new SandboxLog(sandbox, user, this.#options);
+      log.write(`Fetcher Info: ${infoOf(request)}`);
+      const items = uris.map((uri) => attempt(uri.value, () => planFetch(uri, this.#options.frameworksHome)));
+      for (let rest = items; rest.length > 0; ) rest = await this.#some(rest, request, log);
+      this.#succeeded++;
+    } catch (error) {
+      this.#failed++;
+      if (signal.aborted) throw signal.reason;
+      const why = messageOf(error);
+      tell(log, why);
+      throw TaskFailure.launch(`Failed to fetch all URIs for container '${containerId}': ${why}`, { cause: error });
+    } finally {
+      log?.[Symbol.dispose]();
+    }
+  }
+
+  /** Fetches as many of `items` as one process takes. Resolves to the rest. */
+  async #some(items: readonly FetchItem[], request: FetchRequest, log: SandboxLog): Promise<FetchItem[]> {
+    const { sandbox, user, containerId, signal } = request;
+    const files: CachedFile[] = [];
+    const ordered: OrderedItem[] = [];
+    try {
+      for (const item of items) {
+        if (files.length === MOST_CACHED) break;
+        const file = await this.#fromCache(item, request, log);
+        const descriptor = FIRST_CACHED + files.length;
+        ordered.push({ item, cached: file && { descriptor, shown: file.shown, fresh: file.fresh } });
+        if (file !== undefined) files.push(file);
+      }
+      const { stallTimeout, hadoopHome, environment } = this.#options;
+      const cached = files.map(({ descriptor }) => descriptor);
+      const outcome = await fetchInProcess(
+        { user, sandbox, items: ordered, stallTimeout, hadoopHome },
+        {
+          containerId,
+          environment,
+          signal,
+          descriptors: { stdout: log.stdout, stderr: log.stderr, sandbox: log.sandbox.fd, cached },
+        },
+      );
+      if (outcome.kind === "failed") throw new FetchProblem(outcome.uri, new Error(outcome.why));
+    } finally {
+      for (const { descriptor, release } of files) {
+        closeSync(descriptor);
+        release();
       }
     }
-    this.#succeeded++;
+    return items.slice(ordered.length);
   }
 
-  async #fetchOne(item: FetchItem, request: FetchRequest, write: Write): Promise<void> {
-    const { sandbox, user } = request;
-    await write(`Fetching URI '${shownUri(item.uri)}'`);
-    const path = await preparePlace(sandbox, item.destination, user);
-    if (!(item.cache && (await this.#fromCache(item, path, request, write)))) {
-      if (item.cache) await write("Not cached: its size is unknown, or there is no room in the cache", "WARNING");
-      await write("Fetching directly into the sandbox directory");
-      await this.#bring(item, path, request, write);
-      await finishFile(path, item.executable, user);
-      await this.#unpack(item, path, request, write);
-    }
-    await write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
-  }
-
-  async #fromCache(item: FetchItem, path: string, request: FetchRequest, write: Write): Promise<boolean> {
+  async #fromCache(item: FetchItem, request: FetchRequest, log: SandboxLog): Promise<CachedFile | undefined> {
     const { user, signal } = request;
     // A local file is as near as its copy, and the user's rights to read it are asked each time.
-    if (item.source.kind !== "http") return false;
+    if (!item.cache || item.source.kind !== "http") return undefined;
     const { url } = item.source;
-    const options = { dispatcher: this.#dispatcher, signal, stallTimeout: this.#options.stallTimeout };
-    const about = { uri: item.uri, basename: basename(item.destination), user };
-    // A download that others wait for, too, does not end with this container's.
-    const shared = { ...options, signal: new AbortController().signal };
-    const cached = this.#cache.with(
+    const { stallTimeout } = this.#options;
+    const options = { dispatcher: this.#dispatcher, stallTimeout };
+    const about = { uri: item.uri, basename: basename(item.destination), user: user?.name };
+    const taken = this.#cache.take(
       about,
       () => announcedSize(url, options).catch(() => undefined),
-      async (cached) => {
-        await write("Downloading into cache");
-        await download(url, cached, shared);
-      },
-      async (cached, fresh) => {
-        signal.throwIfAborted();
-        if (!fresh) await write("Fetching from cache");
-        if (item.unpacking === "none") {
-          await copyWhole(cached, path);
-          await finishFile(path, item.executable, user);
-        } else await this.#unpack(item, cached, request, write);
+      async (path) => {
+        log.write(`Downloading '${shownUri(item.uri)}' into cache`);
+        // Others may wait for it, too: it does not end with this container. Only to be read, also through a descriptor.
+        await download(url, path, { ...options, mode: 0o444 });
       },
     );
-    return await orAborted(cached, signal);
-  }
-
-  async #bring(item: FetchItem, path: string, request: FetchRequest, write: Write): Promise<void> {
-    const { sandbox, signal, user } = request;
-    const { environment, stallTimeout } = this.#options;
-    const options = { user, environment, cwd: sandbox, signal };
-    const { source } = item;
-    if (source.kind === "http") {
-      await write(`Downloading resource from '${shownUri(source.url)}' to '${path}'`);
-      await download(source.url, path, { dispatcher: this.#dispatcher, signal, stallTimeout });
-    } else if (source.kind === "ftp") {
-      await write(`Downloading resource from '${shownUri(source.url)}' to '${path}'`);
-      const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];
-      await runCommand(["curl", "-sSfL", ...stall, "-o", path, "--", source.url], options);
-    } else if (source.kind === "file") {
-      await write(`Copying resource with command:cp '${source.path}' '${path}'`);
-      await runCommand(["cp", "--", source.path, path], options);
-    } else await this.#hadoop(source.url, path, options, write);
-  }
-
-  async #hadoop(url: string, path: string, options: Parameters<typeof runCommand>[1], write: Write): Promise<void> {
-    const home = this.#options.hadoopHome ?? this.#options.environment["HADOOP_HOME"];
-    const client = home ? join(home, "bin", "hadoop") : "hadoop";
     try {
-      await runCommand([client, "version"], { ...options, timeout: HADOOP_PROBE });
+      return await orAborted(taken, signal);
     } catch (error) {
-      options.signal.throwIfAborted();
-      throw new Error(`Failed to create HDFS client: ${messageOf(error)}`, { cause: error });
+      if (signal.aborted) throw error;
+      throw new FetchProblem(shownUri(item.uri), error);
     }
-    await write(`Downloading resource with Hadoop client from '${url}' to '${path}'`);
-    await runCommand([client, "fs", "-copyToLocal", url, path], options);
-  }
-
-  async #unpack(item: FetchItem, archive: string, request: FetchRequest, write: Write): Promise<void> {
-    if (item.unpacking === "none") return;
-    const { sandbox, user, signal } = request;
-    await write(`Extracting with command: ${unpackCommand(item.unpacking, archive, sandbox).join(" ")}`);
-    const options = { environment: this.#options.environment, signal };
-    await unpack(item.unpacking, archive, item.destination, sandbox, user, options);
-    await write(`Extracted '${archive}' into '${sandbox}'`);
   }
 }
 
-/** Rejects as soon as the signal is aborted; what `work` does then is nobody's business any more. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const abort = (): void => reject(signal.reason);
+function attempt<T>(uri: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new FetchProblem(shownUri(uri), error);
+  }
+}
+
+/** The failure counts, not that it could not be written down. */
+function tell(log: SandboxLog | undefined, why: string): void {
+  try {
+    log?.write(why, "ERROR");
+  } catch {
+    // A full disk: the task's status has the reason.
+  }
+}
+
+/** Rejects as soon as the signal is aborted; a file that comes later is given back. */
+function orAborted(work: Promise<CachedFile | undefined>, signal: AbortSignal): Promise<CachedFile | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<CachedFile | undefined>();
+  const abort = (): void => {
+    reject(signal.reason);
+    const giveBack = (file: CachedFile | undefined): void => {
+      if (file === undefined) return;
+      closeSync(file.descriptor);
+      file.release();
+    };
+    work.then(giveBack, () => undefined);
+  };
   if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  else {
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(
+      (file) => {
+        signal.removeEventListener("abort", abort);
+        resolve(file);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", abort);
+        reject(error);
+      },
+    );
+  }
   return promise;
 }
 
@@ -206,12 +229,4 @@ function infoOf({ sandbox, user, uris }: FetchRequest): string {
     uri: { value: shownUri(value), executable, extract, cache, ...(outputFile ? { output_file: outputFile } : {}) },
   }));
   return JSON.stringify({ items, sandbox_directory: sandbox, ...(user === undefined ? {} : { user: user.name }) });
-}
-
-/** Empties or makes the file; everything later appends. A link is not followed. */
-async function truncate(path: string, user: FetchUser | undefined): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-  const file = await open(path, flags, 0o644);
-  await file.close();
-  if (user !== undefined) await chown(path, user.uid, user.gid);
 }

@@ -1,43 +1,42 @@
 import { constants as flags } from "node:fs";
-import { chmod, chown, copyFile, lstat, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../../base/errors.ts";
-import type { FetchUser } from "./command.ts";
+
+/*
+ * Only for the process that fetches: it stands in the sandbox and has no more rights than the task's user, so that names
+ * may be used. What is refused here is refused for the user's own sake.
+ */
 
 /**
- * Makes the folders of `destination` below the sandbox and returns the whole path. Refuses a way through a symbolic
+ * Makes the folders of `destination` below the sandbox and makes room for the file. Refuses a way through a symbolic
  * link: an archive fetched before may have put one there.
  */
-export async function preparePlace(sandbox: string, destination: string, user: FetchUser | undefined): Promise<string> {
-  const root = await realpath(sandbox);
-  let folder = root;
+export async function preparePlace(destination: string): Promise<void> {
+  let folder = ".";
   for (const part of dirname(destination).split("/")) {
     if (part === "." || part === "") continue;
     folder = join(folder, part);
     const present = await lstat(folder).catch(ignoreMissing);
-    if (present === undefined) {
-      await mkdir(folder);
-      if (user !== undefined) await chown(folder, user.uid, user.gid);
-    } else if (!present.isDirectory()) {
-      throw new Error(`'${dirname(destination)}' in the sandbox is not a folder`);
-    }
+    if (present === undefined) await mkdir(folder);
+    else if (!present.isDirectory()) throw new Error(`'${dirname(destination)}' in the sandbox is not a folder`);
   }
   const path = join(folder, basename(destination));
   const present = await lstat(path).catch(ignoreMissing);
   if (present?.isDirectory()) throw new Error(`'${destination}' in the sandbox is a folder`);
   if (present !== undefined) await rm(path);
-  return path;
 }
 
-/** Owner and mode of a fetched file: executable ones get x for all. */
-export async function finishFile(path: string, executable: boolean, user: FetchUser | undefined): Promise<void> {
+/** Executable files get x for all. */
+export async function finishFile(path: string, executable: boolean): Promise<void> {
   if (executable) await chmod(path, 0o755);
-  if (user !== undefined) await chown(path, user.uid, user.gid);
 }
 
-/** A copy by reference where the file system can. */
-export const copyWhole = (from: string, to: string): Promise<void> =>
-  copyFile(from, to, flags.COPYFILE_EXCL | flags.COPYFILE_FICLONE);
+/** A copy by reference where the file system can, with the permissions of a new file. */
+export async function copyWhole(from: string, to: string): Promise<void> {
+  await copyFile(from, to, flags.COPYFILE_EXCL | flags.COPYFILE_FICLONE);
+  await chmod(to, 0o644);
+}
 
 /**
  * Moves everything of `from` into `to`: folders merge, other entries replace what has their name. Links in `to` are

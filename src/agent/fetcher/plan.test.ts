@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { CommandInfo_URISchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { CacheBook, type CacheEntry, cacheFileName } from "./cache-book.ts";
 import { planFetch, shownUri } from "./plan.ts";
-import { escapingName } from "./unpack.ts";
 
 const plan = (value: string, more: object = {}, home?: string) =>
   planFetch(create(CommandInfo_URISchema, { value, ...more }), home);
@@ -57,11 +56,6 @@ describe("planFetch", () => {
   it("shows no password", () => {
     expect(shownUri("http://me:secret@h/x")).toBe("http://me:****@h/x");
   });
-});
-
-it("finds names that leave the folder", () => {
-  expect(escapingName("a\nb/c\n..d/e")).toBeUndefined();
-  expect(escapingName("a\nb/../../c")).toBe("b/../../c");
 });
 
 it("names cache files as Mesos does", () => {

@@ -1,53 +1,62 @@
-import { chown, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type CommandOptions, type FetchUser, runCommand } from "./command.ts";
+import { type CommandOptions, runCommand } from "./command.ts";
+import { ListingCheck } from "./listing.ts";
 import { moveInto, preparePlace } from "./place.ts";
 import type { Unpacking } from "./plan.ts";
-
-/** Names in the listing of an archive that would leave the folder it is unpacked in. */
-export function escapingName(listing: string): string | undefined {
-  return listing.split("\n").find((name) => name.split("/").includes(".."));
-}
 
 const listCommand = (unpacking: Unpacking, archive: string): string[] =>
   unpacking === "zip" ? ["unzip", "-Z1", archive] : ["tar", "-tf", archive];
 
-/** The program that unpacks, as the log shows it. */
-export function unpackCommand(unpacking: Exclude<Unpacking, "none">, archive: string, folder: string): string[] {
+/** The program that unpacks. `single`: the file that a lone compressed one becomes. */
+export function unpackCommand(
+  unpacking: Exclude<Unpacking, "none">,
+  archive: string,
+  folder: string,
+  single: string,
+): string[] {
   if (unpacking === "zip") return ["unzip", "-o", "-q", "-d", folder, archive];
-  if (unpacking === "gzip")
-    return ["sh", "-c", 'gzip -dc -- "$1" > "$2"', "sh", archive, join(folder, basename(archive, ".gz"))];
+  if (unpacking === "gzip") return ["sh", "-c", 'gzip -dc -- "$1" > "$2"', "sh", archive, join(folder, single)];
   return ["tar", "-C", folder, "-xf", archive];
 }
 
+/** What is unpacked. */
+export interface Archive {
+  readonly unpacking: Exclude<Unpacking, "none">;
+  /** Where the programs find it: a name in the sandbox, or their descriptor 3. */
+  readonly path: string;
+  readonly descriptor: number | undefined;
+  /** Its destination below the sandbox. */
+  readonly name: string;
+}
+
+/** Where a program finds the descriptor that it is given. */
+export const HANDED = "/proc/self/fd/3";
+
 /**
- * Unpacks into a folder of its own, as the task's user, then moves what came into the sandbox: neither a name with `..`
- * nor a link in the archive, or in one before it, makes anything be written elsewhere. The archive stays. Rejects with
- * an Error.
+ * Unpacks into a folder of its own, then moves what came into the sandbox: neither a name with `..` nor a link in the
+ * archive, or in one before it, makes anything be written elsewhere. The archive stays. Rejects with an Error.
  */
 export async function unpack(
-  unpacking: Exclude<Unpacking, "none">,
-  archive: string,
-  name: string,
-  sandbox: string,
-  user: FetchUser | undefined,
-  options: Omit<CommandOptions, "user" | "cwd">,
+  { unpacking, path, descriptor, name }: Archive,
+  environment: CommandOptions["environment"],
 ): Promise<void> {
+  const options = { environment, descriptor };
   if (unpacking !== "gzip") {
-    const listing = await runCommand(listCommand(unpacking, archive), { ...options, user, cwd: sandbox });
-    const escaping = escapingName(listing);
-    if (escaping !== undefined)
-      throw new Error(`the archive has the entry '${escaping}', which leads out of the sandbox`);
+    const listing = new ListingCheck();
+    const output = (piece: string): void => listing.take(piece);
+    await runCommand(listCommand(unpacking, path), { ...options, output });
+    listing.end();
   }
-  const folder = await mkdtemp(join(sandbox, ".fetch-"));
+  const folder = await mkdtemp(".fetch-");
   try {
-    if (user !== undefined) await chown(folder, user.uid, user.gid);
-    await runCommand(unpackCommand(unpacking, archive, folder), { ...options, user, cwd: sandbox });
+    const target = name.replace(/\.gz$/, "");
+    const single = basename(target);
+    await runCommand(unpackCommand(unpacking, path, folder, single), options);
     if (unpacking === "gzip") {
-      const made = join(folder, basename(archive, ".gz"));
-      const target = await preparePlace(sandbox, name.replace(/\.gz$/, ""), user);
-      await rename(made, target);
-    } else await moveInto(folder, sandbox);
+      await preparePlace(target);
+      await rename(join(folder, single), target);
+    } else await moveInto(folder, ".");
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -55,6 +55,7 @@ export const agentFlagGroups: readonly FlagGroup[] = [
  * The `MESOS_*` of an executor's environment (§5.3) are there when an agent runs inside a task.
  */
 export const agentVariables = [
+  "MESOS_MASTER_PORT",
   "MESOS_NATIVE_JAVA_LIBRARY",
   "MESOS_NATIVE_LIBRARY",
   "MESOS_SANDBOX",

@@ -2,8 +2,9 @@ import { lstat, statfs } from "node:fs/promises";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { describeForecast, describeUsage, due, maxAllowedAge, roughDuration, type Scheduled } from "./plan.ts";
+import { describeForecast, describeUsage, horizon, maxAllowedAge, roughDuration } from "./plan.ts";
 import { removalProblem, removeFolders } from "./removal.ts";
+import { Schedule } from "./schedule.ts";
 
 export interface CollectorOptions {
   readonly clock: Clock;
@@ -22,7 +23,7 @@ export interface CollectorOptions {
   readonly removed?: (path: string) => void;
   /** 0 to 1; the disk of the work_dir unless a test says otherwise. */
   readonly usage?: () => Promise<number>;
-  readonly remove?: (paths: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly remove?: (paths: readonly string[], log: Logger) => Promise<ReadonlyMap<string, string>>;
 }
 
 /** Figures for /metrics/snapshot. */
@@ -34,13 +35,13 @@ export interface CollectorFigures {
   readonly max_allowed_age_secs: number;
 }
 
-interface Entry extends Scheduled {
-  /** Set while it is being deleted; resolves when that is over. */
-  removing: Promise<void> | undefined;
-}
-
-/** Folders that one rm(1) deletes; one runs at a time, so that tasks keep the disk. */
-const BATCH = 64;
+/**
+ * Folders that one rm(1) deletes; one runs at a time, so that tasks keep the disk. So many that starting it costs little,
+ * so few that who takes a path back does not wait for long.
+ */
+const BATCH = 256;
+/** Folders whose age is looked at at once. */
+const LOOKS_AT_ONCE = 16;
 
 /** The part of the disk that is in use, root's reserve counted as free, as Mesos does. */
 export async function diskUsageOf(folder: string): Promise<number> {
@@ -51,9 +52,11 @@ export async function diskUsageOf(folder: string): Promise<number> {
 /** Deletes the folders of what has ended: after the delay, or sooner when the disk fills. */
 export class GarbageCollector {
   readonly #options: CollectorOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #schedule = new Schedule();
+  /** Those that are being deleted; each resolves when that is over. */
+  readonly #removing = new Map<string, Promise<void>>();
   #timer: Timer | undefined;
-  #work: Promise<void> = Promise.resolve();
+  #round: Promise<void> = Promise.resolve();
   #allowedAge: number;
   #succeeded = 0;
   #failed = 0;
@@ -69,26 +72,36 @@ export class GarbageCollector {
     return {
       path_removals_succeeded: this.#succeeded,
       path_removals_failed: this.#failed,
-      path_removals_pending: this.#entries.size,
+      path_removals_pending: this.#schedule.size + this.#removing.size,
       max_allowed_age_secs: this.#allowedAge / 1000,
     };
   }
 
   /** What would be deleted now, and what next. */
   get forecast(): string {
-    return describeForecast(this.#entries.values(), this.#options.clock.now(), this.#options.delay, this.#allowedAge);
+    return describeForecast(this.#schedule, this.#options.clock.now(), this.#horizon());
   }
 
   /** Deletes `path` `delay` milliseconds from now, or when the disk needs it. A second call sets a new time. */
-  schedule(path: string, delay: number): void {
-    const present = this.#entries.get(path);
-    if (present?.removing !== undefined) return;
+  schedule(path: string, delay = this.#options.delay): void {
+    if (this.#removing.has(path)) return;
     this.#options.log.info(`Scheduling '${path}' for gc ${roughDuration(Math.max(0, delay))} in the future`);
-    this.#entries.set(path, { path, removeAt: this.#options.clock.now() + Math.max(0, delay), removing: undefined });
+    this.#schedule.set(path, this.#options.clock.now() + Math.max(0, delay));
   }
 
-  /** Schedules by the age of the folder itself: the delay counts from its last change. A missing folder is fine. */
-  async scheduleByAge(path: string): Promise<void> {
+  /**
+   * Schedules by the age of each folder itself: the delay counts from its last change. A missing folder is fine. A few
+   * at a time: an agent that comes back may find 100,000.
+   */
+  async scheduleByAge(paths: Iterable<string>): Promise<void> {
+    const rest = paths[Symbol.iterator]();
+    const work = async (): Promise<void> => {
+      for (let next = rest.next(); next.done !== true; next = rest.next()) await this.#scheduleByAge(next.value);
+    };
+    await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work));
+  }
+
+  async #scheduleByAge(path: string): Promise<void> {
     try {
       const { mtimeMs } = await lstat(path);
       this.schedule(path, this.#options.delay - (this.#options.clock.now() - mtimeMs));
@@ -99,84 +112,106 @@ export class GarbageCollector {
 
   /** Takes the path back. Resolves when it is certain not to be deleted any more: true when it had been scheduled. */
   async unschedule(path: string): Promise<boolean> {
-    const entry = this.#entries.get(path);
-    if (entry === undefined) return false;
-    if (entry.removing !== undefined) await entry.removing;
-    else {
-      this.#options.log.info(`Unscheduling '${path}' from gc`);
-      this.#entries.delete(path);
+    const removing = this.#removing.get(path);
+    if (removing !== undefined) {
+      await removing;
+      return true;
     }
+    if (!this.#schedule.delete(path)) return false;
+    this.#options.log.info(`Unscheduling '${path}' from gc`);
     return true;
   }
 
   /** Looks at the disk and deletes what is due. Resolves when that is done. */
-  async collect(): Promise<void> {
-    const { clock, log, delay, headroom, workDir, usage = () => diskUsageOf(workDir), dryRun } = this.#options;
-    try {
-      const used = await usage();
-      this.#allowedAge = maxAllowedAge(delay, headroom, used);
-      log.verbose(1, describeUsage(used, this.#allowedAge));
-      if (this.#entries.size > 0) log.verbose(1, this.forecast);
-    } catch (error) {
-      log.error(`Looking at the disk of '${workDir}': ${messageOf(error)}`);
-    }
-    const waiting = [...this.#entries.values()].filter(({ removing }) => removing === undefined);
-    const going = due(waiting, clock.now(), delay, this.#allowedAge) as Entry[];
-    if (dryRun === true) {
-      for (const { path } of going) log.info(`Would delete '${path}' (dry run)`);
-      return;
-    }
-    for (let start = 0; start < going.length; start += BATCH) this.#begin(going.slice(start, start + BATCH));
-    await this.#work;
+  collect(): Promise<void> {
+    this.#round = this.#round.then(() => this.#collect());
+    return this.#round;
   }
 
   /** Stops looking; resolves when no deletion is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
-    await this.#work;
+    await this.#round;
   }
 
-  #begin(batch: readonly Entry[]): void {
-    const done = this.#work.then(() => this.#removeBatch(batch));
-    this.#work = done;
-    for (const entry of batch) entry.removing = done;
+  #horizon(): number {
+    return horizon(this.#options.clock.now(), this.#options.delay, this.#allowedAge);
   }
 
-  async #removeBatch(batch: readonly Entry[]): Promise<void> {
+  async #collect(): Promise<void> {
+    await this.#look();
+    const until = this.#horizon();
+    // What ends meanwhile is for the next round, which looks at the disk again.
+    let left = this.#schedule.forecast(until).due;
+    if (this.#options.dryRun === true) return this.#talk(until);
+    while (left > 0 && !this.#isClosed) {
+      const batch = this.#schedule.take(until, Math.min(left, BATCH)).map(({ path }) => path);
+      if (batch.length === 0) return;
+      left -= batch.length;
+      const removing = this.#removeBatch(batch).finally(() => {
+        for (const path of batch) this.#removing.delete(path);
+      });
+      for (const path of batch) this.#removing.set(path, removing);
+      await removing;
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { log, delay, headroom, workDir, usage = () => diskUsageOf(workDir) } = this.#options;
+    try {
+      const used = await usage();
+      this.#allowedAge = maxAllowedAge(delay, headroom, used);
+      log.verbose(1, describeUsage(used, this.#allowedAge));
+      if (this.#schedule.size > 0) log.verbose(1, this.forecast);
+    } catch (error) {
+      log.error(`Looking at the disk of '${workDir}': ${messageOf(error)}`);
+    }
+  }
+
+  /** A dry run. It takes a breath after each batch: it may have much to say. */
+  async #talk(until: number): Promise<void> {
+    let told = 0;
+    for (const { path } of [...this.#schedule.dueAt(until)]) {
+      this.#options.log.info(`Would delete '${path}' (dry run)`);
+      if (++told % BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Never rejects. */
+  async #removeBatch(batch: readonly string[]): Promise<void> {
     const { log, workDir, remove = removeFolders, removed } = this.#options;
-    const allowed: Entry[] = [];
-    for (const entry of batch) {
-      const problem = this.#isClosed ? "the agent is stopping" : await removalProblem(workDir, entry.path);
-      if (problem === undefined) allowed.push(entry);
-      else this.#gaveUp(entry, problem);
+    const problems = await Promise.all(batch.map((path) => removalProblem(workDir, path)));
+    const allowed: string[] = [];
+    for (const [index, path] of batch.entries()) {
+      const problem = problems[index];
+      if (problem === undefined) allowed.push(path);
+      else this.#gaveUp(path, problem);
     }
     if (allowed.length === 0) return;
-    for (const { path } of allowed) log.info(`Deleting ${path}`);
+    for (const path of allowed) log.info(`Deleting ${path}`);
     let left: ReadonlyMap<string, string>;
     try {
-      left = await remove(allowed.map(({ path }) => path));
+      left = await remove(allowed, log);
     } catch (error) {
-      left = new Map(allowed.map(({ path }) => [path, messageOf(error)]));
+      left = new Map(allowed.map((path) => [path, messageOf(error)]));
     }
-    for (const entry of allowed) {
-      const why = left.get(entry.path);
+    for (const path of allowed) {
+      const why = left.get(path);
       if (why !== undefined) {
-        this.#gaveUp(entry, why);
+        this.#gaveUp(path, why);
         continue;
       }
       this.#succeeded++;
-      this.#entries.delete(entry.path);
-      log.info(`Deleted '${entry.path}'`);
-      removed?.(entry.path);
+      log.info(`Deleted '${path}'`);
+      removed?.(path);
     }
   }
 
   /** It is tried again after the next start, when recovery schedules everything anew. */
-  #gaveUp(entry: Entry, why: string): void {
+  #gaveUp(path: string, why: string): void {
     this.#failed++;
-    this.#entries.delete(entry.path);
-    this.#options.log.error(`Failed to delete '${entry.path}': ${why}`);
+    this.#options.log.error(`Failed to delete '${path}': ${why}`);
   }
 
   #next(): void {

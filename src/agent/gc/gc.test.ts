@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { GarbageCollector } from "./collector.ts";
-import { describeForecast, describeUsage, due, maxAllowedAge, roughDuration } from "./plan.ts";
+import { describeForecast, describeUsage, horizon, maxAllowedAge, roughDuration } from "./plan.ts";
 import { removalProblem } from "./removal.ts";
+import { Schedule } from "./schedule.ts";
 
 const WEEK = 604_800_000;
 const DAY = 86_400_000;
@@ -21,22 +22,31 @@ describe("the rule", () => {
     expect([0, 1, 90_000, WEEK].map(roughDuration)).toEqual(["0ns", "1ms", "1.5mins", "1weeks"]);
   });
 
+  const scheduled = (times: readonly number[]): Schedule => {
+    const schedule = new Schedule();
+    for (const [index, removeAt] of times.entries()) schedule.set(`${index}:${removeAt / DAY}`, removeAt);
+    return schedule;
+  };
+
   it("takes the oldest first, and exactly those above the age", () => {
-    const entries = [3, 1, 2].map((days) => ({ path: `${days}`, removeAt: days * DAY }));
-    expect(due(entries, 0, WEEK, WEEK - DAY).map(({ path }) => path)).toEqual(["1"]);
-    expect(due(entries, 0, WEEK, 0).map(({ path }) => path)).toEqual(["1", "2", "3"]);
-    expect(due(entries, 0, WEEK, WEEK)).toEqual([]);
-    expect(describeForecast(entries, 0, WEEK, WEEK - DAY)).toBe(
-      "Would delete 1 of 3 directories now; next '2' in 2days at the latest",
+    const gone = (allowedAge: number) => {
+      const schedule = scheduled([3 * DAY, DAY, 2 * DAY]);
+      return schedule.take(horizon(0, WEEK, allowedAge), 10).map(({ path }) => path);
+    };
+    expect(gone(WEEK - DAY)).toEqual(["1:1"]);
+    expect(gone(0)).toEqual(["1:1", "2:2", "0:3"]);
+    expect(gone(WEEK)).toEqual([]);
+    expect(describeForecast(scheduled([3 * DAY, DAY, 2 * DAY]), 0, horizon(0, WEEK, WEEK - DAY))).toBe(
+      "Would delete 1 of 3 directories now; next '2:2' in 2days at the latest",
     );
   });
 
   it("never deletes less on a fuller disk", () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true });
-    const entries = fc.array(fc.integer({ min: 0, max: WEEK }).map((removeAt) => ({ path: `${removeAt}`, removeAt })));
     fc.assert(
-      fc.property(entries, share, share, (all, a, b) => {
-        const count = (usage: number) => due(all, 0, WEEK, maxAllowedAge(WEEK, 0.1, usage)).length;
+      fc.property(fc.array(fc.integer({ min: 0, max: WEEK })), share, share, (times, a, b) => {
+        const count = (usage: number) =>
+          scheduled(times).forecast(horizon(0, WEEK, maxAllowedAge(WEEK, 0.1, usage))).due;
         expect(count(Math.max(a, b))).toBeGreaterThanOrEqual(count(Math.min(a, b)));
       }),
     );
@@ -150,6 +160,44 @@ describe("the collector", () => {
     await collector.close();
   });
 
+  it("takes back what is due as long as its turn has not come", async () => {
+    const begun = Promise.withResolvers<void>();
+    const finished = Promise.withResolvers<ReadonlyMap<string, string>>();
+    const batches: (readonly string[])[] = [];
+    const remove = (paths: readonly string[]) => {
+      batches.push(paths);
+      begun.resolve();
+      return finished.promise;
+    };
+    const { collector } = start(() => 0, { remove });
+    const all = Array.from({ length: 300 }, (_, index) => join(folder, "work/slaves", `${index}`));
+    for (const path of all) collector.schedule(path, 0);
+    const collecting = collector.collect();
+    await begun.promise;
+    // No waiting for the deletion that is under way.
+    expect(await collector.unschedule(all[299] as string)).toBe(true);
+    finished.resolve(new Map());
+    await collecting;
+    expect(batches.flat()).toEqual(all.slice(0, 299));
+    await collector.close();
+  });
+
+  it("leaves to the next round what ends meanwhile, and stops after the deletion under way", async () => {
+    const batches: (readonly string[])[] = [];
+    const remove = async (paths: readonly string[]) => {
+      batches.push(paths);
+      collector.schedule(join(folder, "work/slaves/late"), 0);
+      if (batches.length === 2) void collector.close();
+      return new Map<string, string>();
+    };
+    const { collector, lines } = start(() => 1, { remove });
+    for (let index = 0; index < 1000; index++) collector.schedule(join(folder, "work/slaves", `${index}`), index);
+    await collector.collect();
+    expect(batches.map(({ length }) => length)).toEqual([256, 256]);
+    expect(collector.figures).toMatchObject({ path_removals_succeeded: 512, path_removals_pending: 489 });
+    expect(lines.filter((line) => line.startsWith("Failed"))).toEqual([]);
+  });
+
   it("refuses, counts and says what it may not delete", async () => {
     const { collector, lines } = start(() => 1);
     collector.schedule(join(folder, "outside"), 0);
@@ -164,8 +212,7 @@ describe("the collector", () => {
     const { clock, collector, lines, one } = start(() => 0, { dryRun: true });
     const changed = (clock.now() - 6 * DAY) / 1000;
     utimesSync(one, changed, changed);
-    await collector.scheduleByAge(one);
-    await collector.scheduleByAge(join(folder, "work/missing"));
+    await collector.scheduleByAge([one, join(folder, "work/missing")]);
     expect(collector.figures.path_removals_pending).toBe(1);
     expect(collector.forecast).toMatch(/^Would delete 0 of 1 directories now; next '.*one' in 1days at the latest$/);
     await clock.advance(DAY);

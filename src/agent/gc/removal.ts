@@ -1,11 +1,12 @@
-import { execFile } from "node:child_process";
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, normalize, relative } from "node:path";
-import { codeOf } from "../../base/errors.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { runProgram } from "../../base/program.ts";
+import { detachMount, type MountPoint, mountsBelow, readMounts } from "./mounts.ts";
 
 /** Milliseconds for one batch: millions of files take their time. */
 const TIMEOUT = 3_600_000;
-const LONGEST_WORDS = 64 * 1024;
 
 /**
  * Why `path` must not be deleted; undefined when it may be. It has to be written plainly, lie below `root`, and reach
@@ -27,27 +28,71 @@ export async function removalProblem(root: string, path: string): Promise<string
   return parent === expected ? undefined : "it is reached through a symbolic link";
 }
 
+/** Where the kernel has each path; what is not there is left out. Only those that a mount's path may be below. */
+async function realPaths(paths: readonly string[], mounts: readonly MountPoint[]): Promise<Map<string, string>> {
+  const names = new Set(mounts.flatMap((mount) => mount.path.split("/")));
+  const found = new Map<string, string>();
+  for (const path of paths) {
+    if (!names.has(basename(path))) continue;
+    const parent = await realpath(dirname(path)).catch(() => undefined);
+    if (parent !== undefined) found.set(`${parent}/${basename(path)}`, path);
+  }
+  return found;
+}
+
+/**
+ * Takes off whatever is mounted on or below the folders: what a task bind-mounted into its sandbox belongs to somebody
+ * else, and neither its device nor its inodes tell. Returns those that have a mount still, and why.
+ */
+async function detachBelow(paths: readonly string[], log: Logger): Promise<ReadonlyMap<string, string>> {
+  const before = await readMounts();
+  const real = await realPaths(paths, before);
+  const mounted = mountsBelow(before, new Set(real.keys()));
+  if (mounted.size === 0) return new Map();
+  const failures = new Map<number, string>();
+  for (const [folder, mounts] of mounted) {
+    for (const mount of mounts) {
+      try {
+        await detachMount(mount);
+        log.warn(`Unmounted '${mount.path}' (${mount.what}), which was left mounted in '${real.get(folder)}'`);
+      } catch (error) {
+        failures.set(mount.id, messageOf(error));
+      }
+    }
+  }
+  const kept = new Map<string, string>();
+  for (const [folder, [mount]] of mountsBelow(await readMounts(), new Set(real.keys()))) {
+    if (mount === undefined) continue;
+    const why = failures.get(mount.id) ?? "it was mounted just now";
+    kept.set(
+      real.get(folder) ?? folder,
+      `'${mount.path}' (${mount.what}) is mounted there and cannot be unmounted: ${why}. Unmount it: it is deleted after the agent's next start`,
+    );
+  }
+  return kept;
+}
+
 /**
  * Deletes folders with rm(1), which walks by file descriptors: a task that swaps a folder for a link meanwhile gains
- * nothing. Links are deleted, not followed; other file systems that are mounted below are left alone. Returns for each
- * path that is still there why.
+ * nothing. Links are deleted, not followed. What is mounted below is unmounted first, and a folder where that fails is
+ * left as it is. Returns for each path that is still there why.
  */
-export function removeFolders(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  return new Promise((resolve) => {
-    const options = { timeout: TIMEOUT, maxBuffer: LONGEST_WORDS, env: { LC_ALL: "C", PATH: "/usr/bin:/bin" } };
-    execFile("rm", ["-rf", "--one-file-system", "--", ...paths], options, (error, _stdout, stderr) => {
-      if (error === null) return resolve(new Map());
-      const lines = stderr.split("\n");
-      const check = async (): Promise<ReadonlyMap<string, string>> => {
-        const left = new Map<string, string>();
-        for (const path of paths) {
-          if ((await lstat(path).catch(() => undefined)) === undefined) continue;
-          const words = lines.find((line) => line.includes(path) || line.includes(basename(path)));
-          left.set(path, words ?? error.message);
-        }
-        return left;
-      };
-      void check().then(resolve);
-    });
-  });
+export async function removeFolders(paths: readonly string[], log: Logger): Promise<ReadonlyMap<string, string>> {
+  // With a folder that has a mount still, those above it stay too.
+  const kept = await detachBelow(paths, log);
+  const going = paths.filter((path) => !kept.has(path));
+  return new Map([...kept, ...(going.length === 0 ? [] : await runRm(going))]);
+}
+
+async function runRm(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const { code, signal, words } = await runProgram("rm", ["-rf", "--one-file-system", "--", ...paths], TIMEOUT);
+  const left = new Map<string, string>();
+  if (code === 0) return left;
+  const lines = words.split("\n");
+  for (const path of paths) {
+    if ((await lstat(path).catch(() => undefined)) === undefined) continue;
+    const own = lines.find((line) => line.includes(path) || line.includes(basename(path)));
+    left.set(path, own ?? `rm ended with ${signal ?? code}`);
+  }
+  return left;
 }

@@ -80,6 +80,10 @@ export interface CommandResult {
  */
 export interface Containerizer {
   readonly name: "docker" | "mesos";
+  /** Milliseconds from SIGTERM to SIGKILL for tasks that ask for none (`--docker_stop_timeout`); undefined: the agent's own. */
+  readonly killGrace: number | undefined;
+  /** Which limits of a task are held: Docker holds all, the mesos containerizer those of its control groups. */
+  readonly enforces: { readonly cpus: boolean; readonly mem: boolean };
 
   /** Whether this containerizer is the one for `container` (undefined: a task without ContainerInfo). */
   accepts(container: ContainerInfo | undefined): boolean;

@@ -1,4 +1,3 @@
-import type { RunTaskMessage } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type {
   ExecutorInfo,
   FrameworkInfo,
@@ -8,6 +7,7 @@ import type {
   TaskInfo,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Containerizer } from "./container.ts";
+import type { RunKey } from "./paths.ts";
 
 /**
  * What the agent knows of frameworks, executors and tasks.
@@ -139,13 +139,10 @@ export function allocated(executor: ExecutorRecord): Resource[] {
   return [...own, ...tasksIn(executor, "queued", "launched").flatMap(({ task }) => task.resources)];
 }
 
-/** A launch as the agent works on it. */
-export interface LaunchRequest {
-  readonly framework: FrameworkInfo;
-  readonly pid: string | undefined;
-  readonly tasks: readonly TaskInfo[];
-  readonly executor: ExecutorInfo | undefined;
-  readonly isGroup: boolean;
-  readonly launchExecutor: boolean | undefined;
-  readonly resourceVersions: RunTaskMessage["resourceVersionUuids"];
-}
+/** Where an executor's run is found in the trees of an agent. */
+export const runKey = (agentId: string, { frameworkId, executorId, containerId }: ExecutorRecord): RunKey => ({
+  agentId,
+  frameworkId,
+  executorId,
+  containerId,
+});

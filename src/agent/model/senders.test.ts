@@ -64,6 +64,7 @@ describe("who may send what", () => {
       "PING",
       "PingSlaveMessage",
       "RegisterExecutorMessage",
+      "StatusUpdateAcknowledgementMessage",
     ]);
     for (const { limit } of open) expect(limit).toBeLessThanOrEqual(16 * 1024);
   });

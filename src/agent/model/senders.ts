@@ -84,9 +84,10 @@ export const messageTable: readonly Row[] = [
   // Answered in every state, also before a master is known; what it says only counts from beside the master.
   row(PingSlaveMessageSchema, "anybody", 4 * KIB),
   { name: "PING", from: "anybody", limit: 4 * KIB },
-  // Old drivers send both by themselves.
   row(FrameworkToExecutorMessageSchema, "scheduler", 16 * MIB),
-  row(StatusUpdateAcknowledgementMessageSchema, "scheduler", 64 * KIB),
+  // Old drivers acknowledge by themselves, and the master may not have told their address yet. What is acknowledged is named
+  // by 16 random bytes that only those know who got the update; who calls itself a master is looked at besides.
+  row(StatusUpdateAcknowledgementMessageSchema, "anybody", 4 * KIB),
   row(RegisterExecutorMessageSchema, "anybody", 16 * KIB),
   row(ReregisterExecutorMessageSchema, "executor", 16 * MIB),
   row(StatusUpdateMessageSchema, "executor", 4 * MIB),

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { MemoryAppends, systemError } from "../../../test/support/checkpoint-files.ts";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
+import { Signal } from "../../base/signal.ts";
 import { decode } from "../../mesos/codec.ts";
 import {
   AcknowledgeOperationStatusMessageSchema,
@@ -24,7 +25,7 @@ import type { Resources } from "../../mesos/resources.ts";
 import { parseResources } from "../../mesos/resources-text.ts";
 import { Paths } from "../model/paths.ts";
 import { readRecords } from "../model/record-file.ts";
-import { Operations } from "./operations.ts";
+import { Operations, OperationTable } from "./operations.ts";
 
 const { DYNAMIC } = Resource_ReservationInfo_Type;
 const cpus = (value: number) => ({
@@ -61,29 +62,38 @@ let settled: number;
 
 /** An agent process; what it leaves is in `files`, `total` and `checkpointed`. */
 const start = (): Operations => {
-  const operations: Operations = new Operations({
+  const table = new OperationTable();
+  const over = new Signal();
+  over.on(() => {
+    settled++;
+  });
+  return new Operations({
     clock,
     log: silentLogger,
     files,
     paths,
-    agentId: () => "agent",
+    identity: { id: "agent" },
     removeFolder: async (path) => {
       removed.push(path);
     },
-    change: async (convert) => {
-      const next = convert(total);
-      await settle();
-      total = next;
-      checkpointed = operations.pending();
+    table,
+    reservations: {
+      change: async (convert) => {
+        const next = convert(total);
+        await settle();
+        total = next;
+        checkpointed = table.pending();
+      },
     },
-    send: (message) => sent.push(message),
-    masterVersion: () => version,
+    master: {
+      get version() {
+        return version;
+      },
+      send: (_schema, message) => sent.push(message as unknown as UpdateOperationStatusMessage),
+    },
     failed: (why) => failures.push(why),
-    settled: () => {
-      settled++;
-    },
+    settled: over,
   });
-  return operations;
 };
 
 const acknowledgement = (message: UpdateOperationStatusMessage | undefined) =>

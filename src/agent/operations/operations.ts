@@ -4,12 +4,14 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
+import type { Signal } from "../../base/signal.ts";
 import { encode } from "../../mesos/codec.ts";
 import {
   type AcknowledgeOperationStatusMessage,
   type ApplyOperationMessage,
   type ReconcileOperationsMessage,
   type UpdateOperationStatusMessage,
+  UpdateOperationStatusMessageSchema,
   UpdateOperationStatusRecord_Type,
   UpdateOperationStatusRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
@@ -19,6 +21,8 @@ import { applyConversion, type Conversion } from "../../mesos/resource-operation
 import type { Resources } from "../../mesos/resources.ts";
 import type { CheckpointedOperationStream } from "../model/checkpointed-state.ts";
 import type { CheckpointFiles } from "../model/files.ts";
+import type { Identity } from "../model/identity.ts";
+import type { MasterChannel } from "../model/master-channel.ts";
 import type { Paths } from "../model/paths.ts";
 import { encodeRecord } from "../model/record-file.ts";
 import { decide, feedbackFor } from "./decide.ts";
@@ -27,6 +31,15 @@ import { finishedOperation, idOf, operationStatus, statusMessage, withoutUuid } 
 
 /** Milliseconds; mesos-wire §3.12. */
 const RETRY = { initial: 10_000, maximum: 600_000, jitter: "none" } as const;
+
+/** The operations whose status is not acknowledged. A table of its own: the agent's resources are checkpointed together with it. */
+export class OperationTable {
+  readonly tracked = new Map<string, Tracked>();
+
+  pending(): Operation[] {
+    return [...this.tracked.values()].map(({ operation }) => operation);
+  }
+}
 
 interface Tracked {
   readonly operation: Operation;
@@ -50,19 +63,18 @@ export interface OperationsOptions {
   readonly log: Logger;
   readonly files: CheckpointFiles;
   readonly paths: Paths;
-  readonly agentId: () => string;
+  readonly identity: Pick<Identity, "id">;
   /** Deletes a folder with what is in it. */
   readonly removeFolder: (path: string) => Promise<void>;
   /** Changes the agent's total, and checkpoints it together with `pending()` as it is after `convert` was called. */
-  readonly change: (convert: (total: Resources) => Resources) => Promise<void>;
-  /** To the master; dropped when there is none. */
-  readonly send: (message: UpdateOperationStatusMessage) => void;
-  /** undefined or empty when nobody knows. */
-  readonly masterVersion: () => string | undefined;
+  readonly reservations: { change(convert: (total: Resources) => Resources): Promise<void> };
+  /** What is tracked, for those who checkpoint it. */
+  readonly table: OperationTable;
+  readonly master: Pick<MasterChannel, "version" | "send">;
   /** The master has counted on what cannot be done: the agent has to start over. */
   readonly failed: (why: string) => void;
   /** An operation is over: whoever waits for the last one may look. */
-  readonly settled: () => void;
+  readonly settled: Signal;
 }
 
 /**
@@ -74,21 +86,24 @@ export interface OperationsOptions {
  */
 export class Operations {
   readonly #options: OperationsOptions;
-  readonly #tracked = new Map<string, Tracked>();
   #paused = true;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
   }
 
-  /** Operations whose status is not acknowledged, for the checkpoint. */
+  get #tracked(): Map<string, Tracked> {
+    return this.#options.table.tracked;
+  }
+
+  /** Operations whose status is not acknowledged. */
   pending(): Operation[] {
-    return [...this.#tracked.values()].map(({ operation }) => operation);
+    return this.#options.table.pending();
   }
 
   /** What a master may be told of them at (re)registration: one that takes no feedback must not hear of them. */
   announced(): Operation[] {
-    const version = this.#options.masterVersion();
+    const version = this.#options.master.version;
     return this.pending().filter(({ info }) => feedbackFor(idOf(info) !== undefined, version) === "reliable");
   }
 
@@ -124,22 +139,21 @@ export class Operations {
   }
 
   #refuse({ operationInfo, operationUuid, frameworkId }: ApplyOperationMessage, state: OperationState, why: string) {
-    const { send } = this.#options;
-    const agentId = this.#options.agentId();
+    const agentId = this.#options.identity.id;
     const status = operationStatus({ state, agentId, operationId: idOf(operationInfo), message: why });
-    send(statusMessage(agentId, frameworkId?.value, operationUuid?.value, status));
+    this.#tell(statusMessage(agentId, frameworkId?.value, operationUuid?.value, status));
   }
 
   /** Applies a conversion and starts to report it. */
   async #finish(given: Given, conversion: Conversion): Promise<void> {
-    const { change, log, masterVersion, failed, send, settled } = this.#options;
+    const { reservations, log, master, failed, settled } = this.#options;
     const key = uuidText(given.uuid);
     const name = describe(given.uuid, idOf(given.info), given.frameworkId);
-    const operation = finishedOperation(given, this.#options.agentId(), newUuid());
-    const once = feedbackFor(idOf(operation.info) !== undefined, masterVersion()) === "once";
+    const operation = finishedOperation(given, this.#options.identity.id, newUuid());
+    const once = feedbackFor(idOf(operation.info) !== undefined, master.version) === "once";
     const tracked = entryFor(operation);
     try {
-      await change((total) => {
+      await reservations.change((total) => {
         const next = applyConversion(total, conversion);
         if (once) this.#tracked.delete(key);
         else this.#tracked.set(key, tracked);
@@ -153,8 +167,8 @@ export class Operations {
     log.info(`Applied ${name}`);
     if (once) {
       const { latestStatus } = operation;
-      if (latestStatus !== undefined) send(messageFor(operation, withoutUuid(latestStatus)));
-      settled();
+      if (latestStatus !== undefined) this.#tell(messageFor(operation, withoutUuid(latestStatus)));
+      settled.raise();
     } else await this.#open(tracked);
   }
 
@@ -170,14 +184,18 @@ export class Operations {
 
   /** The operation is in the agent's checkpoint already: a file that cannot be written is no reason to stop. */
   async #append({ operation, writes }: Tracked, init: RecordInit): Promise<void> {
-    const { files, paths, agentId, log } = this.#options;
-    const path = paths.meta.operationUpdates(agentId(), uuidText(operation.uuid?.value ?? new Uint8Array()));
+    const { files, paths, identity, log } = this.#options;
+    const path = paths.meta.operationUpdates(identity.id, uuidText(operation.uuid?.value ?? new Uint8Array()));
     const bytes = encode(UpdateOperationStatusRecordSchema, create(UpdateOperationStatusRecordSchema, init));
     try {
       await writes.add(() => files.append(path, encodeRecord(bytes), true));
     } catch (error) {
       log.error(`Cannot write ${path}: ${messageOf(error)}; after a restart the status is sent once more`);
     }
+  }
+
+  #tell(message: UpdateOperationStatusMessage): void {
+    this.#options.master.send(UpdateOperationStatusMessageSchema, message);
   }
 
   #send(tracked: Tracked): void {
@@ -187,15 +205,15 @@ export class Operations {
     const key = uuidText(operation.uuid?.value ?? new Uint8Array());
     const { latestStatus } = operation;
     if (this.#paused || !tracked.written || this.#tracked.get(key) !== tracked || latestStatus === undefined) return;
-    const { clock, log, masterVersion, send } = this.#options;
-    const how = feedbackFor(idOf(operation.info) !== undefined, masterVersion());
+    const { clock, log, master } = this.#options;
+    const how = feedbackFor(idOf(operation.info) !== undefined, master.version);
     if (how === "withheld") return;
     if (how === "once") {
-      send(messageFor(operation, withoutUuid(latestStatus)));
+      this.#tell(messageFor(operation, withoutUuid(latestStatus)));
       void this.#forget(tracked);
       return;
     }
-    send(messageFor(operation, latestStatus));
+    this.#tell(messageFor(operation, latestStatus));
     tracked.retry = clock.after(tracked.backoff.next(), () => {
       log.warn(`Resending the status of operation ${key}: not acknowledged yet`);
       this.#send(tracked);
@@ -221,7 +239,7 @@ export class Operations {
 
   /** Forgets an operation that nobody waits for any more. `acknowledged`: the uuid of its status. */
   async #forget(tracked: Tracked, acknowledged?: Uint8Array): Promise<void> {
-    const { change, log, paths, agentId, removeFolder, settled } = this.#options;
+    const { reservations, log, paths, identity, removeFolder, settled } = this.#options;
     const key = uuidText(tracked.operation.uuid?.value ?? new Uint8Array());
     tracked.retry?.cancel();
     this.#tracked.delete(key);
@@ -229,20 +247,20 @@ export class Operations {
       await this.#append(tracked, { type: UpdateOperationStatusRecord_Type.ACK, uuid: uuidOf(acknowledged) });
     }
     try {
-      await change((total) => total);
-      await removeFolder(paths.meta.operation(agentId(), key));
+      await reservations.change((total) => total);
+      await removeFolder(paths.meta.operation(identity.id, key));
     } catch (error) {
       log.error(
         `Cannot remove operation ${key} from the checkpoint: ${messageOf(error)}; its status may be sent again`,
       );
     }
-    settled();
+    settled.raise();
   }
 
   /** Answers what a master, or a framework by way of it, asks about operations that it misses. */
   reconcile(message: ReconcileOperationsMessage): void {
     const known = this.pending();
-    for (const answer of reconciliation(message, known, this.#options.agentId())) this.#options.send(answer);
+    for (const answer of reconciliation(message, known, this.#options.identity.id)) this.#tell(answer);
   }
 
   /** The master is gone: nothing is sent until resume(). */
@@ -281,7 +299,7 @@ export class Operations {
    * the files of the rest. Call it when resources are recovered. Throws when what was begun cannot be applied.
    */
   async recover(streams: readonly CheckpointedOperationStream[]): Promise<void> {
-    const { log, paths, agentId, removeFolder } = this.#options;
+    const { log, paths, identity, removeFolder } = this.#options;
     for (const { uuid, records } of streams) {
       const tracked = this.#tracked.get(uuid);
       const acknowledged = records.some(({ type }) => type === UpdateOperationStatusRecord_Type.ACK);
@@ -289,7 +307,7 @@ export class Operations {
       else {
         if (tracked === undefined) log.warn(`Removing what is left of operation ${uuid}, which is over`);
         this.#tracked.delete(uuid);
-        await removeFolder(paths.meta.operation(agentId(), uuid));
+        await removeFolder(paths.meta.operation(identity.id, uuid));
       }
     }
     for (const [key, tracked] of [...this.#tracked]) {

@@ -78,7 +78,7 @@ function rebuilt(executors: readonly CheckpointedExecutor[], more: { rebooted?: 
       },
     ],
   } as never;
-  return rebuild(agent, { paths: new Paths("/work"), now: 5, rebooted: false, userOf: () => "u", ...more });
+  return rebuild(agent, { paths: new Paths("/work"), now: 5, rebooted: false, users: { of: () => "u" }, ...more });
 }
 
 const onlyExecutor = (executor: CheckpointedExecutor, more = {}): ExecutorRecord | undefined =>

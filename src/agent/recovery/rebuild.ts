@@ -38,7 +38,7 @@ export interface RebuildOptions {
   readonly now: number;
   /** The machine was rebooted: no pid that was written means anything. */
   readonly rebooted: boolean;
-  readonly userOf: (framework: FrameworkRecord, executor: ExecutorRecord) => string | undefined;
+  readonly users: { of(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined };
 }
 
 /** Turns checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
@@ -207,7 +207,7 @@ function expectation(
     command,
     container: task?.task.container ?? executor.info.container,
     sandbox: executor.directory,
-    user: options.userOf(framework, executor),
+    user: options.users.of(framework, executor),
     resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,

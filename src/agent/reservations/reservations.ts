@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
-import type { Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Operation, Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Resource_DiskInfo_Source_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { configuredForm } from "../../mesos/resource-operations.ts";
 import { Resources } from "../../mesos/resources.ts";
 import { formatResources } from "../../mesos/resources-text.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Paths } from "../model/paths.ts";
 import { persistentVolumePath } from "../model/volumes.ts";
 
@@ -15,9 +16,10 @@ export interface ReservationsOptions {
   readonly paths: Paths;
   readonly log: Logger;
   /** What --resources gives. */
-  readonly configured: () => Resources;
-  /** Two phases: target, `apply`, commit. `apply` is undefined when the list is as it was. */
-  readonly checkpoint: (resources: Resources, apply: (() => Promise<void>) | undefined) => Promise<void>;
+  readonly configured: Resources;
+  readonly store: CheckpointStore;
+  /** Written down together with the resources that they changed. */
+  readonly operations: { pending(): Operation[] };
 }
 
 /** The dynamic reservations and persistent volumes of this agent (mesos-wire §3.12). */
@@ -36,7 +38,7 @@ export class Reservations {
 
   /** The agent's resources with reservations and volumes in place of what they were carved out of. */
   get total(): Resources {
-    return this.totalOf(this.#options.configured());
+    return this.totalOf(this.#options.configured);
   }
 
   /**
@@ -52,7 +54,7 @@ export class Reservations {
   }
 
   #check(resources: Resources): void {
-    const configured = this.#options.configured();
+    const { configured } = this.#options;
     if (configured.contains(configuredForm(resources))) return;
     throw new UserError(
       `Checkpointed resources ${formatResources(resources)} are incompatible with agent resources ${formatResources(configured)}`,
@@ -82,17 +84,23 @@ export class Reservations {
   async #commit(next: Resources): Promise<void> {
     this.#check(next);
     if (next.equals(this.#resources)) {
-      await this.#options.checkpoint(next, undefined);
+      await this.#checkpoint(next, undefined);
       return;
     }
     const before = this.#volumes(this.#resources);
     const after = this.#volumes(next);
-    await this.#options.checkpoint(next, async () => {
+    await this.#checkpoint(next, async () => {
       for (const [path] of after) await mkdir(path, { recursive: true });
       for (const [path, resource] of before) if (!after.has(path)) await this.#destroy(path, resource);
     });
     this.#resources = next;
     this.#options.log.info(`Checkpointed resources are now '${formatResources(next)}'`);
+  }
+
+  /** Two phases: target, `apply`, commit. `apply` is undefined when the list is as it was. */
+  #checkpoint(resources: Resources, apply: (() => Promise<void>) | undefined): Promise<void> {
+    const { store, operations } = this.#options;
+    return store.resourceState(resources, operations.pending(), apply);
   }
 
   #volumes(resources: Resources): Map<string, Resource> {

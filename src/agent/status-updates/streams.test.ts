@@ -14,18 +14,16 @@ function setup() {
   const clock = new TestClock();
   const files = new MemoryAppends();
   const sent: number[] = [];
-  const troubles: (string | undefined)[] = [];
   const numberOf = ({ uuid }: StatusUpdate): number => new DataView(uuid.buffer, uuid.byteOffset).getUint32(12);
   const updates = new StatusUpdates({
     clock,
     files,
     log: silentLogger,
-    forward: (update) => sent.push(numberOf(update)),
-    writeTrouble: (problem) => troubles.push(problem),
+    outbox: { forward: (update) => sent.push(numberOf(update)) },
   });
   updates.resume();
   const written = (): string => describeRecords(files.contents.get(PATH));
-  return { clock, files, sent, troubles, updates, written };
+  return { clock, files, sent, updates, written };
 }
 
 const acknowledge = (updates: StatusUpdates, number: number) =>
@@ -223,7 +221,7 @@ describe("acknowledgements that are ignored", () => {
 
 describe("a disk that cannot be written", () => {
   it("does not hold back the master; the record follows when it can", async () => {
-    const { clock, updates, files, sent, troubles, written } = setup();
+    const { clock, updates, files, sent, written } = setup();
     files.failing = systemError("ENOSPC");
     let durable = false;
     void updates.add(updateOf(1), "task", PATH).then((done) => {
@@ -232,13 +230,13 @@ describe("a disk that cannot be written", () => {
     await settle();
     expect(sent).toEqual([1]);
     expect(durable).toBe(false);
-    expect(troubles.at(-1)).toContain("ENOSPC");
+    expect(updates.writeTrouble).toContain("ENOSPC");
     await clock.advance(5_000);
     expect(files.attempts).toBeGreaterThan(2);
     files.failing = undefined;
     await clock.advance(60_000);
     expect(durable).toBe(true);
-    expect(troubles.at(-1)).toBeUndefined();
+    expect(updates.writeTrouble).toBeUndefined();
     expect(written()).toBe("+1");
   });
 

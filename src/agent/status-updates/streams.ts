@@ -53,9 +53,7 @@ export interface StatusUpdatesOptions {
   readonly log: Logger;
   readonly files: CheckpointFiles;
   /** Sends the head of a stream to the master. Called only while not paused. */
-  readonly forward: (update: StatusUpdate) => void;
-  /** Told when a record cannot be written, and when it could be again. */
-  readonly writeTrouble?: (problem: string | undefined) => void;
+  readonly outbox: { forward(update: StatusUpdate): void };
 }
 
 export type AcknowledgementResult =
@@ -90,9 +88,15 @@ export class StatusUpdates {
   readonly #writing = new Set<Promise<boolean>>();
   #paused = true;
   #stopped = false;
+  #writeTrouble: string | undefined;
 
   constructor(options: StatusUpdatesOptions) {
     this.#options = options;
+  }
+
+  /** Why records cannot be written now, if so. */
+  get writeTrouble(): string | undefined {
+    return this.#writeTrouble;
   }
 
   /** Updates that wait for an acknowledgement, over all streams. */
@@ -170,7 +174,7 @@ export class StatusUpdates {
 
   /** Appends, again and again until it works or is of no use any more. */
   async #append(entry: Entry, path: string, bytes: Uint8Array, durable: boolean): Promise<boolean> {
-    const { files, log, writeTrouble } = this.#options;
+    const { files, log } = this.#options;
     const backoff = new Backoff(WRITE_RETRY);
     for (let failures = 0; !entry.dropped && !(failures > 0 && this.#stopped); failures++) {
       try {
@@ -180,7 +184,7 @@ export class StatusUpdates {
       } catch (error) {
         const problem = `cannot checkpoint a status update of task ${entry.taskId} in ${path}: ${messageOf(error)}`;
         if (failures === 0) log.error(`${problem}; it is forwarded all the same and written as soon as possible`);
-        writeTrouble?.(problem);
+        this.#writeTrouble = problem;
         entry.failing = true;
         for (const attempt of entry.behind) attempt();
         entry.behind.clear();
@@ -197,7 +201,7 @@ export class StatusUpdates {
 
   #recovered(entry: Entry): void {
     entry.failing = false;
-    this.#options.writeTrouble?.(undefined);
+    this.#writeTrouble = undefined;
   }
 
   /** Waits, but not beyond close(). */
@@ -217,7 +221,7 @@ export class StatusUpdates {
     if (update === undefined || this.#paused || this.#isOver(entry)) return;
     if (entry.acknowledging > 0 || entry.unwritten.has(update)) return;
     entry.sentAt = this.#options.clock.monotonic();
-    this.#options.forward(update);
+    this.#options.outbox.forward(update);
     this.#arm(entry, entry.backoff.next());
   }
 

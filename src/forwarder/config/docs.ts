@@ -77,8 +77,8 @@ abandoned logstash-forwarder; what it lost or doubled is not. This page is gener
 
 ${flagTable()}
 
-TERM and INT stop, HUP reads the configuration again (after a clean stop of what runs; a configuration with an error is
-not taken over). Exit codes: 0 done, 1 wrong command line, 2 anything else that keeps it from running.
+TERM and INT stop, HUP reads the configuration again. The registry's lock, the status port and the certificates
+that it names are taken before what runs is stopped cleanly; when it cannot start, the old one goes on. Standard input stays. Exit codes: 0 done, 1 wrong command line, 2 anything else that keeps it from running.
 
 ## Configuration
 JSON. \`#\` begins a comment up to the end of its line; \`$VAR\` and \`\${VAR}\` are replaced by environment variables before

@@ -50,6 +50,7 @@ function networkOf(network: Config["network"], tap: boolean): NetworkSettings {
     loadBalance: network["load balance"],
     timeout: network.timeout,
     maximumWait: Math.max(network["maximum wait"], network.timeout),
+    connectionLifetime: network["connection lifetime"],
     backoff: { initial: network["backoff initial"], maximum: network["backoff maximum"] },
     tls: network["ssl enabled"]
       ? {

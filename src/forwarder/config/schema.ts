@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseBytes } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
+import { compileExpression } from "../model/expression.ts";
 import { parseGoDuration } from "./go-duration.ts";
 
 /**
@@ -49,11 +50,7 @@ const expression = () =>
   z
     .string()
     .superRefine((pattern, context) => {
-      try {
-        new RegExp(pattern, "u");
-      } catch (error) {
-        context.addIssue({ code: "custom", message: `${messageOf(error)}: correct the regular expression` });
-      }
+      parsed(compileExpression)(pattern, context);
     })
     .meta({ title: "regular expression" });
 
@@ -95,6 +92,9 @@ export const networkShape = {
   "maximum wait": duration()
     .default(120_000)
     .describe("The longest wait for the acknowledgement of one window, signs of life or not; then another server."),
+  "connection lifetime": duration()
+    .default(0)
+    .describe("A connection is made anew after this, to a server picked again: for balancers. 0: never."),
   "backoff initial": duration().default(1000).describe("First pause after a failure. Pauses are jittered and double."),
   "backoff maximum": duration().default(60_000).describe("Longest pause after a failure."),
   "protocol version": z
@@ -151,7 +151,9 @@ export const multilineShape = {
     .default("after")
     .describe("They belong to the line before (`after`) or after them (`before`)."),
   "maximum lines": whole(1, 100_000).default(500).describe("Lines of one event, at most."),
-  "maximum time": duration().default(5000).describe("An event waits this long for more lines."),
+  "maximum time": duration()
+    .default(5000)
+    .describe("An event waits this long for more lines, counted from its last one."),
 };
 
 export const fileShape = {
@@ -190,7 +192,9 @@ export const fileShape = {
     .default(1024 ** 2)
     .describe("Longer lines are shipped in pieces of this size."),
   multiline: z.strictObject(multilineShape).optional().describe("Joins lines to one event, see below."),
-  json: flag().default(false).describe("Lines are JSON objects: their keys join the event."),
+  json: flag()
+    .default(false)
+    .describe("Lines are JSON objects: their members join the event, as they stand in the line."),
 };
 
 const section = <Shape extends z.core.$ZodShape>(shape: Shape) => z.strictObject(shape).prefault({} as never);

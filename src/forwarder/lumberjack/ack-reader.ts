@@ -1,4 +1,4 @@
-import { ACK, SHORT_FRAME, VERSION_1, VERSION_2 } from "../model/frames.ts";
+import { ACK, SHORT_FRAME, VERSION_1, VERSION_2 } from "./encoding/frames.ts";
 
 /** What came over the wire is not Lumberjack. */
 export class ProtocolError extends Error {

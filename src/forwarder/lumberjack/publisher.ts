@@ -2,11 +2,10 @@ import { Backoff } from "../../base/backoff.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Batch } from "../model/batch.ts";
-import type { Version } from "../model/frames.ts";
-import type { NetworkSettings } from "../model/settings.ts";
-import { Link, type LinkEvents } from "./link.ts";
+import type { NetworkSettings, Version } from "../model/settings.ts";
+import { rewindow } from "./encoding/rewindow.ts";
+import { type Ending, Link, type LinkEvents } from "./link.ts";
 import type { Parcel } from "./parcel.ts";
-import { rewindow } from "./rewindow.ts";
 
 export interface PublisherOptions {
   readonly network: NetworkSettings;
@@ -46,16 +45,21 @@ export class Publisher {
   #active: Link | undefined;
   #reshaping = false;
   #closed = false;
+  /** Links whose connection was reported: idle ones come and go without a word. */
+  readonly #greeted = new Set<Link>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     const { network, bulkSize, clock, preferred } = options;
     const events: LinkEvents = {
+      connected: (link) => this.#connected(link),
       ready: () => this.#pump(),
       acked: (link, parcel, until, complete, waited) => this.#acked(link, parcel, until, complete, waited),
-      ended: (link, lost, reason) => this.#ended(link, lost, reason),
+      ended: (link, lost, ending) => this.#ended(link, lost, ending),
     };
-    this.#links = network.servers.map((server) => new Link(server, { network, bulkSize, clock, events, preferred }));
+    this.#links = network.servers.map(
+      (server) => new Link(server, { network, bulkSize, clock, events, preferred, random: () => this.#random() }),
+    );
     this.#active = this.#pick(this.#links);
   }
 
@@ -66,9 +70,9 @@ export class Publisher {
 
   /** Events that a new batch should hold at most. */
   get bulk(): number {
-    if (!this.#options.network.loadBalance) return this.#active?.window.current ?? this.#options.bulkSize;
+    if (!this.#options.network.loadBalance) return this.#active?.room ?? this.#options.bulkSize;
     const ready = this.#links.filter(({ state }) => state === "ready");
-    return Math.max(1, ...(ready.length > 0 ? ready : this.#links).map(({ window }) => window.current));
+    return Math.max(1, ...(ready.length > 0 ? ready : this.#links).map(({ room }) => room));
   }
 
   /** Batches that wait to be written: more are of no use before this is small. */
@@ -105,7 +109,7 @@ export class Publisher {
       state: this.#waiting.has(link) ? "waiting" : link.state,
       protocol: link.version,
       windowsInFlight: link.windowsInFlight,
-      windowSize: link.window.current,
+      windowSize: link.room,
       events: link.events,
       failures: link.failures,
       lastError: link.lastError,
@@ -147,7 +151,7 @@ export class Publisher {
     const events = batch.events - skip;
     // The old Ruby input divides by the fifth of a version 2 window: 2 to 4 events break it.
     const small = link.version === 2 && events > 1 && events < 5;
-    const room = small ? 1 : link.version === 2 && link.window.current < 5 ? 1 : link.window.current;
+    const room = small ? 1 : link.version === 2 && link.room < 5 ? 1 : link.room;
     if (skip === 0 && batch.version === link.version && events <= room) return undefined;
     // Cut so that no piece of version 2 has 2 to 4 events: a rest of that size is cut again when its turn comes.
     return room;
@@ -179,19 +183,39 @@ export class Publisher {
     this.#pump();
   }
 
-  #ended(link: Link, lost: Parcel[], reason: string | undefined): void {
-    const { network, clock, log } = this.#options;
+  #connected(link: Link): void {
+    const { log } = this.#options;
+    if (this.#greeted.has(link)) log.verbose(1, `connected to ${link.name}`);
+    else log.info(`connected to ${link.name}`);
+    this.#greeted.add(link);
+  }
+
+  #ended(link: Link, lost: Parcel[], ending: Ending): void {
+    const { network, log } = this.#options;
     this.#requeue(lost);
     if (this.#closed) return;
-    if (reason === undefined) {
-      log.verbose(1, `${link.name} closed the idle connection`);
-      this.#pump();
+    if (ending.kind === "failure") {
+      this.#failed(link, lost.length, ending.reason);
       return;
     }
+    if (ending.kind === "depth") log.info(`${link.name} ${ending.reason}; ${lost.length} windows to send again`);
+    else log.verbose(1, `${link.name}: ${ending.reason}`);
+    if (ending.kind === "lifetime" && !network.loadBalance) this.#active = this.#another();
+    this.#pump();
+  }
+
+  /** A server that is not resting after a failure, else any. */
+  #another(): Link | undefined {
+    return this.#pick(this.#links.filter((link) => !this.#waiting.has(link))) ?? this.#pick(this.#links);
+  }
+
+  #failed(link: Link, lost: number, reason: string): void {
+    const { network, clock, log } = this.#options;
+    this.#greeted.delete(link);
     const backoff = this.#backoffs.get(link) ?? new Backoff({ ...network.backoff, random: () => this.#random() });
     this.#backoffs.set(link, backoff);
     const wait = backoff.next();
-    log.warn(`${link.name}: ${reason}; ${lost.length} windows to send again, next attempt in ${Math.round(wait)} ms`);
+    log.warn(`${link.name}: ${reason}; ${lost} windows to send again, next attempt in ${Math.round(wait)} ms`);
     this.#waiting.set(
       link,
       clock.after(wait, () => {
@@ -200,11 +224,8 @@ export class Publisher {
         this.#pump();
       }),
     );
-    if (!network.loadBalance) {
-      // Another server at once if it is not resting itself, else whoever is rested first.
-      const rested = this.#links.filter((other) => !this.#waiting.has(other));
-      this.#active = this.#pick(rested) ?? this.#pick(this.#links);
-    }
+    // Another server at once if it is not resting itself, else whoever is rested first.
+    if (!network.loadBalance) this.#active = this.#another();
     this.#pump();
   }
 }

@@ -1,4 +1,4 @@
-import type { Version } from "./frames.ts";
+import type { Version } from "./settings.ts";
 import type { Source, Tail } from "./source.ts";
 
 /** Consecutive events of a batch that come from one source. */
@@ -17,7 +17,7 @@ export interface Batch {
   readonly sequence: number;
   readonly version: Version;
   readonly events: number;
-  /** W and C frames, ready to be written. */
+  /** What goes out, ready to be written: W and C frames, or the lines of a tap. */
   readonly wire: Buffer;
   /** Per event: the position in its source after it. */
   readonly ends: Float64Array;

@@ -1,4 +1,5 @@
-import type { Version } from "./frames.ts";
+/** Versions of Lumberjack. */
+export type Version = 1 | 2;
 
 /** The resolved configuration: every default filled in, times in milliseconds, sizes in bytes. */
 export interface Settings {
@@ -24,6 +25,8 @@ export interface NetworkSettings {
   readonly timeout: number;
   /** Waiting for the acknowledgement of one window, keepalives or not. */
   readonly maximumWait: number;
+  /** A connection is ended and made anew after this long; 0: never. */
+  readonly connectionLifetime: number;
   readonly backoff: { readonly initial: number; readonly maximum: number };
   readonly tls: TlsSettings | undefined;
   readonly version: Version | "auto";

@@ -1,3 +1,4 @@
+import type { JsonMember } from "./json-members.ts";
 import type { Source, Tail } from "./source.ts";
 
 /** Where readings go. Each method resolves when there is room for more: that is the backpressure on the files. */
@@ -7,7 +8,7 @@ export interface EventSink {
    * bytes are copied before it resolves.
    */
   lines(source: Source, bytes: Buffer, base: number, last: number): Promise<void>;
-  /** Takes one event; `extra` keys win over the usual ones. */
+  /** Takes one event; the members in `extra` win over the usual ones. */
   event(source: Source, event: SinkEvent): Promise<void>;
   /** Everything before `end` has been taken or was left out on purpose. */
   passed(source: Source, end: number, tail: Tail | undefined): Promise<void>;
@@ -17,7 +18,7 @@ export interface SinkEvent {
   readonly text: Buffer;
   readonly start: number;
   readonly end: number;
-  readonly extra: Readonly<Record<string, unknown>> | undefined;
+  readonly extra: readonly JsonMember[] | undefined;
 }
 
 /** Thrown by a sink that takes nothing more because the program stops. */

@@ -1,8 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { ServerAddress } from "../model/settings.ts";
 import type { Status } from "./status.ts";
 
 /** The metrics of one scrape in Prometheus' text form. prom-client is loaded only when someone asks. */
@@ -38,54 +36,73 @@ async function metricsText(status: Status): Promise<string> {
   return await registry.metrics();
 }
 
-/** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`. Rejects with a UserError when the port is taken. */
-export async function serveStatus(
-  address: ServerAddress,
-  status: () => Status,
-  log: Logger,
-): Promise<{ port: number; close(): void }> {
-  // Loaded only when it is wanted: it costs some 10 MB.
-  const { createServer } = await import("node:http");
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+/** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`, of one pipeline after the other. */
+export class StatusServer {
+  /** `host:port` as configured. */
+  readonly address: string;
+  readonly port: number;
+  readonly #host: string;
+  readonly #log: Logger;
+  #server: Server | undefined;
+  /** Whose status is shown. */
+  shows: (() => Status) | undefined;
+
+  constructor(address: string, log: Logger) {
+    const at = address.lastIndexOf(":");
+    this.address = address;
+    this.port = Number(address.slice(at + 1));
+    this.#host = address.slice(0, at).replace(/^\[|\]$/g, "");
+    this.#log = log;
+  }
+
+  /** Begins; may be called again after `close`. Rejects with a UserError when the port cannot be had. */
+  async listen(): Promise<void> {
+    if (this.#server !== undefined) return;
+    // Loaded only when it is wanted: it costs some 10 MB.
+    const { createServer } = await import("node:http");
+    const server = createServer((request, response) => this.#answer(request, response));
+    server.requestTimeout = 10_000;
+    server.maxConnections = 64;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error) =>
+        reject(
+          new UserError(
+            `cannot serve the status at ${this.address}: ${messageOf(error)}`,
+            "give another 'address' in the section 'monitoring'",
+          ),
+        ),
+      );
+      server.listen(this.port, this.#host, resolve);
+    });
+    server.unref();
+    this.#server = server;
+  }
+
+  close(): void {
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+    this.#server = undefined;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = request.url?.split("?")[0];
+    const status = this.shows?.();
     const send = (code: number, type: string, body: string): void => {
       response.writeHead(code, { "content-type": type });
       response.end(body);
     };
     if (request.method !== "GET") send(405, "text/plain", "only GET\n");
-    else if (path === "/status" || path === "/")
-      send(200, "application/json", `${JSON.stringify(status(), null, 2)}\n`);
     else if (path === "/health") send(200, "text/plain", "ok\n");
+    else if (status === undefined) send(503, "text/plain", "starting\n");
+    else if (path === "/status" || path === "/") send(200, "application/json", `${JSON.stringify(status, null, 2)}\n`);
     else if (path === "/metrics") {
-      metricsText(status()).then(
+      metricsText(status).then(
         (text) => send(200, "text/plain; version=0.0.4; charset=utf-8", text),
         (error: unknown) => {
-          log.error(`metrics: ${messageOf(error)}`);
+          this.#log.error(`metrics: ${messageOf(error)}`);
           send(500, "text/plain", "failed\n");
         },
       );
     } else send(404, "text/plain", "there are /status, /metrics and /health\n");
-  });
-  server.requestTimeout = 10_000;
-  server.maxConnections = 64;
-  return new Promise((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(
-        new UserError(
-          `cannot serve the status at ${address.host}:${address.port}: ${messageOf(error)}`,
-          "give another 'address' in the section 'monitoring'",
-        ),
-      ),
-    );
-    server.listen(address.port, address.host, () => {
-      server.unref();
-      resolve({
-        port: (server.address() as AddressInfo).port,
-        close: () => {
-          server.close();
-          server.closeAllConnections();
-        },
-      });
-    });
-  });
+  }
 }

@@ -44,6 +44,21 @@ describe("lines on their way to events", () => {
     expect(events.pending).toBe(false);
   });
 
+  it("are joined as long as lines keep coming: the time counts from the last", async () => {
+    const clock = new TestClock();
+    const events = new LineEvents({ ...group, multiline: { ...multiline, maximumLines: 100 } }, clock);
+    const texts: string[] = [];
+    for (const line of ["a", " b", " c", " d"]) {
+      texts.push(
+        ...[...events.line(Buffer.from(line), 0, 1), ...events.flush(false)].map(({ text }) => text.toString()),
+      );
+      await clock.advance(999);
+    }
+    expect(texts).toEqual([]);
+    await clock.advance(1);
+    expect(events.flush(false).map(({ text }) => text.toString())).toEqual(["a\n b\n c\n d"]);
+  });
+
   it("are joined to the line after", () => {
     const { texts } = run({ multiline: { ...multiline, pattern: "\\\\$", match: "before" } }, ["a\\", "b", "c"]);
     expect(texts).toEqual(["a\\\nb", "c"]);
@@ -70,10 +85,10 @@ describe("lines on their way to events", () => {
 
   it("give their keys when they are JSON objects", () => {
     const { got } = run({ json: true }, ['{"a":1,"offset":2}', "[1]", "no"]);
-    expect(got.map(({ extra }) => extra)).toEqual([
-      { a: 1 },
-      { json_error: "not a JSON object" },
-      { json_error: "not a JSON object" },
+    expect(got.map(({ extra }) => extra?.map(({ text }) => text))).toEqual([
+      ['"a":1'],
+      ['"json_error":"not a JSON object"'],
+      ['"json_error":"not a JSON object"'],
     ]);
   });
 

@@ -1,5 +1,7 @@
 import { TextDecoder } from "node:util";
 import type { Clock } from "../../base/clock.ts";
+import { compileExpression, type Expression } from "../model/expression.ts";
+import { type JsonMember, memberOf, membersOf } from "../model/json-members.ts";
 import type { FileGroup, MultilineSettings } from "../model/settings.ts";
 
 /** An event made from one or more lines. */
@@ -9,7 +11,7 @@ export interface LineEvent {
   readonly start: number;
   /** Position after its last line. */
   readonly end: number;
-  readonly extra: Record<string, unknown> | undefined;
+  readonly extra: readonly JsonMember[] | undefined;
 }
 
 /** Lines of a group whose bytes may go on as they are. */
@@ -22,13 +24,11 @@ export const isPlain = (group: FileGroup): boolean =>
 
 const KEPT = new Set(["offset", "file"]);
 
-function jsonKeys(text: Buffer): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text.toString("utf8"));
-    if (typeof value === "object" && value !== null && !Array.isArray(value))
-      return Object.fromEntries(Object.entries(value).filter(([key]) => key !== "" && !KEPT.has(key)));
-  } catch {}
-  return { json_error: "not a JSON object" };
+/** The members of a line that is a JSON object, as they stand in it. */
+function jsonMembers(text: Buffer): readonly JsonMember[] {
+  const members = membersOf(text.toString("utf8"));
+  if (members === undefined) return [memberOf("json_error", "not a JSON object")];
+  return members.filter(({ key }) => key !== "" && !KEPT.has(key));
 }
 
 /**
@@ -39,15 +39,15 @@ export class LineEvents {
   readonly #group: FileGroup;
   readonly #decoder: TextDecoder | undefined;
   readonly #joiner: Joiner | undefined;
-  readonly #include: RegExp[];
-  readonly #exclude: RegExp[];
+  readonly #include: Expression[];
+  readonly #exclude: Expression[];
 
   constructor(group: FileGroup, clock: Clock) {
     this.#group = group;
     this.#decoder = group.encoding === "utf-8" ? undefined : new TextDecoder(group.encoding);
     this.#joiner = group.multiline && new Joiner(group.multiline, group.maximumLine, clock);
-    this.#include = group.includeLines.map((pattern) => new RegExp(pattern, "u"));
-    this.#exclude = group.excludeLines.map((pattern) => new RegExp(pattern, "u"));
+    this.#include = group.includeLines.map(compileExpression);
+    this.#exclude = group.excludeLines.map(compileExpression);
   }
 
   /** An event is being joined. */
@@ -76,7 +76,7 @@ export class LineEvents {
   #finish(events: LineEvent[]): LineEvent[] {
     return events.flatMap((event) => {
       if (!this.#wanted(event.text)) return [];
-      return this.#group.json ? [{ ...event, extra: jsonKeys(event.text) }] : [event];
+      return this.#group.json ? [{ ...event, extra: jsonMembers(event.text) }] : [event];
     });
   }
 
@@ -91,16 +91,17 @@ export class LineEvents {
 /** Joins lines by a pattern, as Filebeat and the Logstash codec describe it. */
 class Joiner {
   readonly #settings: MultilineSettings;
-  readonly #pattern: RegExp;
+  readonly #pattern: Expression;
   readonly #maximumBytes: number;
   readonly #clock: Clock;
   #lines: LineEvent[] = [];
   #bytes = 0;
+  /** Monotonic milliseconds when the last of its lines was read. */
   #since = 0;
 
   constructor(settings: MultilineSettings, maximumBytes: number, clock: Clock) {
     this.#settings = settings;
-    this.#pattern = new RegExp(settings.pattern, "u");
+    this.#pattern = compileExpression(settings.pattern);
     this.#maximumBytes = maximumBytes;
     this.#clock = clock;
   }
@@ -119,8 +120,8 @@ class Joiner {
     const full = this.#lines.length >= maximumLines || this.#bytes + line.text.length > this.#maximumBytes;
     const done: LineEvent[] = [];
     if (this.#lines.length > 0 && (full || (match === "after" && !belongs))) done.push(...this.#take());
-    if (this.#lines.length === 0) this.#since = this.#clock.monotonic();
     this.#lines.push(line);
+    this.#since = this.#clock.monotonic();
     this.#bytes += line.text.length + 1;
     if (match === "before" && !belongs) done.push(...this.#take());
     return done;

@@ -164,7 +164,8 @@ export class Registrar {
   }
 }
 
-function readIfThere(path: string): string | undefined {
+/** The text of a registry, undefined when there is none. Throws a UserError when it cannot be read. */
+export function readRegistry(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
@@ -189,9 +190,9 @@ function sweep(path: string): void {
  */
 export function loadRegistry(settings: RegistrySettings, log: Logger, now: number): Entry[] {
   sweep(settings.path);
-  const own = readIfThere(settings.path);
+  const own = readRegistry(settings.path);
   const path = own === undefined ? settings.importFrom : settings.path;
-  const text = own ?? (path === undefined ? undefined : readIfThere(path));
+  const text = own ?? (path === undefined ? undefined : readRegistry(path));
   if (text === undefined || path === undefined) return [];
   const aside = `${path}.broken-${now}`;
   try {

@@ -43,6 +43,8 @@ const SWEEP_EVERY = 30_000;
 /** Runs tasks and executors as Docker containers, which outlive the agent and its own container. */
 export class DockerContainerizer implements Containerizer {
   readonly name = "docker";
+  readonly killGrace: number | undefined;
+  readonly enforces = { cpus: true, mem: true };
   readonly #options: DockerContainerizerOptions;
   readonly #state: StateFiles;
   readonly #agentKey: string;
@@ -60,6 +62,7 @@ export class DockerContainerizer implements Containerizer {
   private constructor(options: DockerContainerizerOptions, state: StateFiles, agentKey: string) {
     const { engine, clock, log } = options;
     this.#options = options;
+    this.killGrace = options.stopTimeout;
     this.#state = state;
     this.#agentKey = agentKey;
     this.#supervisor = new EngineSupervisor(engine, [`${label.agentKey}=${agentKey}`], clock, log);

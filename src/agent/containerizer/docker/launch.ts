@@ -83,7 +83,7 @@ function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailu
 
 async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchPlan> {
   const { options, agentKey } = tools;
-  const agentId = options.agentId();
+  const agentId = options.agent.id;
   const docker = dockerInfoOf(spec);
   const bursts = scalarOf(spec.resources, "mem") !== undefined && spec.limits["mem"] !== undefined;
   return launchPlan(spec, {

@@ -16,8 +16,8 @@ export interface DockerContainerizerOptions {
   readonly workDir: string;
   /** A folder of our own that outlives the agent and its container: below work_dir. */
   readonly stateDirectory: string;
-  /** The agent's id now; empty before it has one. */
-  readonly agentId: () => string;
+  /** Who the containers belong to. */
+  readonly agent: { readonly id: string };
   /** Brings the URIs of `spec.command` into the sandbox. Rejects with the TaskFailure to report. */
   readonly fetch: (spec: ContainerSpec, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
@@ -27,6 +27,8 @@ export interface DockerContainerizerOptions {
   readonly sandboxDirectory?: string;
   /** Default `container` (Mesos 1.4 on). */
   readonly nameScheme?: NameScheme;
+  /** `--docker_stop_timeout` in milliseconds; default: the agent's own grace. */
+  readonly stopTimeout?: number;
   /** `--cgroups_enable_cfs` */
   readonly cfs?: boolean;
   /** The docker part of `--default_container_dns`. */

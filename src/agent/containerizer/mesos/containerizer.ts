@@ -1,4 +1,3 @@
-import { lchownSync, statSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
@@ -34,7 +33,7 @@ import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
 import { statisticsOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
-import { makeVolumes, planVolumes, unsupported } from "./volumes.ts";
+import { addVolumes, makeVolumes, planVolumes, unsupported } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -71,6 +70,8 @@ interface Known {
 /** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
 export class MesosContainerizer implements Containerizer {
   readonly name = "mesos";
+  readonly killGrace = undefined;
+  readonly enforces: Containerizer["enforces"];
   readonly #options: MesosContainerizerOptions;
   readonly #folder: RuntimeFolder;
   readonly #launcher: Launcher;
@@ -86,6 +87,7 @@ export class MesosContainerizer implements Containerizer {
   constructor(options: MesosContainerizerOptions) {
     const { clock, log, runtimeDir, owner } = options;
     this.#options = options;
+    this.enforces = options.isolation.enforces;
     this.#table = options.table ?? new ProcTable();
     this.#identities = options.identities ?? new Identities(clock);
     this.#folder = new RuntimeFolder(runtimeDir, ownerOf(owner), currentProcessSpace());
@@ -150,8 +152,7 @@ export class MesosContainerizer implements Containerizer {
     signal.throwIfAborted();
     await fetch(spec, user, signal);
     signal.throwIfAborted();
-    // Of a link, never of what it leads to.
-    makeVolumes(volumes, sandbox, (path) => user !== undefined && lchownSync(path, user.uid, user.gid));
+    makeVolumes(volumes, sandbox, user);
     const folders = {
       container: this.#folder.container(containerId),
       ended: this.#folder.ended,
@@ -301,9 +302,7 @@ export class MesosContainerizer implements Containerizer {
     const { volumesRoot } = this.#options;
     const shown = new Set(planVolumes(undefined, before, sandbox, volumesRoot).map(({ path }) => path));
     const added = planVolumes(undefined, resources, sandbox, volumesRoot).filter(({ path }) => !shown.has(path));
-    if (added.length === 0) return;
-    const { uid, gid } = statSync(sandbox);
-    makeVolumes(added, sandbox, (path) => lchownSync(path, uid, gid));
+    if (added.length > 0) addVolumes(added, sandbox);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {

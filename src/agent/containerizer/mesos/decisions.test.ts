@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -246,16 +246,16 @@ describe("volumes", () => {
     mkdirSync(join(folder, "outside/sub"), { recursive: true });
     mkdirSync(sandbox);
     symlinkSync(join(folder, "outside"), join(sandbox, "door"));
-    const made: string[] = [];
-    const make = (path: string) =>
-      makeVolumes([{ kind: "link", path, target: folder }], sandbox, (one) => made.push(one));
+    const make = (path: string, kind: "link" | "folder" = "link") =>
+      makeVolumes([{ kind, path, target: folder }], sandbox, undefined);
     make("in/side");
     expect(readlinkSync(join(sandbox, "in/side"))).toBe(folder);
-    expect(made).toEqual([join(sandbox, "in")]);
     make("in/side");
     expect(() => make("door/sub/x")).toThrow("leads out of the sandbox");
+    expect(() => make("door/new/deeper", "folder")).toThrow("leads out of the sandbox");
+    expect(readdirSync(join(folder, "outside"))).toEqual(["sub"]);
     expect(() => make("door")).toThrow("exists in the sandbox already");
-    expect(() => makeVolumes([{ kind: "link", path: "n", target: "/no/such" }], sandbox, () => undefined)).toThrow(
+    expect(() => makeVolumes([{ kind: "link", path: "n", target: "/no/such" }], sandbox, undefined)).toThrow(
       "does not exist",
     );
     rmSync(folder, { recursive: true });
@@ -282,8 +282,11 @@ it("plans resource limits", () => {
 });
 
 it("asks for a user once in half a minute, and again after a failure", async () => {
-  expect(parseIdentity("0\n0\n0 4 24\n")).toEqual({ uid: 0, gid: 0, groups: [0, 4, 24] });
-  expect(parseIdentity("id: no such user")).toBeUndefined();
+  const root = "root:x:0:0:root:/root:/bin/bash\n0 4 24\n";
+  expect(parseIdentity("root", root)).toEqual({ uid: 0, gid: 0, groups: [0, 4, 24] });
+  // getent(1) takes a number for a user, too.
+  for (const user of ["0", "+0", "00", "Root", "root "]) expect(parseIdentity(user, root)).toBeUndefined();
+  expect(parseIdentity("x", "id: no such user")).toBeUndefined();
   const clock = new TestClock();
   let asked = 0;
   const identities = new Identities(clock, async () => {

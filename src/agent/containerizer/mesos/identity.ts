@@ -14,33 +14,40 @@ const TIMEOUT = 10_000;
 /** Milliseconds that an answer is believed: user databases change rarely, and a launch must not pay for a process. */
 const BELIEVED = 30_000;
 
-/** Parses the three lines of `id -u`, `id -g` and `id -G`. */
-export function parseIdentity(text: string): Identity | undefined {
-  const [uid = "", gid = "", groups = ""] = text.trim().split("\n");
-  if (!/^\d+$/.test(uid) || !/^\d+$/.test(gid) || !/^\d+( \d+)*$/.test(groups)) return undefined;
+/**
+ * Parses what `getent passwd` and `id -G` say of `user`. Only a name of the database counts, exactly as it is written there:
+ * both programs take a number for a user, too, and `0`, `+0` or `00` would be root.
+ */
+export function parseIdentity(user: string, text: string): Identity | undefined {
+  const [entry = "", groups = ""] = text.trim().split("\n");
+  const [name, , uid = "", gid = ""] = entry.split(":");
+  if (name !== user || !/^\d+$/.test(uid) || !/^\d+$/.test(gid) || !/^\d+( \d+)*$/.test(groups)) return undefined;
   return { uid: Number(uid), gid: Number(gid), groups: groups.split(" ").map(Number) };
 }
 
+/** What no user of a system is called: a number, or a text that the user database would read otherwise. */
+const NO_NAME = /^[+-]|^\d+$|[:/\s]|^$/;
+
 /**
- * Asks the system's user database (NSS) through id(1). Rejects with a TaskFailure for a user that does not exist.
+ * Asks the system's user database (NSS) through getent(1) and id(1). Rejects with a TaskFailure for a user that does not exist.
  *
  * @param attempts how often an empty answer is asked for again. Node gives one, without an error, when the program ended
  * well but this process was too busy to read its output before the timeout.
  */
 export function lookUpIdentity(user: string, attempts = 3): Promise<Identity> {
+  const unknown = (why: string): TaskFailure =>
+    TaskFailure.launch(
+      `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
+    );
+  if (NO_NAME.test(user) || user.includes("\0")) return Promise.reject(unknown("it is not a name of a user"));
   return new Promise((resolve, reject) => {
-    const script = 'id -u -- "$1" && id -g -- "$1" && id -G -- "$1"';
+    const script = 'getent passwd -- "$1" && id -G -- "$1"';
     const options = { timeout: TIMEOUT, maxBuffer: LONGEST_ANSWER, env: { LC_ALL: "C", PATH: "/usr/bin:/bin" } };
     execFile("/bin/sh", ["-c", script, "sh", user], options, (error, stdout, stderr) => {
-      const identity = error === null ? parseIdentity(stdout) : undefined;
+      const identity = error === null ? parseIdentity(user, stdout) : undefined;
       if (identity !== undefined) return resolve(identity);
       if (error === null && stdout === "" && attempts > 1) return resolve(lookUpIdentity(user, attempts - 1));
-      const why = stderr.trim() || error?.message || "no answer";
-      reject(
-        TaskFailure.launch(
-          `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
-        ),
-      );
+      reject(unknown(stderr.trim() || (error?.code === 2 ? "no such user" : error?.message) || "no such name"));
     });
   });
 }

@@ -28,11 +28,18 @@ no warnings qw(exec uninitialized);
 
 my $mark = shift @ARGV;
 my $fifo = shift @ARGV;
-my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT) = map { 0 + $_ } @ARGV;
-my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR) = (4, 2, 8, 20);
+my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE) = map { 0 + $_ } @ARGV;
+my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR, $EINVAL, $F_SETFL) = (4, 2, 8, 20, 22, 4);
 my (%shims, %dead);
 
 $0 = "mesos-launcher $mark";
+# What the agent itself inherited without its knowledge reaches no task. Older kernels than 5.9: one by one.
+if (syscall($CLOSE_RANGE, 3, ~0 & 0xffffffff, 0) != 0 && opendir(my $open, '/proc/self/fd')) {
+  for my $number (grep { /^\d+$/ && $_ > 2 } readdir($open)) {
+    next if $number == fileno($open);
+    if (open(my $inherited, "<&=$number")) { close($inherited) }
+  }
+}
 $SIG{PIPE} = 'IGNORE';
 $SIG{CHLD} = sub {
   while ((my $pid = waitpid(-1, 1)) > 0) {
@@ -77,8 +84,13 @@ sub become {
     syscall($SETRESGID, $gid + 0, $gid + 0, $gid + 0) == 0 or $fail->("setgid $gid");
     syscall($SETRESUID, $uid + 0, $uid + 0, $uid + 0) == 0 or $fail->("setuid $uid");
   }
-  sysopen(my $stdout, $out, 02101, 0644) or $fail->("open $out");
-  sysopen(my $stderr, $err, 02101, 0644) or $fail->("open $err");
+  # Not blocking, and files only: a FIFO in its place would hold the launch up for ever, a device would be written to.
+  my ($stdout, $stderr) = map {
+    sysopen(my $output, $_, 06101, 0644) or $fail->("open $_");
+    -f $output or do { $! = $EINVAL; $fail->("open $_, which is no file") };
+    fcntl($output, $F_SETFL, 02000);
+    $output;
+  } ($out, $err);
   my ($path) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @$environment;
   $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
   my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
@@ -238,9 +250,9 @@ leave(0);
 
 /** The numbers of the system calls that the script makes, in the order in which it takes them. */
 const SYSTEM_CALLS: Readonly<Record<string, readonly number[]>> = {
-  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64
-  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302],
-  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261],
+  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64 close_range
+  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302, 436],
+  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261, 436],
 };
 
 /**

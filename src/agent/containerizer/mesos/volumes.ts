@@ -1,5 +1,5 @@
-import { existsSync, lstatSync, mkdirSync, readlinkSync, realpathSync, symlinkSync } from "node:fs";
-import { dirname, isAbsolute, join, normalize } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { messageOf } from "../../../base/errors.ts";
 import {
   type ContainerInfo,
@@ -10,7 +10,12 @@ import {
   Volume_Mode,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import { NotHeld } from "../../model/held/descriptor.ts";
+import { HeldFolder, type HeldOwner } from "../../model/held/folder.ts";
 import { persistentVolumePath } from "../../model/volumes.ts";
+
+/** Of folders that are made for volumes. */
+const FOLDER_MODE = 0o755;
 
 /** How a volume is shown in the sandbox without a mount namespace. */
 export type VolumeStep =
@@ -90,48 +95,47 @@ export function planVolumes(
   ];
 }
 
-/** Whether every folder above `path` in the sandbox is a real one: a link could lead anywhere. */
-function checkParents(sandbox: string, path: string): void {
-  const parent = dirname(join(sandbox, path));
-  if (realpathSync(parent) !== join(realpathSync(sandbox), dirname(path))) {
-    refuse(`The path '${path}' leads out of the sandbox through a symbolic link`);
-  }
-}
-
-function apply(step: VolumeStep, sandbox: string, made: (path: string) => void): void {
+function apply(step: VolumeStep, sandbox: HeldFolder, owner: HeldOwner | undefined): void {
   if (step.kind === "same") {
     const real =
       existsSync(step.path) && existsSync(step.target) && realpathSync(step.path) === realpathSync(step.target);
     if (!real) refuse(`The host path '${step.target}' cannot be shown at '${step.path}'`);
     return;
   }
-  const path = join(sandbox, step.path);
-  const top = join(sandbox, step.path.split("/")[0] ?? "");
-  const isNew = lstatSync(top, { throwIfNoEntry: false }) === undefined;
-  mkdirSync(step.kind === "folder" ? path : dirname(path), { recursive: true, mode: 0o755 });
-  checkParents(sandbox, step.path);
-  if (step.kind === "link") {
-    if (!existsSync(step.target))
-      throw TaskFailure.launch(`The host path '${step.target}' does not exist on this agent`);
-    const present = lstatSync(path, { throwIfNoEntry: false });
-    if (present === undefined) symlinkSync(step.target, path);
-    else if (!present.isSymbolicLink() || readlinkSync(path) !== step.target) {
-      throw TaskFailure.launch(`'${step.path}' exists in the sandbox already and is not the volume '${step.target}'`);
-    }
+  const make = { mode: FOLDER_MODE, owner };
+  if (step.kind === "folder") return sandbox.walk(step.path, make).close();
+  using parent = sandbox.walk(dirname(step.path), make);
+  if (!existsSync(step.target)) throw TaskFailure.launch(`The host path '${step.target}' does not exist on this agent`);
+  const name = basename(step.path);
+  const present = parent.look(name);
+  if (present === undefined) parent.symlink(step.target, name, owner);
+  else if (!present.isSymbolicLink() || parent.readlink(name) !== step.target) {
+    throw TaskFailure.launch(`'${step.path}' exists in the sandbox already and is not the volume '${step.target}'`);
   }
-  if (isNew) made(top);
 }
 
-/** Does the steps; `made` is told each new entry of the sandbox (to change its owner). Throws a TaskFailure. */
-export function makeVolumes(steps: readonly VolumeStep[], sandbox: string, made: (path: string) => void): void {
+/**
+ * Does the steps in a sandbox that tasks of its owner may be changing: through no link, of an archive or otherwise. What
+ * is made belongs to `owner`. Throws a TaskFailure.
+ */
+export function makeVolumes(steps: readonly VolumeStep[], path: string, owner: HeldOwner | undefined): void {
+  if (steps.length === 0) return;
+  using sandbox = HeldFolder.open(path);
   for (const step of steps) {
     try {
-      apply(step, sandbox, made);
+      apply(step, sandbox, owner);
     } catch (error) {
       if (error instanceof TaskFailure) throw error;
+      if (error instanceof NotHeld) refuse(`The path '${step.path}' leads out of the sandbox: ${error.message}`);
       throw TaskFailure.launch(`Failed to show a volume in the sandbox: ${messageOf(error)}`, { cause: error });
     }
   }
+}
+
+/** Makes them in a sandbox that is in use, for whoever it belongs to. */
+export function addVolumes(steps: readonly VolumeStep[], path: string): void {
+  using sandbox = HeldFolder.open(path);
+  makeVolumes(steps, path, sandbox.stat());
 }
 
 /** What a ContainerInfo asks for that this containerizer cannot give; undefined when it can do all. */

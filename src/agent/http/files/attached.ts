@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import { codeOf, messageOf } from "../../../base/errors.ts";
+import { Roots } from "./roots.ts";
 
 /** Why a path cannot be had, and the status that says so. */
 export class FilesError extends Error {
@@ -32,20 +33,25 @@ export interface OpenedPath {
  * asked where the opened file lies.
  */
 export class AttachedFiles {
-  readonly #roots = new Map<string, string>();
+  readonly #roots = new Roots();
 
   /** Shows the file or folder `real` under the virtual path `virtual` (by itself when it is not given). */
   attach(real: string, virtual: string = real): void {
-    this.#roots.set(trimmed(virtual), real);
+    this.#roots.attach(real, trimmed(virtual));
   }
 
   detach(virtual: string): void {
-    this.#roots.delete(trimmed(virtual));
+    this.#roots.detach(trimmed(virtual));
+  }
+
+  /** What is at `real` or below it is no longer shown, under no name. */
+  detachBelow(real: string): void {
+    this.#roots.detachBelow(real);
   }
 
   /** Virtual paths and where they lead, sorted. */
   entries(): [string, string][] {
-    return [...this.#roots].sort(([left], [right]) => (left < right ? -1 : 1));
+    return this.#roots.entries();
   }
 
   /** Throws a FilesError: 404 for what is not there, 400 for what may not be seen or is no file or folder. */
@@ -73,7 +79,7 @@ export class AttachedFiles {
     if (path.includes("\0") || path.length > LONGEST_PATH) throw new FilesError(400, "The path is not valid.\n");
     const wanted = trimmed(posix.normalize(path));
     for (let prefix = wanted; ; prefix = posix.dirname(prefix)) {
-      const root = this.#roots.get(prefix);
+      const root = this.#roots.realOf(prefix);
       if (root !== undefined) return { root, rest: wanted.slice(prefix.length) };
       if (prefix === "/" || prefix === "." || prefix === "") throw new FilesError(404, "");
     }

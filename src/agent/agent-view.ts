@@ -1,0 +1,120 @@
+import type { Clock } from "../base/clock.ts";
+import type { Process } from "../libprocess/process.ts";
+import { formatUPID } from "../libprocess/upid.ts";
+import type { MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Agent } from "./agent.ts";
+import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
+import { capabilityNames } from "./master/capabilities.ts";
+import { countGauges, resourceGauges } from "./metrics/from-model.ts";
+import type { Metrics } from "./metrics/registry.ts";
+import type { Containerizer } from "./model/container.ts";
+import type { Identity } from "./model/identity.ts";
+import type { MasterChannel } from "./model/master-channel.ts";
+import type { ExecutorRecord } from "./model/records.ts";
+import type { Operations } from "./operations/operations.ts";
+import type { Reservations } from "./reservations/reservations.ts";
+import type { StatusUpdates } from "./status-updates/streams.ts";
+import type { FrameworkBook } from "./tasks/book.ts";
+import type { DrainOrder } from "./tasks/draining.ts";
+
+/** Milliseconds for the figures of one container. */
+const USAGE_DEADLINE = 5_000;
+
+/** What the pages read of an agent. */
+export interface ViewedAgent {
+  readonly agent: Agent;
+  readonly clock: Clock;
+  readonly process: Process;
+  readonly identity: Identity;
+  readonly master: MasterChannel;
+  readonly registry: FrameworkBook;
+  readonly reservations: Reservations;
+  readonly operations: Operations;
+  readonly updates: StatusUpdates;
+  readonly drain: DrainOrder;
+  readonly containerizers: readonly Containerizer[];
+}
+
+/** The agent as its pages show it now. */
+export function snapshotOf(viewed: ViewedAgent): AgentSnapshot {
+  const { identity, process, master, reservations, registry, operations, drain } = viewed;
+  return {
+    phase: identity.phase,
+    info: identity.info,
+    pid: formatUPID(process.self),
+    startTime: identity.startedAt,
+    capabilities: capabilityNames(),
+    total: reservations.total,
+    masterHostname: masterHostname(master.info),
+    masterAddress: masterAddress(master.info),
+    drain: drain.config && { config: drain.config, since: drain.since },
+    frameworks: [...registry.active.values()],
+    completedFrameworks: registry.completed,
+    operations: operations.pending(),
+  };
+}
+
+const masterHostname = (master: MasterInfo | undefined): string | undefined =>
+  master?.hostname || master?.address?.hostname || undefined;
+
+function masterAddress(master: MasterInfo | undefined): string | undefined {
+  const host = masterHostname(master) ?? master?.address?.ip;
+  return host === undefined ? undefined : `${host}:${master?.port}`;
+}
+
+/** Measures every running container; one that cannot be measured in time has no statistics. */
+export async function usageOf({
+  registry,
+  clock,
+}: Pick<ViewedAgent, "registry" | "clock">): Promise<readonly ContainerUsage[]> {
+  const executors = [...registry.active.values()].flatMap((framework) => [...framework.executors.values()]);
+  return await Promise.all(
+    executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(clock, executor)),
+  );
+}
+
+async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {
+  const { containerizer, containerId, info } = executor;
+  const within = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
+    new Promise((resolve) => {
+      const timer = clock.after(USAGE_DEADLINE, () => resolve(undefined));
+      Promise.resolve(work)
+        .then(resolve, () => resolve(undefined))
+        .finally(() => timer.cancel());
+    });
+  const [statistics, status] = await Promise.all([
+    within(containerizer?.usage(containerId)),
+    within(containerizer?.status(containerId)),
+  ]);
+  return {
+    frameworkId: executor.frameworkId,
+    executorId: executor.executorId,
+    executorName: info.name,
+    source: info.source,
+    containerId,
+    statistics,
+    status,
+  };
+}
+
+/** Gauges that are read from the agent's own records. */
+export function installGauges(viewed: ViewedAgent, metrics: Metrics): void {
+  const { clock, identity, agent, registry, reservations } = viewed;
+  metrics.gauge("slave/uptime_secs", () => (clock.now() - identity.startedAt) / 1000);
+  metrics.gauge("slave/registered", () => (identity.phase === "RUNNING" ? 1 : 0));
+  metrics.gauge("slave/recovery_time_secs", () => agent.recoverySeconds);
+  metrics.gauges(() => countGauges(registry.active.values()));
+  metrics.gauges(() => resourceGauges(reservations.total, registry.active.values()));
+}
+
+/** What is wrong with parts of the agent, by part. */
+export function troublesOf({ containerizers, updates }: ViewedAgent): ReadonlyMap<string, string> {
+  const troubles = new Map<string, string>();
+  for (const containerizer of containerizers) {
+    const trouble = containerizer.trouble();
+    if (trouble !== undefined) troubles.set(`containerizer/${containerizer.name}`, trouble);
+  }
+  const checkpoint = updates.writeTrouble;
+  if (checkpoint !== undefined) troubles.set("checkpoints", checkpoint);
+  return troubles;
+}

@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import type { Dispatcher } from "undici";
+import { messageOf } from "../../base/errors.ts";
+import { runCommand } from "./command.ts";
+import { download } from "./download.ts";
+import type { FetchOrder, FetchOutcome, OrderedItem } from "./order.ts";
+import { copyWhole, finishFile, preparePlace } from "./place.ts";
+import { shownUri } from "./plan.ts";
+import { HANDED, unpack, unpackCommand } from "./unpack.ts";
+
+/** What the process that fetches works with. It stands in the sandbox, as the task's user. */
+export interface FetchingTools {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly dispatcher: Dispatcher;
+  /** A line in the sandbox's stderr. Throws when it cannot be written. */
+  readonly write: (message: string, severity?: "WARNING" | "ERROR") => void;
+}
+
+/** Milliseconds for `hadoop version`, which only has to start a Java program. */
+const HADOOP_PROBE = 60_000;
+
+/** Does the whole order, one URI after the other (mesos-agent-behaviour §6). */
+export async function carryOut(order: FetchOrder, tools: FetchingTools): Promise<FetchOutcome> {
+  for (const ordered of order.items) {
+    try {
+      await fetchOne(ordered, order, tools);
+    } catch (error) {
+      return { kind: "failed", uri: shownUri(ordered.item.uri), why: messageOf(error) };
+    }
+  }
+  return { kind: "done" };
+}
+
+async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: FetchingTools): Promise<void> {
+  const { item, cached } = ordered;
+  const { write } = tools;
+  const path = join(order.sandbox, item.destination);
+  write(`Fetching URI '${shownUri(item.uri)}'`);
+  await preparePlace(item.destination);
+  if (cached !== undefined) await takeCached(ordered, cached, order, tools);
+  else {
+    if (item.cache) write("Not cached: its size is unknown, or there is no room in the cache", "WARNING");
+    write("Fetching directly into the sandbox directory");
+    await bring(ordered, path, order, tools);
+    await finishFile(item.destination, item.executable);
+    await unpackItem(ordered, { path: item.destination, descriptor: undefined, shown: path }, order, tools);
+  }
+  write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
+}
+
+async function takeCached(
+  ordered: OrderedItem,
+  { descriptor, shown, fresh }: NonNullable<OrderedItem["cached"]>,
+  order: FetchOrder,
+  tools: FetchingTools,
+): Promise<void> {
+  const { item } = ordered;
+  tools.write(fresh ? "Downloaded into cache" : "Fetching from cache");
+  if (item.unpacking !== "none") return await unpackItem(ordered, { path: HANDED, descriptor, shown }, order, tools);
+  await copyWhole(`/proc/self/fd/${descriptor}`, item.destination);
+  await finishFile(item.destination, item.executable);
+}
+
+async function bring({ item }: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
+  const { environment, dispatcher, write } = tools;
+  const { stallTimeout } = order;
+  const { source, destination } = item;
+  const path = `./${destination}`;
+  if (source.kind === "http") {
+    write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
+    await download(source.url, path, { dispatcher, stallTimeout });
+  } else if (source.kind === "ftp") {
+    write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
+    const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];
+    await runCommand(["curl", "-sSfL", ...stall, "-o", path, "--", source.url], { environment });
+  } else if (source.kind === "file") {
+    write(`Copying resource with command:cp '${source.path}' '${shown}'`);
+    await runCommand(["cp", "--", source.path, path], { environment });
+  } else await bringByHadoop(source.url, { path, shown }, order, tools);
+}
+
+async function bringByHadoop(
+  url: string,
+  { path, shown }: { readonly path: string; readonly shown: string },
+  { hadoopHome }: FetchOrder,
+  { environment, write }: FetchingTools,
+): Promise<void> {
+  const home = hadoopHome ?? environment["HADOOP_HOME"];
+  const client = home ? join(home, "bin", "hadoop") : "hadoop";
+  try {
+    await runCommand([client, "version"], { environment, timeout: HADOOP_PROBE });
+  } catch (error) {
+    throw new Error(`Failed to create HDFS client: ${messageOf(error)}`, { cause: error });
+  }
+  write(`Downloading resource with Hadoop client from '${url}' to '${shown}'`);
+  await runCommand([client, "fs", "-copyToLocal", url, path], { environment });
+}
+
+async function unpackItem(
+  { item }: OrderedItem,
+  archive: { readonly path: string; readonly descriptor: number | undefined; readonly shown: string },
+  { sandbox }: FetchOrder,
+  { environment, write }: FetchingTools,
+): Promise<void> {
+  const { unpacking, destination: name } = item;
+  if (unpacking === "none") return;
+  const single = name.replace(/\.gz$/, "");
+  write(`Extracting with command: ${unpackCommand(unpacking, archive.shown, sandbox, single).join(" ")}`);
+  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor }, environment);
+  write(`Extracted '${archive.shown}' into '${sandbox}'`);
+}

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Schedule } from "./schedule.ts";
+
+const step = fc.record({
+  act: fc.constantFrom("set", "set", "set", "delete", "take"),
+  path: fc.nat(15).map(String),
+  time: fc.nat(20),
+  most: fc.nat(4),
+});
+
+it("does what sorting them all would do", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.nat(20), (steps, horizon) => {
+      const schedule = new Schedule();
+      const plain = new Map<string, number>();
+      for (const { act, path, time, most } of steps) {
+        if (act === "set") {
+          schedule.set(path, time);
+          plain.set(path, time);
+        } else if (act === "delete") expect(schedule.delete(path)).toBe(plain.delete(path));
+        else {
+          const taken = schedule.take(time, most);
+          const due = [...plain.values()].filter((at) => at <= time).sort((a, b) => a - b);
+          expect(taken.map(({ removeAt }) => removeAt)).toEqual(due.slice(0, most));
+          for (const { path: gone, removeAt } of taken) {
+            expect(plain.get(gone)).toBe(removeAt);
+            plain.delete(gone);
+          }
+        }
+        expect(schedule.size).toBe(plain.size);
+        expect(schedule.has(path)).toBe(plain.has(path));
+      }
+      const times = [...plain.values()];
+      const later = times.filter((at) => at > horizon);
+      const { due, next } = schedule.forecast(horizon);
+      expect(due).toBe(times.length - later.length);
+      expect(next?.removeAt).toBe(later.length === 0 ? undefined : Math.min(...later));
+      const listed = [...schedule.dueAt(horizon)].map(({ removeAt }) => removeAt).sort((a, b) => a - b);
+      expect(listed).toEqual(times.filter((at) => at <= horizon).sort((a, b) => a - b));
+    }),
+  );
+});
+
+it("keeps the order in which those came that go at the same time", () => {
+  const schedule = new Schedule();
+  for (let index = 0; index < 100; index++) schedule.set(`${index}`, 7);
+  const taken = [...schedule.take(7, 60), ...schedule.take(7, 60)].map(({ path }) => Number(path));
+  expect(taken).toEqual(Array.from({ length: 100 }, (_, index) => index));
+});
+
+it("looks at few of many", () => {
+  const schedule = new Schedule();
+  let looks = 0;
+  // Times that count how often they are compared.
+  const counting = (value: number) => () => {
+    looks++;
+    return value;
+  };
+  const time = (value: number) => ({ valueOf: counting(value) }) as unknown as number;
+  for (let index = 0; index < 50_000; index++) schedule.set(`${index}`, time(index));
+  looks = 0;
+  expect(schedule.take(63, 64)).toHaveLength(64);
+  expect(schedule.forecast(70).due).toBe(7);
+  schedule.delete("40000");
+  expect(looks).toBeLessThan(64 * 100);
+});

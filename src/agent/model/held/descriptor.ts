@@ -1,0 +1,65 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from "node:fs";
+
+/** open(2)'s O_PATH, which Node does not name: a descriptor that opens nothing (no device, no FIFO), only holds the place. */
+export const O_PATH = 0o10000000;
+
+/** What was found is not what may be touched there: a link, a device, a mount, a file with a second name. */
+export class NotHeld extends Error {
+  constructor(path: string, why: string) {
+    super(`'${path}' ${why}`);
+    this.name = "NotHeld";
+  }
+}
+
+/** The kernel's name of a descriptor: whatever its path means by now, this is the opened thing. */
+export const pathOf = (fd: number): string => `/proc/self/fd/${fd}`;
+
+const KINDS: readonly (readonly [(stats: Stats) => boolean, string])[] = [
+  [(stats) => stats.isSymbolicLink(), "is a symbolic link"],
+  [(stats) => stats.isFIFO(), "is a FIFO"],
+  [(stats) => stats.isBlockDevice() || stats.isCharacterDevice(), "is a device"],
+  [(stats) => stats.isSocket(), "is a socket"],
+  [(stats) => stats.isDirectory(), "is a folder"],
+  [(stats) => stats.isFile(), "is a file"],
+];
+
+/** What `stats` is, as the end of a sentence. */
+export const kindOf = (stats: Stats): string => KINDS.find(([is]) => is(stats))?.[1] ?? "is neither file nor folder";
+
+/** Opens the place itself: a link is held, not followed, and nothing is triggered. Throws the system's error. */
+export const holdPlace = (path: string, more = 0): number => openSync(path, O_PATH | constants.O_NOFOLLOW | more);
+
+/**
+ * Number of the mount that an opened file lies on. A bind mount has the device of what it shows, but a number of its own:
+ * the only thing by which it can be told.
+ */
+export function mountOf(fd: number): number {
+  const found = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
+  if (found === undefined) throw new Error(`the kernel does not tell on which mount descriptor ${fd} lies`);
+  return Number(found);
+}
+
+/** Runs `action` on a descriptor and closes it when that throws. */
+export function orClose<T>(fd: number, action: (fd: number) => T): T {
+  try {
+    return action(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Reads an opened file to its end, at most `most` bytes; one more is a NotHeld that names `path`. */
+export function readAll(fd: number, path: string, most: number): Buffer {
+  const { size } = fstatSync(fd);
+  if (size > most) throw new NotHeld(path, `has ${size} bytes, more than ${most}`);
+  const parts: Buffer[] = [];
+  for (let length = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(64 * 1024, most + 1 - length));
+    const count = readSync(fd, chunk, 0, chunk.length, null);
+    if (count === 0) return Buffer.concat(parts, length);
+    length += count;
+    if (length > most) throw new NotHeld(path, `has more than ${most} bytes`);
+    parts.push(chunk.subarray(0, count));
+  }
+}

@@ -1,0 +1,6 @@
+import type { ExecutorRecord } from "./records.ts";
+
+/** Which sandboxes the files endpoint shows. */
+export interface ShownSandboxes {
+  attach(executor: ExecutorRecord): void;
+}

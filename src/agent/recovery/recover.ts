@@ -1,0 +1,136 @@
+import type { Clock } from "../../base/clock.ts";
+import { UserError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { AgentFlags } from "../flags/table.ts";
+import type { CheckpointedAgent, CheckpointedState } from "../model/checkpointed-state.ts";
+import type { Containerizer } from "../model/container.ts";
+import type { GarbageCollection } from "../model/garbage-collection.ts";
+import type { Identity } from "../model/identity.ts";
+import type { Paths } from "../model/paths.ts";
+import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
+import { type ResourceChanges, recoverResources } from "../operations/resource-changes.ts";
+import type { StatusUpdates } from "../status-updates/streams.ts";
+import type { FrameworkBook } from "../tasks/book.ts";
+import type { Draining } from "../tasks/draining.ts";
+import type { Drivers } from "../tasks/drivers/driver.ts";
+import type { Frameworks } from "../tasks/frameworks.ts";
+import type { TaskUsers } from "../tasks/task-users.ts";
+import { accepts, differences, explainDifferences } from "./compatibility.ts";
+import { type Rebuilt, rebuild } from "./rebuild.ts";
+
+export interface RecoveryOptions extends ResourceChanges {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly flags: AgentFlags;
+  readonly identity: Identity;
+  readonly paths: Paths;
+  readonly store: CheckpointStore;
+  readonly registry: FrameworkBook;
+  readonly updates: StatusUpdates;
+  readonly draining: Draining;
+  readonly frameworks: Frameworks;
+  readonly drivers: Drivers;
+  readonly users: TaskUsers;
+  readonly gc: GarbageCollection;
+  readonly sandboxes: ShownSandboxes;
+  readonly containerizers: readonly Containerizer[];
+}
+
+/** Brings back what an earlier agent left: reservations, update streams, frameworks, containers, executors. */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves once executors came back or had their time. `bootId`: the kernel's, now. Throws a UserError when this agent
+   * may not go on as the one that it finds.
+   */
+  async run(state: CheckpointedState, bootId: string): Promise<void> {
+    const {
+      log,
+      paths,
+      identity,
+      containerizers,
+      operations,
+      draining,
+      clock,
+      users,
+      updates,
+      gc,
+      registry,
+      frameworks,
+    } = this.#options;
+    const rebooted = state.bootId !== undefined && state.bootId !== bootId;
+    if (rebooted) log.warn("Agent host rebooted");
+    await recoverResources(this.#options, state);
+    const before = this.#acceptable(state, rebooted);
+    if (before === undefined) {
+      log.info(`Failed to find the latest agent from '${paths.meta.root()}': registering as a new one`);
+      for (const containerizer of containerizers) await containerizer.recover([]);
+      operations.abandon();
+      return;
+    }
+    identity.adopt(before.id);
+    draining.restore(before.drain);
+    const rebuilt = rebuild(before, { paths, now: clock.now(), rebooted, users });
+    for (const stream of rebuilt.streams) updates.recover(stream);
+    gc.scheduleByAge(rebuilt.garbage);
+    for (const framework of rebuilt.frameworks) registry.active.set(framework.frameworkId, framework);
+    await this.#recoverContainers(rebuilt);
+    this.#recoverExecutors(rebuilt);
+    log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
+    await frameworks.processes.allReturned();
+    await operations.recover(before.operationStreams);
+    await draining.replay();
+  }
+
+  /** Each containerizer is asked for the containers that it would have been given. */
+  async #recoverContainers({ expected, frameworks }: Rebuilt): Promise<void> {
+    const { containerizers } = this.#options;
+    const all = frameworks.flatMap(({ executors }) => [...executors.values()]);
+    for (const containerizer of containerizers) {
+      const own = expected.filter(
+        ({ container }) => containerizers.find((candidate) => candidate.accepts(container)) === containerizer,
+      );
+      const found = await containerizer.recover(own);
+      for (const executor of all) if (found.has(executor.containerId)) executor.containerizer = containerizer;
+    }
+  }
+
+  #recoverExecutors(rebuilt: Rebuilt): void {
+    const { frameworks, drivers, sandboxes } = this.#options;
+    for (const framework of rebuilt.frameworks) {
+      for (const executor of [...framework.executors.values()]) {
+        sandboxes.attach(executor);
+        frameworks.controls.of(executor).recover(framework, executor, executor.containerizer !== undefined);
+        if (executor.kind === "driver") drivers.reconnect(executor);
+      }
+    }
+  }
+
+  /** The agent that was, if this one may go on as it (mesos-agent-behaviour §4.4). */
+  #acceptable(state: CheckpointedState, rebooted: boolean): CheckpointedAgent | undefined {
+    const { flags, identity, log, store, paths } = this.#options;
+    const before = state.agent;
+    if (before === undefined) return undefined;
+    const found = differences(before.info, identity.info);
+    const policy = flags.reconfiguration_policy === "additive" ? "additive" : "equal";
+    if (flags.recover === "cleanup" || accepts(policy, found)) return before;
+    const changes = explainDifferences(found);
+    if (rebooted) {
+      log.warn(`Incompatible agent info after a reboot; registering as a new agent:\n${changes}`);
+      store.forgetAgent();
+      return undefined;
+    }
+    const additive = policy === "equal" && accepts("additive", found);
+    throw new UserError(
+      `Incompatible agent info detected:\n${changes}`,
+      `start with the old settings${additive ? ", or allow more of everything with --reconfiguration_policy=additive" : ""}; ` +
+        `or give up the old id and its tasks:\n    rm -f ${paths.meta.latestAgent()}\n  and start again`,
+    );
+  }
+}

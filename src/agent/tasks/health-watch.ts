@@ -1,0 +1,79 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { TaskState, TaskStatus_Reason, type TaskStatusSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "../health/checker.ts";
+import { planCheck, planHealthCheck } from "../health/plan.ts";
+import { httpStatus, tcpConnect } from "../health/probing.ts";
+import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
+
+/** What a health check tells: the status to send, and whether the task is to be killed. */
+export interface HealthReport {
+  readonly status: MessageInitShape<typeof TaskStatusSchema>;
+  readonly kill: boolean;
+}
+
+/** Runs the health check and the generic check of tasks. One that makes no sense is told once and not done. */
+export class HealthWatch {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #http = httpStatus();
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Starts the checks of a task; the function that it returns ends them. */
+  start(executor: ExecutorRecord, task: TaskRecord, report: (report: HealthReport) => void): () => void {
+    const running: Checking[] = [];
+    const begin = (what: string, start: () => Checking): void => {
+      try {
+        running.push(start());
+      } catch (error) {
+        this.#log.error(`The ${what} of task ${task.taskId} is not done: ${messageOf(error)}`);
+      }
+    };
+    const options = this.#checkerOptions(executor);
+    const healthCheck = task.info?.healthCheck ?? task.task.healthCheck;
+    if (healthCheck !== undefined) {
+      begin("health check", () =>
+        watchHealth(planHealthCheck(healthCheck), options, ({ healthy, killWanted, why }) => {
+          if (!healthy) this.#log.warn(`Task ${task.taskId} is unhealthy: ${why}`);
+          const reason = TaskStatus_Reason.TASK_HEALTH_CHECK_STATUS_UPDATED;
+          report({ status: { state: TaskState.TASK_RUNNING, healthy, reason }, kill: killWanted });
+        }),
+      );
+    }
+    const check = task.info?.check;
+    if (check !== undefined) {
+      begin("check", () =>
+        watchCheck(planCheck(check), options, (checkStatus) => {
+          const reason = TaskStatus_Reason.TASK_CHECK_STATUS_UPDATED;
+          report({ status: { state: TaskState.TASK_RUNNING, checkStatus, reason }, kill: false });
+        }),
+      );
+    }
+    return () => {
+      for (const checking of running) checking.stop();
+    };
+  }
+
+  #checkerOptions(executor: ExecutorRecord): CheckerOptions {
+    return {
+      clock: this.#clock,
+      means: {
+        run: (command, timeout) =>
+          executor.containerizer?.run(executor.containerId, command, timeout) ??
+          Promise.reject(new Error("no container")),
+        status: this.#http.status,
+        connect: tcpConnect,
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+}

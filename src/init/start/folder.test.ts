@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { claimFolder, folderOf, holdFolder } from "./folder.ts";
+
+test("a node on another port has another folder; START_FOLDER wins", () => {
+  const where = { checkout: "/app", home: "/home/me", port: 5051 };
+  expect(folderOf(undefined, where)).toBe("/app/.node");
+  expect(folderOf(undefined, { ...where, port: 5052 })).toBe("/app/.node-5052");
+  expect(folderOf(undefined, { ...where, checkout: undefined })).toBe("/home/me/.mesos-slave");
+  expect(folderOf("", where)).toBe("/app/.node");
+  expect(folderOf("/data/n", { ...where, port: 5052 })).toBe("/data/n");
+});
+
+describe("on disk", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "start-"));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const uid = process.getuid?.() ?? 0;
+
+  test("a folder of another user: who, and the fix", () => {
+    const root = join(folder, ".node");
+    claimFolder(root, uid);
+    claimFolder(root, uid);
+    expect(() => claimFolder(root, uid + 1)).toThrow(/belongs to (root|user \d+): a node was started there/);
+    expect(() => claimFolder(root, uid + 1)).toThrow(
+      expect.objectContaining({ fix: expect.stringContaining(`sudo chown -R `) }),
+    );
+  });
+
+  test("a place that cannot be written: the fix", () => {
+    writeFileSync(join(folder, "file"), "");
+    expect(() => claimFolder(join(folder, "file/.node"), uid)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining("cannot be made: "),
+        fix: "take another folder: START_FOLDER=~/mesos-node npm start",
+      }),
+    );
+  });
+
+  test("two nodes never share a folder; who ends lets go", async () => {
+    const first = await holdFolder(folder);
+    await expect(holdFolder(folder)).rejects.toThrow(`a node runs from ${folder} already`);
+    first.close();
+    await once(first, "close");
+    const second = await holdFolder(folder);
+    second.close();
+  });
+});

@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, lstatSync, mkdirSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { userInfo } from "node:os";
+import { dirname, join } from "node:path";
+import { codeOf, messageOf, UserError } from "../../base/errors.ts";
+import { DEFAULT_AGENT_PORT } from "./ports.ts";
+
+/**
+ * The folder that holds a node: `given`, else `.node` in a checkout (`.mesos-slave` in the home folder without one). A node on
+ * another port is another node, with a folder beside: two of them never meet each other's tasks.
+ */
+export function folderOf(
+  given: string | undefined,
+  where: { readonly checkout: string | undefined; readonly home: string; readonly port: number },
+): string {
+  if (given) return given;
+  const plain = where.checkout === undefined ? join(where.home, ".mesos-slave") : join(where.checkout, ".node");
+  return where.port === DEFAULT_AGENT_PORT ? plain : `${plain}-${where.port}`;
+}
+
+const nameOf = (uid: number): string => (uid === 0 ? "root" : `user ${uid}`);
+
+/** Makes the folder. Throws, with the fix, when it is another user's or cannot be written. */
+export function claimFolder(root: string, uid: number): void {
+  const elsewhere = "START_FOLDER=~/mesos-node npm start";
+  const found = existsSync(root) ? lstatSync(root) : undefined;
+  if (found !== undefined && found.uid !== uid) {
+    const mine = uid === 0 ? `rm -rf '${root}'` : `sudo chown -R ${userInfo().username} '${root}'`;
+    throw new UserError(
+      `${root} belongs to ${nameOf(found.uid)}: a node was started there by another user`,
+      `${mine}, or take another folder: ${elsewhere}`,
+    );
+  }
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o755 });
+    accessSync(root, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = codeOf(error) === "EROFS" ? "the file system is read-only" : messageOf(error);
+    const words = codeOf(error) === "EACCES" ? `you may not write in ${dirname(root)}` : why;
+    throw new UserError(`${root} cannot be made: ${words}`, `take another folder: ${elsewhere}`);
+  }
+}
+
+/**
+ * Holds the folder for this process, until the process ends however it does: an abstract socket needs no file that could be
+ * left behind. Throws when a node runs from there already.
+ */
+export function holdFolder(root: string): Promise<Server> {
+  const name = createHash("sha256").update(root).digest("hex").slice(0, 32);
+  return new Promise((done, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", (error) => {
+      if (codeOf(error) !== "EADDRINUSE") return reject(error);
+      const beside = "MESOS_PORT=5052 MESOS_MASTER=127.0.0.1:5050 npm start";
+      reject(
+        new UserError(
+          `a node runs from ${root} already`,
+          `stop it with Ctrl-C where it was started, or start another beside it: ${beside}`,
+        ),
+      );
+    });
+    server.listen(`\0mesos-slave-start-${name}`, () => {
+      server.unref();
+      done(server);
+    });
+  });
+}

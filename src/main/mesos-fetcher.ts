@@ -1,0 +1,55 @@
+/**
+ * The agent's hand in a sandbox: fetches a container's URIs as the task's user. Started by the agent alone (src/agent/
+ * fetcher/fetch-process.ts), which says on stdin what to fetch; the answer goes to descriptor 3.
+ */
+import { closeSync, writeSync } from "node:fs";
+import { become, closeInherited } from "../agent/fetcher/become.ts";
+import { fetchDispatcher } from "../agent/fetcher/download.ts";
+import { carryOut } from "../agent/fetcher/fetching.ts";
+import { type FetchOrder, FIRST_CACHED, OUTCOME, SANDBOX } from "../agent/fetcher/order.ts";
+import { systemClock } from "../base/clock.ts";
+import { formatLine, oneLine, type Severity } from "../base/glog-line.ts";
+
+/** The order: the first line of stdin. The end of stdin later means that the agent is gone, and nobody waits any more. */
+function readOrder(): Promise<FetchOrder> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    let isRead = false;
+    process.stdin.setEncoding("utf8");
+    process.stdin.on("data", (piece: string) => {
+      if (isRead) return;
+      text += piece;
+      isRead = text.includes("\n");
+      if (isRead) resolve(JSON.parse(text) as FetchOrder);
+    });
+    process.stdin.on("end", () => {
+      if (!isRead) reject(new Error("no order on stdin: only the agent starts this program"));
+      // With the programs that run for it: they are of its session.
+      else process.kill(-process.pid, "SIGKILL");
+    });
+  });
+}
+
+function write(message: string, severity: Severity = "INFO"): void {
+  const time = systemClock.now();
+  writeSync(
+    2,
+    formatLine({ severity, time, threadId: process.pid, source: "fetcher.ts", line: 0, message: oneLine(message) }),
+  );
+}
+
+try {
+  const order = await readOrder();
+  closeInherited(FIRST_CACHED + order.items.filter(({ cached }) => cached !== undefined).length);
+  // Before the switch of user, as the launcher does: a task's user need not be able to walk to its sandbox.
+  process.chdir(`/proc/self/fd/${SANDBOX}`);
+  closeSync(SANDBOX);
+  become(order.user);
+  const environment = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
+  const outcome = await carryOut(order, { environment, dispatcher: fetchDispatcher(environment), write });
+  writeSync(OUTCOME, `${JSON.stringify(outcome)}\n`);
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`mesos-fetcher: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,135 @@
+import { create } from "@bufbuild/protobuf";
+import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
+import { type CommandInfo, ContainerStatusSchema, ExecutorInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+
+interface FakeContainer {
+  readonly spec: ContainerSpec;
+  readonly ended: Promise<ContainerTermination>;
+  /** `status`: a raw wait(2) status; or all that a containerizer knows of an end. */
+  readonly end: (termination: number | ContainerTermination) => void;
+  running: boolean;
+}
+
+/** SIGTERM and SIGKILL as wait(2) tells them. */
+const [TERMINATED, KILLED] = [15, 9];
+
+const nameOf = ({ task, executor }: ContainerSpec): string => task?.taskId?.value ?? executor.executorId?.value ?? "";
+
+/** What runs on the machine: it outlives agents, as real containers do. Nothing is executed. */
+export class FakeMachine {
+  readonly containers = new Map<string, FakeContainer>();
+  /** Task ids (of executors: executor ids) in the order of their starts. */
+  readonly started: string[] = [];
+  /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
+  readonly asked: string[] = [];
+  /** Commands that were run in containers, by their value. */
+  readonly commands: string[] = [];
+  /** Whether containers end when they are asked to (`stop`). */
+  obeys = true;
+  /** What a launch fails with. */
+  failure: Error | undefined;
+  /** Launches wait for it, as for a pull. They end early when they are aborted. */
+  pull: Promise<void> | undefined;
+  /** The exit code of a command that is run in a container. */
+  run: (command: CommandInfo) => number = () => 0;
+
+  /** The running container of a task or executor. */
+  containerOf(name: string): FakeContainer | undefined {
+    return [...this.containers.values()].find(({ spec, running }) => running && nameOf(spec) === name);
+  }
+
+  get running(): number {
+    return [...this.containers.values()].filter(({ running }) => running).length;
+  }
+
+  /** A container that another agent left running. */
+  adopt(containerId: string, executorId: string): void {
+    this.#launch({
+      containerId,
+      task: undefined,
+      executor: create(ExecutorInfoSchema, { executorId: { value: executorId } }),
+    } as never);
+  }
+
+  #launch(spec: ContainerSpec): void {
+    const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+    const container: FakeContainer = {
+      spec,
+      ended,
+      running: true,
+      end: (termination) => {
+        container.running = false;
+        resolve(typeof termination === "number" ? { status: termination } : termination);
+      },
+    };
+    this.containers.set(spec.containerId, container);
+    this.started.push(nameOf(spec));
+  }
+
+  async #prepare(signal: AbortSignal): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.pull === undefined) return;
+    const aborted = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+    await Promise.race([this.pull, aborted.promise]);
+  }
+
+  #note(what: string, id: string): void {
+    const container = this.containers.get(id);
+    if (container !== undefined) this.asked.push(what.replace("#", nameOf(container.spec)));
+  }
+
+  /** One agent's view of the machine, until `dead` says that its process is gone. */
+  containerizer(dead: () => boolean): Containerizer {
+    const find = (id: string): FakeContainer | undefined => (dead() ? undefined : this.containers.get(id));
+    const forever = new Promise<never>(() => undefined);
+    const live = (what: string, id: string): FakeContainer | undefined => {
+      if (!dead()) this.#note(what, id);
+      return find(id);
+    };
+    return {
+      name: "mesos",
+      killGrace: undefined,
+      enforces: { cpus: false, mem: false },
+      accepts: () => true,
+      launch: async (spec, signal) => {
+        if (dead()) return forever;
+        await this.#prepare(signal);
+        this.#launch(spec);
+        return { pid: 1_000_000 + this.started.length, status: create(ContainerStatusSchema), data: undefined };
+      },
+      recover: async (expected) => {
+        const ids = new Set(expected.map(({ containerId }) => containerId));
+        for (const [id, container] of this.containers) if (!ids.has(id)) container.end(KILLED);
+        return new Set([...ids].filter((id) => this.containers.has(id)));
+      },
+      update: async (id) => void live("update #", id),
+      stop: async (id, grace) => {
+        const container = live(`stop # ${grace}`, id);
+        if (this.obeys && container?.running) container.end(TERMINATED);
+      },
+      destroy: async (id) => {
+        const container = live("destroy #", id);
+        if (container?.running) container.end(KILLED);
+      },
+      wait: async (id) => {
+        const container = this.containers.get(id);
+        if (container === undefined) throw new Error(`container ${id} is not known`);
+        const termination = await container.ended;
+        return dead() ? forever : termination;
+      },
+      usage: async () => undefined,
+      status: async () => create(ContainerStatusSchema),
+      run: async (_id, command) => {
+        this.commands.push(command.value);
+        return { exitCode: this.run(command) };
+      },
+      remove: async (id) => {
+        live("remove #", id);
+        if (!dead()) this.containers.delete(id);
+      },
+      trouble: () => undefined,
+      close: async () => undefined,
+    };
+  }
+}

@@ -1,0 +1,18 @@
+import type { Isolation } from "../../src/agent/model/isolation.ts";
+
+const NOTHING = Promise.resolve();
+
+/** No confinement: usage comes from the process tree alone (posix/cpu, posix/mem). */
+export const noIsolation: Isolation = {
+  enforces: { cpus: false, mem: false },
+  prepare: async () => ({ controlGroups: [] }),
+  recover: () => NOTHING,
+  update: () => NOTHING,
+  confinement: () => ({ controlGroups: [] }),
+  usage: async () => ({}),
+  status: () => undefined,
+  limitation: () => undefined,
+  cleanup: () => NOTHING,
+  sweep: () => NOTHING,
+  close: () => NOTHING,
+};
