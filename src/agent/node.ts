@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
 import { Gate } from "../base/gate.ts";
 import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
@@ -29,7 +30,9 @@ import { MasterLink } from "./master/link.ts";
 import { askMasterVersion } from "./master/master-version.ts";
 import { Announcements, Outbox } from "./master/outbox.ts";
 import { Registration } from "./master/registration.ts";
+import { warnIfReadable } from "./master/secret-file.ts";
 import { measureMachine } from "./metrics/machine.ts";
+import { PoolWatch } from "./metrics/pool-watch.ts";
 import { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
@@ -110,7 +113,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     clock,
     log: glog.logger,
     metrics,
-    credential: values.credential === undefined ? undefined : readCredential(values.credential),
+    credential: values.credential === undefined ? undefined : readCredential(values.credential, glog.logger),
     random: Math.random,
     detector: await createDetector(input.master ?? values.master ?? "", {
       clock,
@@ -128,10 +131,11 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     sandboxes: new AttachedSandboxes(files),
     ended: input.ended,
   });
+  const pool = new PoolWatch(clock);
   installGauges(viewed, metrics);
   metrics.figures(machine.figures);
   metrics.figures(() => collectorFigures(gc));
-  const http = await openPages({ ...input, viewed, endpoint, metrics, files });
+  const http = await openPages({ ...input, viewed, endpoint, metrics, files, pool });
   process.http(http.handler);
   glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
   await agent.start();
@@ -145,6 +149,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
       await agent.close();
       await http.close();
       await health.close();
+      pool.close();
     },
   };
 }
@@ -244,7 +249,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     ...{ registry, store, statuses, messages },
   };
   const drivers = new Drivers(executors);
-  const gate = new Gate();
+  const gate = new Gate((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
   const leading = new LeadingMaster({
     log,
     master,
@@ -294,7 +299,10 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   };
 }
 
-const readCredential = (path: string): Credential => parseCredential(readFileSync(path, "utf8"), path);
+function readCredential(path: string, log: Logger): Credential {
+  warnIfReadable(path, log);
+  return parseCredential(readFileSync(path, "utf8"), path);
+}
 
 function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {
   const { values } = flags;

@@ -156,8 +156,8 @@ export function keepConnection(request: IncomingMessage): void {
 }
 
 /** Tells the client why its body was not taken, and ends the connection: the rest of the body is still to come. */
-export function refuseBody(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  if (!(error instanceof BodyError) || response.headersSent || request.socket.destroyed) {
+export function refuseBody(request: IncomingMessage, response: ServerResponse, error: BodyError): void {
+  if (response.headersSent || request.socket.destroyed) {
     request.socket.destroy();
     return;
   }

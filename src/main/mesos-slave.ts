@@ -128,10 +128,31 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
   return master;
 }
 
+/**
+ * What no handler has caught is a defect. It concerns one request, message or file, and the agent stands for all tasks of
+ * a machine: it is written down and the agent goes on. Ending would not help: what a peer has sent once it sends again,
+ * at every start. Before the agent is up, there is nothing to go on with.
+ */
+function containDefects(log: () => Glog | undefined): () => void {
+  let isUp = false;
+  const contain = (error: unknown): void => {
+    const glog = log();
+    if (!isUp || glog === undefined) fail(glog, error);
+    const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    glog.logger.error(`A defect of the agent, please report it: ${where.split("\n").slice(0, 6).join(" | ")}`);
+  };
+  process.on("uncaughtException", contain);
+  process.on("unhandledRejection", contain);
+  return () => {
+    isUp = true;
+  };
+}
+
 async function main(): Promise<void> {
   const flags = load();
   let glog: Glog | undefined;
   const isUp = onSignals(() => glog);
+  const isContained = containDefects(() => glog);
   glog = openLog(flags);
   try {
     const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
@@ -153,6 +174,7 @@ async function main(): Promise<void> {
         process.exit(code);
       },
     });
+    isContained();
     isUp({ node, master });
   } catch (error) {
     fail(glog, error);

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { keepConnection, readBody, refuseBody } from "../../../libprocess/bodies.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { BodyError, keepConnection, readBody, refuseBody } from "../../../libprocess/bodies.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 /** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
@@ -8,16 +10,22 @@ const LARGEST_CALL = 4 * 1024 * 1024;
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(
   endpoint: ExecutorEndpoint,
+  log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    readBody(request, LARGEST_CALL).then(
-      (body) => {
-        const made = endpoint.handle(callOf(request, body));
-        if ("stream" in made || made.isExecutors) keepConnection(request);
-        answer(response, made);
-      },
-      (error: unknown) => refuseBody(request, response, error),
-    );
+    const handle = (body: Buffer): void => {
+      const made = endpoint.handle(callOf(request, body));
+      if ("stream" in made || made.isExecutors) keepConnection(request);
+      answer(response, made);
+    };
+    readBody(request, LARGEST_CALL)
+      .then(handle)
+      .catch((error: unknown) => {
+        if (error instanceof BodyError) return refuseBody(request, response, error);
+        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      });
   };
 }
 
@@ -41,6 +49,9 @@ function answer(response: ServerResponse, made: ExecutorAnswer): void {
   response.writeHead(200, { "Content-Type": made.contentType });
   response.flushHeaders();
   const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
+  // Connections of this port may be half open. A subscriber that has closed its half is gone: what is written to it from then
+  // on reaches nobody, while what waits is handed over when it comes back.
+  response.socket?.once("end", () => response.destroy());
   response.on("close", broken);
   response.on("error", broken);
 }
