@@ -3,7 +3,6 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
-import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   ContainerStatusSchema,
   NetworkInfo_Protocol,
