@@ -35,6 +35,13 @@ export const accessFlags = defineFlags({
   firewall_rules: flag(json(disabledPaths), {
     summary: 'Paths that answer 403: {"disabled_endpoints": {"paths": ["/slave(1)/state"]}}.',
   }),
+  http_hosts: flag(list, {
+    summary:
+      "Names under which these pages may be asked, besides the host's own, addresses and names without a dot: " +
+      "`a.example,.b.example` (with all below it), or `*`. Others may be a web page's trick (DNS rebinding), and get 403.",
+    since: "this agent",
+    default: [],
+  }),
   authenticate_http_executors: flag(boolean, {
     summary: "Executors must show a token.",
     since: "1.3.0",
