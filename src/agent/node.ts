@@ -81,6 +81,8 @@ export interface NodeInput {
 /** A running agent with its pages. */
 export interface AgentNode {
   readonly agent: Agent;
+  /** What the master is told to dial. */
+  readonly address: { readonly ip: string; readonly port: number };
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
 }
@@ -141,6 +143,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   await agent.start();
   return {
     agent,
+    address: { ip: process.self.ip, port: process.self.port },
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { basename, join } from "node:path";
 import { loadAgentFlags } from "../agent/flags/load.ts";
@@ -12,6 +12,7 @@ import { glogSettings } from "../base/glog-settings.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
 import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
+import { readTlsSettings } from "../libprocess/tls-settings.ts";
 import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
@@ -129,6 +130,26 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
 }
 
 /**
+ * In the container, where the HEALTHCHECK is to ask: flags of the agent's command say more than its variables. Not an error when it
+ * cannot be written, as /run belongs to the container.
+ */
+function tellHealthCheck(flags: ReturnType<typeof load>, { address }: AgentNode): void {
+  const root = process.env["INIT_ROOT"];
+  if (root === undefined) return;
+  const { ip, ip_discovery_command: discovery, port } = flags.values;
+  const everywhere = ip === "0.0.0.0" || (ip === undefined && discovery === undefined);
+  const host = everywhere ? "127.0.0.1" : (ip ?? address.ip);
+  const scheme = readTlsSettings(process.env) === undefined ? "http" : "tls";
+  try {
+    const file = join(root, "/run/agent");
+    writeFileSync(`${file}.new`, `${host}\n${port || address.port}\n${scheme}\n`);
+    renameSync(`${file}.new`, file);
+  } catch {
+    // The check asks where init expects the agent.
+  }
+}
+
+/**
  * What no handler has caught is a defect. It concerns one request, message or file, and the agent stands for all tasks of
  * a machine: it is written down and the agent goes on. Ending would not help: what a peer has sent once it sends again,
  * at every start. Before the agent is up, there is nothing to go on with.
@@ -175,6 +196,7 @@ async function main(): Promise<void> {
       },
     });
     isContained();
+    tellHealthCheck(flags, node);
     isUp({ node, master });
   } catch (error) {
     fail(glog, error);
