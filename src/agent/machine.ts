@@ -117,6 +117,9 @@ async function fetchFor(
   await fetcher.fetch({ containerId, sandbox, user, uris: command.uris, signal });
 }
 
+const usesGroups = (isolation: readonly string[]): boolean =>
+  isolation.includes("cgroups/cpu") || isolation.includes("cgroups");
+
 function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetcher): MesosContainerizer {
   const { flags, environment, clock, log, architecture } = input;
   return new MesosContainerizer({
@@ -129,6 +132,8 @@ function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetch
     path: environment["PATH"],
     identities,
     fetch: (spec, _user, signal) => fetchFor(spec, identities, fetcher, signal),
+    // The isolator posix/cpu always reports them, as in Mesos.
+    countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count || !usesGroups(flags.isolation),
     isolation: createIsolation(flags.isolation, {
       cgroups: {
         clock,

@@ -18,6 +18,7 @@ import { Agent } from "./agent.ts";
 import { installGauges, type ViewedAgent } from "./agent-view.ts";
 import { bind } from "./bind.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
+import { readDefaultContainer } from "./flags/default-container.ts";
 import type { AgentFlags, AgentFlagTable } from "./flags/table.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import { AttachedFiles } from "./http/files/attached.ts";
@@ -197,7 +198,7 @@ export interface ComposedAgent {
 export function composeAgent(input: AgentInput): ComposedAgent {
   const { clock, flags, files, process, identity, metrics, ended } = input;
   const log = input.log.named("slave.cpp");
-  const common = { ...input, log };
+  const common = { ...input, log, defaultContainer: readDefaultContainer(flags.default_container_info) };
   const paths = new Paths(flags.work_dir);
   const store = new CheckpointStore(files, paths);
   const master = new MasterChannel(process, log);

@@ -43,6 +43,8 @@ export interface LaunchRunnerOptions {
   readonly stages: readonly Stage[];
   readonly identity: Identity;
   readonly containerizers: readonly Containerizer[];
+  /** `--default_container_info`: of tasks and executors that bring none. */
+  readonly defaultContainer?: ContainerInfo | undefined;
   readonly users: TaskUsers;
   readonly environment: TaskEnvironment;
   /** `--cgroups_enable_cfs` */
@@ -120,7 +122,7 @@ export class LaunchRunner {
 
   async #start(launch: Launch): Promise<StartedContainer> {
     const { framework, executor, task } = launch;
-    const container = task?.info?.container ?? executor.info.container;
+    const container = task?.info?.container ?? executor.info.container ?? this.#options.defaultContainer;
     const containerizer = this.choose(container);
     if (containerizer === undefined) {
       const names = this.#options.containerizers.map(({ name }) => name).join(", ");

@@ -53,6 +53,8 @@ export interface MesosContainerizerOptions {
   /** Brings the URIs of `spec.command` into the sandbox, as `user`. Rejects with a TaskFailure. */
   readonly fetch: (spec: ContainerSpec, user: Identity | undefined, signal: AbortSignal) => Promise<void>;
   readonly isolation: Isolation;
+  /** Whether numbers of processes and threads are reported; they are, unless said otherwise. */
+  readonly countProcesses?: boolean;
   readonly table?: ProcessTable;
   readonly identities?: Identities;
 }
@@ -334,7 +336,12 @@ export class MesosContainerizer implements Containerizer {
     const supervised = this.#supervision.get(containerId);
     const known = this.#known.get(containerId);
     if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
-    const own = statisticsOf(treeUsage(this.#table, supervised.tree), known.resources, this.#options.clock.now());
+    const own = statisticsOf(
+      treeUsage(this.#table, supervised.tree),
+      known.resources,
+      this.#options.clock.now(),
+      this.#options.countProcesses,
+    );
     return Object.assign(own, await this.#options.isolation.usage(containerId));
   }
 
