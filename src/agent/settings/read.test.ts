@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { agentFlags } from "../flags/table.ts";
 import { loadAgentFlags } from "./load.ts";
-import { agentFlags } from "./table.ts";
 
 /** Flags that take one value only: any other ends the start, and that is all that they can do. */
 const ONE_VALUE = ["authenticatee", "http_authenticators"];
@@ -11,7 +11,7 @@ const ONE_VALUE = ["authenticatee", "http_authenticators"];
 function* texts(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && entry.name !== "gen" && !path.endsWith("agent/flags")) yield* texts(path);
+    if (entry.isDirectory() && entry.name !== "gen" && !/agent\/(flags|settings)$/.test(path)) yield* texts(path);
     else if (entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts")) yield readFileSync(path, "utf8");
   }
 }
