@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
+import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type LoadedFlags, originOf } from "../config/parse.ts";
 import { DEFAULT_LIMITS } from "../libprocess/inbound.ts";
@@ -64,6 +65,12 @@ export async function bind(input: BindInput): Promise<{ process: Process; info: 
   for (const line of address.lines) log.info(line);
   for (const warning of address.warnings) log.warn(warning);
   const settings = readTlsSettings(environment);
+  if (values.require_master_certificate && settings?.verify !== true) {
+    throw new UserError(
+      "--require_master_certificate without certificates that are checked",
+      "set LIBPROCESS_SSL_ENABLED=true and LIBPROCESS_SSL_VERIFY_CERT=true, with key, certificate and authority",
+    );
+  }
   const tls = settings === undefined ? undefined : await createTls(settings, { clock, log, source: address.bind.ip });
   const process = await Process.start({
     id: "slave(1)",

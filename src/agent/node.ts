@@ -41,7 +41,7 @@ import type { GarbageCollection } from "./model/garbage-collection.ts";
 import { Identity } from "./model/identity.ts";
 import { MasterChannel } from "./model/master-channel.ts";
 import { Paths } from "./model/paths.ts";
-import { receptionsOf } from "./model/senders.ts";
+import { certificateProblem, receptionsOf } from "./model/senders.ts";
 import { Operations, OperationTable } from "./operations/operations.ts";
 import { openPages } from "./pages.ts";
 import { Recovery } from "./recovery/recover.ts";
@@ -287,7 +287,10 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   process.receive(
     receptionsOf({
       master: () => master.pid,
-      masterConnectionProblem: () => undefined,
+      masterConnectionProblem: (peer) =>
+        flags.require_master_certificate
+          ? certificateProblem(peer, [master.pid?.ip, master.info?.hostname, master.info?.address?.hostname])
+          : undefined,
       isScheduler: (from) => [...registry.active.values()].some(({ pid }) => sameUPID(from, parseUPID(pid))),
       isExecutor: (from) => drivers.knows(from),
     }),

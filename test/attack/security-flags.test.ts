@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodeMessage } from "../../src/libprocess/framing.ts";
-import { PingSlaveMessageSchema } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
+import { PingSlaveMessageSchema, ShutdownMessageSchema } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import { shoot, upid } from "../support/forged.ts";
 import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
@@ -24,13 +24,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Starts the agent, with nobody for a master; resolves when it listens. */
+/** Starts the agent, with nobody for a master; resolves when it is recovered. */
 async function start(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<number> {
   const port = await freePort();
   const made = new AgentProcess({ master: "127.0.0.1:9", port, flags, environment });
   agent = made;
   made.start();
-  await expect.poll(() => made.log).toContain("Finished recovery");
+  await expect.poll(() => made.log).toContain(" leads");
   return port;
 }
 
@@ -63,6 +63,15 @@ const call = (type: string, more: object = {}, headers: Record<string, string> =
   headers: { "content-type": "application/json", ...headers },
   body: JSON.stringify({ type, ...more }),
 });
+
+/** Files of a key and of a certificate for 127.0.0.1 that signs itself. */
+function keyPair(): { readonly key: string; readonly certificate: string } {
+  const [key, certificate] = [join(folder, "key"), join(folder, "certificate")];
+  const subject = ["-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const files = ["-keyout", key, "-out", certificate];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...files, ...subject]);
+  return { key, certificate };
+}
 
 const ping = (port: number, from: string): Buffer =>
   encodeMessage(
@@ -159,10 +168,7 @@ describe("settings that keep somebody out", () => {
   });
 
   it("LIBPROCESS_SSL_ENABLED with LIBPROCESS_SSL_REQUIRE_CLIENT_CERT: nobody without a certificate is heard", async () => {
-    const [key, certificate] = [join(folder, "key"), join(folder, "certificate")];
-    const subject = ["-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1"];
-    const files = ["-keyout", key, "-out", certificate];
-    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", ...files, ...subject]);
+    const { key, certificate } = keyPair();
     const port = await start([], {
       LIBPROCESS_SSL_ENABLED: "true",
       LIBPROCESS_SSL_KEY_FILE: key,
@@ -182,11 +188,56 @@ describe("settings that keep somebody out", () => {
         socket.on("error", () => undefined);
         socket.on("close", () => resolve(text));
       });
-    const { readFileSync } = await import("node:fs");
     expect(await asking({ key: readFileSync(key), cert: readFileSync(certificate) })).toMatch(/^HTTP\/1.1 200/);
     expect(await asking({})).toBe("");
     expect(await shoot(port, Buffer.from("GET /health HTTP/1.1\r\n\r\n"))).toBe("");
   });
+});
+
+it("--require_master_certificate: whoever only says that he is the master is not obeyed", async () => {
+  const { key, certificate } = keyPair();
+  const environment = {
+    LIBPROCESS_SSL_ENABLED: "true",
+    LIBPROCESS_SSL_SUPPORT_DOWNGRADE: "true",
+    LIBPROCESS_SSL_KEY_FILE: key,
+    LIBPROCESS_SSL_CERT_FILE: certificate,
+    LIBPROCESS_SSL_CA_FILE: certificate,
+    LIBPROCESS_SSL_VERIFY_CERT: "true",
+  };
+  const port = await start(["--require_master_certificate"], environment);
+  const order = encodeMessage(
+    upid(`slave(1)@127.0.0.1:${port}`),
+    upid("master@127.0.0.1:9"),
+    ShutdownMessageSchema.typeName,
+    new Uint8Array(),
+  );
+  const send = (options: object): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false, ...options }, () =>
+        socket.end(order),
+      );
+      socket.resume();
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve());
+    });
+  await shoot(port, order);
+  await send({});
+  await expect.poll(() => agent?.log.match(/its connection shows no certificate/g)).toHaveLength(2);
+  expect(await statusOf(port, "/health")).toBe(200);
+  await send({ key: readFileSync(key), cert: readFileSync(certificate) });
+  expect(await agent?.exited()).toBe(0);
+});
+
+it("--require_master_certificate without TLS ends the start", async () => {
+  const made = new AgentProcess({
+    master: "127.0.0.1:9",
+    port: await freePort(),
+    flags: ["--require_master_certificate"],
+  });
+  agent = made;
+  made.start();
+  expect(await made.exited()).toBe(1);
+  expect(made.log).toContain("LIBPROCESS_SSL_VERIFY_CERT=true");
 });
 
 it("a flood of silent connections does not keep anybody else out", async () => {

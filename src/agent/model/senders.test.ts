@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Peer } from "../../libprocess/connection.ts";
 import { formatUPID, parseUPID } from "../../libprocess/upid.ts";
 import * as messages from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import { messageTable, type Parties, receptionsOf, type Sender } from "./senders.ts";
+import { certificateProblem, messageTable, type Parties, receptionsOf, type Sender } from "./senders.ts";
 
 const master = parseUPID("master@10.0.0.1:5050");
 const driver = "scheduler-1@10.0.0.2:7";
@@ -44,6 +44,19 @@ describe("who may send what", () => {
       .filter(([, text]) => reception?.objection?.(parseUPID(text), peer) === undefined)
       .map(([who]) => who);
     expect(heard).toEqual(HEARD[sender]);
+  });
+
+  it("a certificate is the master's when it is for one of its names", () => {
+    const certificate = {
+      subject: "CN=m1.example",
+      subjectAltName: "DNS:m1.example, IP Address:10.0.0.1",
+      checkIP: (ip: string) => (ip === "10.0.0.1" ? ip : undefined),
+      checkHost: (name: string) => (name === "m1.example" ? name : undefined),
+    } as unknown as NonNullable<Peer["certificate"]>;
+    expect(certificateProblem({ address: "", certificate }, ["10.0.0.1"])).toBeUndefined();
+    expect(certificateProblem({ address: "", certificate }, ["10.0.0.2", "m1.example"])).toBeUndefined();
+    expect(certificateProblem({ address: "", certificate }, [undefined, "", "10.0.0.2"])).toContain("m1.example");
+    expect(certificateProblem(peer, ["10.0.0.1"])).toBe("its connection shows no certificate");
   });
 
   it("nobody is the master while none is known", () => {

@@ -1,6 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Peer } from "../../libprocess/connection.ts";
 import type { Reception, Receptions } from "../../libprocess/reception.ts";
+import { isFor, namesOf } from "../../libprocess/tls-identity.ts";
 import { addressOf, formatUPID, sameUPID, type UPID } from "../../libprocess/upid.ts";
 import { MOST_OBJECTS, MOST_OBJECTS_OF_MASTER } from "../../mesos/cost.ts";
 import {
@@ -109,6 +110,16 @@ export interface Parties {
 /** Whether a process is at the master's address, as its observers are. */
 export const isBesideMaster = (from: UPID | undefined, master: UPID | undefined): boolean =>
   from !== undefined && master !== undefined && addressOf(from) === addressOf(master);
+
+/**
+ * What is wrong with a connection as the master's, when it must prove that by a certificate for one of the master's `names`
+ * (--require_master_certificate); undefined: nothing.
+ */
+export function certificateProblem({ certificate }: Peer, names: readonly (string | undefined)[]): string | undefined {
+  if (certificate === undefined) return "its connection shows no certificate";
+  if (names.some((name) => name !== undefined && name !== "" && isFor(certificate, name))) return undefined;
+  return `its certificate is for ${namesOf(certificate)}, and not for the master`;
+}
 
 const HINT = "if both are the same master, --master must name the address that it announces itself";
 
