@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { millisecondsOf } from "../../base/duration.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import type { ContainerInfo, ContainerStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ContainerInfo, ContainerInfo_Type, type ContainerStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Containerizer, ContainerSpec, ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
@@ -124,8 +124,10 @@ export class LaunchRunner {
     const containerizer = this.choose(container);
     if (containerizer === undefined) {
       const names = this.#options.containerizers.map(({ name }) => name).join(", ");
+      const lacks =
+        container?.type === ContainerInfo_Type.DOCKER ? ": it asks for Docker, and --containerizers has no docker" : "";
       throw TaskFailure.launch(
-        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message`,
+        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message${lacks}`,
       );
     }
     executor.containerizer = containerizer;
