@@ -15,8 +15,13 @@ const UNITS = [
   ["ns", 1e-6],
 ] as const;
 
-/** Spellings that the C++ agent refuses and we take (the image's example says `5min`). */
+/** Spellings that the C++ agent refuses and we take (the image's example says `5min`, Go's programs say `5m`). */
 const LENIENT: Readonly<Record<string, string>> = {
+  w: "weeks",
+  d: "days",
+  h: "hrs",
+  m: "mins",
+  s: "secs",
   week: "weeks",
   day: "days",
   hr: "hrs",

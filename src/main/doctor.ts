@@ -3,6 +3,8 @@ import { networkInterfaces } from "node:os";
 import { agentFlags, agentVariables } from "../agent/flags/table.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import { versionLine } from "../base/release.ts";
+import { switchesOf } from "../config/switches.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
 import { readOwnContainerId } from "../docker/own-container.ts";
@@ -12,11 +14,13 @@ import type { Finding } from "../init/doctor/finding.ts";
 import { libprocessVariables, variablesOfFlags } from "../init/known-variables.ts";
 import { type Environment, resolve } from "../init/resolve.ts";
 import { isFile, sourceFile } from "../init/source.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
 
 const HELP = `doctor: whether a node can run here. Each line is ok, a warning or a failure, with what to do.
 
-  --json   The findings as JSON.
-  --help   This text.
+  --json      The findings as JSON.
+  --help      This text.
+  --version   The version.
 Exit code 0, or 1 when there is a failure. Settings come from the environment, as init resolves them.`;
 
 async function resolvedSettings() {
@@ -40,14 +44,14 @@ async function resolvedSettings() {
 }
 
 async function main(words: readonly string[]): Promise<number> {
-  const unknown = words.find((word) => !["--json", "--help", "-h"].includes(word));
-  if (unknown !== undefined) {
-    console.error(`doctor: unknown flag ${unknown}\n${HELP}`);
-    return 64;
-  }
-  if (words.includes("--help") || words.includes("-h")) {
-    console.log(HELP);
+  const { on, problem } = switchesOf(words, ["json"]);
+  if (on.has("help") || on.has("version")) {
+    console.log(on.has("version") ? versionLine("doctor", MESOS_VERSION) : HELP);
     return 0;
+  }
+  if (problem !== undefined) {
+    console.error(`doctor: ${problem}`);
+    return 64;
   }
   const resolution = await resolvedSettings();
   const setting = (name: string): string | undefined => resolution.environmentValue(name) || undefined;
@@ -75,7 +79,7 @@ async function main(words: readonly string[]): Promise<number> {
   const found = [...settings, ...(await examine({ setting, clock: systemClock, engine, containerId, isRoot, root }))];
   await engine.close();
   const failed = found.some(({ status }) => status === "failure");
-  console.log(words.includes("--json") ? JSON.stringify({ ok: !failed, findings: found }, null, 2) : report(found));
+  console.log(on.has("json") ? JSON.stringify({ ok: !failed, findings: found }, null, 2) : report(found));
   return failed ? 1 : 0;
 }
 

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { agentFlags, agentVariables } from "../agent/flags/table.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { versionLine } from "../base/release.ts";
+import { switchesOf } from "../config/switches.ts";
 import { localAddress } from "../init/address.ts";
 import { bootBlock } from "../init/boot-block.ts";
 import { dryRunJson, dryRunText } from "../init/dry-run.ts";
@@ -14,6 +16,7 @@ import { type Plan, planOf } from "../init/plan.ts";
 import { type Environment, type Resolution, resolve } from "../init/resolve.ts";
 import { isFile, sourceFile } from "../init/source.ts";
 import { accountOf, carryOut, passwdText } from "../init/write.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
 
 const HELP = `init: settings from the environment, supervisord's configuration from the settings.
 
@@ -22,6 +25,7 @@ const HELP = `init: settings from the environment, supervisord's configuration f
   --check     Print what would not work; exit code 1 if there is any.
   --json      --dry-run and --check as JSON.
   --help      This text.
+  --version   The version.
 docs/variables.md lists the variables.`;
 
 /** Exit codes: 0, 1 for settings that cannot work, 64 for a misused command line. */
@@ -118,25 +122,25 @@ function boot({ resolution, plan, raw }: Resolved): void {
 }
 
 async function main(flags: readonly string[]): Promise<number> {
-  const unknown = flags.find((flag) => !["--boot", "--dry-run", "--check", "--json", "--help", "-h"].includes(flag));
-  if (unknown !== undefined) {
-    console.error(`init: unknown flag ${unknown}\n${HELP}`);
-    return BAD_USAGE;
-  }
-  if (flags.includes("--help") || flags.includes("-h") || flags.length === 0) {
-    console.log(HELP);
+  const { on, problem } = switchesOf(flags, ["boot", "dry-run", "check", "json"]);
+  if (on.has("help") || on.has("version") || flags.length === 0) {
+    console.log(on.has("version") ? versionLine("init", MESOS_VERSION) : HELP);
     return 0;
+  }
+  if (problem !== undefined) {
+    console.error(`init: ${problem}`);
+    return BAD_USAGE;
   }
   const resolved = await resolveAll();
   const { plan, resolution } = resolved;
-  if (flags.includes("--boot")) {
+  if (on.has("boot")) {
     for (const error of plan.errors) console.error(`[Init][Error] ${error.text}`);
     if (plan.errors.length > 0) return BAD_SETTINGS;
     boot(resolved);
     return 0;
   }
-  if (flags.includes("--json")) console.log(JSON.stringify(dryRunJson(resolution, plan), null, 2));
-  else console.log(dryRunText(resolution, plan, { files: flags.includes("--dry-run") }));
+  if (on.has("json")) console.log(JSON.stringify(dryRunJson(resolution, plan), null, 2));
+  else console.log(dryRunText(resolution, plan, { files: on.has("dry-run") }));
   return plan.errors.length + plan.missing.length > 0 ? BAD_SETTINGS : 0;
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync, writeSync } from "node:fs";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import { versionLine } from "../base/release.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
 import { DONE, EventParser, READY } from "../redpill/events.ts";
 import { EXIT_UNREACHABLE, EXIT_USAGE, HELP, optionsOf, UsageError } from "../redpill/options.ts";
 import { Redpill } from "../redpill/redpill.ts";
@@ -42,8 +44,8 @@ function listen(redpill: Redpill): void {
 async function main(): Promise<number> {
   const { env } = process;
   const options = optionsOf(process.argv.slice(2), env);
-  if (options === "help") {
-    console.log(HELP);
+  if (options === "help" || options === "version") {
+    console.log(options === "help" ? HELP : versionLine("redpill", MESOS_VERSION));
     return 0;
   }
   const run = `${env["INIT_ROOT"] ?? ""}/run`;

@@ -1,13 +1,19 @@
-import { parseArgs } from "node:util";
-import { messageOf, UserError } from "../base/errors.ts";
+import { parseDuration } from "../base/duration.ts";
+import { UserError } from "../base/errors.ts";
+import { defineFlags, flag, renamedFrom } from "../config/flag.ts";
+import { helpFlags } from "../config/help.ts";
+import { list, text } from "../config/kinds.ts";
+import { loadFlags, problemsText } from "../config/parse.ts";
+import { unixGrammar } from "../config/words.ts";
 
 export const HELP = `Redpill - Supervisor status monitor. Terminates the supervisor process if any specified service enters a FATAL state.
 
 -c | --cleanup    Optional path to cleanup script that should be executed upon exit.
 -h | --help       This help text.
--i | --interval   Optional interval at which the service check is performed in seconds. (Default: 30)
+-i | --interval   Optional interval at which the service check is performed: seconds, or a duration as 1mins. (Default: 30)
 -s | --service    A comma delimited list of the supervisor service names that should be monitored: a program,
                   group:name or group:*. May be given more than once.
+     --version    The version.
 
 Exit codes: 0 stopped on purpose; 64 wrong flag; 65 no service given; 66 supervisord does not know a service;
 69 supervisord cannot be reached; 70 a service is FATAL; 71 a service is in a crash loop; 72 a service ended.`;
@@ -35,7 +41,7 @@ export interface Options {
 export class UsageError extends UserError {
   readonly exitCode: number;
 
-  constructor(exitCode: number, message: string, fix: string) {
+  constructor(exitCode: number, message: string, fix: string | undefined) {
     super(message, fix);
     this.exitCode = exitCode;
   }
@@ -51,45 +57,51 @@ function wholeNumber(name: string, text: string | undefined, fallback: number, m
   );
 }
 
+const flags = defineFlags({
+  cleanup: flag(text, { summary: "A script to run at the end.", short: "c" }),
+  // As the documentation of the old image spells it.
+  interval: flag(text, { summary: "How often is looked.", short: "i", aliases: renamedFrom("inerval") }),
+  service: flag({ ...list, repeats: true }, { summary: "What is watched.", short: "s" }),
+  ...helpFlags,
+});
+
 function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        cleanup: { type: "string", short: "c" },
-        help: { type: "boolean", short: "h" },
-        interval: { type: "string", short: "i" },
-        // As the documentation of the old image spells it.
-        inerval: { type: "string" },
-        service: { type: "string", short: "s", multiple: true },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(EXIT_USAGE, messageOf(error), "--help lists the flags");
-  }
+  const loaded = loadFlags(flags, { words, grammar: unixGrammar, readFile: () => "" });
+  if (!loaded.ok && !loaded.flags.values.help)
+    throw new UsageError(EXIT_USAGE, problemsText(loaded.problems), undefined);
+  return loaded.flags.values;
 }
 
-/** The command line and SERVICE_REDPILL_* settings that have no flag; "help" when that was asked for. */
+/** Seconds, as the old program took them, or a duration; in milliseconds. */
+function interval(text: string | undefined): number {
+  if (text !== undefined && /[a-z]/.test(text)) {
+    try {
+      const milliseconds = parseDuration(text);
+      if (milliseconds >= 1000) return milliseconds;
+    } catch {
+      // Said below, with both ways to write it.
+    }
+  }
+  return wholeNumber("--interval", text, 30, 1) * 1000;
+}
+
+/** The command line and SERVICE_REDPILL_* settings that have no flag; "help" or "version" when that was asked for. */
 export function optionsOf(
   words: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Options | "help" {
-  const flags = parse(words);
-  if (flags.help) return "help";
-  const services = (flags.service ?? [])
-    .flatMap((list) => list.split(","))
-    .map((name) => name.trim())
-    .filter(Boolean);
+): Options | "help" | "version" {
+  const given = parse(words);
+  if (given.help) return "help";
+  if (given.version) return "version";
+  const services = (given.service ?? []).map((name) => name.trim()).filter(Boolean);
   if (services.length === 0)
     throw new UsageError(EXIT_NO_SERVICE, "no service to watch", "name one: --service mesos (SERVICE_REDPILL_MONITOR)");
   const setting = (name: string, fallback: number, minimum: number): number =>
     wholeNumber(name, environment[name], fallback, minimum);
   return {
     services,
-    interval: wholeNumber("--interval", flags.interval ?? flags.inerval, 30, 1) * 1000,
-    cleanup: flags.cleanup === "" ? undefined : flags.cleanup,
+    interval: interval(given.interval),
+    cleanup: given.cleanup === "" ? undefined : given.cleanup,
     cleanupTimeout: setting("SERVICE_REDPILL_CLEANUP_TIMEOUT", 30, 1) * 1000,
     restarts: setting("SERVICE_REDPILL_RESTARTS", 20, 0),
     window: setting("SERVICE_REDPILL_WINDOW", 300, 1) * 1000,
