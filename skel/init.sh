@@ -61,11 +61,19 @@ say() {
 }
 
 verdict=$INIT_ROOT/run/redpill.verdict
-mkdir -p "$INIT_ROOT/run" || exit 74
-rm -f "$verdict" "$INIT_ROOT"/run/{redpill.cleanup,redpill.alive,supervisord.reloading}
+if ! mkdir -p "$INIT_ROOT/run" || [ ! -w "$INIT_ROOT/run" ]; then
+  why="$INIT_ROOT/run is read-only: --tmpfs /run --tmpfs /tmp --tmpfs /etc/supervisor/conf.d --tmpfs /var/log/supervisor"
+  [ "$EUID" -eq 0 ] || why="user $EUID may not write to $INIT_ROOT/run: the container needs root, leave --user out"
+  say Error "$why" >&2
+  exit 74
+fi
+rm -f "$verdict" "$INIT_ROOT"/run/{agent,redpill.cleanup,redpill.alive,supervisord.reloading}
 
 # The settings come back through a file that has no name any more: they may hold secrets.
-settings=$(mktemp "$INIT_ROOT/run/settings.XXXXXX") || exit 74
+if ! settings=$(mktemp "$INIT_ROOT/run/settings.XXXXXX"); then
+  say Error "no room in $INIT_ROOT/run: give it some (1 MB)" >&2
+  exit 74
+fi
 exec 3<>"$settings"
 rm -f "$settings"
 "$program" init --boot &

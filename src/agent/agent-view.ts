@@ -6,6 +6,7 @@ import type { Agent } from "./agent.ts";
 import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
 import { capabilityNames } from "./master/capabilities.ts";
 import { countGauges, resourceGauges } from "./metrics/from-model.ts";
+import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import type { Identity } from "./model/identity.ts";
@@ -108,12 +109,16 @@ export function installGauges(viewed: ViewedAgent, metrics: Metrics): void {
 }
 
 /** What is wrong with parts of the agent, by part. */
-export function troublesOf({ containerizers, updates }: ViewedAgent): ReadonlyMap<string, string> {
+export function troublesOf(
+  { containerizers, updates }: ViewedAgent,
+  pool: Pick<PoolWatch, "trouble">,
+): ReadonlyMap<string, string> {
   const troubles = new Map<string, string>();
   for (const containerizer of containerizers) {
     const trouble = containerizer.trouble();
     if (trouble !== undefined) troubles.set(`containerizer/${containerizer.name}`, trouble);
   }
+  if (pool.trouble !== undefined) troubles.set("files", pool.trouble);
   const checkpoint = updates.writeTrouble;
   if (checkpoint !== undefined) troubles.set("checkpoints", checkpoint);
   return troubles;

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
+import { keepPrivate } from "./checkpoint/private.ts";
 import { readState } from "./checkpoint/state.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import type { AgentFlags } from "./flags/table.ts";
@@ -61,6 +62,7 @@ export class Agent {
   /** Recovers, then looks for a master. Throws a UserError when it cannot go on from what it finds. */
   async start(): Promise<void> {
     const { log, flags, paths, metrics, bootId, recovery, store, clock, identity, registration } = this.#options;
+    await keepPrivate(paths);
     log.info(`Recovering state from '${paths.meta.root()}'`);
     const state = readState({ paths, log, strict: flags.strict });
     metrics.count("slave/recovery_errors", state.errors);

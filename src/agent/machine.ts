@@ -129,8 +129,7 @@ function buildMesos(input: AssemblyInput, identities: Identities, fetcher: Fetch
     path: environment["PATH"],
     identities,
     fetch: (spec, _user, signal) => fetchFor(spec, identities, fetcher, signal),
-    isolation: createIsolation({
-      names: flags.isolation,
+    isolation: createIsolation(flags.isolation, {
       cgroups: {
         clock,
         hierarchy: flags.cgroups_hierarchy,

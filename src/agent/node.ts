@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
 import { Gate } from "../base/gate.ts";
 import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
@@ -28,7 +29,9 @@ import { MasterLink } from "./master/link.ts";
 import { askMasterVersion } from "./master/master-version.ts";
 import { Announcements, Outbox } from "./master/outbox.ts";
 import { Registration } from "./master/registration.ts";
+import { warnIfReadable } from "./master/secret-file.ts";
 import { measureMachine } from "./metrics/machine.ts";
+import { PoolWatch } from "./metrics/pool-watch.ts";
 import { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import { type CheckpointFiles, checkpointFiles } from "./model/files.ts";
@@ -76,6 +79,8 @@ export interface NodeInput {
 /** A running agent with its pages. */
 export interface AgentNode {
   readonly agent: Agent;
+  /** What the master is told to dial. */
+  readonly address: { readonly ip: string; readonly port: number };
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
 }
@@ -108,7 +113,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     clock,
     log: glog.logger,
     metrics,
-    credential: values.credential === undefined ? undefined : readCredential(values.credential),
+    credential: values.credential === undefined ? undefined : readCredential(values.credential, glog.logger),
     random: Math.random,
     detector: await createDetector(input.master ?? values.master ?? "", {
       clock,
@@ -126,15 +131,17 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     sandboxes: new AttachedSandboxes(files),
     ended: input.ended,
   });
+  const pool = new PoolWatch(clock);
   installGauges(viewed, metrics);
   metrics.figures(machine.figures);
   metrics.figures(() => collectorFigures(gc));
-  const http = await openPages({ ...input, viewed, endpoint, metrics, files });
+  const http = await openPages({ ...input, viewed, endpoint, metrics, files, pool });
   process.http(http.handler);
   glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
   await agent.start();
   return {
     agent,
+    address: { ip: process.self.ip, port: process.self.port },
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();
@@ -143,6 +150,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
       await agent.close();
       await http.close();
       await health.close();
+      pool.close();
     },
   };
 }
@@ -242,7 +250,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     ...{ registry, store, statuses, messages },
   };
   const drivers = new Drivers(executors);
-  const gate = new Gate();
+  const gate = new Gate((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
   const leading = new LeadingMaster({
     log,
     master,
@@ -284,7 +292,10 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   };
 }
 
-const readCredential = (path: string): Credential => parseCredential(readFileSync(path, "utf8"), path);
+function readCredential(path: string, log: Logger): Credential {
+  warnIfReadable(path, log);
+  return parseCredential(readFileSync(path, "utf8"), path);
+}
 
 function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {
   const { values } = flags;

@@ -13,7 +13,9 @@ import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
 import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { warnIfReadable } from "./master/secret-file.ts";
 import { machineFacts } from "./metrics/machine.ts";
+import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import { executorHandler } from "./tasks/executor-api/handler.ts";
 import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
@@ -30,6 +32,7 @@ export interface PagesInput {
   readonly endpoint: ExecutorEndpoint;
   readonly metrics: Metrics;
   readonly files: AttachedFiles;
+  readonly pool: PoolWatch;
 }
 
 /** Everything that the agent shows and takes over HTTP. */
@@ -40,6 +43,7 @@ export async function openPages(input: PagesInput) {
   if (values.log_dir !== undefined)
     files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
   if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
+  if (values.http_credentials !== undefined) warnIfReadable(values.http_credentials, glog.logger);
   const access =
     values.http_credentials === undefined
       ? openToAll
@@ -58,7 +62,11 @@ export async function openPages(input: PagesInput) {
     log: glog.logger,
     firewall: rules?.disabled_endpoints?.paths ?? [],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: { "/slave(1)/api/v1/executor": executorHandler(input.endpoint), "/slave(1)": page, "/slave(1)/ui/": page },
+    mounts: {
+      "/slave(1)/api/v1/executor": executorHandler(input.endpoint, glog.logger),
+      "/slave(1)": page,
+      "/slave(1)/ui/": page,
+    },
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
@@ -73,7 +81,7 @@ export async function openPages(input: PagesInput) {
       externalLogFile: values.external_log_file,
       metrics: (timeout) => metrics.snapshot(timeout),
       prometheus: () => metrics.prometheus(),
-      troubles: () => troublesOf(viewed),
+      troubles: () => troublesOf(viewed, input.pool),
       log: glog,
       processes: () => viewed.process.ids,
       system: machineFacts,

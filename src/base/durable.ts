@@ -3,7 +3,10 @@ import { mkdir, open, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 export interface WriteOptions {
+  /** Of the file; default 0644. */
   readonly mode?: number;
+  /** Of folders that have to be made; default 0777, less the umask. */
+  readonly folderMode?: number;
   /** false: survives the process, not the machine. Default true: file and folder are synced. */
   readonly sync?: boolean;
 }
@@ -25,7 +28,7 @@ async function syncFolder(folder: string): Promise<void> {
 export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, ...(options.folderMode !== undefined && { mode: options.folderMode }) });
   try {
     const handle = await open(temporary, "wx", options.mode ?? 0o644);
     try {
@@ -43,9 +46,16 @@ export async function writeAtomic(path: string, data: Uint8Array | string, optio
 }
 
 /** Points the symbolic link `path` at `target`, replacing what it pointed at, atomically; the folder is synced. */
-export async function linkAtomic(path: string, target: string): Promise<void> {
+export async function linkAtomic(
+  path: string,
+  target: string,
+  options: Pick<WriteOptions, "folderMode"> = {},
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), {
+    recursive: true,
+    ...(options.folderMode !== undefined && { mode: options.folderMode }),
+  });
   await symlink(target, temporary);
   await rename(temporary, path);
   await syncFolder(dirname(path));

@@ -15,21 +15,21 @@ const UNITS = [
   ["ns", 1e-6],
 ] as const;
 
-/** Spellings that the C++ agent refuses and we take (the image's example says `5min`, Go's programs say `5m`). */
+/** Spellings that the C++ agent refuses and we take (the image's example says `5min`). */
 const LENIENT: Readonly<Record<string, string>> = {
   w: "weeks",
-  d: "days",
-  h: "hrs",
-  m: "mins",
-  s: "secs",
   week: "weeks",
+  d: "days",
   day: "days",
+  h: "hrs",
   hr: "hrs",
   hour: "hrs",
   hours: "hrs",
+  m: "mins",
   min: "mins",
   minute: "mins",
   minutes: "mins",
+  s: "secs",
   sec: "secs",
   second: "secs",
   seconds: "secs",
@@ -47,6 +47,11 @@ export function parseDuration(text: string): number {
     );
   }
   return Number(match[1]) * unit[1];
+}
+
+/** A whole number of seconds, as programs of old took it, or a duration. In seconds. Throws a UserError for anything else. */
+export function parseSeconds(text: string): number {
+  return /^\d+$/.test(text.trim()) ? Number(text) : parseDuration(text) / 1000;
 }
 
 /** Mesos' own form: the largest unit that divides exactly (`15mins`, `2secs`, `1weeks`). */

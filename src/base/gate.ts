@@ -4,7 +4,13 @@
  */
 export class Gate {
   readonly #waiting: (() => void)[] = [];
+  readonly #failed: (error: unknown) => void;
   #holds = 0;
+
+  /** `failed` is told what a job threw; the jobs behind it pass all the same. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   /** Runs `job` now when nothing holds the gate and nobody waits, else later. */
   pass(job: () => void): void {
@@ -26,7 +32,11 @@ export class Gate {
     while (this.#holds === 0) {
       const job = this.#waiting.shift();
       if (job === undefined) return;
-      job();
+      try {
+        job();
+      } catch (error) {
+        this.#failed(error);
+      }
     }
   }
 }

@@ -2,9 +2,29 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Turns } from "./turns.ts";
 
+const unexpected = (error: unknown) => {
+  throw error;
+};
+
 describe("turns", () => {
+  it("tells what a job threw, and runs those behind it", async () => {
+    const told: unknown[] = [];
+    const turns = new Turns((error) => told.push(error));
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      turns.take(() => {
+        if (name !== "c") throw new Error(name);
+        ran.push(name);
+      });
+    }
+    await turn();
+    await turn();
+    expect(told).toEqual([new Error("a"), new Error("b")]);
+    expect(ran).toEqual(["c"]);
+  });
+
   it("runs the first at once, and one more in each turn, in order", async () => {
-    const turns = new Turns();
+    const turns = new Turns(unexpected);
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
     expect(ran).toEqual(["a"]);
@@ -21,7 +41,7 @@ describe("turns", () => {
   });
 
   it("runs nothing more once it is closed", async () => {
-    const turns = new Turns();
+    const turns = new Turns(unexpected);
     const ran: string[] = [];
     for (const name of ["a", "b"]) turns.take(() => ran.push(name));
     turns.close();
@@ -32,7 +52,7 @@ describe("turns", () => {
   });
 
   it("lets what was started go on in between", async () => {
-    const turns = new Turns();
+    const turns = new Turns(unexpected);
     const order: string[] = [];
     for (let number = 0; number < 3; number++) {
       turns.take(() => {

@@ -4,10 +4,16 @@
  */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
+  readonly #failed: (error: unknown) => void;
   #taken = false;
   #closed = false;
 
-  /** Runs `job` now when nothing ran in this turn yet, else in a later one. A job must not throw. */
+  /** `failed` is told what a job threw; the jobs behind it run all the same. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
+
+  /** Runs `job` now when nothing ran in this turn yet, else in a later one. */
   take(job: () => void): void {
     if (this.#closed) return;
     if (this.#taken) this.#waiting.push(job);
@@ -27,6 +33,10 @@ export class Turns {
       const next = this.#waiting.shift();
       if (next !== undefined) this.#run(next);
     });
-    job();
+    try {
+      job();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 }

@@ -15,6 +15,7 @@ import { compareApi, negotiateApi } from "./api-version.ts";
 import type { CreateRequest } from "./create-request.ts";
 import type { EngineEndpoint } from "./endpoint.ts";
 import type * as E from "./engine.ts";
+import { imagePath, segment } from "./engine-path.ts";
 import { EngineError, isEngineError, isNotFound } from "./errors.ts";
 import { lines } from "./json-lines.ts";
 import { demultiplex, type LogFrame } from "./log-frames.ts";
@@ -88,11 +89,11 @@ export class HttpEngine implements E.Engine {
   }
 
   async start(id: string): Promise<void> {
-    await this.#post(`/containers/${encodeURIComponent(id)}/start`, this.#slow);
+    await this.#post(`/containers/${segment(id)}/start`, this.#slow);
   }
 
   async inspect(idOrName: string): Promise<E.ContainerDetails> {
-    return readDetails(await this.#get(`/containers/${encodeURIComponent(idOrName)}/json`));
+    return readDetails(await this.#get(`/containers/${segment(idOrName)}/json`));
   }
 
   async list(labels: readonly string[] = []): Promise<E.ContainerSummary[]> {
@@ -102,7 +103,7 @@ export class HttpEngine implements E.Engine {
 
   async kill(id: string, signal: string): Promise<void> {
     try {
-      await this.#post(`/containers/${encodeURIComponent(id)}/kill`, { query: { signal } });
+      await this.#post(`/containers/${segment(id)}/kill`, { query: { signal } });
     } catch (error) {
       // 409: it does not run (500 before API 1.30); 404: it is gone.
       const words = error instanceof EngineError ? error.message : "";
@@ -114,7 +115,7 @@ export class HttpEngine implements E.Engine {
   async remove(id: string, options: { readonly force?: boolean } = {}): Promise<void> {
     try {
       const query = { v: true, force: options.force === true };
-      await this.#call("DELETE", `/containers/${encodeURIComponent(id)}`, { query, ...this.#slow });
+      await this.#call("DELETE", `/containers/${segment(id)}`, { query, ...this.#slow });
     } catch (error) {
       const words = error instanceof EngineError ? error.message : "";
       if (!isNotFound(error) && !/is already in progress/.test(words)) throw error;
@@ -122,18 +123,18 @@ export class HttpEngine implements E.Engine {
   }
 
   async update(id: string, request: E.UpdateRequest): Promise<void> {
-    await this.#post(`/containers/${encodeURIComponent(id)}/update`, { body: request, ...this.#slow });
+    await this.#post(`/containers/${segment(id)}/update`, { body: request, ...this.#slow });
   }
 
   async stats(id: string): Promise<E.ContainerStats> {
     // Without one-shot (API 1.41) the daemon takes a second sample, which needs 1 to 2 s.
     const query = { stream: false, "one-shot": true };
-    return readStats(await this.#get(`/containers/${encodeURIComponent(id)}/stats`, { query }));
+    return readStats(await this.#get(`/containers/${segment(id)}/stats`, { query }));
   }
 
   async pathExists(id: string, path: string): Promise<boolean> {
     try {
-      await this.#call("HEAD", `/containers/${encodeURIComponent(id)}/archive`, { query: { path } });
+      await this.#call("HEAD", `/containers/${segment(id)}/archive`, { query: { path } });
       return true;
     } catch (error) {
       if (isNotFound(error)) return false;
@@ -144,7 +145,7 @@ export class HttpEngine implements E.Engine {
   async logs(id: string, options: E.LogOptions): Promise<AsyncGenerator<LogFrame[]>> {
     const { follow, timestamps, since, tty, signal } = options;
     const query = { stdout: true, stderr: true, follow, timestamps, since };
-    const path = await this.#path(`/containers/${encodeURIComponent(id)}/logs`);
+    const path = await this.#path(`/containers/${segment(id)}/logs`);
     // The daemon sends the head with the first line only (API before 1.42): no deadline when following.
     const deadline = follow ? Number.MAX_SAFE_INTEGER : this.#deadlines.slow;
     return this.#frames(path, "GET", { query, deadline, signal }, tty);
@@ -152,7 +153,7 @@ export class HttpEngine implements E.Engine {
 
   async attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame[]>> {
     const query = { stream: true, logs: false, stdout: true, stderr: true };
-    const path = await this.#path(`/containers/${encodeURIComponent(id)}/attach`);
+    const path = await this.#path(`/containers/${segment(id)}/attach`);
     return this.#frames(path, "POST", { query, deadline: this.#deadlines.quick, signal }, tty);
   }
 
@@ -173,17 +174,17 @@ export class HttpEngine implements E.Engine {
       ...(withEnv && environment.length > 0 ? { Env: environment } : {}),
       ...(options.user === undefined ? {} : { User: options.user }),
     };
-    const created = await this.#post(`/containers/${encodeURIComponent(id)}/exec`, { body, signal: options.signal });
+    const created = await this.#post(`/containers/${segment(id)}/exec`, { body, signal: options.signal });
     const exec = readId("exec create", created);
     const ended = await this.#runExec(exec, options);
-    const { Running, ExitCode, Pid } = readExec(await this.#get(`/exec/${exec}/json`));
+    const { Running, ExitCode, Pid } = readExec(await this.#get(`/exec/${segment(exec)}/json`));
     const exitCode = Running || (!ended && ExitCode == null) ? undefined : (ExitCode ?? undefined);
     return { exitCode, pid: Pid > 0 ? Pid : undefined };
   }
 
   /** Starts an exec and drops its output until it ends; false when it did not within the timeout. */
   async #runExec(exec: string, options: E.ExecOptions): Promise<boolean> {
-    const path = await this.#path(`/exec/${exec}/start`);
+    const path = await this.#path(`/exec/${segment(exec)}/start`);
     const timeout = new AbortController();
     const timer = this.#clock.after(options.timeout, () => timeout.abort());
     const signal = options.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, options.signal]);
@@ -203,7 +204,7 @@ export class HttpEngine implements E.Engine {
 
   async imageId(reference: string): Promise<string | undefined> {
     try {
-      return readId("image inspect", await this.#get(`/images/${encodeURI(reference)}/json`));
+      return readId("image inspect", await this.#get(`/images/${imagePath(reference)}/json`));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -241,7 +242,7 @@ export class HttpEngine implements E.Engine {
 
   async removeImage(id: string): Promise<void> {
     try {
-      await this.#call("DELETE", `/images/${encodeURI(id)}`, this.#slow);
+      await this.#call("DELETE", `/images/${imagePath(id)}`, this.#slow);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -15,7 +15,7 @@ export function parseImage(image: string): ImageReference {
   const slash = beforeDigest.lastIndexOf("/");
   const colon = beforeDigest.indexOf(":", slash + 1);
   const name = colon < 0 ? beforeDigest : beforeDigest.slice(0, colon);
-  if (name === "" || /\s/.test(image.trim())) {
+  if (!isPlain(image.trim())) {
     throw new UserError(`'${image}' is not the name of an image`, "write [registry/]name[:tag]");
   }
   const first = name.includes("/") ? name.slice(0, name.indexOf("/")) : "";
@@ -33,6 +33,10 @@ export function withTag(image: string): string {
   const { tag, digest, name } = parseImage(image);
   return tag === undefined && digest === undefined ? `${name}:latest` : image.trim();
 }
+
+/** Every part names something: no `..` that would lead to other paths of a registry or of the Engine, nothing to be encoded. */
+const isPlain = (image: string): boolean =>
+  /^[A-Za-z0-9._:@/+[\]-]+$/.test(image) && image.split("/").every((part) => !/^(\.{0,2})([:@].*)?$/.test(part));
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {
   const at = text.indexOf(separator);

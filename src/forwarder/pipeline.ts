@@ -138,6 +138,7 @@ export class Pipeline {
         loadRegistry(settings.registry, this.#log, clock.now()).map((entry) => this.#restored(entry)),
       );
     }
+    if (tap === undefined) this.#publisher.check();
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
     await this.#scan();

@@ -40,7 +40,8 @@ export function bootBlock(resolution: Resolution, services: readonly Service[], 
     lines.push(line("Init", "MESOS_HOSTNAME", `${hostname.value} (${hostname.note})`));
   for (const service of services) {
     lines.push(line(TITLES[service.name], "Status", service.enabled ? "enabled" : "disabled"));
-    if (service.enabled) lines.push(line(TITLES[service.name], "Start-Command", service.command));
+    if (service.own !== undefined) lines.push(line(TITLES[service.name], "Own-File", service.own));
+    else if (service.enabled) lines.push(line(TITLES[service.name], "Start-Command", service.command));
   }
   for (const warning of resolution.warnings) lines.push(line("Init", "Warning", warning));
   return lines;

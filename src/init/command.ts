@@ -96,6 +96,99 @@ function unbalanced(command: string): string | undefined {
   return quote === "" ? undefined : `has no closing ${quote}`;
 }
 
+/** What a variable in a command stands for; undefined for one that is not documented. */
+export interface Meaning {
+  /** The documented name, where a misspelt or an old one was written. */
+  readonly name: string;
+  /** Undefined: documented, but not set. */
+  readonly value: string | undefined;
+  /** The value must not be written into supervisord's file. */
+  readonly secret: boolean;
+}
+
+export interface ExpandedCommand {
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
+const VARIABLE = /^\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))/;
+
+/** `value` where it is to stand as it is: between double quotes, or as a word of its own. */
+function literal(value: string, quoted: boolean): string {
+  if (value === "") return "";
+  const text = quoted ? value.replaceAll(/["\\]/g, "\\$&") : quoteWord(value);
+  return text.replaceAll("%", "%%");
+}
+
+/**
+ * Puts the values of documented variables in the place of `$NAME` and `${NAME}`, as a shell would outside single quotes. Any
+ * other `$` stays, with a warning that no shell expands it. The command of a shell is left to that shell, which inherits them all.
+ */
+export function expandVariables(
+  variable: string,
+  command: string,
+  meaningOf: (name: string) => Meaning | undefined,
+): ExpandedCommand {
+  // A format expansion of a misspelt name means the right one.
+  const named = command.replaceAll(/%\(ENV_(\w+)\)s/g, (whole, name: string) =>
+    meaningOf(name) === undefined ? whole : `%(ENV_${meaningOf(name)?.name})s`,
+  );
+  if (/^(ba|da|k|z)?sh$/.test(firstWord(named).split("/").at(-1) ?? "")) return { text: named, warnings: [] };
+  const warnings: string[] = [];
+  let text = "";
+  let quote = "";
+  for (let at = 0; at < named.length; ) {
+    const character = named[at] ?? "";
+    const found = character === "$" && quote !== "'" ? VARIABLE.exec(named.slice(at)) : null;
+    if (found !== null) {
+      const { written, warning } = standIn(variable, found[0], meaningOf(found[1] ?? found[2] ?? ""), quote === '"');
+      text += written;
+      if (warning !== undefined) warnings.push(warning);
+      at += found[0].length;
+      continue;
+    }
+    if (character === "\\" && quote !== "'") {
+      text += named.slice(at, at + 2);
+      at += 2;
+      continue;
+    }
+    if (character === quote) quote = "";
+    else if (quote === "" && (character === "'" || character === '"')) quote = character;
+    if (character === "$" && quote !== "'" && /^\$[({`]/.test(named.slice(at)))
+      warnings.push(`${variable} has ${named.slice(at, at + 20)}, which no shell expands: it stays as it is`);
+    text += character;
+    at++;
+  }
+  return { text, warnings };
+}
+
+function standIn(
+  variable: string,
+  whole: string,
+  meaning: Meaning | undefined,
+  quoted: boolean,
+): { readonly written: string; readonly warning?: string } {
+  if (meaning === undefined)
+    return {
+      written: whole,
+      warning: `${variable} has ${whole}, which no shell expands: write %(ENV_${whole.replaceAll(/[${}]/g, "")})s`,
+    };
+  const { name, value, secret } = meaning;
+  if (value === undefined)
+    return { written: "", warning: `${variable} has ${whole}, but ${name} is not set: nothing stands there` };
+  if (!secret) return { written: literal(value, quoted) };
+  return {
+    written: `%(ENV_${name})s`,
+    warning: `${variable} has ${whole}, whose secret everybody can see in the list of processes: the agent reads ${name} by itself`,
+  };
+}
+
+/** `command` with the path `from`, wherever it stands as a whole, replaced by `to`. */
+export function replacePath(command: string, from: string, to: string): string {
+  const escaped = from.replace(/\/+$/, "").replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return command.replaceAll(new RegExp(`(?<![\\w./-])${escaped}/*(?![\\w./-])`, "g"), () => to);
+}
+
 /** The first word of a command, as supervisord would run it; what it expands stays as it is written. */
 export function firstWord(command: string): string {
   let word = "";

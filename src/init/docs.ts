@@ -21,7 +21,10 @@ function defaultText(variable: Variable): string {
 function summaryText(variable: Variable): string {
   const parts = [variable.summary];
   if (variable.command)
-    parts.push("A Python format string for supervisord: `%%` is a percent sign, and it is no shell.");
+    parts.push(
+      "A Python format string for supervisord: `%%` is a percent sign. No shell, but `$NAME` and `${NAME}` of a variable that is documented here or in flags.md stand for its value.",
+    );
+  if (variable.seconds) parts.push("Or a duration: `30secs`, `5mins`, `5m`.");
   if (variable.inFile)
     parts.push(
       `The agent reads it from a file: ${code(`${variable.name}_FILE`)} names yours, a value given as text is put into one.`,
@@ -41,7 +44,7 @@ export function variablesDocs(): string {
     "",
     "Generated from `src/init/variables.ts`. An empty value counts as unset. Every flag of the agent can be given as `MESOS_NAME`",
     "([flags.md](flags.md)); a `MESOS_*`, `SERVICE_*` or `LIBPROCESS_*` variable that nothing reads is named at start, with the",
-    "nearest known name. `docker run IMAGE init --dry-run` prints every resolved setting and where it is from.",
+    "nearest known name. `docker run IMAGE init --dry-run` prints every setting and where it is from.",
     "",
     "`ENVIRONMENT` chooses a profile: `local`, `prod` or `production`, `dev` or `development`, `debug`, in any case.",
   ];

@@ -1,6 +1,7 @@
 import { maskSecrets, printable } from "./boot-block.ts";
 import type { Plan } from "./plan.ts";
 import type { Resolution, Setting } from "./resolve.ts";
+import { variables } from "./variables.ts";
 
 const originText = ({ origin, note }: Setting): string => (note === undefined ? origin : `${origin}: ${note}`);
 
@@ -10,6 +11,8 @@ export function dryRunText(resolution: Resolution, plan: Plan, options: { readon
   if (options.files) {
     for (const setting of resolution.settings.values())
       lines.push(`${setting.name}=${printable(setting.shown)}  (${originText(setting)})`);
+    for (const { name, ignored } of variables)
+      if (!resolution.settings.has(name) && ignored === undefined) lines.push(`${name}=  (not set)`);
     for (const file of plan.files) {
       lines.push("", `--- ${file.path} (mode ${file.mode.toString(8)})`);
       lines.push(maskSecrets(file.text, resolution).trimEnd());

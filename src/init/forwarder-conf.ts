@@ -12,6 +12,12 @@ export interface ForwarderValues {
   readonly root: string;
 }
 
+/** The configuration that the user names, and the copy that the forwarder is to read; the same when there is no copy. */
+export interface ForwarderConfiguration {
+  readonly source: string;
+  readonly rendered: string;
+}
+
 type JsonObject = Record<string, unknown>;
 
 const isObject = (value: unknown): value is JsonObject =>

@@ -11,7 +11,7 @@
  *   /run/supervisor.sock                       supervisord, root only
  *   /run/redpill.{verdict,cleanup,alive}       why the container ends; the clean-up ran; the watchdog lives
  *   /run/supervisord.reloading                 the services end only to begin again
- *   /run/health                                what the HEALTHCHECK asks
+ *   /run/health, /run/agent                    what the HEALTHCHECK asks: as init expects it, and as the agent listens
  *   /run/mesos-slave/                          secrets that were given as text and that the agent reads from files; root only
  *   /run/logstash-forwarder/                   the rendered copy of its configuration
  *   /var/lib/logstash-forwarder/               its registry

@@ -1,12 +1,17 @@
-import { basename, join } from "node:path";
-import { messageOf, type UserError } from "../base/errors.ts";
-import { firstWord } from "./command.ts";
-import { renderForwarderConfiguration } from "./forwarder-conf.ts";
+import { join } from "node:path";
+import type { UserError } from "../base/errors.ts";
+import type { Meaning } from "./command.ts";
+import { authority, type Complaint, complaintsAbout } from "./complaints.ts";
+import type { ForwarderConfiguration } from "./forwarder-conf.ts";
+import { FORWARDER_USER, planForwarder, type ReadConfiguration } from "./forwarder-plan.ts";
+import { healthFile } from "./health.ts";
+import type { MachineFacts } from "./machine.ts";
+import { ownPrograms, type ProgramFile } from "./own-programs.ts";
 import type { Paths } from "./paths.ts";
 import { missingPrograms } from "./programs.ts";
 import type { Resolution } from "./resolve.ts";
-import { type Service, servicesOf } from "./services.ts";
-import { programFile, supervisordFile } from "./supervisor-conf.ts";
+import { SERVICE_NAMES, type Service, servicesOf } from "./services.ts";
+import { type ProgramOptions, programFile, supervisordFile, WRITTEN_BY_INIT } from "./supervisor-conf.ts";
 import { variables } from "./variables.ts";
 
 export interface PlannedFile {
@@ -42,69 +47,12 @@ export interface Machine {
   readonly isRoot: boolean;
   readonly userExists: (name: string) => boolean;
   readonly isExecutable: (path: string) => boolean;
-  /** Content of each file of a configuration: one file, or those of a folder. Throws when there is none. */
-  readonly readConfiguration: (path: string) => readonly { readonly path: string; readonly text: string }[];
-}
-
-const FORWARDER_USER = "logstash-forwarder";
-
-interface Rendered {
-  readonly files: readonly PlannedFile[];
-  /** What the forwarder is to be given as -config. */
-  readonly configuration: string;
-  readonly warnings: readonly string[];
-}
-
-/** The rendered copy below /run. A configuration that cannot be read is left to the forwarder, with a warning. */
-function renderForwarder(resolution: Resolution, paths: Paths, machine: Machine): Rendered {
-  const value = (name: string): string | undefined => resolution.settings.get(name)?.value;
-  const source = value("SERVICE_LOGSTASH_FORWARDER_CONF") ?? paths.forwarderConfiguration;
-  if (value("SERVICE_LOGSTASH_FORWARDER") !== "enabled") return { files: [], configuration: source, warnings: [] };
-  const warnings: string[] = [];
-  const address = value("SERVICE_LOGSTASH_FORWARDER_ADDRESS");
-  if (address === undefined && source === paths.forwarderConfiguration) {
-    warnings.push(
-      "SERVICE_LOGSTASH_FORWARDER_ADDRESS is not set: the default configuration's logstash.address:5000 is a placeholder",
-    );
-  }
-  const values = {
-    address,
-    certificate: value("SERVICE_LOGSTASH_FORWARDER_CERT"),
-    appName: value("APP_NAME") ?? "",
-    environment: value("ENVIRONMENT") ?? "",
-    parentHost: value("PARENT_HOST") ?? "",
-    logDir: value("MESOS_LOG_DIR") ?? "/var/log/mesos",
-    severities: (value("SERVICE_LOGSTASH_FORWARDER_SEVERITIES") ?? "INFO").toUpperCase().split(/[\s,]+/),
-    root: paths.root,
-  };
-  try {
-    const sources = machine.readConfiguration(source);
-    const inFolder = sources[0]?.path !== source;
-    const folder = inFolder ? join(paths.forwarderRendered, "conf.d") : paths.forwarderRendered;
-    const files = sources.map((each) => ({
-      path: join(folder, basename(each.path)),
-      text: renderForwarderConfiguration(each.text, each.path, values),
-      mode: 0o640,
-      group: FORWARDER_USER,
-    }));
-    return { files, configuration: inFolder ? folder : (files[0]?.path ?? source), warnings };
-  } catch (error) {
-    warnings.push(`logstash-forwarder's configuration is used as it is: ${messageOf(error)}`);
-    return { files: [], configuration: source, warnings };
-  }
-}
-
-/** What the HEALTHCHECK reads: where the agent answers, and whether a watchdog must be alive. One value a line. */
-function healthFile(resolution: Resolution, services: readonly Service[]): string {
-  const value = (name: string): string | undefined => resolution.settings.get(name)?.value;
-  const given = (name: string): string => resolution.environmentValue(name) ?? "";
-  const address = given("MESOS_IP") || given("LIBPROCESS_IP") || "127.0.0.1";
-  const port = given("MESOS_PORT") || given("LIBPROCESS_PORT") || "5051";
-  const tls = /^(1|true)$/.test(given("LIBPROCESS_SSL_ENABLED") || given("SSL_ENABLED"));
-  const watched = services.some(({ name, listener, enabled }) => name === "redpill" && listener && enabled);
-  const interval = watched ? (value("SERVICE_REDPILL_INTERVAL") ?? "30") : "0";
-  const host = address === "0.0.0.0" || address.includes("\n") ? "127.0.0.1" : address;
-  return `${host}\n${/^\d+$/.test(port) ? port : "5051"}\n${interval}\n${tls ? "tls" : "http"}\n`;
+  readonly readConfiguration: ReadConfiguration;
+  /** What lies in conf.d already: files of an earlier start, and the user's own. */
+  readonly programFiles: readonly ProgramFile[];
+  readonly facts: MachineFacts;
+  /** Variables that other programs read, by their documented names. */
+  readonly isDocumented: (name: string) => boolean;
 }
 
 /** Where a secret that was given as text lies, when the agent reads it from a file. */
@@ -142,87 +90,173 @@ function foldersOf(resolution: Resolution, paths: Paths): PlannedFolder[] {
   return folders;
 }
 
-/** Decides everything that init will write; touches nothing. */
-export function planOf(resolution: Resolution, paths: Paths, machine: Machine): Plan {
+/** What a variable in a command stands for. The forwarder's configuration is the rendered one, for every service. */
+function meanings(resolution: Resolution, rendered: string, machine: Machine): (name: string) => Meaning | undefined {
+  return (written) => {
+    const row = variables.find(({ name, slips, formerly }) =>
+      [name, ...(slips ?? []), ...(formerly ?? [])].includes(written),
+    );
+    // A command in a command would have no end.
+    if (row?.command || row?.ignored !== undefined) return undefined;
+    const name = row?.name ?? written;
+    if (name === "SERVICE_LOGSTASH_FORWARDER_CONF") return { name, value: rendered, secret: false };
+    if (row === undefined && name !== "HOST" && !machine.isDocumented(name)) return undefined;
+    const setting = resolution.settings.get(name);
+    return {
+      name,
+      value: setting?.value ?? (resolution.environmentValue(name) || undefined),
+      secret: setting !== undefined && setting.value !== setting.shown,
+    };
+  };
+}
+
+interface ProgramInput {
+  readonly resolution: Resolution;
+  readonly paths: Paths;
+  readonly configuration: ForwarderConfiguration;
+  readonly mayRunAs: (user: string) => boolean;
+}
+
+/**
+ * The variable leads to the rendered copy: for the forwarder, its commands, and services of the user's own. Agent and watchdog see
+ * what the user said. A path that cannot be written between quotes is left out.
+ */
+const asSaid =
+  ({ source, rendered }: ForwarderConfiguration): ProgramOptions["seesInstead"] =>
+  ({ name }) =>
+    name === "logstash-forwarder" || source === rendered || /["\\\n]/.test(source)
+      ? []
+      : [["SERVICE_LOGSTASH_FORWARDER_CONF", source]];
+
+function programFilesFor(services: readonly Service[], { resolution, paths, configuration, mayRunAs }: ProgramInput) {
   const value = (name: string): string => resolution.settings.get(name)?.value ?? "";
-  const forwarder = renderForwarder(resolution, paths, machine);
-  const { services, errors } = servicesOf(resolution, paths, forwarder.configuration);
-  const warnings = [...resolution.warnings, ...forwarder.warnings];
-  const mayRunAs = (user: string): boolean => machine.isRoot && machine.userExists(user);
   const options = {
     startSeconds: Number(value("SERVICE_START_SECONDS")),
     startRetries: Number(value("SERVICE_START_RETRIES")),
     secrets: secretNames(resolution),
+    seesInstead: asSaid(configuration),
     mayRunAs,
   };
-  const file = (path: string, text: string): PlannedFile => ({ path, text, mode: 0o644 });
-  const programs = services.map((service) =>
-    file(
-      join(paths.programs, `${service.name}.${service.enabled ? "conf" : "disabled"}`),
-      programFile(service, paths, options),
+  const written = services.filter(({ own }) => own === undefined);
+  const pathOf = (name: string, enabled: boolean): string =>
+    join(paths.programs, `${name}.${enabled ? "conf" : "disabled"}`);
+  return {
+    files: written.map((service) =>
+      plainFile(pathOf(service.name, service.enabled), programFile(service, paths, options)),
     ),
-  );
-  for (const { name, enabled, user } of services) {
-    if (enabled && user !== undefined && !mayRunAs(user))
-      warnings.push(`${name} runs as the user of init: there is no user ${user} here, or init is not root`);
-  }
-  const environment = new Map<string, string | undefined>();
-  for (const name of resolution.removed) environment.set(name, undefined);
+    removed: written.map(({ name, enabled }) => pathOf(name, !enabled)),
+  };
+}
+
+const plainFile = (path: string, text: string): PlannedFile => ({ path, text, mode: 0o644 });
+
+/** Decides everything that init will write; touches nothing. */
+export function planOf(resolution: Resolution, paths: Paths, machine: Machine): Plan {
+  const forwarder = planForwarder(resolution, paths, machine.readConfiguration);
+  const own = ownPrograms(machine.programFiles, SERVICE_NAMES);
+  const { rendered } = forwarder.configuration;
+  const meaningOf = meanings(resolution, rendered, machine);
+  const made = servicesOf({ resolution, paths, forwarder: forwarder.configuration, instead: own.instead, meaningOf });
+  const { services } = made;
+  const mayRunAs = (user: string): boolean => machine.isRoot && machine.userExists(user);
+  const programs = programFilesFor(services, {
+    resolution,
+    paths,
+    configuration: forwarder.configuration,
+    mayRunAs,
+  });
   const secrets = secretFiles(resolution, paths);
-  for (const { name, value } of resolution.settings.values()) environment.set(name, secrets.get(name)?.path ?? value);
-  for (const service of services) {
-    if (!service.enabled) continue;
-    for (const [name, character] of Object.entries(service.rendered.environment)) environment.set(name, character);
-  }
-  const watchdog = services.find(({ name, enabled, listener }) => name === "redpill" && enabled && listener);
-  // For /init.sh, which keeps it to itself.
-  if (watchdog !== undefined && value("SERVICE_REDPILL_CLEANUP") !== "")
-    environment.set("INIT_CLEANUP", value("SERVICE_REDPILL_CLEANUP"));
+  const path = searchPath(resolution, paths);
+  const complaints = [
+    ...complaintsAbout({ resolution, services, own, facts: machine.facts }),
+    ...authority(forwarder.files, resolution, machine.facts),
+  ];
+  const texts = (weight: Complaint["weight"]): string[] =>
+    complaints.filter((each) => each.weight === weight).map(({ text }) => text);
+  const asOthers = services.filter(({ enabled, user }) => enabled && user !== undefined && !mayRunAs(user));
+  const interfaces = machine.programFiles.find((each) => each.path === paths.interfaces);
+  const isOurs = interfaces === undefined || interfaces.text.startsWith(WRITTEN_BY_INIT);
   return {
     services,
     folders: foldersOf(resolution, paths),
     files: [
-      file(paths.interfaces, supervisordFile(machine.isRoot)),
-      ...programs,
-      file(paths.health, healthFile(resolution, services)),
+      ...(isOurs ? [plainFile(paths.interfaces, supervisordFile(machine.isRoot))] : []),
+      ...programs.files,
+      plainFile(paths.health, healthFile(resolution, services)),
       ...secrets.values(),
       ...forwarder.files,
     ],
     removed: [
-      ...services.map(({ name, enabled }) => join(paths.programs, `${name}.${enabled ? "disabled" : "conf"}`)),
+      ...programs.removed,
       ...variables.filter(({ inFile }) => inFile).map(({ name }) => secretPath(name, paths)),
     ],
-    environment,
-    warnings: [...warnings, ...settingWarnings(resolution), ...services.flatMap(shellWarning)],
-    missing: missingPrograms(services, {
-      path: programFolders(resolution, paths),
-      isExecutable: machine.isExecutable,
-    }),
-    errors: [...resolution.errors, ...errors],
+    environment: environmentFor(resolution, services, { secrets, rendered, path: path.value }),
+    warnings: [
+      ...resolution.warnings,
+      ...path.warnings,
+      ...forwarder.warnings,
+      ...made.warnings,
+      ...asOthers.map(
+        ({ name, user }) => `${name} runs as the user of init: there is no user ${user} here, or init is not root`,
+      ),
+      ...texts("warning"),
+    ],
+    missing: [
+      ...forwarder.missing,
+      ...texts("missing"),
+      ...missingPrograms(services, { path: path.folders, isExecutable: machine.isExecutable }),
+    ],
+    errors: [...resolution.errors, ...made.errors],
   };
 }
 
-/** Where supervisord will look for programs. */
-const programFolders = (resolution: Resolution, { root }: Paths): string[] => [
-  ...(root === "" ? [] : [`${root}/usr/local/bin`]),
-  ...(resolution.environmentValue("PATH") ?? "").split(":").filter(Boolean),
-];
-
-/** The old documentation writes a command with a shell's variable in it, and supervisord is no shell. */
-function shellWarning({ name, enabled, command }: Service): string[] {
-  const [whole, variable] = /\$\{?([A-Za-z_]\w*)\}?/.exec(command) ?? [];
-  if (!enabled || whole === undefined || /^(bash|dash|sh)$/.test(basename(firstWord(command)))) return [];
-  const right = variables.find(({ slips }) => slips?.includes(variable ?? ""))?.name ?? variable;
-  return [`the command of ${name} has ${whole}, which no shell expands: write %(ENV_${right})s`];
+interface ForServices {
+  readonly secrets: ReadonlyMap<string, PlannedFile>;
+  readonly rendered: string;
+  readonly path: string | undefined;
 }
 
-/** Settings that will run, but perhaps not as meant. */
-function settingWarnings(resolution: Resolution): string[] {
-  const value = (name: string): string | undefined => resolution.settings.get(name)?.value;
-  const warnings: string[] = [];
-  if (value("MESOS_MASTER") === undefined && value("SERVICE_MESOS_CMD") === "mesos-slave")
-    warnings.push("MESOS_MASTER is not set: the agent will not start without it");
-  if (value("MESOS_WORK_DIR") === undefined && resolution.profile !== "local")
-    warnings.push("MESOS_WORK_DIR is not set: sandboxes will lie in the container's own layer");
-  return warnings;
+/** What the services are to see, where it differs from what init sees. */
+function environmentFor(
+  resolution: Resolution,
+  services: readonly Service[],
+  { secrets, rendered, path }: ForServices,
+): Map<string, string | undefined> {
+  const environment = new Map<string, string | undefined>();
+  for (const name of resolution.removed) environment.set(name, undefined);
+  for (const { name, value } of resolution.settings.values()) environment.set(name, secrets.get(name)?.path ?? value);
+  environment.set("SERVICE_LOGSTASH_FORWARDER_CONF", rendered);
+  if (path !== undefined) environment.set("PATH", path);
+  for (const service of services) {
+    if (!service.enabled || service.own !== undefined) continue;
+    for (const [name, character] of Object.entries(service.rendered.environment)) environment.set(name, character);
+  }
+  const watchdog = services.find(({ name, enabled, listener }) => name === "redpill" && enabled && listener);
+  const cleanup = resolution.settings.get("SERVICE_REDPILL_CLEANUP")?.value ?? "";
+  // For /init.sh, which keeps it to itself.
+  if (watchdog !== undefined && cleanup !== "") environment.set("INIT_CLEANUP", cleanup);
+  return environment;
+}
+
+/** Where the services' programs and those that they call lie. */
+const FOLDERS = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+/** PATH as the services get it: a file that sets its own and forgets the rest must not take every program away. */
+function searchPath(
+  resolution: Resolution,
+  { root }: Paths,
+): { readonly value: string | undefined; readonly folders: readonly string[]; readonly warnings: readonly string[] } {
+  const given = resolution.environmentValue("PATH") ?? "";
+  const has = given.split(":").filter(Boolean);
+  const lacking = FOLDERS.filter((folder) => !has.includes(folder));
+  const rooted = root === "" ? [] : [`${root}/usr/local/bin`];
+  const folders = [...rooted, ...has, ...lacking];
+  if (!lacking.includes("/usr/bin") && (root !== "" || !lacking.includes("/usr/local/bin")))
+    return { value: undefined, folders: [...rooted, ...has], warnings: [] };
+  const value = [...has, ...lacking].join(":");
+  return {
+    value,
+    folders,
+    warnings: [`PATH=${given} has no ${lacking.join(" and no ")}: added at its end, for the services`],
+  };
 }

@@ -17,10 +17,10 @@ const OURS = ["mesos-slave", "mesos-agent", "logstash-forwarder", "redpill"];
  * --check is asked for.
  */
 export function missingPrograms(services: readonly Service[], { path, isExecutable }: ProgramFiles): string[] {
-  return services.flatMap(({ name, enabled, command }) => {
+  return services.flatMap(({ name, enabled, command, own }) => {
     const program = firstWord(command);
     // What supervisord fills in is not known yet.
-    if (!enabled || program === "" || /%\(/.test(program)) return [];
+    if (!enabled || own !== undefined || program === "" || /%\(/.test(program)) return [];
     const places = program.includes("/") ? [program] : path.map((folder) => `${folder}/${program}`);
     if (places.some(isExecutable)) return [];
     const near = program.includes("/") ? undefined : nearest(program, OURS);

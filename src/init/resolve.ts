@@ -1,3 +1,4 @@
+import { parseSeconds } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { hideAll } from "../config/flag.ts";
@@ -78,6 +79,7 @@ class Resolver {
   readonly errors: UserError[] = [];
   readonly #input: ResolveInput;
   readonly #read = new Set<string>();
+  readonly #leftovers = new Set<string>();
 
   constructor(input: ResolveInput) {
     this.#input = input;
@@ -86,7 +88,7 @@ class Resolver {
   /** The value a user gave; an empty one counts as unset, as in `${NAME:-default}`. */
   given(name: string): string | undefined {
     this.#read.add(name);
-    return this.#input.environment[name] || undefined;
+    return this.#leftovers.has(name) ? undefined : this.#input.environment[name] || undefined;
   }
 
   set(variable: Pick<Variable, "name" | "mask">, value: string, origin: Origin, note?: string): void {
@@ -178,10 +180,39 @@ class Resolver {
         this.warnings.push(`${variable.name}=${value} is neither enabled nor disabled: disabled`);
       this.set(variable, lower === "enabled" ? "enabled" : "disabled", setting.origin, setting.note);
     }
-    if (variable.minimum !== undefined && !(/^\d{1,7}$/.test(value.trim()) && Number(value) >= variable.minimum)) {
-      this.#fail(
-        `${variable.name}=${value} is not a whole number of at least ${variable.minimum}`,
-        `unset it for ${variable.default}`,
+    if (variable.minimum !== undefined) this.#checkNumber(variable, setting, variable.minimum);
+  }
+
+  #checkNumber(variable: Variable, { value, origin, note }: Setting, minimum: number): void {
+    try {
+      const number = variable.seconds ? Math.ceil(parseSeconds(value)) : Number(value.trim());
+      if (/^\d{1,7}$/.test(String(number)) && number >= minimum) {
+        this.set(variable, String(number), origin, note);
+        return;
+      }
+    } catch {
+      // Said below.
+    }
+    const what = variable.seconds ? "a whole number of seconds or a duration" : "a whole number";
+    this.#fail(`${variable.name}=${value} is not ${what} of at least ${minimum}`, `unset it for ${variable.default}`);
+  }
+
+  /**
+   * Docker's links and Kubernetes' services leave NAME_PORT=tcp://… and more in the environment: with one that is called mesos,
+   * that is the name of the agent's port.
+   */
+  linkLeftovers(): void {
+    const { environment } = this.#input;
+    for (const [name, value] of Object.entries(environment)) {
+      if (!OURS.test(`${name}_`) || !name.endsWith("_PORT") || !/^(tcp|udp|sctp):\/\//.test(value ?? "")) continue;
+      const link = name.slice(0, -"_PORT".length);
+      const left = new RegExp(`^${link}_(PORT(_\\d+_.*)?|NAME|ENV_.*|SERVICE_(HOST|PORT.*))$`);
+      for (const each of Object.keys(environment)) if (left.test(each)) this.#read.add(each);
+      this.#leftovers.add(name);
+      this.removed.push(name);
+      this.warnings.push(
+        `${name}=${value} is what a link or a Kubernetes service named ${link.toLowerCase()} leaves, and is taken out: give the ` +
+          "link another alias (--link x:master), or set enableServiceLinks: false",
       );
     }
   }
@@ -205,12 +236,21 @@ class Resolver {
  */
 export function resolve(input: ResolveInput): Resolution {
   const resolver = new Resolver(input);
+  resolver.linkLeftovers();
   for (const variable of variables) resolver.fromUser(variable);
   for (const [name, mask] of input.otherSecrets ?? []) {
     if (variables.some((variable) => variable.name === name)) continue;
     const value = resolver.given(name);
     if (value !== undefined) resolver.set({ name, mask }, value, resolver.originOf(name));
     resolver.fromFile({ name });
+  }
+  for (const name of [
+    ...(input.otherVariables ?? []),
+    ...Object.keys(input.environment).filter((each) => /^GLOG_/.test(each)),
+  ]) {
+    const value = resolver.settings.has(name) ? undefined : resolver.given(name);
+    // What another program refuses as its own, or takes by another name, is not init's to set.
+    if (value !== undefined && !resolver.removed.includes(name)) resolver.set({ name }, value, resolver.originOf(name));
   }
   const host = input.environment["HOST"];
   if (!resolver.settings.has("PARENT_HOST") && host)

@@ -6,9 +6,14 @@ export interface ProgramOptions {
   readonly startRetries: number;
   /** Variables that hold secrets. */
   readonly secrets: readonly string[];
+  /** What a service sees instead of what supervisord sees. */
+  readonly seesInstead: (service: Service) => readonly (readonly [name: string, value: string])[];
   /** The user exists and this process may become it. */
   readonly mayRunAs: (user: string) => boolean;
 }
+
+/** How every file begins that init writes for supervisord: any other is the user's own. */
+export const WRITTEN_BY_INIT = "; Written by init at every start.";
 
 /** A value that ends at the end of the line, whatever it holds: what cannot be written stands for itself in `%%`. */
 const escaped = (value: string): string => value.replaceAll("%", "%%");
@@ -26,7 +31,7 @@ function outputLines(paths: Paths, name: string, channel: "stdout" | "stderr"): 
 /** The file of conf.d for one service. */
 export function programFile(service: Service, paths: Paths, options: ProgramOptions): string {
   const lines = [
-    "; Written by init at every start.",
+    WRITTEN_BY_INIT,
     `[${service.listener ? "eventlistener" : "program"}:${service.name}]`,
     `command=${service.rendered.text}`,
     `priority=${service.priority}`,
@@ -38,15 +43,19 @@ export function programFile(service: Service, paths: Paths, options: ProgramOpti
     "stopsignal=TERM",
     `stopwaitsecs=${service.stopWaitSeconds}`,
   ];
+  const environment = [...options.seesInstead(service)];
+  if (service.listener) environment.push(["REDPILL_LISTENER", "1"]);
   if (service.user !== undefined && options.mayRunAs(service.user)) {
     lines.push(`user=${service.user}`);
     // What root was told in confidence: emptied, as supervisord cannot take a variable away.
-    if (options.secrets.length > 0) lines.push(`environment=${options.secrets.map((name) => `${name}=""`).join(",")}`);
+    environment.push(...options.secrets.map((name) => [name, ""] as const));
   }
+  if (environment.length > 0)
+    lines.push(`environment=${environment.map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}`);
   if (service.directory !== undefined) lines.push(`directory=${escaped(service.directory)}`);
   if (service.listener) {
     // Its stdout is the protocol and goes nowhere else.
-    lines.push("events=PROCESS_STATE", "buffer_size=1000", "stdout_logfile=NONE", 'environment=REDPILL_LISTENER="1"');
+    lines.push("events=PROCESS_STATE", "buffer_size=1000", "stdout_logfile=NONE");
   } else lines.push(...outputLines(paths, service.name, "stdout"));
   lines.push(...outputLines(paths, service.name, "stderr"));
   return `${lines.join("\n")}\n`;
@@ -55,5 +64,5 @@ export function programFile(service: Service, paths: Paths, options: ProgramOpti
 /** Settings of supervisord itself that depend on who runs it. */
 export function supervisordFile(isRoot: boolean): string {
   // Without a user it warns at every start that it runs as root; with one it refuses to run as anybody else.
-  return `; Written by init at every start.\n[supervisord]\n${isRoot ? "user=root\n" : ""}`;
+  return `${WRITTEN_BY_INIT}\n[supervisord]\n${isRoot ? "user=root\n" : ""}`;
 }

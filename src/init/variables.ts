@@ -33,6 +33,8 @@ export interface Variable {
   readonly toggle?: true;
   /** A whole number from `minimum`. */
   readonly minimum?: number;
+  /** The number is seconds: a duration (`30secs`, `5m`) is taken as well. */
+  readonly seconds?: true;
   /** A Python format string for supervisord. */
   readonly command?: true;
   /** Why nothing reads it. */
@@ -207,13 +209,15 @@ export const variables: readonly Variable[] = [
     name: "SERVICE_REDPILL_MONITOR",
     group: "redpill",
     default: "mesos",
-    summary: "The services to watch, comma separated: a program, group:name or group:*.",
+    summary:
+      "The services to watch, comma separated: a program, group:name or group:*. Of wrong names it is said what may be meant, and the others are watched; with none right, mesos is.",
   },
   {
     name: "SERVICE_REDPILL_INTERVAL",
     group: "redpill",
     default: "30",
     minimum: 1,
+    seconds: true,
     summary: "Seconds between two polls; supervisord's events are acted on at once.",
   },
   {
@@ -226,6 +230,7 @@ export const variables: readonly Variable[] = [
     group: "redpill",
     default: "30",
     minimum: 1,
+    seconds: true,
     summary: "Seconds the clean-up may take after a failure. When the container is stopped it has 2.5 s.",
   },
   {
@@ -241,6 +246,7 @@ export const variables: readonly Variable[] = [
     group: "redpill",
     default: "300",
     minimum: 1,
+    seconds: true,
     summary: "Seconds, see SERVICE_REDPILL_RESTARTS.",
   },
   {
@@ -248,13 +254,15 @@ export const variables: readonly Variable[] = [
     group: "redpill",
     default: "10",
     minimum: 0,
+    seconds: true,
     summary:
       "A watched service that ended with exit code 0, and that supervisord therefore does not restart, counts as failed after so many seconds. 0: never.",
   },
   {
     name: "SERVICE_REDPILL_CMD",
     group: "redpill",
-    computed: "`/opt/scripts/redpill.sh` with flags from the variables above",
+    computed:
+      '`/opt/scripts/redpill.sh --service "$SERVICE_REDPILL_MONITOR" --interval "$SERVICE_REDPILL_INTERVAL"`, and `--cleanup "$SERVICE_REDPILL_CLEANUP"` where that is set',
     command: true,
     summary: "The command that supervisord runs as the watchdog. One of your own runs as a plain program.",
   },
@@ -270,6 +278,7 @@ export const variables: readonly Variable[] = [
     group: "supervisord",
     default: "2",
     minimum: 0,
+    seconds: true,
     summary: "A service that lives so long has started (startsecs).",
   },
   {

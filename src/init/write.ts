@@ -1,6 +1,18 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, messageOf, UserError } from "../base/errors.ts";
+import { existing } from "./machine.ts";
 import type { Plan, PlannedFile, PlannedFolder } from "./plan.ts";
 
 export interface Account {
@@ -46,13 +58,31 @@ function writeFile(file: PlannedFile, writer: Writer): void {
   renameSync(temporary, file.path);
 }
 
+/** Why a folder cannot be made, in words that name what is in the way: Node says ENOENT where a parent is read-only. */
+function whyNot(path: string, error: unknown): string {
+  const above = existing(path);
+  try {
+    accessSync(above, constants.W_OK);
+    return messageOf(error);
+  } catch (problem) {
+    if (codeOf(problem) === "EROFS") return `${above} is read-only: mount ${path} writable (-v ${path}:${path}:rw)`;
+    return `this user may not write in ${above}: leave --user out`;
+  }
+}
+
 const READ_ONLY = "a read-only root needs tmpfs on /run, /tmp, /etc/supervisor/conf.d and /var/log/supervisor";
 
 function attempt(path: string, action: () => void): void {
   try {
     action();
   } catch (error) {
-    const fix = codeOf(error) === "EROFS" ? READ_ONLY : undefined;
+    const code = codeOf(error);
+    const fixes: Readonly<Record<string, string>> = {
+      EROFS: READ_ONLY,
+      EACCES: "the container needs root: leave --user out",
+      EBUSY: "it is mounted: mount the folder's other files only, or the whole folder",
+    };
+    const fix = fixes[code ?? ""];
     throw new UserError(`cannot write ${path}: ${messageOf(error)}`, fix);
   }
 }
@@ -66,7 +96,7 @@ export function carryOut(plan: Plan, writer: Writer): void {
     try {
       makeFolder(folder, writer);
     } catch (error) {
-      writer.warn(`cannot make ${folder.path}: ${messageOf(error)}`);
+      writer.warn(`cannot make ${folder.path}: ${whyNot(folder.path, error)}`);
     }
   }
   for (const path of plan.removed) attempt(path, () => rmSync(path, { force: true }));

@@ -6,6 +6,7 @@ import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
 import { loadConfig } from "../forwarder/config/load.ts";
+import { configText } from "../forwarder/config/render.ts";
 import { resolveSettings } from "../forwarder/config/resolve.ts";
 import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
@@ -68,18 +69,15 @@ function writeOut(descriptor: number, text: string | Buffer): void {
   }
 }
 
-function readSettings(flags: Flags): { settings: Settings; warnings: readonly string[] } {
-  if (flags.config === undefined)
-    throw new UserError("no configuration is given", "start it as logstash-forwarder -config PATH");
-  const { config, warnings } = loadConfig(flags.config, process.env);
-  return { settings: resolveSettings(config, flags, process.cwd()), warnings };
+function readSettings(flags: Flags, warn: (message: string) => void): Settings {
+  if (flags.config === undefined) throw new UserError("no configuration is given");
+  return resolveSettings(loadConfig(flags.config, process.env, warn).config, flags, process.cwd(), warn);
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { settings, warnings } = readSettings(flags);
   const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
-  for (const warning of warnings) log.warn(warning);
+  const settings = readSettings(flags, (warning) => log.warn(warning));
   const service = new Service({
     clock: systemClock,
     log,
@@ -107,13 +105,22 @@ async function run(flags: Flags): Promise<void> {
 
 async function reload(service: Service, flags: Flags, log: Logger): Promise<void> {
   try {
-    const { settings, warnings } = readSettings(flags);
-    for (const warning of warnings) log.warn(warning);
-    await service.reload(settings);
+    await service.reload(readSettings(flags, (warning) => log.warn(warning)));
     log.info("the configuration is read again");
   } catch (error) {
     log.error(`the configuration is not taken over, the old one goes on: ${messageOf(error)}`);
   }
+}
+
+/** Checks everything that can be checked without a server, and prints the configuration as it will be used. */
+function validate(flags: Flags): number {
+  const settings = readSettings(flags, (warning) => writeOut(2, `WARNING: ${warning}\n`));
+  const { tls } = settings.network;
+  const complaint = tls === undefined ? undefined : complaintAbout(tls);
+  if (complaint !== undefined) throw new UserError(complaint);
+  if (tls?.passphrase !== undefined) writeOut(2, "the passphrase of the client key is not printed\n");
+  writeOut(1, configText(settings));
+  return 0;
 }
 
 async function main(): Promise<number> {
@@ -123,21 +130,14 @@ async function main(): Promise<number> {
     if (flags.help) writeOut(1, helpText());
     if (flags.version) writeOut(1, `${packageVersion()}\n`);
     if (flags.help || flags.version) return 0;
-    if (flags.config === undefined) readSettings(flags);
+    if (flags.config === undefined)
+      throw new UserError("no configuration is given", "start it as logstash-forwarder -config PATH");
   } catch (error) {
     writeOut(2, `${messageOf(error)}\n`);
     return USAGE;
   }
   try {
-    if (flags.validate) {
-      const { settings, warnings } = readSettings(flags);
-      const { tls } = settings.network;
-      const complaint = tls === undefined ? undefined : complaintAbout(tls);
-      for (const warning of complaint === undefined ? warnings : [...warnings, complaint])
-        writeOut(2, `WARNING: ${warning}\n`);
-      writeOut(1, `${JSON.stringify(settings, null, 2)}\n`);
-      return 0;
-    }
+    if (flags.validate) return validate(flags);
     const finish = flags.cpuProfile === undefined ? undefined : await profile(flags.cpuProfile);
     await run(flags);
     await finish?.();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { basename, join } from "node:path";
 import { loadAgentFlags } from "../agent/flags/load.ts";
@@ -13,6 +13,7 @@ import { versionLine } from "../base/release.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
 import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
+import { readTlsSettings } from "../libprocess/tls-settings.ts";
 import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
@@ -130,10 +131,51 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
   return master;
 }
 
+/**
+ * In the container, where the HEALTHCHECK is to ask: flags of the agent's command say more than its variables. Not an error when it
+ * cannot be written, as /run belongs to the container.
+ */
+function tellHealthCheck(flags: ReturnType<typeof load>, { address }: AgentNode): void {
+  const root = process.env["INIT_ROOT"];
+  if (root === undefined) return;
+  const { ip, ip_discovery_command: discovery, port } = flags.values;
+  const everywhere = ip === "0.0.0.0" || (ip === undefined && discovery === undefined);
+  const host = everywhere ? "127.0.0.1" : (ip ?? address.ip);
+  const scheme = readTlsSettings(process.env) === undefined ? "http" : "tls";
+  try {
+    const file = join(root, "/run/agent");
+    writeFileSync(`${file}.new`, `${host}\n${port || address.port}\n${scheme}\n`);
+    renameSync(`${file}.new`, file);
+  } catch {
+    // The check asks where init expects the agent.
+  }
+}
+
+/**
+ * What no handler has caught is a defect. It concerns one request, message or file, and the agent stands for all tasks of
+ * a machine: it is written down and the agent goes on. Ending would not help: what a peer has sent once it sends again,
+ * at every start. Before the agent is up, there is nothing to go on with.
+ */
+function containDefects(log: () => Glog | undefined): () => void {
+  let isUp = false;
+  const contain = (error: unknown): void => {
+    const glog = log();
+    if (!isUp || glog === undefined) fail(glog, error);
+    const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    glog.logger.error(`A defect of the agent, please report it: ${where.split("\n").slice(0, 6).join(" | ")}`);
+  };
+  process.on("uncaughtException", contain);
+  process.on("unhandledRejection", contain);
+  return () => {
+    isUp = true;
+  };
+}
+
 async function main(): Promise<void> {
   const flags = load();
   let glog: Glog | undefined;
   const isUp = onSignals(() => glog);
+  const isContained = containDefects(() => glog);
   glog = openLog(flags);
   try {
     const master = flags.values.master === "local" ? await embeddedMaster(flags, glog) : undefined;
@@ -155,6 +197,8 @@ async function main(): Promise<void> {
         process.exit(code);
       },
     });
+    isContained();
+    tellHealthCheck(flags, node);
     isUp({ node, master });
   } catch (error) {
     fail(glog, error);

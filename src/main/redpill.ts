@@ -43,8 +43,8 @@ function listen(redpill: Redpill): void {
 
 async function main(): Promise<number> {
   const { env } = process;
-  const options = optionsOf(process.argv.slice(2), env);
-  if (options === "help" || options === "version") {
+  const options = optionsOf(process.argv.slice(2), env, listener);
+  if (typeof options === "string") {
     console.log(options === "help" ? HELP : versionLine("redpill", MESOS_VERSION));
     return 0;
   }

@@ -1,6 +1,7 @@
 import type { DescEnum, DescField, DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
+import { wellFormedCopy } from "./text.ts";
 
 /** A message that cannot be read, or may not be sent. `path` is the offending field (`task.task_id.value`), if one is. */
 export class MessageError extends Error {
@@ -132,13 +133,25 @@ export function decode<D extends DescMessage>(schema: D, bytes: Uint8Array): Mes
   return message;
 }
 
-/** The protobuf bytes. Throws a MessageError that names the required field that is not set, or the bad value. */
+/**
+ * The protobuf bytes. Text with half a surrogate pair, of which there are as many sources as there are places that cut a
+ * text, is written with U+FFFD there. Throws a MessageError that names the required field that is not set, or the bad
+ * value.
+ */
 export function encode<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array<ArrayBuffer> {
   try {
     return toBinary(schema, message);
+  } catch {
+    return encodeMended(schema, message);
+  }
+}
+
+function encodeMended<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array<ArrayBuffer> {
+  const missing = missingRequired(schema, message);
+  if (missing !== undefined) throw new MessageError(schema.typeName, "required field is not set", missing);
+  try {
+    return toBinary(schema, wellFormedCopy(schema, message));
   } catch (error) {
-    const missing = missingRequired(schema, message);
-    if (missing !== undefined) throw new MessageError(schema.typeName, "required field is not set", missing);
     throw new MessageError(schema.typeName, `cannot be encoded: ${messageOf(error)}`, undefined, { cause: error });
   }
 }

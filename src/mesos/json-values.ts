@@ -1,5 +1,6 @@
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json } from "./json-text.ts";
+import { wellFormed } from "./text.ts";
 
 const LIMITS: Partial<Record<ScalarType, readonly [bigint, bigint]>> = {
   [ScalarType.INT32]: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -38,7 +39,7 @@ export function fieldValue(type: ScalarType, value: Json, refuse: (problem: stri
   switch (type) {
     case ScalarType.STRING:
       if (typeof value === "object") return refuse("expected a string");
-      return String(value);
+      return wellFormed(String(value));
     case ScalarType.BYTES:
       if (typeof value !== "string" || !BASE64.test(value)) return refuse("expected base64");
       return new Uint8Array(Buffer.from(value, "base64"));

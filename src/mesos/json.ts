@@ -3,6 +3,7 @@ import { create, ScalarType } from "@bufbuild/protobuf";
 import { MessageError, missingRequired } from "./codec.ts";
 import { type Json, jsonText, parseJson } from "./json-text.ts";
 import { fieldValue } from "./json-values.ts";
+import { wellFormed } from "./text.ts";
 
 /**
  * Messages as the JSON that Mesos reads and writes: proto field names, enums by name, bytes in base64, 64-bit integers as
@@ -172,7 +173,7 @@ function readField(field: DescField, value: Json, options: ReadOptions, place: P
     const entries: [string, unknown][] = [];
     for (const [key, item] of Object.entries(value)) {
       const read = readValue(field, item, options, { ...place, path: `${place.path}["${key}"]` });
-      if (read !== undefined) entries.push([key, read]);
+      if (read !== undefined) entries.push([wellFormed(key), read]);
     }
     return Object.fromEntries(entries);
   }

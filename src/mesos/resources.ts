@@ -1,5 +1,5 @@
-import { clone, create, toBinary } from "@bufbuild/protobuf";
-import { MessageError, shallowCopy } from "./codec.ts";
+import { clone, create } from "@bufbuild/protobuf";
+import { encode, MessageError, shallowCopy } from "./codec.ts";
 import {
   type Resource,
   Resource_AllocationInfoSchema,
@@ -63,7 +63,7 @@ function keyOf(kind: Resource): string {
     if (identity.disk?.persistence !== undefined)
       delete (identity.disk.persistence as { principal?: string }).principal;
   }
-  return Buffer.from(toBinary(ResourceSchema, identity)).toString("latin1");
+  return Buffer.from(encode(ResourceSchema, identity)).toString("latin1");
 }
 
 function entryOf(resource: Resource): Entry {

@@ -1,16 +1,14 @@
-import { parseDuration } from "../base/duration.ts";
-import { UserError } from "../base/errors.ts";
-import { defineFlags, flag, renamedFrom } from "../config/flag.ts";
-import { helpFlags } from "../config/help.ts";
-import { list, text } from "../config/kinds.ts";
-import { loadFlags, problemsText } from "../config/parse.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import * as kinds from "../config/kinds.ts";
+import { loadFlags } from "../config/parse.ts";
 import { unixGrammar } from "../config/words.ts";
+import { redpillFlags, secondsFrom } from "./flags.ts";
 
 export const HELP = `Redpill - Supervisor status monitor. Terminates the supervisor process if any specified service enters a FATAL state.
 
 -c | --cleanup    Optional path to cleanup script that should be executed upon exit.
 -h | --help       This help text.
--i | --interval   Optional interval at which the service check is performed: seconds, or a duration as 1mins. (Default: 30)
+-i | --interval   Optional interval at which the service check is performed in seconds, or as 30secs, 5mins. (Default: 30)
 -s | --service    A comma delimited list of the supervisor service names that should be monitored: a program,
                   group:name or group:*. May be given more than once.
      --version    The version.
@@ -41,70 +39,62 @@ export interface Options {
 export class UsageError extends UserError {
   readonly exitCode: number;
 
-  constructor(exitCode: number, message: string, fix: string | undefined) {
+  constructor(exitCode: number, message: string, fix: string) {
     super(message, fix);
     this.exitCode = exitCode;
   }
 }
 
-function wholeNumber(name: string, text: string | undefined, fallback: number, minimum: number): number {
+/** A setting of the environment; the fallback when it is not set. */
+function setting(name: string, text: string | undefined, fallback: number, parse: (text: string) => number): number {
   if (text === undefined || text === "") return fallback;
-  if (/^\d{1,7}$/.test(text) && Number(text) >= minimum) return Number(text);
-  throw new UsageError(
-    EXIT_USAGE,
-    `${name}: '${text}' is not a whole number of at least ${minimum}`,
-    `give one, or leave it out for ${fallback}`,
-  );
-}
-
-const flags = defineFlags({
-  cleanup: flag(text, { summary: "A script to run at the end.", short: "c" }),
-  // As the documentation of the old image spells it.
-  interval: flag(text, { summary: "How often is looked.", short: "i", aliases: renamedFrom("inerval") }),
-  service: flag({ ...list, repeats: true }, { summary: "What is watched.", short: "s" }),
-  ...helpFlags,
-});
-
-function parse(words: readonly string[]) {
-  const loaded = loadFlags(flags, { words, grammar: unixGrammar, readFile: () => "" });
-  if (!loaded.ok && !loaded.flags.values.help)
-    throw new UsageError(EXIT_USAGE, problemsText(loaded.problems), undefined);
-  return loaded.flags.values;
-}
-
-/** Seconds, as the old program took them, or a duration; in milliseconds. */
-function interval(text: string | undefined): number {
-  if (text !== undefined && /[a-z]/.test(text)) {
-    try {
-      const milliseconds = parseDuration(text);
-      if (milliseconds >= 1000) return milliseconds;
-    } catch {
-      // Said below, with both ways to write it.
-    }
+  try {
+    return parse(text);
+  } catch (error) {
+    const why = error instanceof UserError ? error.message : messageOf(error);
+    throw new UsageError(EXIT_USAGE, `${name}: ${why}`, `give one, or leave it out for ${fallback}`);
   }
-  return wholeNumber("--interval", text, 30, 1) * 1000;
 }
 
-/** The command line and SERVICE_REDPILL_* settings that have no flag; "help" or "version" when that was asked for. */
+/**
+ * The command line and SERVICE_REDPILL_* settings that have no flag; "help" or "version" when that was asked for. The container's
+ * own watchdog (`isListener`) takes from the settings what its command line leaves out.
+ */
 export function optionsOf(
   words: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  isListener = false,
 ): Options | "help" | "version" {
-  const given = parse(words);
-  if (given.help) return "help";
-  if (given.version) return "version";
-  const services = (given.service ?? []).map((name) => name.trim()).filter(Boolean);
+  const loaded = loadFlags(redpillFlags, { words, grammar: unixGrammar, readFile: String });
+  const { values, origins } = loaded.flags;
+  if (values.help) return "help";
+  if (values.version) return "version";
+  if (!loaded.ok) {
+    const [problem] = loaded.problems;
+    throw new UsageError(EXIT_USAGE, problem?.message ?? "", problem?.fix ?? "--help lists the flags");
+  }
+  const left = (flag: string, name: string): string | undefined =>
+    isListener && !origins.has(flag) ? environment[name] || undefined : undefined;
+  const lists = values.service ?? left("service", "SERVICE_REDPILL_MONITOR")?.split(",") ?? [];
+  const services = lists.map((name) => name.trim()).filter(Boolean);
   if (services.length === 0)
     throw new UsageError(EXIT_NO_SERVICE, "no service to watch", "name one: --service mesos (SERVICE_REDPILL_MONITOR)");
-  const setting = (name: string, fallback: number, minimum: number): number =>
-    wholeNumber(name, environment[name], fallback, minimum);
+  const seconds = (name: string, fallback: number, minimum: number): number =>
+    setting(name, environment[name], fallback, secondsFrom(minimum).parse) * 1000;
+  const interval = left("interval", "SERVICE_REDPILL_INTERVAL");
+  const cleanup = values.cleanup ?? left("cleanup", "SERVICE_REDPILL_CLEANUP");
   return {
     services,
-    interval: interval(given.interval),
-    cleanup: given.cleanup === "" ? undefined : given.cleanup,
-    cleanupTimeout: setting("SERVICE_REDPILL_CLEANUP_TIMEOUT", 30, 1) * 1000,
-    restarts: setting("SERVICE_REDPILL_RESTARTS", 20, 0),
-    window: setting("SERVICE_REDPILL_WINDOW", 300, 1) * 1000,
-    exited: setting("SERVICE_REDPILL_EXITED", 10, 0) * 1000,
+    interval: setting("SERVICE_REDPILL_INTERVAL", interval, values.interval, secondsFrom(1).parse) * 1000,
+    cleanup: cleanup === "" ? undefined : cleanup,
+    cleanupTimeout: seconds("SERVICE_REDPILL_CLEANUP_TIMEOUT", 30, 1),
+    restarts: setting(
+      "SERVICE_REDPILL_RESTARTS",
+      environment["SERVICE_REDPILL_RESTARTS"],
+      20,
+      kinds.integer(0, 9_999_999).parse,
+    ),
+    window: seconds("SERVICE_REDPILL_WINDOW", 300, 1),
+    exited: seconds("SERVICE_REDPILL_EXITED", 10, 0),
   };
 }

@@ -1,9 +1,11 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
+import { variables } from "../../src/init/variables.ts";
 import {
   Container,
   canBePid1,
@@ -16,7 +18,7 @@ import {
 
 const missing = whyNoSupervisord();
 const pid1 = canBePid1();
-const root = missing === undefined ? await makeRoot() : "";
+const root = missing === undefined ? await makeRoot(["init", "doctor", "redpill"]) : "";
 const stub = '#!/bin/bash\necho "stub $0 $*"\nexec -a "$0 $*" sleep 600\n';
 
 beforeAll(() => {
@@ -257,6 +259,41 @@ describe("what the boot makes of slips, secrets and files", () => {
     expect(environment.get("APP_NAME")).toBe("before");
   });
 
+  describe("ENVIRONMENT_INIT that disturbs the shell it runs in", () => {
+    const cases: Record<string, string> = {
+      "leaves a process in the background": "nohup sleep 40 >/dev/null 2>&1 </dev/null &\n",
+      "leaves one that holds the console": "sleep 40 &\n",
+      "has a PATH of its own": "export PATH=/opt/nowhere\n",
+      "uses descriptor 3, and all others": 'for fd in 3 4 5 6 7 8 9 10 63 200; do eval "exec $fd>&1"; done\n',
+      "closes its output": "exec 1>&- 2>&-\n",
+      "has set -eux and IFS": "set -eux\nIFS=:\n",
+      "has functions of the same names": "printf() { :; }\nenv() { :; }\nexport() { :; }\nexec() { :; }\n",
+      "has traps of its own": "trap 'echo trapped' EXIT DEBUG\n",
+      "is from Windows": "",
+    };
+
+    test.for(Object.entries(cases))("%s", async ([name, text]) => {
+      const file = join(root, "disturbing.sh");
+      const secret = `Sesame-${name.length}`;
+      const whole = `${text}MESOS_ATTRIBUTES=rack:7\nMESOS_SECRET=${secret}\n`;
+      writeFileSync(file, name === "is from Windows" ? `\ufeff${whole.replaceAll("\n", "\r\n")}` : whole);
+      const { environment, output } = await live({ ENVIRONMENT: "debug", ENVIRONMENT_INIT: file });
+      expect(environment.get("MESOS_ATTRIBUTES")).toBe("rack:7");
+      expect(environment.get("MESOS_SECRET")).toBe(secret);
+      if (!text.includes("set -eux")) expect(output).not.toContain(secret);
+      if (name === "is from Windows") expect(output).toMatch(/byte order mark[\s\S]*CRLF/);
+    });
+
+    test("fails under set -e: the words say so, and the container ends", async () => {
+      const file = join(root, "failing.sh");
+      writeFileSync(file, "set -e\nTOKEN=Sesame false --password Sesame\nMESOS_ATTRIBUTES=x\n");
+      const container = new Container(root, { ENVIRONMENT_INIT: file, MESOS_MASTER: "h:1" }, { pid1 });
+      expect((await container.ended).code).toBe(1);
+      expect(container.output).toMatch(/false failed with status 1, and under `set -e`/);
+      expect(container.output).not.toContain("Sesame");
+    });
+  });
+
   test("a stop while ENVIRONMENT_INIT takes long", async () => {
     const file = join(root, "slow.sh");
     writeFileSync(file, "echo begun\nsleep 60\n");
@@ -333,6 +370,69 @@ describe("what the boot makes of slips, secrets and files", () => {
     container.stop();
     await container.ended;
     expect(container.output).toContain(`[Init][Warning] ${message}`);
+  });
+
+  test.for(["--check", "--dry-run", "--boot"])("%s hears signals, as PID 1 too", async (flag) => {
+    const file = join(root, "endless.sh");
+    writeFileSync(file, "echo sourcing; sleep 600\n");
+    const words = pid1 ? ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] : [];
+    const [command = "", ...rest] = [...words, join(root, "init.sh"), "init", flag];
+    const child = spawn(command, rest, {
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { PATH: process.env["PATH"], ENVIRONMENT_INIT: file, MESOS_MASTER: "h:1" },
+    });
+    for await (const chunk of child.stdout) if (String(chunk).includes("sourcing")) break;
+    const ended = once(child, "exit");
+    process.kill(pid1 ? (childrenOf(child.pid ?? 0)[0] ?? 0) : (child.pid ?? 0), "SIGTERM");
+    expect(await ended).toEqual([143, null]);
+  });
+
+  test.for([
+    ["init", "--dry-rn", "--dry-run"],
+    ["init", "--chek", "--check"],
+    ["doctor", "--jsn", "--json"],
+    ["doctor", "--mastr=x", "--master"],
+    ["redpill", "--servce=mesos", "--service"],
+  ] as const)("%s %s: the nearest option", ([program, word, near]) => {
+    const { status, stderr } = spawnSync(join(root, "opt/mesos-slave/run"), [program, word], { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 64, stderr: expect.stringContaining(`did you mean ${near}?`) });
+  });
+
+  test.for(["init", "doctor", "redpill"])("%s --version: the project's and Mesos'", (program) => {
+    const { status, stdout } = spawnSync(join(root, "opt/mesos-slave/run"), [program, "--version"], {
+      encoding: "utf8",
+    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^\w+ \S+ \(Mesos 1\.11\.0\), built [\d: -]+\n$/);
+  });
+
+  test("--dry-run prints every setting: the agent's flags that were given, and what is not set", () => {
+    const { stdout } = spawnSync(join(root, "init.sh"), ["init", "--dry-run"], {
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"], MESOS_MASTER: "h:1", MESOS_ATTRIBUTES: "rack:7", GLOG_v: "1" },
+    });
+    expect(stdout).toContain("MESOS_ATTRIBUTES=rack:7  (environment)");
+    expect(stdout).toContain("GLOG_v=1  (environment)");
+    for (const { name, ignored } of variables) if (!ignored) expect(stdout).toMatch(new RegExp(`^${name}=`, "m"));
+  });
+
+  test("a file of the user's own for one of our services is used, and said", async () => {
+    const own = join(root, "etc/supervisor/conf.d/mesos.conf");
+    writeFileSync(
+      own,
+      '[program:mesos]\ncommand=/bin/bash -c "echo own service; exec sleep 600"\nstdout_logfile=/dev/fd/1\n',
+    );
+    try {
+      const container = new Container(root, { ENVIRONMENT: "debug", MESOS_MASTER: "h:1" }, { pid1 });
+      await container.says(/^\[mesos\] own service$/m);
+      container.stop();
+      expect((await container.ended).code).toBe(0);
+      expect(container.output).toContain(`[Mesos][Own-File] ${own}`);
+      expect(container.output).toContain(`${own} is used as it is, instead of init's own`);
+      expect(readFileSync(own, "utf8")).toContain("own service");
+    } finally {
+      rmSync(own);
+    }
   });
 
   test("--dry-run writes nothing; --json is JSON", () => {

@@ -20,8 +20,7 @@ let containerizer: MesosContainerizer;
 const agent = `test-${randomUUID()}`;
 
 const open = (names: readonly string[]): Isolation =>
-  createIsolation({
-    names,
+  createIsolation(names, {
     cgroups: {
       clock: systemClock,
       hierarchy: "/sys/fs/cgroup",

@@ -121,7 +121,7 @@ export class EmbeddedAgent {
     });
     this.agent = agent;
     this.registry = viewed.registry;
-    const executorApi = executorHandler(endpoint);
+    const executorApi = executorHandler(endpoint, silentLogger);
     process.http((request: IncomingMessage, response: ServerResponse) => {
       if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
       else response.writeHead(404).end();

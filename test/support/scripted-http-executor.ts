@@ -93,6 +93,15 @@ export class HttpExecutor {
     return this.events.map(({ type }) => type);
   }
 
+  /** Breaks the connection; resolves when that is on its way. */
+  async leave(): Promise<void> {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    const closed = new Promise((resolve) => stream.once("close", resolve));
+    stream.destroy();
+    await closed;
+  }
+
   close(): void {
     this.#stream?.destroy();
   }

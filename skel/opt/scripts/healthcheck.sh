@@ -1,6 +1,6 @@
 #!/bin/bash
 # The image's HEALTHCHECK: the agent answers /health, and the watchdog (when there is one) still hears from supervisord.
-# Bash alone: 3 ms and no Node. init says in /run/health where the agent answers.
+# Bash alone: 3 ms and no Node. init says in /run/health where the agent should answer, and the agent in /run/agent where it does.
 root=${0%/opt/scripts/*}
 fail() {
   echo "$1"
@@ -8,6 +8,7 @@ fail() {
 }
 { read -r host && read -r port && read -r interval && read -r scheme; } 2>/dev/null <"$root/run/health" ||
   fail "init has not finished"
+{ read -r host && read -r port && read -r scheme; } 2>/dev/null <"$root/run/agent"
 
 if [ "$interval" -gt 0 ]; then
   read -r seen _ 2>/dev/null <"$root/run/redpill.alive" || fail "the watchdog has not started"

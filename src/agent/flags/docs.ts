@@ -1,5 +1,5 @@
 import { flagsPage } from "../../config/docs.ts";
-import { isolators } from "./isolators.ts";
+import { isolators } from "../isolators/table.ts";
 import { agentFlagGroups } from "./table.ts";
 
 const introduction = `
@@ -18,7 +18,7 @@ An unknown flag ends the start, an unknown \`MESOS_*\` variable is a warning; bo
 `;
 
 function isolatorLines(): string[] {
-  const rows = Object.entries(isolators).map(([name, status]) =>
+  const rows = Object.entries(isolators).map(([name, { status }]) =>
     status.kind === "supported"
       ? `| \`${name}\` | supported |`
       : `| \`${name}\` | **${status.kind}**: ${status.reason} |`,

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { isolators } from "./isolators.ts";
+import { isolators } from "../isolators/table.ts";
 import type { AgentFlags } from "./table.ts";
 
 export interface Findings {
@@ -78,7 +78,7 @@ function isolationFindings({ values }: FlagsToCheck): { problems: UserError[]; w
   const problems: UserError[] = [];
   const warnings: string[] = [];
   for (const name of values.isolation) {
-    const status = Object.hasOwn(isolators, name) ? isolators[name] : undefined;
+    const status = Object.hasOwn(isolators, name) ? isolators[name]?.status : undefined;
     if (status === undefined) {
       const like = nearest(name, Object.keys(isolators));
       const fix = like === undefined ? "modules cannot be loaded; leave it out" : `did you mean ${like}?`;

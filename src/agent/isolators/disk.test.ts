@@ -22,7 +22,7 @@ it("ends what is above its quota, and only when told to enforce", async () => {
     const watch = new DiskWatch({ clock, log: silentLogger, interval: 15_000, enforce, measure });
     const told: string[] = [];
     for (const name of ["small", "large"]) {
-      watch.add(name, `/${name}`, [disk(10)], ({ message, reason }) => {
+      watch.prepare({ containerId: name, sandbox: `/${name}`, resources: [disk(10)] }, ({ message, reason }) => {
         expect(reason).toBe(TaskStatus_Reason.CONTAINER_LIMITATION_DISK);
         told.push(`${name}: ${message}`);
       });

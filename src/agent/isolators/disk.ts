@@ -5,7 +5,8 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { Limitation } from "../model/isolation.ts";
+import type { ContainerSpec } from "../model/container.ts";
+import type { Isolator, Limitation } from "../model/isolation.ts";
 
 export interface DiskOptions {
   readonly clock: Clock;
@@ -59,7 +60,7 @@ export function diskLimitation(used: number, quota: number): Limitation {
 }
 
 /** posix/disk: measures sandboxes one after the other, round after round, and tells of those above their quota. */
-export class DiskWatch {
+export class DiskWatch implements Isolator {
   readonly #options: DiskOptions;
   readonly #watched = new Map<string, Watched>();
   #timer: Timer | undefined;
@@ -70,8 +71,15 @@ export class DiskWatch {
     this.#next();
   }
 
-  add(id: string, sandbox: string, resources: readonly Resource[], limited: (limitation: Limitation) => void): void {
-    this.#watched.set(id, { sandbox, quota: diskQuota(resources), used: undefined, limited });
+  prepare(
+    { containerId, sandbox, resources }: Pick<ContainerSpec, "containerId" | "sandbox" | "resources">,
+    limited: (limitation: Limitation) => void,
+  ): void {
+    this.#watched.set(containerId, { sandbox, quota: diskQuota(resources), used: undefined, limited });
+  }
+
+  recover(container: Parameters<DiskWatch["prepare"]>[0], limited: (limitation: Limitation) => void): void {
+    this.prepare(container, limited);
   }
 
   update(id: string, resources: readonly Resource[]): void {
@@ -79,7 +87,7 @@ export class DiskWatch {
     if (watched !== undefined) watched.quota = diskQuota(resources);
   }
 
-  remove(id: string): void {
+  cleanup(id: string): void {
     this.#watched.delete(id);
   }
 

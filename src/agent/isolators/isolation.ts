@@ -1,58 +1,73 @@
-import { messageOf } from "../../base/errors.ts";
+import { messageOf, UserError } from "../../base/errors.ts";
 import { TaskFailure } from "../model/failure.ts";
-import type { Isolation } from "../model/isolation.ts";
-import { type ControlOptions, GroupControl } from "./cgroups/control.ts";
-import { type DiskOptions, DiskWatch } from "./disk.ts";
-import { selectIsolators } from "./select.ts";
+import type { Isolation, Isolator } from "../model/isolation.ts";
+import { type IsolationContext, type IsolatorRow, isolators } from "./table.ts";
 
-export interface IsolationOptions {
-  /** `--isolation` */
-  readonly names: readonly string[];
-  readonly cgroups: ControlOptions;
-  readonly disk: DiskOptions;
+/**
+ * The rows that `--isolation` names, aliases resolved; their order does not matter. Throws a UserError for names that
+ * contradict each other or that nobody knows.
+ */
+export function selectIsolators(names: readonly string[]): ReadonlyMap<string, IsolatorRow> {
+  const row = (name: string): IsolatorRow => {
+    const found = Object.hasOwn(isolators, name) ? isolators[name] : undefined;
+    if (found === undefined) throw new UserError(`Unknown or unsupported isolator: ${name}`);
+    return found;
+  };
+  const selected = new Map(names.flatMap((name) => row(name).means ?? [name]).map((name) => [name, row(name)]));
+  for (const [name, { excludes }] of selected) {
+    if (excludes === undefined || !selected.has(excludes)) continue;
+    throw new UserError(`--isolation names both ${name} and ${excludes}`, "name one of them");
+  }
+  return selected;
+}
+
+/** Opens what the rows open, each once. */
+function openIsolators(selected: ReadonlyMap<string, IsolatorRow>, context: IsolationContext): Isolator[] {
+  const names = new Set(selected.keys());
+  const openers = new Set([...selected.values()].flatMap(({ open }) => open ?? []));
+  return [...openers].map((open) => open(context, names));
 }
 
 /**
  * The isolators that `--isolation` names, as one. Throws a UserError when one is unknown, or control groups are asked
  * for and cannot be had.
  */
-export function createIsolation(options: IsolationOptions): Isolation {
-  const selection = selectIsolators(options.names);
-  const usesGroups = selection.cpu === "cgroups" || selection.mem === "cgroups" || selection.pids;
-  const groups = usesGroups ? new GroupControl(selection, options.cgroups) : undefined;
-  const disk = selection.disk ? new DiskWatch(options.disk) : undefined;
-  const confinement: Isolation["confinement"] = (id) => ({ controlGroups: groups?.members(id) ?? [] });
+export function createIsolation(names: readonly string[], context: IsolationContext): Isolation {
+  const selected = selectIsolators(names);
+  const all = openIsolators(selected, context);
+  const enforces = (what: IsolatorRow["enforces"]): boolean =>
+    [...selected.values()].some((row) => row.enforces === what);
+  const confinement: Isolation["confinement"] = (id) => ({
+    controlGroups: all.flatMap((isolator) => isolator.members?.(id) ?? []),
+  });
   return {
-    enforces: { cpus: selection.cpu === "cgroups", mem: selection.mem === "cgroups" },
-    async prepare({ containerId, resources, limits, sandbox }, limited) {
+    enforces: { cpus: enforces("cpus"), mem: enforces("mem") },
+    async prepare(spec, limited) {
       try {
-        groups?.add(containerId, resources, limits, limited);
+        for (const isolator of all) await isolator.prepare(spec, limited);
       } catch (error) {
         throw TaskFailure.launch(`Failed to isolate the container: ${messageOf(error)}`, { cause: error });
       }
-      disk?.add(containerId, sandbox, resources, limited);
-      return confinement(containerId);
+      return confinement(spec.containerId);
     },
-    async recover({ containerId, resources, sandbox }, limited) {
-      groups?.recover(containerId, limited);
-      disk?.add(containerId, sandbox, resources, limited);
+    async recover(container, limited) {
+      for (const isolator of all) await isolator.recover(container, limited);
     },
     async update(containerId, resources, limits) {
-      groups?.update(containerId, resources, limits);
-      disk?.update(containerId, resources);
+      for (const isolator of all) await isolator.update(containerId, resources, limits);
     },
     confinement,
-    usage: async (id) => ({ ...groups?.usage(id), ...disk?.usage(id) }),
+    usage: async (id) => Object.assign({}, ...(await Promise.all(all.map((isolator) => isolator.usage(id))))),
     status: () => undefined,
-    limitation: (id) => groups?.limitation(id),
+    limitation: (id) => all.map((isolator) => isolator.limitation?.(id)).find((found) => found !== undefined),
     async cleanup(containerId) {
-      disk?.remove(containerId);
-      await groups?.remove(containerId);
+      for (const isolator of all.toReversed()) await isolator.cleanup(containerId);
     },
-    sweep: async (containerIds) => groups?.sweep(containerIds),
+    async sweep(containerIds) {
+      for (const isolator of all) await isolator.sweep?.(containerIds);
+    },
     async close() {
-      groups?.close();
-      disk?.close();
+      for (const isolator of all) isolator.close();
     },
   };
 }

@@ -102,14 +102,8 @@ function acknowledge(inbox: InboxOptions, from: UPID | undefined, message: Statu
 }
 
 /** Runs `job` now, or as soon as what earlier messages changed is on disk: launches build on it. */
-function whenAdmitted({ gate, log }: InboxOptions, job: () => void): void {
-  gate.pass(() => {
-    try {
-      job();
-    } catch (error) {
-      log.error(`Handling a message of the master failed: ${messageOf(error)}`);
-    }
-  });
+function whenAdmitted({ gate }: InboxOptions, job: () => void): void {
+  gate.pass(job);
 }
 
 /** The master's complete list of reservations and volumes, as it sends it to agents without RESOURCE_PROVIDER. */

@@ -45,6 +45,10 @@ export interface CheckpointFiles {
   read(path: string): Buffer;
 }
 
+/** Checkpoints hold the environment and the secrets of every task: the agent's alone. */
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
 /** Names this process among those that may have left temporary files behind; asked for once, a launch needs many names. */
 const self = randomBytes(6).toString("hex");
 let temporaries = 0;
@@ -56,7 +60,7 @@ function inFolder(path: string, action: () => void): void {
     action();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE });
     action();
   }
 }
@@ -66,7 +70,7 @@ function replace(path: string, data: Uint8Array | string): void {
   const bytes = typeof data === "string" ? Buffer.from(data) : data;
   try {
     inFolder(path, () => {
-      const file = openSync(temporary, "wx", 0o644);
+      const file = openSync(temporary, "wx", FILE_MODE);
       try {
         writeAll(file, bytes);
       } finally {
@@ -82,7 +86,7 @@ function replace(path: string, data: Uint8Array | string): void {
 
 function appendNow(path: string, data: Uint8Array): void {
   inFolder(path, () => {
-    const file = openSync(path, "a", 0o644);
+    const file = openSync(path, "a", FILE_MODE);
     try {
       writeAll(file, data);
     } finally {
@@ -121,17 +125,17 @@ async function append(path: string, data: Uint8Array, durable: boolean): Promise
 export const checkpointFiles: CheckpointFiles = {
   replace,
   append,
-  replaceDurably: (path, data) => writeAtomic(path, data),
-  linkDurably: linkAtomic,
+  replaceDurably: (path, data) => writeAtomic(path, data, { mode: FILE_MODE, folderMode: FOLDER_MODE }),
+  linkDurably: (path, target) => linkAtomic(path, target, { folderMode: FOLDER_MODE }),
   link(path, target) {
     const temporary = temporaryFor(path);
     inFolder(path, () => symlinkSync(target, temporary));
     renameSync(temporary, path);
   },
-  folder: (path) => void mkdirSync(path, { recursive: true }),
+  folder: (path) => void mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
   remove: (path) => rmSync(path, { force: true }),
   touch(path) {
-    inFolder(path, () => closeSync(openSync(path, "a")));
+    inFolder(path, () => closeSync(openSync(path, "a", FILE_MODE)));
     const now = new Date();
     utimesSync(path, now, now);
   },

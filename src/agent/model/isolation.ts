@@ -21,6 +21,34 @@ export interface Confinement {
   readonly controlGroups: readonly string[];
 }
 
+/** One isolator: holds containers to what they were given, or only measures them. Unknown ids are ignored everywhere. */
+export interface Isolator {
+  /**
+   * Before the container starts. `limited` is called at most once, later, when the container goes over a limit. May throw:
+   * `cleanup` is called then, too.
+   */
+  prepare(spec: ContainerSpec, limited: (limitation: Limitation) => void): void | Promise<void>;
+  /** Takes up a container that a previous agent started. */
+  recover(spec: CheckpointedContainer, limited: (limitation: Limitation) => void): void | Promise<void>;
+  update(
+    containerId: string,
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): void | Promise<void>;
+  /** cgroup.procs files that a process of the container enters, in this order. */
+  members?(containerId: string): readonly string[];
+  /** Fields that override what the process tree shows. */
+  usage(containerId: string): Partial<ResourceStatistics> | Promise<Partial<ResourceStatistics>>;
+  /** When a container has ended: whether it ended because of a limit. */
+  limitation?(containerId: string): Limitation | undefined;
+  /** After everything in the container has ended. */
+  cleanup(containerId: string): void | Promise<void>;
+  /** After recovery: ends and forgets what this agent once isolated and is in none of these containers. */
+  sweep?(containerIds: ReadonlySet<string>): Promise<void>;
+  /** Containers stay confined. */
+  close(): void;
+}
+
 /** What the mesos containerizer asks of the isolators, all of them together. */
 export interface Isolation {
   /** Which limits of a task are held. */

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, realpath } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
@@ -9,6 +9,8 @@ import { configuredForm } from "../../mesos/resource-operations.ts";
 import { Resources } from "../../mesos/resources.ts";
 import { formatResources } from "../../mesos/resources-text.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
+import { HeldFolder } from "../model/held/folder.ts";
+import { emptyFolder, removeTree } from "../model/held/removal.ts";
 import type { Paths } from "../model/paths.ts";
 import { persistentVolumePath } from "../model/volumes.ts";
 
@@ -116,8 +118,13 @@ export class Reservations {
   async #destroy(path: string, resource: Resource): Promise<void> {
     const isMount = resource.disk?.source?.type === Resource_DiskInfo_Source_Type.MOUNT;
     try {
-      const victims = isMount ? (await readdir(path)).map((name) => join(path, name)) : [path];
-      for (const victim of victims) await rm(victim, { recursive: true, force: true });
+      if (isMount) {
+        using root = HeldFolder.open(await realpath(path));
+        await emptyFolder(root);
+      } else {
+        using parent = HeldFolder.open(await realpath(dirname(path)));
+        await removeTree(parent, basename(path));
+      }
       this.#options.log.info(`Deleted persistent volume '${resource.disk?.persistence?.id}' at ${path}`);
     } catch (error) {
       this.#options.log.error(`Cannot delete persistent volume at ${path}: ${messageOf(error)}`);

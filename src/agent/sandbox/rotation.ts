@@ -1,10 +1,11 @@
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
+import { closeSync, fchownSync, fstatSync, ftruncateSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
+import { HeldFolder } from "../model/held/folder.ts";
+import { readAt, writeAt } from "../model/held/transfer.ts";
 
 export interface RotationOptions {
   readonly clock: Clock;
@@ -74,47 +75,38 @@ export class Rotation {
 
   async #rotate(sandbox: string, name: string): Promise<void> {
     const { maximumBytes, keep } = this.#options;
-    const path = join(sandbox, name);
-    if ((await lstat(path)).size < maximumBytes) return;
-    // The task owns the folder: a link put there instead of the file must not lead us elsewhere.
-    const source = await open(path, NO_FOLLOW_READ_WRITE);
+    using folder = HeldFolder.open(sandbox);
+    if ((folder.look(name)?.size ?? 0) < maximumBytes) return;
+    const source = folder.file(name, { access: "update" });
     try {
-      const info = await source.stat();
-      if (!info.isFile() || info.nlink !== 1) return;
+      const info = fstatSync(source);
       for (const [from, to] of rotationPlan(name, info.size, maximumBytes, keep)) {
-        if (from === name) await copyAside(source, join(sandbox, to), info);
-        else await rename(join(sandbox, from), join(sandbox, to)).catch(ignoreMissing);
+        if (from === name) await copyAside(source, folder, to, info);
+        else if (folder.look(from) !== undefined) folder.rename(from, to);
       }
-      await source.truncate(0);
+      ftruncateSync(source, 0);
     } finally {
-      await source.close();
+      closeSync(source);
     }
   }
 }
 
-const NO_FOLLOW_READ_WRITE = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-function ignoreMissing(error: unknown): void {
-  if (codeOf(error) !== "ENOENT") throw error;
-}
-
-async function copyAside(
-  source: FileHandle,
-  path: string,
-  { uid, gid, mode, size }: { uid: number; gid: number; mode: number; size: number },
-): Promise<void> {
-  await rm(path, { force: true, recursive: false });
-  const target = await open(path, "wx", mode & 0o777);
+/** The task owns the folder: what it put in the place of the copy is removed, not written to. */
+async function copyAside(source: number, folder: HeldFolder, name: string, info: Stats): Promise<void> {
+  if (folder.look(name) !== undefined) folder.unlink(name);
+  const target = folder.file(name, { access: "append", create: info.mode & 0o777, exclusive: true });
   try {
     const chunk = Buffer.allocUnsafe(COPY_CHUNK);
-    for (let position = 0; position < size; ) {
-      const { bytesRead } = await source.read(chunk, 0, Math.min(chunk.length, size - position), position);
-      if (bytesRead === 0) break;
-      await target.write(chunk, 0, bytesRead, position);
-      position += bytesRead;
+    for (let position = 0; position < info.size; ) {
+      const length = await readAt(source, chunk, Math.min(chunk.length, info.size - position), position);
+      if (length === 0) break;
+      for (let written = 0; written < length; ) {
+        written += await writeAt(target, chunk.subarray(0, length), written);
+      }
+      position += length;
     }
-    await target.chown(uid, gid);
+    fchownSync(target, info.uid, info.gid);
   } finally {
-    await target.close();
+    closeSync(target);
   }
 }

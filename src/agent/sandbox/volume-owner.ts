@@ -1,8 +1,9 @@
-import { chownSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { getuid } from "node:process";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Resource } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { HeldFolder } from "../model/held/folder.ts";
 import { persistentVolumePath } from "../model/volumes.ts";
 
 /**
@@ -15,10 +16,12 @@ export function ownVolumes(workDir: string, resources: readonly Resource[], sand
     const path = persistentVolumePath(workDir, resource);
     if (path === undefined) continue;
     try {
-      const [wanted, now] = [statSync(sandbox), statSync(path)];
+      using box = HeldFolder.open(sandbox);
+      using volume = HeldFolder.open(realpathSync(path));
+      const [wanted, now] = [box.stat(), volume.stat()];
       if (wanted.uid === now.uid && wanted.gid === now.gid) continue;
       if (resource.shared !== undefined && now.uid !== getuid?.()) continue;
-      chownSync(path, wanted.uid, wanted.gid);
+      volume.chown(wanted);
     } catch (error) {
       log.warn(`Cannot give the persistent volume ${path} to the owner of ${sandbox}: ${messageOf(error)}`);
     }

@@ -69,10 +69,11 @@ export interface AcceptingOptions {
 export class Accepting {
   readonly #options: AcceptingOptions;
   /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   constructor(options: AcceptingOptions) {
     this.#options = options;
+    this.#turns = new Turns((error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */
@@ -214,13 +215,7 @@ export class Accepting {
   }
 
   #admitInTurn(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
-    this.#turns.take(() => {
-      try {
-        this.#admit(framework, records, request);
-      } catch (error) {
-        this.#options.log.error(`Launching a task failed: ${messageOf(error)}`);
-      }
-    });
+    this.#turns.take(() => this.#admit(framework, records, request));
   }
 
   #admit(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {

@@ -326,12 +326,13 @@ export class Frameworks implements ExecutorEvents {
       if (executor.state === "REGISTERING") moveExecutor(executor, "RUNNING");
       if (task?.bucket === "queued") moveTask(task, "launched");
     }
-    void statuses.fromExecutor(framework, executor, task, status).then((refusal) => {
+    const taken = statuses.fromExecutor(framework, executor, task, status).then((refusal) => {
       // Not on disk: the executor keeps it, and replays it when it comes back.
       if (refusal === "not-durable") return;
       const update = makeStatusUpdate(framework.frameworkId, status);
       this.controls.of(executor).acknowledge(executor, update);
     });
+    taken.catch((error: unknown) => log.error(`Taking a status of task ${taskId} failed: ${messageOf(error)}`));
     if (task?.bucket === "terminated" && executor.kind !== "command" && executor.state === "RUNNING") {
       this.#limits.resize(executor);
     }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +7,7 @@ import { forwarderDocs } from "./docs.ts";
 import { flagRows, parseFlags } from "./flags.ts";
 import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 import { loadConfig } from "./load.ts";
+import { configText } from "./render.ts";
 import { resolveSettings } from "./resolve.ts";
 import { prepareText } from "./source-text.ts";
 
@@ -20,7 +21,9 @@ let number = 0;
 function load(text: string, environment: Record<string, string> = {}) {
   const path = join(folder, `${number++}.conf`);
   writeFileSync(path, text);
-  return loadConfig(path, environment);
+  const warnings: string[] = [];
+  const loaded = loadConfig(path, environment, (warning) => warnings.push(warning.replace(path, "F")));
+  return { ...loaded, warnings };
 }
 
 function failure(text: string): string {
@@ -99,29 +102,149 @@ describe("the configuration", () => {
     writeFileSync(join(many, "a"), '{"network":{"servers":["a:1"],"timeout":5}}');
     writeFileSync(join(many, "b"), '{"network":{"servers":["b:2"]},"files":[{"paths":["/x"]}]}');
     writeFileSync(join(many, "b~"), "left over by an editor");
-    const { config } = loadConfig(many, {});
+    const { config } = loadConfig(many, {}, () => undefined);
     expect(config.network).toMatchObject({ servers: ["a:1", "b:2"], timeout: 5000 });
     writeFileSync(join(many, "c"), '{"network":{"timeout":6}}');
-    expect(() => loadConfig(many, {})).toThrow("'timeout' is already set to 5 in another file");
+    expect(() => loadConfig(many, {}, () => undefined)).toThrow("'timeout' is already set to 5 in another file");
   });
 
   it.each([
-    ['{\n"network": {"sevrers": []}}', "F:2: 'sevrers' is not an option of 'network'\n  Fix: did you mean 'servers'?"],
     ['{\n\n"files": [{"paths": ["/a"],}]}', "F:3: a key in double quotes is expected"],
     ['{\n"network": {"timeout": 15', "F:2: a comma or '}' is expected"],
     ['{\n"network": {"timeout": soon}}', "F:2: 'soon' is not a JSON value"],
     ['{"network": {\n"servers": ["here"]}}', "F:2: 'network.servers[0]': 'here' is not a server: write host:port"],
     ['{"files": [{\n"paths": ["/a"],\n"multiline": {"pattern": "("}}]}', "F:3: 'files[0].multiline.pattern'"],
-    [
-      '{"files": [{\n"paths": "/a"}]}',
-      "F:2: 'files[0].paths': Invalid input: expected array, received string\n  Fix: 'paths' takes: ",
-    ],
+    ['{"files": [{\n"paths": "/a"}]}', "F:2: 'files[0].paths': takes list of path, not \"/a\"\n  Fix: 'paths' takes: "],
+    ['{"files": [{},\n{"paths": ["/a", 1]}]}', "F:2: 'files[1].paths[1]': takes path, not 1"],
     ['{"network": {"timeout": "soon"}}', "'soon' is not a duration"],
-    ['{"files": [{"paths": ["/a"], "fields": {"line": "x"}}]}', "the field 'line' is ours"],
-    ['{"a": 1, "a": 2}', '"a" is there twice'],
+    ['{"network": {"timeout": true}}', "'network.timeout': takes duration, not true"],
+    ['{"network": {"ssl verification": "maybe"}}', 'takes `full`, `certificate`, `none`, not "maybe"'],
+    ['{"network": {"protocol version": 3}}', "'network.protocol version': takes `1`, `2`"],
+    ['{"network": []}', "'network': takes section, not []"],
+    ["[]", "the configuration: takes section, not []"],
+    ['{"files": {"paths": ["/a"]}}', "'files': takes list of section, not {"],
+    ['{"shipping": {"bulk size": 20000}}', "is 20000, and at most 10000 is taken"],
+    ['{"shipping": {"bulk size": 1.5}}', "takes number, not 1.5"],
+    ['{"shipping": {"memory": "1B"}}', "and at least 4MB is taken"],
+    ['{"network": {"servers": [""]}}', "is a variable not set?"],
+    ['{"files": [{"paths": ["/a"], "fields": {"x": []}}]}', "'files[0].fields.x': takes"],
     ["{}", "names no files to follow"],
   ])("says file, line and fix: %j", (text, message) => {
     expect(failure(text)).toContain(message);
+  });
+
+  it.each([
+    [
+      '{"_comment": "x", "network": {"sevrers": []}, "files": [{"paths": ["/a"]}]}',
+      ["'comment' is no section", "did you mean 'servers'?"],
+    ],
+    [
+      '{"files": [{"paths": ["/a"], "type": "syslog", "multiline": {"pattern": "a", "what": "previous"}}]}',
+      ["'type' is no option of 'files[0]'", "'what' is no option of 'files[0].multiline'"],
+    ],
+    [
+      '{"files": [{"paths": ["/a"], "fields": null, "dead time": "", "ignore older": null, "multiline": null}]}',
+      ["'fields' is null", "'dead time' is empty", "'ignore older' is null", "'multiline' is null"],
+    ],
+    ['{"network": null, "shipping": null, "files": [{"paths": ["/a"]}]}', ["'network' is null", "'shipping' is null"]],
+    [
+      '{"files": [null, {}, {"paths": []}, {"paths": null}, {"paths": [null, "/a", ""]}]}',
+      [
+        "without 'paths'",
+        "without 'paths'",
+        "without 'paths'",
+        "'paths' is null",
+        "without 'paths'",
+        "an empty item",
+        "an empty item",
+      ],
+    ],
+    [
+      '{"network": {"ssl certificate": "", "ssl key": "", "ssl ca": "", "servers": ["::1:5043", " a:1 "]}, "files": [{"paths": ["/a"]}]}',
+      ["'ssl certificate' is empty", "'ssl key' is empty", "'ssl ca' is empty", "'::1:5043' is taken as '[::1]:5043'"],
+    ],
+    [
+      '{"files": [{"paths": ["/b"]}], "network": {"timeout": 4, "timeout": 5}, "files": [{"paths": ["/a"]}]}',
+      ['F:1: "timeout" is there twice: the last counts', '"files" is there twice'],
+    ],
+    [
+      '{"files": [{"paths": ["/a"], "fields": {"message": "m", "offset": "o", "line": "l", "@timestamp": "t", "": "e", "n": null}}]}',
+      [
+        "'message' stands beside the line",
+        "'offset' is left out",
+        "'line' is left out",
+        "'@timestamp' is left out",
+        "without a name",
+      ],
+    ],
+    [
+      '{"network": {"timeout": 0, "backoff initial": "0s"}, "reading": {"scan interval": 0}, "shipping": {"bulk size": 0}, "files": [{"paths": ["/a"]}]}',
+      [],
+    ],
+  ])("lets pass, with a warning, what the old program let pass: %s", (text, warnings) => {
+    const loaded = load(text);
+    expect(loaded.warnings).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
+    expect(loaded.config.files.map(({ paths }) => paths)).toEqual([["/a"]]);
+    const { network, reading, files } = resolveSettings(loaded.config, parseFlags(["-tap"]), "/");
+    expect([
+      network.timeout === 15_000 || network.timeout === 5000,
+      network.backoff.initial,
+      reading.scanInterval,
+    ]).toEqual([true, 1000, 10_000]);
+    expect([network.tls?.certificate, network.tls?.ca, files[0]?.ignoreOlder]).toEqual([
+      undefined,
+      undefined,
+      86_400_000,
+    ]);
+    expect(Object.keys(files[0]?.fields ?? {})).toEqual(text.includes('"message"') ? ["message", "n"] : []);
+  });
+
+  it("puts sections that are there twice together, as the old program did", () => {
+    const { config } = load(
+      '{"network": {"servers": ["a:1"]}, "network": {"timeout": 7}, "files": [{"paths": ["/a"]}]}',
+    );
+    expect(config.network).toMatchObject({ servers: ["a:1"], timeout: 7000 });
+  });
+
+  it("says that a certificate without its key, or a key alone, is of no use", () => {
+    const { config } = load('{"network": {"servers": ["a:1"], "ssl certificate": "/c"}, "files": [{"paths": ["/a"]}]}');
+    const warnings: string[] = [];
+    const { network } = resolveSettings(config, parseFlags([]), "/", (warning) => warnings.push(warning));
+    expect(network.tls?.certificate).toBeUndefined();
+    expect(warnings).toEqual([expect.stringContaining("without 'ssl key'")]);
+  });
+
+  it("leaves out what editors and packages leave in a folder, and says so", () => {
+    const many = mkdtempSync(join(folder, "left-"));
+    writeFileSync(join(many, "a.conf"), '{"files":[{"paths":["/a"]}]}');
+    const leftovers = [
+      ..."a.conf~ #a.conf# a.conf.bak a.conf.BAK a.conf.bak2 a.conf.bak.1 a.conf.bak-20260101 a.conf.old a.conf.orig".split(
+        " ",
+      ),
+      ..."a.conf.save a.conf.save.1 a.conf.rej a.conf.tmp a.conf.swp a.conf.swo a.conf.un~ a.conf.~1~ 4913".split(" "),
+      ..."a.conf.rpmnew a.conf.rpmsave a.conf.dpkg-old a.conf.dpkg-dist a.conf.ucf-dist a.conf.pacnew a.conf.disabled".split(
+        " ",
+      ),
+    ];
+    for (const name of leftovers) writeFileSync(join(many, name), "{ not a configuration");
+    for (const name of [".a.conf.swp", ".hidden", ".#lock"]) writeFileSync(join(many, name), "{");
+    mkdirSync(join(many, "sub"));
+    symlinkSync("/nowhere", join(many, "dangling"));
+    const warnings: string[] = [];
+    const { files } = loadConfig(many, {}, (warning) => warnings.push(warning));
+    expect(files).toEqual([join(many, "a.conf")]);
+    expect(warnings.length).toBe(leftovers.length + 1);
+  });
+
+  it("is printed so that it can be fed back", () => {
+    const text = `{"network": {"servers": ["[::1]:5043", "a:1"], "ssl ca": "/ca", "connection lifetime": "90s", "ssl key passphrase file": "/p"},
+      "files": [{"paths": ["/a$$b", "-"], "fields": {"a": "$$X", "line": "x"}, "include lines": ["^\\\\d$$"], "multiline": {"pattern": "^ "}, "json": true},
+                {"paths": ["/c"], "dead time": "1h30m", "maximum line": "2MB"}],
+      "monitoring": {"address": "127.0.0.1:1"}, "registry": {"path": "r.json"}}`;
+    const settings = resolveSettings(load(text).config, parseFlags(["-sv=7"]), "/here");
+    const again = load(configText(settings));
+    expect(again.warnings).toEqual([]);
+    expect(resolveSettings(again.config, parseFlags([]), "/elsewhere")).toEqual(settings);
   });
 
   it("keeps dollar signs that name no variable, and lines when a value has several", () => {
@@ -133,6 +256,10 @@ describe("the configuration", () => {
 
 describe("the command line", () => {
   it("is Go's: one dash or two, = or a space", () => {
+    expect(parseFlags(["-sv", "0", "-idle-flush-time=0", "-hb=0"])).toMatchObject({
+      spoolSize: undefined,
+      idleFlushTime: 0,
+    });
     for (const args of [["-config", "X"], ["-config=X"], ["--config", "X"], ["--config=X"]])
       expect(parseFlags(args).config).toBe("X");
     expect(parseFlags(["-tail", "-quiet=false", "-hb", "16384"])).toMatchObject({
@@ -155,6 +282,13 @@ describe("durations", () => {
     ["24h", 86_400_000],
     ["1h30m", 5_400_000],
     ["1.5s", 1500],
+    ["5mins", 300_000],
+    ["5min", 300_000],
+    ["5m", 300_000],
+    ["300s", 300_000],
+    ["300secs", 300_000],
+    ["2days", 172_800_000],
+    ["1h 30mins", 5_400_000],
     ["250ms", 250],
   ])("%s", (text, milliseconds) => {
     expect(parseGoDuration(text)).toBe(milliseconds);

@@ -12,11 +12,18 @@ import {
   shippingShape,
 } from "./schema.ts";
 
+/** The schema of the items of a list. */
+export function itemOf(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return itemOf(schema.def.innerType as z.ZodType);
+  return schema instanceof z.ZodArray ? (schema.def.element as z.ZodType) : schema;
+}
+
 /** What a schema takes, in a word or two. */
-function kindOf(schema: z.ZodType): string {
+export function kindOf(schema: z.ZodType): string {
   const title = schema.meta()?.["title"];
   if (typeof title === "string") return title;
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return kindOf(schema.def.innerType as z.ZodType);
   if (schema instanceof z.ZodArray) return `list of ${kindOf(schema.def.element as z.ZodType)}`;
   if (schema instanceof z.ZodEnum) return schema.options.map((option) => `\`${String(option)}\``).join(", ");

@@ -65,13 +65,15 @@ export const flagRows: readonly Row[] = [
 
 const rowOf = new Map(flagRows.flatMap((row) => row.names.map((name) => [name, row])));
 
-function parseValue(row: Row, name: string, text: string): string | number | boolean {
+function parseValue(row: Row, name: string, text: string): string | number | boolean | undefined {
   if (row.kind === "text") return text;
-  if (row.kind === "duration") return parseGoDuration(text);
+  if (row.kind === "duration") return parseGoDuration(/^0+$/.test(text) ? "0s" : text);
   if (row.kind === "number") {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
-      throw new UserError(`-${name}: '${text}' is not a whole number above 0`, `write for example -${name}=1024`);
+    // 0 is the default, as an unset one always was.
+    if (/^0+$/.test(text)) return undefined;
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+      throw new UserError(`-${name}: '${text}' is not a whole number`, `write for example -${name}=1024`);
     return value;
   }
   if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;

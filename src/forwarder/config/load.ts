@@ -1,20 +1,13 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import type { z } from "zod";
 import { messageOf, UserError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
-import {
-  type Config,
-  configSchema,
-  fileShape,
-  monitoringShape,
-  multilineShape,
-  networkShape,
-  readingShape,
-  registryShape,
-  shippingShape,
-} from "./schema.ts";
+import { itemOf } from "./docs.ts";
+import { configFilesAt } from "./folder.ts";
+import { placeOf } from "./place.ts";
+import { type Config, configSchema, fileShape, multilineShape, sectionShapes } from "./schema.ts";
 import { type LocatedJson, parseLocated, prepareText } from "./source-text.ts";
+import { tolerated } from "./tolerance.ts";
+import { problemOf } from "./words.ts";
 
 /** A configuration larger than this is a mistake. */
 const LARGEST = 10 * 1024 ** 2;
@@ -23,36 +16,15 @@ export interface LoadedConfig {
   readonly config: Config;
   /** The files it was read from. */
   readonly files: readonly string[];
-  readonly warnings: readonly string[];
 }
 
 /** Options per place, for suggestions and for what they take. */
-const shapes: Readonly<Record<string, Readonly<Record<string, { readonly description?: string | undefined }>>>> = {
+const shapes: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = {
   "": configSchema.shape,
-  network: networkShape,
+  ...sectionShapes,
   files: fileShape,
   multiline: multilineShape,
-  shipping: shippingShape,
-  reading: readingShape,
-  registry: registryShape,
-  monitoring: monitoringShape,
 };
-
-/** The file, or the files of a folder in the order of their names; hidden ones and editors' copies are left out. */
-function filesAt(path: string): string[] {
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    return readdirSync(path, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory() && !/^\.|~$|\.(bak|swp|orig|rpmnew|dpkg-\w+)$/.test(entry.name))
-      .map(({ name }) => join(path, name))
-      .sort();
-  } catch (error) {
-    throw new UserError(
-      `cannot read the configuration '${path}': ${messageOf(error)}`,
-      "give an existing file or folder to -config",
-    );
-  }
-}
 
 function readText(file: string): string {
   try {
@@ -67,33 +39,42 @@ function readText(file: string): string {
   }
 }
 
-function describe(file: string, json: LocatedJson, issue: z.core.$ZodIssue): UserError {
-  const place = issue.path
-    .map((part) => (typeof part === "number" ? `[${part}]` : String(part)))
-    .join(".")
-    .replaceAll(".[", "[");
-  if (issue.code === "unrecognized_keys") {
-    const key = issue.keys[0] ?? "";
-    const last = issue.path.findLast((part) => typeof part === "string") ?? "";
-    const options = Object.keys(shapes[String(last)] ?? {});
-    const close = nearest(key, options);
-    const where = place === "" ? "a section" : `an option of '${place}'`;
-    return new UserError(
-      `${file}:${json.lineOf([...issue.path, key])}: '${key}' is not ${where}`,
-      close === undefined ? `remove it; there are: ${options.join(", ")}` : `did you mean '${close}'?`,
-    );
-  }
-  // What a union tried last says the most: the text form.
-  const inner =
-    issue.code === "invalid_union" ? issue.errors.flat().findLast(({ code }) => code === "custom") : undefined;
-  const message = inner?.message ?? issue.message;
-  return new UserError(`${file}:${json.lineOf(issue.path)}: '${place}': ${message}`, takenBy(issue.path));
+/** The schema's complaint as a user reads it: file, line, what was given, what is taken. `path` as it was written. */
+function describe(file: string, json: LocatedJson, issue: z.core.$ZodIssue, path: readonly PropertyKey[]): UserError {
+  const value = path.reduce<unknown>(
+    (part, key) => (part as Record<PropertyKey, unknown> | undefined)?.[key],
+    json.value,
+  );
+  const place = path.length === 0 ? "the configuration" : `'${placeOf(path)}'`;
+  return new UserError(
+    `${file}:${json.lineOf(path)}: ${place}: ${problemOf(issue, schemaOf(path), value)}`,
+    takenBy(path),
+  );
+}
+
+/** Section and option of a path: `files[0].paths[1]` → `files`, `paths`. */
+function optionOf(path: readonly PropertyKey[]): readonly [section: string, key: string] {
+  const names = path.filter((part) => typeof part === "string");
+  const [section = "", key = ""] =
+    names[0] === "files" && names[1] === "multiline" && names[2] !== undefined
+      ? names.slice(1)
+      : names.length === 1
+        ? ["", names[0]]
+        : names;
+  return [section, key];
+}
+
+/** The schema of what stands at `path`: of a list's item where it leads into a list. */
+function schemaOf(path: readonly PropertyKey[]): z.ZodType | undefined {
+  const [section, key] = optionOf(path);
+  const schema = shapes[section]?.[key];
+  if (schema === undefined || typeof path.at(-1) !== "number") return schema;
+  return itemOf(schema);
 }
 
 /** What the option at `path` takes, by the schema's own description. */
 function takenBy(path: readonly PropertyKey[]): string {
-  const names = path.filter((part) => typeof part === "string");
-  const [section = "", key = ""] = names.length === 1 ? ["", names[0]] : names.slice(-2);
+  const [section, key] = optionOf(path);
   const description = shapes[section]?.[key]?.description;
   return description === undefined ? "see docs/forwarder.md for what it takes" : `'${key}' takes: ${description}`;
 }
@@ -123,27 +104,34 @@ function merge(
 
 /**
  * Reads a configuration file or a folder of them. Throws a UserError with file, line and fix. `environment` is what
- * `$VAR` is looked up in.
+ * `$VAR` is looked up in; `warn` hears what is let pass, also when it throws afterwards.
  */
-export function loadConfig(path: string, environment: Readonly<Record<string, string | undefined>>): LoadedConfig {
-  const files = filesAt(path);
-  const warnings: string[] = [];
+export function loadConfig(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  warn: (message: string) => void = () => undefined,
+): LoadedConfig {
+  const { files, leftOut } = configFilesAt(path);
+  for (const file of leftOut) warn(`'${file}' is left out: it looks like an editor's or a package's leftover`);
   const merged: Record<string, unknown> = {};
   for (const file of files) {
     const prepared = prepareText(readText(file), environment);
-    warnings.push(...prepared.warnings.map((warning) => `${file}: ${warning}`));
+    for (const warning of prepared.warnings) warn(`${file}: ${warning}`);
     if (prepared.text.trim() === "") {
-      warnings.push(`${file} is empty`);
+      warn(`${file} is empty`);
       continue;
     }
     const json = parseLocated(file, prepared);
-    const checked = configSchema.safeParse(json.value);
-    const issue = checked.error?.issues[0];
-    if (issue !== undefined) throw describe(file, json, issue);
-    merge(merged, structuredClone(json.value) as Record<string, unknown>, [], file, json);
+    for (const { line, message } of json.warnings) warn(`${file}:${line}: ${message}`);
+    const { value, original } = tolerated(json.value, {
+      warn: (at, message) => warn(`${file}:${json.lineOf(at)}: ${message}`),
+    });
+    const issue = configSchema.safeParse(value).error?.issues[0];
+    if (issue !== undefined) throw describe(file, json, issue, original(issue.path));
+    merge(merged, structuredClone(value) as Record<string, unknown>, [], file, json);
   }
   const config = configSchema.parse(merged);
   if (config.files.length === 0)
     throw new UserError(`'${path}' names no files to follow`, 'add a section "files": [{"paths": ["/var/log/*.log"]}]');
-  return { config, files, warnings };
+  return { config, files };
 }

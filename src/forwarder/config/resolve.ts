@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "../../base/errors.ts";
-import type { NetworkSettings, ServerAddress, Settings, Verification } from "../model/settings.ts";
+import type { NetworkSettings, ServerAddress, Settings, TlsSettings, Verification } from "../model/settings.ts";
 import type { Flags } from "./flags.ts";
 import type { Config } from "./schema.ts";
 
@@ -38,12 +38,24 @@ function verificationOf(network: Config["network"]): Verification {
   return strict === false && network["ssl verification"] === "full" ? "certificate" : network["ssl verification"];
 }
 
-function networkOf(network: Config["network"], tap: boolean): NetworkSettings {
+/** Certificate and key, which are of use together only. */
+function clientFiles(network: Config["network"], warn: (message: string) => void) {
+  const { "ssl certificate": certificate, "ssl key": key } = network;
+  if (certificate !== undefined && key !== undefined) return { certificate, key };
+  if (certificate !== undefined) warn("'ssl certificate' without 'ssl key' is of no use: no certificate is shown");
+  if (key !== undefined) warn("'ssl key' without 'ssl certificate' is of no use: no certificate is shown");
+  return { certificate: undefined, key: undefined };
+}
+
+function passphraseOf(network: Config["network"]): TlsSettings["passphrase"] {
+  const { "ssl key passphrase": text, "ssl key passphrase file": file } = network;
+  return file !== undefined ? { file } : text !== undefined ? { text } : undefined;
+}
+
+function networkOf(network: Config["network"], tap: boolean, warn: (message: string) => void): NetworkSettings {
   const servers = network.servers ?? [];
   if (servers.length === 0 && !tap)
     throw new UserError("no server is configured", 'add "servers": ["host:port"] to the section "network"');
-  if ((network["ssl certificate"] === undefined) !== (network["ssl key"] === undefined))
-    throw new UserError("'ssl certificate' and 'ssl key' belong together", "set both, or neither");
   const version = network["protocol version"];
   return {
     servers: servers.map(addressOf),
@@ -54,8 +66,8 @@ function networkOf(network: Config["network"], tap: boolean): NetworkSettings {
     backoff: { initial: network["backoff initial"], maximum: network["backoff maximum"] },
     tls: network["ssl enabled"]
       ? {
-          certificate: network["ssl certificate"],
-          key: network["ssl key"],
+          ...clientFiles(network, warn),
+          passphrase: passphraseOf(network),
           ca: network["ssl ca"],
           verification: verificationOf(network),
           minimumVersion: network["ssl minimum version"],
@@ -66,11 +78,16 @@ function networkOf(network: Config["network"], tap: boolean): NetworkSettings {
 }
 
 /** Fills everything in: flags over the file, paths made absolute. Throws a UserError for what cannot work together. */
-export function resolveSettings(config: Config, flags: Flags, cwd: string): Settings {
+export function resolveSettings(
+  config: Config,
+  flags: Flags,
+  cwd: string,
+  warn: (message: string) => void = () => undefined,
+): Settings {
   const { shipping, reading, registry, monitoring } = config;
   const bulkSize = Math.min(flags.spoolSize ?? shipping["bulk size"], 10_000);
   return {
-    network: networkOf(config.network, flags.tap),
+    network: networkOf(config.network, flags.tap, warn),
     shipping: {
       bulkSize,
       windowSize: Math.max(shipping["window size"], 1),

@@ -57,9 +57,10 @@ const expression = () =>
 const server = z
   .string()
   .superRefine((address, context) => {
-    const port = Number(/^(?:\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(address)?.[1] ?? 0);
-    if (port < 1 || port > 65_535)
-      context.addIssue({ code: "custom", message: `'${address}' is not a server: write host:port` });
+    const port = Number(/^(?:\[[^\]]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(address)?.[1] ?? 0);
+    if (port >= 1 && port <= 65_535) return;
+    const why = address === "" ? "is a variable not set? Write host:port" : "write host:port";
+    context.addIssue({ code: "custom", message: `'${address}' is not a server: ${why}` });
   })
   .meta({ title: "host:port" });
 
@@ -69,11 +70,18 @@ export const networkShape = {
   "ssl enabled": flag().default(true).describe("Speak TLS. Without it lines travel readable by anyone."),
   "ssl ca": path()
     .optional()
-    .describe("PEM file of the certificate authorities that are trusted, all of them used; the system's without it."),
+    .describe(
+      "PEM file of the certificates that are trusted, all of them: authorities, intermediates, the server's own; the system's without it.",
+    ),
   "ssl certificate": path()
     .optional()
     .describe("Our certificate (PEM), for servers that ask for one. Read at every connection."),
   "ssl key": path().optional().describe("The key of our certificate (PEM)."),
+  "ssl key passphrase": z
+    .string()
+    .optional()
+    .describe("For a key that is encrypted; take it from a variable: `$NAME`. `-validate` does not print it."),
+  "ssl key passphrase file": path().optional().describe("The same from a file: its first line."),
   "ssl verification": z
     .enum(["full", "certificate", "none"])
     .default("full")
@@ -88,7 +96,7 @@ export const networkShape = {
     .describe("Oldest TLS version that is spoken."),
   timeout: duration()
     .default(15_000)
-    .describe("A server without a sign of life for this long is given up; a number is seconds."),
+    .describe("A server without a sign of life for this long is given up; a number is seconds, 0 the default."),
   "maximum wait": duration()
     .default(120_000)
     .describe("The longest wait for the acknowledgement of one window, signs of life or not; then another server."),
@@ -160,19 +168,12 @@ export const fileShape = {
   paths: z.array(path()).min(1).describe("Globs (`*`, `?`, `[a-z]`, `{a,b}`, `**`), or `-` for standard input."),
   exclude: z.array(path()).default([]).describe("Globs of files to leave out."),
   fields: z
-    .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
     .default({})
-    .superRefine((fields, context) => {
-      for (const name of ["line", "message", "offset", "@timestamp"])
-        if (Object.hasOwn(fields, name))
-          context.addIssue({
-            code: "custom",
-            message: `the field '${name}' is ours: give it another name`,
-            path: [name],
-          });
-    })
     .meta({ title: "names and texts" })
-    .describe("Added to every event. `file` and `host` replace ours."),
+    .describe(
+      "Added to every event. `file` and `host` replace ours; `line`, `offset` and `@timestamp` are left out, `message` in version 2.",
+    ),
   "dead time": duration().default(86_400_000).describe("Old name and default of `ignore older`."),
   "ignore older": duration()
     .optional()
@@ -195,6 +196,15 @@ export const fileShape = {
   json: flag()
     .default(false)
     .describe("Lines are JSON objects: their members join the event, as they stand in the line."),
+};
+
+/** The sections, by name; `files` is a list of `fileShape`. */
+export const sectionShapes = {
+  network: networkShape,
+  shipping: shippingShape,
+  reading: readingShape,
+  registry: registryShape,
+  monitoring: monitoringShape,
 };
 
 const section = <Shape extends z.core.$ZodShape>(shape: Shape) => z.strictObject(shape).prefault({} as never);

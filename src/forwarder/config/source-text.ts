@@ -71,9 +71,17 @@ export function prepareText(raw: string, environment: Readonly<Record<string, st
 /** A JSON value with the line on which each of its parts begins. Keys are lower case, `_` and `-` in them spaces. */
 export interface LocatedJson {
   readonly value: unknown;
+  /** What was let pass. */
+  readonly warnings: readonly { readonly line: number; readonly message: string }[];
   /** Line of the part at `path`, or of the nearest part around it. */
   lineOf(path: readonly PropertyKey[]): number;
 }
+
+/** A key that is there twice: sections and fields are put together, of anything else the last counts, as in Go. */
+const together = (first: unknown, last: unknown): unknown =>
+  [first, last].every((value) => typeof value === "object" && value !== null && !Array.isArray(value))
+    ? { ...(first as object), ...(last as object) }
+    : last;
 
 /** Keys as the old program took them, whatever their case; `ssl_ca` and `ssl-ca` are taken for `ssl ca`. */
 const normalized = (key: string): string => key.toLowerCase().replace(/[_-]+/g, " ").trim();
@@ -86,6 +94,7 @@ export function parseLocated(file: string, { text, lines }: ConfigText): Located
   const value = parser.parse();
   return {
     value,
+    warnings: parser.warnings,
     lineOf: (path) => {
       for (let length = path.length; length >= 0; length--) {
         const line = parser.located.get(path.slice(0, length).map(String).join("\0"));
@@ -98,6 +107,7 @@ export function parseLocated(file: string, { text, lines }: ConfigText): Located
 
 class LocatingParser {
   readonly located = new Map<string, number>();
+  readonly warnings: { line: number; message: string }[] = [];
   readonly #file: string;
   readonly #text: string;
   readonly #lines: readonly number[];
@@ -183,8 +193,11 @@ class LocatingParser {
       this.#space();
       if (this.#text[this.#at] !== ":") this.#fail(`a colon is expected after "${key}"`, `write "${key}": value`);
       this.#at++;
-      if (Object.hasOwn(object, name)) this.#fail(`"${key}" is there twice`, "keep one of them");
-      const value = this.#value([...path, name], verbatim || name === "fields");
+      const isTwice = Object.hasOwn(object, name);
+      if (isTwice)
+        this.warnings.push({ line: this.#line(this.#at), message: `"${key}" is there twice: the last counts` });
+      const given = this.#value([...path, name], verbatim || name === "fields");
+      const value = isTwice ? together(object[name], given) : given;
       Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
     });
     return object;

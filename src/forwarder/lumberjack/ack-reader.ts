@@ -1,5 +1,9 @@
 import { ACK, SHORT_FRAME, VERSION_1, VERSION_2 } from "./encoding/frames.ts";
 
+/** How a TLS server begins to refuse what is no TLS: an alert record of version 3.x. */
+const TLS_ALERT = 0x15;
+const TLS_MAJOR = 0x03;
+
 /** What came over the wire is not Lumberjack. */
 export class ProtocolError extends Error {
   constructor(message: string) {
@@ -33,6 +37,8 @@ export class AckReader {
     const [version, type] = [bytes[at], bytes[at + 1]];
     if ((version !== VERSION_1 && version !== VERSION_2) || (type !== undefined && type !== ACK)) {
       const seen = bytes.subarray(at, at + 2).toString("hex");
+      if (version === TLS_ALERT && type === TLS_MAJOR)
+        throw new ProtocolError("it speaks TLS, and we do not (see 'ssl enabled')");
       throw new ProtocolError(`expected an acknowledgement, received bytes 0x${seen}: is this a Lumberjack receiver?`);
     }
   }

@@ -30,6 +30,9 @@ describe("acknowledgements", () => {
 
   it("are told from garbage at the first wrong byte", () => {
     expect(() => new AckReader().push(Buffer.from("HTTP/1.1"))).toThrow(ProtocolError);
+    expect(() => new AckReader().push(Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 70]))).toThrow(
+      "it speaks TLS, and we do not",
+    );
     const reader = new AckReader();
     expect(reader.push(Buffer.from("1"))).toEqual([]);
     expect(() => reader.push(Buffer.from("W"))).toThrow(/0x3157/);

@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
+import { nameOf } from "../model/address.ts";
 import type { NetworkSettings, ServerAddress, Version } from "../model/settings.ts";
 import { AckReader, ProtocolError } from "./ack-reader.ts";
 import { Depth, WINDOWS_IN_FLIGHT } from "./depth.ts";
-import { dial, failureOf, nameOf } from "./dial.ts";
+import { dial, failureOf, NOT_TLS } from "./dial.ts";
 import { Dialect } from "./dialect.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Parcel } from "./parcel.ts";
@@ -217,7 +218,13 @@ export class Link {
   }
 
   #hungUp(): void {
-    if (this.state === "connecting") this.#end("the server closed the connection before it was ready", "peer");
+    if (this.state === "connecting")
+      this.#end(
+        this.#context.network.tls === undefined
+          ? "the server closed the connection before anything was sent"
+          : `the server closed the connection before TLS was established; ${NOT_TLS}`,
+        "peer",
+      );
     else if (this.#inFlight.length > 0)
       this.#end(`the server closed the connection with ${this.#inFlight.length} windows unacknowledged`, "peer");
     else this.#finish({ kind: "idle", reason: "the server closed the idle connection" });
@@ -316,7 +323,10 @@ export class Link {
     const refused = front !== undefined && by === "peer" && !this.#answered;
     const turned = refused && this.#dialect.hungUp(now - front.sentAt);
     this.failures++;
-    this.lastError = turned ? `${reason}; version ${this.version} is tried` : reason;
+    this.lastError = reason;
+    if (refused && this.events === 0 && this.#context.network.tls === undefined)
+      this.lastError += "; it may speak TLS, and we do not (see 'ssl enabled')";
+    if (turned) this.lastError += `; version ${this.version} is tried`;
     this.#finish({ kind: "failure", reason: this.lastError });
   }
 

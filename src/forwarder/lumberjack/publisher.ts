@@ -6,6 +6,10 @@ import type { NetworkSettings, Version } from "../model/settings.ts";
 import { rewindow } from "./encoding/rewindow.ts";
 import { type Ending, Link, type LinkEvents } from "./link.ts";
 import type { Parcel } from "./parcel.ts";
+import { complaintAbout } from "./tls-material.ts";
+
+/** The same failure of the same server is not said again for so many milliseconds. */
+const SILENCE = 60_000;
 
 export interface PublisherOptions {
   readonly network: NetworkSettings;
@@ -47,6 +51,8 @@ export class Publisher {
   #closed = false;
   /** Links whose connection was reported: idle ones come and go without a word. */
   readonly #greeted = new Set<Link>();
+  /** What was said of a server since it took something last, and when in monotonic milliseconds. */
+  readonly #said = new Map<Link, Map<string, number>>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -61,6 +67,15 @@ export class Publisher {
       (server) => new Link(server, { network, bulkSize, clock, events, preferred, random: () => this.#random() }),
     );
     this.#active = this.#pick(this.#links);
+  }
+
+  /** Says once what is wrong with the certificate files, before a connection needs them. */
+  check(): void {
+    const { network, clock, log } = this.#options;
+    const complaint = network.tls === undefined ? undefined : complaintAbout(network.tls);
+    if (complaint === undefined) return;
+    log.error(`nothing can be shipped: ${complaint}`);
+    for (const link of this.#links) this.#said.set(link, new Map([[complaint, clock.monotonic()]]));
   }
 
   /** What new batches should be encoded for. */
@@ -178,7 +193,10 @@ export class Publisher {
   }
 
   #acked(link: Link, parcel: Parcel, until: number, complete: boolean, waited: number): void {
-    if (complete) this.#backoffs.get(link)?.reset();
+    if (complete) {
+      this.#backoffs.get(link)?.reset();
+      this.#said.delete(link);
+    }
     this.#options.acked(parcel.origin, parcel.first, until, waited);
     this.#pump();
   }
@@ -209,13 +227,27 @@ export class Publisher {
     return this.#pick(this.#links.filter((link) => !this.#waiting.has(link))) ?? this.#pick(this.#links);
   }
 
+  /** A failure is an error when no server is left: then nothing is shipped. */
+  #say(link: Link, reason: string, consequence: string): void {
+    const { clock, log } = this.#options;
+    const text = `${link.name}: ${reason}; ${consequence}`;
+    const said = this.#said.get(link) ?? new Map<string, number>();
+    const [before, now] = [said.get(reason), clock.monotonic()];
+    if (before !== undefined && now - before < SILENCE) {
+      log.verbose(1, text);
+      return;
+    }
+    this.#said.set(link, said.set(reason, now));
+    if (this.#links.every((one) => this.#waiting.has(one))) log.error(text);
+    else log.warn(text);
+  }
+
   #failed(link: Link, lost: number, reason: string): void {
-    const { network, clock, log } = this.#options;
+    const { network, clock } = this.#options;
     this.#greeted.delete(link);
     const backoff = this.#backoffs.get(link) ?? new Backoff({ ...network.backoff, random: () => this.#random() });
     this.#backoffs.set(link, backoff);
     const wait = backoff.next();
-    log.warn(`${link.name}: ${reason}; ${lost} windows to send again, next attempt in ${Math.round(wait)} ms`);
     this.#waiting.set(
       link,
       clock.after(wait, () => {
@@ -224,6 +256,7 @@ export class Publisher {
         this.#pump();
       }),
     );
+    this.#say(link, reason, `${lost} windows to send again, next attempt in ${Math.round(wait)} ms`);
     // Another server at once if it is not resting itself, else whoever is rested first.
     if (!network.loadBalance) this.#active = this.#another();
     this.#pump();

@@ -35,6 +35,8 @@ export interface NetworkSettings {
 export interface TlsSettings {
   readonly certificate: string | undefined;
   readonly key: string | undefined;
+  /** For a key that is encrypted: the text itself, or the file whose first line it is. */
+  readonly passphrase: { readonly text: string } | { readonly file: string } | undefined;
   readonly ca: string | undefined;
   readonly verification: Verification;
   readonly minimumVersion: "TLSv1.2" | "TLSv1.3";

@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { accessSync, constants } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf } from "../../base/errors.ts";
-import { type Check, containerizersOf, type Finding, findings, type Patient } from "./finding.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
+import { socketComplaint } from "../complaints.ts";
+import { existing } from "../machine.ts";
+import { type Check, containerizersOf, type Finding, findings, fixHere, type Patient } from "./finding.ts";
 
 const MOUNT = "-v /var/run/docker.sock:/var/run/docker.sock:rw";
 
@@ -15,38 +18,53 @@ export const dockerSocket: Check = async (patient) => {
     const { version, api } = await engine.version();
     return [ok(`Docker ${version} at ${engine.endpoint}, API ${api}`)];
   } catch (error) {
-    const detail = `no Docker daemon at ${engine.endpoint}: ${messageOf(error)}`;
+    const { state, path } = patient.facts.dockerSocket;
+    const why = state === "answers" ? messageOf(error) : socketWords(patient, path);
+    const detail = `no Docker daemon at ${engine.endpoint}: ${why}`;
     if (!wanted) return [ok("not asked for (MESOS_CONTAINERIZERS has no docker)")];
     const alone = containerizersOf(patient).length === 1;
-    return [(alone ? failure : warning)(detail, `mount the socket: ${MOUNT}; or MESOS_CONTAINERIZERS=mesos`)];
+    const fix = fixHere(patient, `mount the socket: ${MOUNT}`, "start dockerd, as a user that may use its socket");
+    return [(alone ? failure : warning)(detail, `${fix}; or MESOS_CONTAINERIZERS=mesos`)];
   }
 };
+
+const socketWords = ({ facts }: Patient, path: string): string =>
+  facts.dockerSocket.state === "absent" ? "there is no such socket" : socketComplaint(facts, path);
 
 /** The daemon resolves sandbox paths on its host: work_dir must be the same folder there. Written here, looked at there. */
 export const workDirIdentity: Check = async (patient) => {
   const { ok, warning, failure } = findings("work_dir");
   const folder = patient.setting("MESOS_WORK_DIR");
   if (folder === undefined)
-    return [warning("MESOS_WORK_DIR is not set", "set it to a folder that is mounted at the same path")];
+    return [
+      warning(
+        "MESOS_WORK_DIR is not set",
+        fixHere(patient, "set it to a folder that is mounted at the same path", "set it"),
+      ),
+    ];
   const name = `.doctor-${randomBytes(6).toString("hex")}`;
   try {
     await writeFile(join(folder, name), "");
   } catch (error) {
-    return [failure(`${folder} cannot be written: ${messageOf(error)}`, `mount it: -v ${folder}:${folder}:rw`)];
+    if (codeOf(error) === "ENOENT" && !patient.facts.isContainer && canBeMade(folder))
+      return [ok(`${folder} is not there yet, and the agent can make it`)];
+    const fix = fixHere(patient, `mount it: -v ${folder}:${folder}:rw`, "make it, writable for this user");
+    return [failure(`${folder} cannot be written: ${messageOf(error)}`, fix)];
   }
   try {
     if (!containerizersOf(patient).includes("docker")) return [ok(`${folder} can be written`)];
     const seen = await seenByDaemon(patient, folder, name);
     if (seen === undefined)
       return [
-        warning(`${folder} can be written; whether it is the same on the host could not be seen`, "pull an image"),
+        warning(`${folder} can be written; whether Docker sees the same folder could not be seen`, "pull an image"),
       ];
+    if (seen && !patient.facts.isContainer) return [ok(`${folder} can be written, and Docker sees the same folder`)];
     return seen
       ? [ok(`${folder} is the same folder here and on the host`)]
       : [
           failure(
-            `${folder} is another folder on the host: tasks in Docker would get an empty sandbox`,
-            `mount it at the same path: -v ${folder}:${folder}:rw`,
+            `${folder} is another folder where Docker runs: tasks in Docker would get an empty sandbox`,
+            fixHere(patient, `mount it at the same path: -v ${folder}:${folder}:rw`, "use the Docker of this machine"),
           ),
         ];
   } catch (error) {
@@ -55,6 +73,15 @@ export const workDirIdentity: Check = async (patient) => {
     await rm(join(folder, name), { force: true });
   }
 };
+
+function canBeMade(folder: string): boolean {
+  try {
+    accessSync(existing(folder), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Makes (and never starts) a container with `folder` mounted, and asks the daemon for the file in it. */
 async function seenByDaemon(
@@ -78,9 +105,9 @@ async function seenByDaemon(
 }
 
 /** Which namespaces this container shares with its host. */
-export const namespaces: Check = async ({ engine, containerId }) => {
+export const namespaces: Check = async ({ engine, containerId, facts }) => {
   const { ok, warning } = findings("namespaces");
-  if (containerId === undefined) return [ok("not in a Docker container: the host's own")];
+  if (containerId === undefined) return facts.isContainer ? [ok("of which container this is could not be seen")] : [];
   let details: Awaited<ReturnType<typeof engine.inspect>>;
   try {
     details = await engine.inspect(containerId);

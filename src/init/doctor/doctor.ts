@@ -5,6 +5,7 @@ import type { Check, Finding, Patient } from "./finding.ts";
 import { certificates, logstash } from "./logstash.ts";
 import { cgroups, clockCheck, disk, limits, supervisord } from "./machine.ts";
 import { address, master } from "./network.ts";
+import { shipping } from "./shipping.ts";
 
 /** Every check, in the order of the report. */
 export const checks: Readonly<Record<string, Check>> = {
@@ -16,6 +17,7 @@ export const checks: Readonly<Record<string, Check>> = {
   master,
   logstash,
   certificates,
+  shipping,
   disk,
   clock: clockCheck,
   ulimits: limits,

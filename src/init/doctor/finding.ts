@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Engine } from "../../docker/engine.ts";
+import type { MachineFacts } from "../machine.ts";
 
 export interface Finding {
   /** The check's name, as in the table. */
@@ -20,7 +21,16 @@ export interface Patient {
   readonly containerId: string | undefined;
   readonly isRoot: boolean;
   readonly root: string;
+  readonly facts: MachineFacts;
+  /** The services beside the agent are here: the image, or `npm start`; not where the agent alone is installed. */
+  readonly hasServices: boolean;
+  /** The forwarder's rendered configuration. */
+  readonly forwarderFiles: readonly { readonly path: string; readonly text: string }[];
 }
+
+/** What to do, in the words of the place: Docker's command line, or plain ones. */
+export const fixHere = ({ facts }: Patient, inContainer: string, outside: string): string =>
+  facts.isContainer ? inContainer : outside;
 
 export type Check = (patient: Patient) => Promise<readonly Finding[]>;
 

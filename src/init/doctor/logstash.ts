@@ -62,7 +62,8 @@ function probe(server: string, ca: Buffer): Promise<{ readonly acknowledged: boo
 /** Whether Logstash can be reached, under a name its certificate has, and speaks Lumberjack. */
 export const logstash: Check = async (patient) => {
   const { ok, warning, failure } = findings("logstash");
-  if (patient.setting("SERVICE_LOGSTASH_FORWARDER") !== "enabled") return [ok("the forwarder is disabled")];
+  if (patient.setting("SERVICE_LOGSTASH_FORWARDER") !== "enabled")
+    return patient.hasServices ? [ok("the forwarder is disabled")] : [];
   try {
     const { servers, ca } = networkOf(patient);
     if (servers.length === 0)

@@ -1,20 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { formatBytes } from "../../base/bytes.ts";
-import { type Check, type Finding, findings } from "./finding.ts";
-
-const textOf = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-};
+import { textOf } from "../machine.ts";
+import { type Check, type Finding, findings, fixHere } from "./finding.ts";
 
 const SUBSYSTEMS = ["cpu", "cpuacct", "memory", "freezer"];
 
 /** Which control groups there are, and whether tasks can be limited by them. */
-export const cgroups: Check = async ({ isRoot, setting }) => {
+export const cgroups: Check = async (patient) => {
+  const { isRoot, setting } = patient;
   const { ok, warning } = findings("cgroups");
   const isolation = setting("MESOS_ISOLATION");
   const wanted = isolation?.includes("cgroups") ?? false;
@@ -30,11 +24,27 @@ export const cgroups: Check = async ({ isRoot, setting }) => {
   if (unified) {
     const can = isRoot && writable("/sys/fs/cgroup");
     const detail = `cgroup v2 (${textOf("/sys/fs/cgroup/cgroup.controllers").trim()}), ${can ? "writable" : "read-only"}; ${isolated}`;
-    return [can || !wanted ? ok(detail) : warning(detail, "run with --privileged, or with /sys/fs/cgroup mounted rw")];
+    return [
+      can || !wanted
+        ? ok(detail)
+        : warning(
+            detail,
+            fixHere(
+              patient,
+              "run with --privileged, or with /sys/fs/cgroup mounted rw",
+              "run as root, with /sys/fs/cgroup mounted rw",
+            ),
+          ),
+    ];
   }
   const missing = SUBSYSTEMS.filter((name) => !existsSync(`/sys/fs/cgroup/${name}`));
   if (missing.length === SUBSYSTEMS.length)
-    return [warning(`no cgroups at /sys/fs/cgroup; ${isolated}`, "mount them: -v /sys:/sys:ro")];
+    return [
+      warning(
+        `no cgroups at /sys/fs/cgroup; ${isolated}`,
+        fixHere(patient, "mount them: -v /sys:/sys:ro", "mount them"),
+      ),
+    ];
   const readOnly = SUBSYSTEMS.filter((name) => !missing.includes(name) && !writable(`/sys/fs/cgroup/${name}`));
   const parts = [
     "cgroup v1",
@@ -42,13 +52,14 @@ export const cgroups: Check = async ({ isRoot, setting }) => {
     ...(readOnly.length > 0 ? [`${readOnly.join(", ")} read-only`] : []),
   ];
   const detail = `${parts.join(", ")}; ${isolated}`;
-  return [missing.length + readOnly.length === 0 || !wanted ? ok(detail) : warning(detail, "run with --privileged")];
+  const fix = fixHere(patient, "run with --privileged", "run as root, with them mounted rw");
+  return [missing.length + readOnly.length === 0 || !wanted ? ok(detail) : warning(detail, fix)];
 };
 
 const LITTLE = 1024 * 1024 * 1024;
 
 /** Room where the agent writes. */
-export const disk: Check = async ({ setting }) => {
+export const disk: Check = async ({ setting, hasServices }) => {
   const { ok, warning, failure } = findings("disk");
   const folders = [setting("MESOS_WORK_DIR"), setting("MESOS_LOG_DIR")].filter((each) => each !== undefined);
   return folders.map((folder): Finding => {
@@ -60,7 +71,10 @@ export const disk: Check = async ({ setting }) => {
       if (free < LITTLE / 10) return failure(detail, "free some, or use another disk");
       return free < LITTLE || share < 10 ? warning(detail, "free some, or use another disk") : ok(detail);
     } catch {
-      return warning(`${folder} does not exist yet`, "init makes it at start");
+      return warning(
+        `${folder} does not exist yet`,
+        hasServices ? "init makes it at start" : "the agent makes it at start",
+      );
     }
   });
 };
@@ -68,7 +82,7 @@ export const disk: Check = async ({ setting }) => {
 const FILES = 4096;
 
 /** Limits that a node with many tasks runs into. */
-export const limits: Check = async () => {
+export const limits: Check = async (patient) => {
   const { ok, warning } = findings("ulimits");
   const soft = (name: string): number => {
     const text = new RegExp(`^${name}\\s+(\\S+)`, "m").exec(textOf("/proc/self/limits"))?.[1] ?? "unlimited";
@@ -77,7 +91,10 @@ export const limits: Check = async () => {
   const files = soft("Max open files");
   return [
     files < FILES
-      ? warning(`${files} open files`, `run with --ulimit nofile=${FILES * 16}:${FILES * 16}`)
+      ? warning(
+          `${files} open files`,
+          fixHere(patient, `run with --ulimit nofile=${FILES * 16}:${FILES * 16}`, `ulimit -n ${FILES * 16}`),
+        )
       : ok(`${files} open files, ${soft("Max processes")} processes`),
   ];
 };
@@ -85,7 +102,8 @@ export const limits: Check = async () => {
 /** What skel's module was written for. */
 const TESTED = "4.2.5";
 
-export const supervisord: Check = async () => {
+export const supervisord: Check = async ({ hasServices }) => {
+  if (!hasServices) return [];
   const { ok, warning, failure } = findings("supervisord");
   const { status, stdout } = spawnSync("supervisord", ["--version"], { encoding: "utf8", timeout: 10_000 });
   if (status !== 0) return [failure("supervisord cannot be run", "apt-get install supervisor")];

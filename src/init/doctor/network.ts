@@ -9,7 +9,7 @@ import { createDetector } from "../../zookeeper/detector.ts";
 import { parseLocator } from "../../zookeeper/locator.ts";
 import { maskZooKeeperUrl } from "../../zookeeper/url.ts";
 import { localAddress } from "../address.ts";
-import { type Check, type Finding, findings, type Patient } from "./finding.ts";
+import { type Check, type Finding, findings, fixHere, type Patient } from "./finding.ts";
 import { zooKeeper } from "./zookeeper.ts";
 
 /** Milliseconds to wait for a session, a leader, a connection. */
@@ -24,7 +24,8 @@ function routes(): string {
 }
 
 /** The address that the master will be told. */
-export const address: Check = async ({ setting }) => {
+export const address: Check = async (patient) => {
+  const { setting } = patient;
   const { ok, warning, failure } = findings("address");
   const master = setting("MESOS_MASTER");
   const given = setting("MESOS_IP") ?? setting("LIBPROCESS_IP");
@@ -40,7 +41,7 @@ export const address: Check = async ({ setting }) => {
     return [
       failure(
         `MESOS_IP=${given} is no address of this machine (it has ${own.join(", ")})`,
-        "correct MESOS_IP; with --net=host the host's addresses are there",
+        fixHere(patient, "correct MESOS_IP; with --net=host the host's addresses are there", "correct MESOS_IP"),
       ),
     ];
   const away = master !== undefined && master !== "local" && !/^(zk:\/\/)?(\S*@)?(127\.|localhost)/.test(master);

@@ -1,4 +1,5 @@
 import { every, type Timer } from "../../../base/clock.ts";
+import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { ContainerDetails, EngineEvent } from "../../../docker/engine.ts";
 import { isDaemonTrouble } from "../../../docker/errors.ts";
@@ -39,6 +40,8 @@ import { type Subject, TrackedContainer } from "./tracked-container.ts";
 
 /** Containers whose death was not heard of are found so often (milliseconds). */
 const SWEEP_EVERY = 30_000;
+/** Milliseconds that one container may hold up the recovery of all. */
+const RECOVERY = 30_000;
 
 /** Runs tasks and executors as Docker containers, which outlive the agent and its own container. */
 export class DockerContainerizer implements Containerizer {
@@ -230,7 +233,13 @@ export class DockerContainerizer implements Containerizer {
         log.warn(`Cannot end orphan container ${containerId}: ${messageOf(error)}`);
       });
     }
-    await Promise.all(checks);
+    // One that takes longer is looked at in the background: it may not keep the agent from coming back.
+    const { clock } = this.#options;
+    const late = await Promise.all(
+      checks.map((check) => within(clock, RECOVERY, Promise.resolve(check), "late" as const)),
+    );
+    const count = late.filter((result) => result === "late").length;
+    if (count > 0) log.warn(`${count} containers could not be looked at within ${RECOVERY / 1000} s; going on`);
   }
 
   async #finishedAt(engineId: string): Promise<number | undefined> {

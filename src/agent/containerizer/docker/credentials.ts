@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { parseImage } from "../../../docker/image-reference.ts";
@@ -11,6 +11,7 @@ import {
   type RegistryConfig,
   registryAuthHeader,
 } from "../../../docker/registry-auth.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
 
 const LARGEST = 1024 * 1024;
 const NAMES = [".docker/config.json", ".dockercfg"] as const;
@@ -62,11 +63,14 @@ async function* configs(
       return [];
     }
   };
-  const inFolder = async (folder: string, links: boolean): Promise<{ config: RegistryConfig; where: string }[]> => {
+  const inFolder = async (
+    folder: string,
+    read: typeof readInSandbox,
+  ): Promise<{ config: RegistryConfig; where: string }[]> => {
     const found = [];
     for (const name of NAMES) {
       const path = join(folder, name);
-      const text = await readSmall(path, links).catch((error) => {
+      const text = await read(folder, name).catch((error) => {
         log.warn(`Cannot read ${path}: ${messageOf(error)}`);
         return undefined;
       });
@@ -75,15 +79,27 @@ async function* configs(
     return found;
   };
   // A task may have put a link in its sandbox; the image that the agent came with is trusted.
-  yield* await inFolder(sandbox, false);
+  yield* await inFolder(sandbox, readInSandbox);
   if (dockerConfig !== undefined) yield* parse(dockerConfig, "--docker_config");
-  if (home !== undefined) yield* await inFolder(home, true);
+  if (home !== undefined) yield* await inFolder(home, readAtHome);
 }
 
-/** A file's text; undefined when there is none. More than 1 MB is refused, and a symbolic link without `links`. */
-async function readSmall(path: string, links: boolean): Promise<string | undefined> {
+/** A file's text from a folder that a task may change: no folder on the way is a link. Undefined when there is none. */
+async function readInSandbox(sandbox: string, way: string): Promise<string | undefined> {
   try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (links ? 0 : constants.O_NOFOLLOW));
+    using root = HeldFolder.open(sandbox);
+    using folder = root.walk(dirname(way));
+    return folder.read(basename(way), LARGEST).toString("utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A file's text from the agent's own home. More than 1 MB is refused. Undefined when there is none. */
+async function readAtHome(home: string, way: string): Promise<string | undefined> {
+  try {
+    const handle = await open(join(home, way), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const { size } = await handle.stat();
       if (size > LARGEST) throw new Error(`it has ${size} bytes, more than ${LARGEST}`);

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { basename, dirname, isAbsolute, normalize } from "node:path";
 import { Backoff } from "../../../base/backoff.ts";
 import { sleep } from "../../../base/clock.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
@@ -11,6 +11,7 @@ import { expandFiles } from "../../../docker/run-options/run-options.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
 import { registryAuth } from "./credentials.ts";
 import { containerName, label } from "./identity.ts";
 import type { ImageCollector } from "./image-collection.ts";
@@ -103,9 +104,18 @@ async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchP
 
 const LARGEST_FILE = 1024 * 1024;
 
-/** A file that a parameter names, relative to the sandbox, as the docker command read it. */
+/**
+ * A file that a parameter names, as the docker command read it: in the sandbox through no link, or an absolute path, which
+ * whoever may set parameters of Docker may read anyway.
+ */
 async function readParameterFile(sandbox: string, path: string): Promise<string> {
-  const file = await open(isAbsolute(path) ? path : join(sandbox, path), constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!isAbsolute(path)) {
+    using root = HeldFolder.open(sandbox);
+    const way = normalize(path);
+    using folder = root.walk(dirname(way));
+    return folder.read(basename(way), LARGEST_FILE).toString("utf8");
+  }
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await file.stat();
     if (!status.isFile() || status.size > LARGEST_FILE) throw new UserError("it is not a file of at most 1 MB");

@@ -1,6 +1,7 @@
-import { constants } from "node:fs";
-import { type FileHandle, open, rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { closeSync, fchownSync, fstatSync } from "node:fs";
+import { codeOf } from "../../../base/errors.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
+import { writeAt } from "../../model/held/transfer.ts";
 
 export interface Rotation {
   /** Bytes after which a file is put aside; Infinity: never. */
@@ -16,28 +17,34 @@ export interface FilePlace {
 }
 
 /**
- * stdout or stderr of a sandbox, appended to. The task may write in that folder, so a symbolic link in the file's place
- * is never followed. The file belongs to the sandbox's owner.
+ * stdout or stderr of a sandbox, appended to. The task may write in that folder (and be root in its container): only a
+ * regular file with one name is ever opened, through no link. The file
+ * belongs to the sandbox's owner.
  */
 export class OutputFile {
-  readonly #path: string;
-  readonly #sandbox: string;
+  readonly #folder: HeldFolder;
+  readonly #name: string;
   readonly #rotation: Rotation;
-  #handle: FileHandle;
+  #file: number;
   #place: FilePlace;
 
-  private constructor(sandbox: string, name: string, rotation: Rotation, handle: FileHandle, place: FilePlace) {
-    this.#sandbox = sandbox;
-    this.#path = join(sandbox, name);
+  private constructor(folder: HeldFolder, name: string, rotation: Rotation, opened: Opened) {
+    this.#folder = folder;
+    this.#name = name;
     this.#rotation = rotation;
-    this.#handle = handle;
-    this.#place = place;
+    this.#file = opened.file;
+    this.#place = opened.place;
   }
 
   /** Rejects with a system error when the file cannot be opened for appending. */
   static async open(sandbox: string, name: string, rotation: Rotation): Promise<OutputFile> {
-    const { handle, place } = await openForAppend(sandbox, join(sandbox, name));
-    return new OutputFile(sandbox, name, rotation, handle, place);
+    const folder = HeldFolder.open(sandbox);
+    try {
+      return new OutputFile(folder, name, rotation, openForAppend(folder, name));
+    } catch (error) {
+      folder.close();
+      throw error;
+    }
   }
 
   /** Where the next byte goes. */
@@ -47,17 +54,19 @@ export class OutputFile {
 
   /** Writes all of `data`; on failure `place` says how much was written. */
   async append(data: Uint8Array): Promise<void> {
-    if (this.#place.size >= this.#rotation.maximum) await this.#rotate();
+    if (this.#place.size >= this.#rotation.maximum) this.#rotate();
     let written = 0;
     while (written < data.length) {
-      const { bytesWritten } = await this.#handle.write(data, written);
-      written += bytesWritten;
-      this.#place = { ...this.#place, size: this.#place.size + bytesWritten };
+      const count = await writeAt(this.#file, data, written);
+      written += count;
+      this.#place = { ...this.#place, size: this.#place.size + count };
     }
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    if (this.#file >= 0) closeSync(this.#file);
+    this.#file = -1;
+    this.#folder.close();
   }
 
   /** Bytes written after `place`, over rotations. 0 when the file of `place` is not there any more. */
@@ -65,7 +74,7 @@ export class OutputFile {
     if (place.inode === this.#place.inode) return Math.max(0, this.#place.size - place.size);
     let bytes = this.#place.size;
     for (let index = 1; index <= this.#rotation.keep; index++) {
-      const old = await stat(`${this.#path}.${index}`).catch(() => undefined);
+      const old = this.#folder.look(`${this.#name}.${index}`);
       if (old === undefined) return 0;
       // A cursor that was kept while catching up can lie beyond the end of the file that it names.
       if (old.ino === place.inode) return Math.max(0, bytes + old.size - place.size);
@@ -74,24 +83,45 @@ export class OutputFile {
     return 0;
   }
 
-  async #rotate(): Promise<void> {
+  #rotate(): void {
     for (let index = this.#rotation.keep; index >= 1; index--) {
-      const from = index === 1 ? this.#path : `${this.#path}.${index - 1}`;
-      await rename(from, `${this.#path}.${index}`).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw error;
-      });
+      const from = index === 1 ? this.#name : `${this.#name}.${index - 1}`;
+      try {
+        this.#folder.rename(from, `${this.#name}.${index}`);
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") throw error;
+      }
     }
-    await this.#handle.close();
-    const { handle, place } = await openForAppend(this.#sandbox, this.#path);
-    this.#handle = handle;
+    const { file, place } = openForAppend(this.#folder, this.#name);
+    closeSync(this.#file);
+    this.#file = file;
     this.#place = place;
   }
 }
 
-async function openForAppend(sandbox: string, path: string): Promise<{ handle: FileHandle; place: FilePlace }> {
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-  const handle = await open(path, flags, 0o644);
-  const [file, folder] = [await handle.stat(), await stat(sandbox)];
-  if (file.uid !== folder.uid && file.size === 0) await handle.chown(folder.uid, folder.gid).catch(() => undefined);
-  return { handle, place: { inode: file.ino, size: file.size } };
+interface Opened {
+  readonly file: number;
+  readonly place: FilePlace;
+}
+
+function openForAppend(folder: HeldFolder, name: string): Opened {
+  const owner = folder.stat();
+  const file = folder.file(name, { access: "append", create: 0o644 });
+  try {
+    const info = fstatSync(file);
+    if (info.uid !== owner.uid && info.size === 0) giveTo(file, owner);
+    return { file, place: { inode: info.ino, size: info.size } };
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+/** Without the right to give files away it stays the agent's. */
+function giveTo(file: number, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  try {
+    fchownSync(file, uid, gid);
+  } catch (error) {
+    if (codeOf(error) !== "EPERM") throw error;
+  }
 }

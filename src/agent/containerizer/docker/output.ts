@@ -1,5 +1,3 @@
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { Backoff } from "../../../base/backoff.ts";
 import { type Clock, sleep, type Timer } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
@@ -7,6 +5,7 @@ import type { Logger } from "../../../base/log.ts";
 import type { Engine } from "../../../docker/engine.ts";
 import { isEngineError, isNotFound } from "../../../docker/errors.ts";
 import { type LogFrame, normalizeTime, splitTimestamp } from "../../../docker/log-frames.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
 import { cursorSince, type OutputCursor, StreamFilter, type StreamName } from "./output-cursor.ts";
 import { OutputFile, type Rotation } from "./output-file.ts";
 
@@ -66,7 +65,7 @@ export class ContainerOutput {
   /** Opens the sandbox's files and keeps the first cursor. Rejects with a system error when they cannot be opened. */
   static async open(options: OutputOptions): Promise<ContainerOutput> {
     const { sandbox, rotation } = options;
-    const modified = options.isNew || options.cursor !== undefined ? undefined : await lastWrite(sandbox);
+    const modified = options.isNew || options.cursor !== undefined ? undefined : lastWrite(sandbox);
     const files = {
       stdout: await OutputFile.open(sandbox, "stdout", rotation),
       stderr: await OutputFile.open(sandbox, "stderr", rotation),
@@ -247,10 +246,9 @@ function firstCursor(files: Record<StreamName, OutputFile>, tty: boolean, since:
 }
 
 /** When stdout or stderr was last written, as a time of the log; undefined when there is neither. */
-async function lastWrite(sandbox: string): Promise<string | undefined> {
-  const times = await Promise.all(
-    ["stdout", "stderr"].map(async (name) => (await stat(join(sandbox, name)).catch(() => undefined))?.mtimeMs ?? 0),
-  );
+function lastWrite(sandbox: string): string | undefined {
+  using folder = HeldFolder.open(sandbox);
+  const times = ["stdout", "stderr"].map((name) => folder.look(name)?.mtimeMs ?? 0);
   const latest = Math.max(...times);
   return latest === 0 ? undefined : normalizeTime(new Date(latest).toISOString());
 }

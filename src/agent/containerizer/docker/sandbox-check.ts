@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { closeSync } from "node:fs";
 import type { Engine } from "../../../docker/engine.ts";
 import { EngineError } from "../../../docker/errors.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import { HeldFolder } from "../../model/held/folder.ts";
 
 /**
  * Whether the daemon sees the same work_dir. Sandbox paths are resolved on the daemon's host: with an agent in a container
@@ -50,8 +50,8 @@ export class SandboxCheck {
 
   async #isVisible(engineId: string, sandbox: string): Promise<boolean> {
     const name = `.docker-sees-this-${randomUUID()}`;
-    const path = join(sandbox, name);
-    await writeFile(path, "", { flag: "wx" });
+    using folder = HeldFolder.open(sandbox);
+    closeSync(folder.file(name, { access: "append", create: 0o600, exclusive: true }));
     try {
       return await this.#engine.pathExists(engineId, `${this.#sandboxDirectory}/${name}`);
     } catch (error) {
@@ -59,7 +59,7 @@ export class SandboxCheck {
       if (error instanceof EngineError && error.kind === "refused") return true;
       throw error;
     } finally {
-      await rm(path, { force: true });
+      if (folder.look(name) !== undefined) folder.unlink(name);
     }
   }
 }

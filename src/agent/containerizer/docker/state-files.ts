@@ -47,7 +47,7 @@ export class StateFiles {
 
   /** Not synced: it only has to outlive the process. */
   async saveCursor(containerId: string, cursor: OutputCursor): Promise<void> {
-    await writeAtomic(this.#path(containerId, "output.json"), JSON.stringify(cursor), { sync: false });
+    await writeAtomic(this.#path(containerId, "output.json"), JSON.stringify(cursor), { sync: false, mode: 0o600 });
   }
 
   stop(containerId: string): Promise<StopRequest | undefined> {
@@ -55,7 +55,7 @@ export class StateFiles {
   }
 
   async saveStop(containerId: string, stop: StopRequest): Promise<void> {
-    await writeAtomic(this.#path(containerId, "stop.json"), JSON.stringify(stop));
+    await writeAtomic(this.#path(containerId, "stop.json"), JSON.stringify(stop), { mode: 0o600 });
   }
 
   end(containerId: string): Promise<ContainerEnd | undefined> {
@@ -63,7 +63,7 @@ export class StateFiles {
   }
 
   async saveEnd(containerId: string, end: ContainerEnd): Promise<void> {
-    await writeAtomic(this.#path(containerId, "end.json"), JSON.stringify(end));
+    await writeAtomic(this.#path(containerId, "end.json"), JSON.stringify(end), { mode: 0o600 });
   }
 
   async forget(containerId: string): Promise<void> {

@@ -5,6 +5,7 @@ import { SerialQueue } from "../../../base/serial-queue.ts";
 import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
 import { isNotFound } from "../../../docker/errors.ts";
 import type { CheckpointedContainer, ContainerTermination } from "../../model/container.ts";
+import { NotHeld } from "../../model/held/descriptor.ts";
 import type { ContainerOutput } from "./output.ts";
 import type { StateFiles, StopRequest } from "./state-files.ts";
 import { type ContainerEnd, endOf, hasEnded, terminationOf } from "./termination.ts";
@@ -51,6 +52,7 @@ export class TrackedContainer {
   #output: ContainerOutput | undefined;
   #stop: StopRequest | undefined;
   #signalled = false;
+  #toldOutput = false;
   #stopTimer: Timer | undefined;
   #retry: Timer | undefined;
   #isOver = false;
@@ -114,7 +116,7 @@ export class TrackedContainer {
   }
 
   async #look(): Promise<void> {
-    const { engine, locate, openOutput, state } = this.#options;
+    const { engine, locate, state } = this.#options;
     this.#engineId ??= await locate();
     const details = this.#engineId === undefined ? undefined : await inspect(engine, this.#engineId);
     if (details === undefined) {
@@ -125,12 +127,24 @@ export class TrackedContainer {
     if (details.state.status === "created") {
       return this.#finish({ oomKilled: false, asked: false, error: "the container was never started" });
     }
-    if (this.#output === undefined && !this.#isClosed) {
-      this.#output = await openOutput(details);
-      await this.#output.start();
-    }
+    if (this.#output === undefined && !this.#isClosed) await this.#follow(details);
     if (hasEnded(details.state)) return this.#finish(endOf(details.state, this.#stop !== undefined));
     if (this.#stop !== undefined) this.#arm();
+  }
+
+  /** Brings its log into the sandbox, unless the task made a FIFO, a device or a link of its place there: told once. */
+  async #follow(details: ContainerDetails): Promise<void> {
+    try {
+      const output = await this.#options.openOutput(details);
+      this.#output = output;
+      await output.start();
+    } catch (error) {
+      if (!(error instanceof NotHeld)) throw error;
+      const { containerId } = this.subject;
+      if (!this.#toldOutput)
+        this.#options.log.warn(`Container ${containerId}: its output is not kept: ${error.message}`);
+      this.#toldOutput = true;
+    }
   }
 
   async #finish(end: ContainerEnd): Promise<void> {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../../base/clock.ts";
+import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import {
@@ -58,6 +59,8 @@ export interface MesosContainerizerOptions {
 
 /** Milliseconds that launches of a killed agent or launcher are waited for. */
 const PREDECESSOR = 10_000;
+/** Milliseconds that one container may hold up the recovery of all. */
+const RECOVERY = 10_000;
 /** What is remembered of a container besides its processes. */
 interface Known {
   readonly sandbox: string;
@@ -225,7 +228,9 @@ export class MesosContainerizer implements Containerizer {
       recovered.add(id);
       const { sandbox, user, resources } = container;
       this.#known.set(id, { sandbox, user, environment: undefined, resources });
-      await isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
+      const isolated = isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
+      if ((await within(clock, RECOVERY, isolated, "late" as const)) === "late")
+        log.warn(`Container ${id}: its isolation could not be taken up within ${RECOVERY / 1000} s; going on`);
       this.#adopt(id, found);
     }
     this.#begin();

@@ -1,7 +1,9 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { posix } from "node:path";
 import { codeOf, messageOf } from "../../../base/errors.ts";
+import { NotHeld, pathOf } from "../../model/held/descriptor.ts";
+import { openBelow } from "../../model/held/way-below.ts";
 import { Roots } from "./roots.ts";
 
 /** Why a path cannot be had, and the status that says so. */
@@ -15,9 +17,6 @@ export class FilesError extends Error {
   }
 }
 
-/** open(2)'s O_PATH, which Node does not name: a handle that reads nothing and triggers nothing (devices, FIFOs). */
-const O_PATH = 0o10000000;
-
 const LONGEST_PATH = 4096;
 
 /** An opened file or folder inside an attached one. The caller closes `handle`. */
@@ -29,8 +28,7 @@ export interface OpenedPath {
 
 /**
  * The virtual tree of /files: sandboxes and the log. Nothing outside of what was attached can be opened through it,
- * whatever links a task makes in its sandbox and whenever it makes them: a path is opened first, and then the kernel is
- * asked where the opened file lies.
+ * whatever links a task makes in its sandbox and whenever it makes them: way-below.ts goes name by name.
  */
 export class AttachedFiles {
   readonly #roots = new Roots();
@@ -57,20 +55,16 @@ export class AttachedFiles {
   /** Throws a FilesError: 404 for what is not there, 400 for what may not be seen or is no file or folder. */
   async open(path: string): Promise<OpenedPath> {
     const { root, rest } = this.#locate(path);
-    const { handle: place, real } = await openPlace(posix.join(root, rest));
     try {
-      const home = await realpath(root);
-      if (real !== home && !real.startsWith(`${home}/`))
-        throw new FilesError(400, "The path leads out of its folder.\n");
-      const info = await place.stat();
+      const { place, info } = await openBelow(root, rest);
       if (info.isDirectory()) return { handle: place, kind: "folder", size: 0 };
-      if (!info.isFile()) throw new FilesError(400, "The path is neither a file nor a folder.\n");
       // The same file, whatever its name means by now.
-      const handle = await open(`/proc/self/fd/${place.fd}`, constants.O_RDONLY | constants.O_NOCTTY);
-      await place.close();
+      const handle = await open(
+        pathOf(place.fd),
+        constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK,
+      ).finally(() => place.close());
       return { handle, kind: "file", size: info.size };
     } catch (error) {
-      await place.close().catch(() => undefined);
       throw filesError(error);
     }
   }
@@ -88,36 +82,10 @@ export class AttachedFiles {
 
 const trimmed = (path: string): string => (path === "/" ? path : path.replace(/\/+$/, ""));
 
-async function openPlace(path: string): Promise<{ handle: FileHandle; real: string }> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, O_PATH);
-  } catch (error) {
-    throw filesError(error);
-  }
-  try {
-    const real = await readlink(`/proc/self/fd/${handle.fd}`);
-    // The kernel marks a file that was removed meanwhile.
-    if (real.endsWith(" (deleted)") && (await isGone(real))) throw new FilesError(404, "");
-    return { handle, real };
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    throw filesError(error);
-  }
-}
-
-async function isGone(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 /** A system error as the status that a client should see. */
 export function filesError(error: unknown): FilesError {
   if (error instanceof FilesError) return error;
+  if (error instanceof NotHeld) return new FilesError(400, `The path ${error.why}.\n`);
   const code = codeOf(error);
   if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return new FilesError(404, "");
   if (code === "ELOOP" || code === "EACCES" || code === "EPERM") return new FilesError(400, `${code}\n`);

@@ -6,7 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { selectIsolators } from "../select.ts";
+import { selectIsolators } from "../isolation.ts";
 import { GroupControl } from "./control.ts";
 import { findControllers, parseMounts } from "./hierarchy.ts";
 import { type Allowance, allowanceOf, cpuSettings, memorySettings } from "./settings.ts";
@@ -156,12 +156,13 @@ describe("figures", () => {
 
 describe("selectIsolators", () => {
   it("knows aliases and contradictions", () => {
-    expect(selectIsolators(["cgroups", "disk/du", "filesystem/posix"])).toEqual({
-      cpu: "cgroups",
-      mem: "cgroups",
-      pids: false,
-      disk: true,
-    });
+    expect([...selectIsolators(["cgroups", "disk/du", "filesystem/posix"]).keys()]).toEqual([
+      "cgroups/cpu",
+      "cgroups/mem",
+      "disk/du",
+      "filesystem/posix",
+    ]);
+    expect(() => selectIsolators(["process", "cgroups/mem"])).toThrow("both");
     expect(() => selectIsolators(["posix/cpu", "cgroups/cpu"])).toThrow("both");
     expect(() => selectIsolators(["cgroup/cpu"])).toThrow("Unknown or unsupported isolator: cgroup/cpu");
   });
@@ -194,9 +195,10 @@ it("sets up a container on v2 and finds its OOM kill", async () => {
     settings: { cfs: true, swap: false },
     mounts,
   };
-  const control = new GroupControl(selectIsolators(["cgroups"]), options);
+  const control = new GroupControl(new Set(["cgroups/cpu", "cgroups/mem"]), options);
   const limitations: string[] = [];
-  control.add("c1", [scalar("cpus", 2), scalar("mem", 64)], {}, ({ message }) => limitations.push(message));
+  const spec = { containerId: "c1", resources: [scalar("cpus", 2), scalar("mem", 64)], limits: {} };
+  control.prepare(spec, ({ message }) => limitations.push(message));
   const group = join(folder, "mesos/agent-1/c1");
   const read = (name: string) => readFileSync(join(group, name), "utf8");
   expect(readFileSync(join(folder, "mesos/agent-1/cgroup.subtree_control"), "utf8")).toBe("+memory");
@@ -211,9 +213,9 @@ it("sets up a container on v2 and finds its OOM kill", async () => {
     "Memory limit exceeded: Requested: 64MB Maximum Used: 64MB\n\nMEMORY STATISTICS: \nanon 1\n",
   ]);
   expect(control.limitation("c1")).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
-  expect(() => control.add("c1", [], {}, () => undefined)).toThrow("exists already");
-  const other = new GroupControl(selectIsolators(["cgroups/mem"]), { ...options, agent: "/var/lib/mesos" });
-  other.add("c2", [], {}, () => undefined);
+  expect(() => control.prepare(spec, () => undefined)).toThrow("exists already");
+  const other = new GroupControl(new Set(["cgroups/mem"]), { ...options, agent: "/var/lib/mesos" });
+  other.prepare({ containerId: "c2", resources: [], limits: {} }, () => undefined);
   expect(other.members("c2")[0]).toMatch(/\/mesos\/[0-9a-f]{16}\/c2\/cgroup\.procs$/);
   other.close();
   control.close();

@@ -12,8 +12,8 @@ import {
   type Value_Scalar,
   Value_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { Limitation } from "../../model/isolation.ts";
-import type { Selection } from "../select.ts";
+import type { CheckpointedContainer, ContainerSpec } from "../../model/container.ts";
+import type { Isolator, Limitation } from "../../model/isolation.ts";
 import { Groups } from "./group.ts";
 import { type Controller, findControllers, parseMounts } from "./hierarchy.ts";
 import { allowanceOf, cpuSettings, hardMemoryLimit, memorySettings, type SettingOptions } from "./settings.ts";
@@ -62,35 +62,35 @@ const controllersOf = (path: string): readonly string[] => {
 };
 
 /** cgroups/cpu, cgroups/mem and cgroups/pids on v1, v2 and both mixed. */
-export class GroupControl {
+export class GroupControl implements Isolator {
   readonly #options: ControlOptions;
-  readonly #selection: Selection;
+  readonly #holdsCpu: boolean;
+  readonly #holdsMemory: boolean;
   readonly #groups: Groups;
   readonly #watched = new Map<string, Watched>();
   readonly #timer: Timer;
 
-  /** Throws a UserError when a controller is missing or the groups cannot be made. */
-  constructor(selection: Selection, options: ControlOptions) {
+  /** `names`: isolators. Throws a UserError when a controller is missing or the groups cannot be made. */
+  constructor(names: ReadonlySet<string>, options: ControlOptions) {
     const wanted: Controller[] = [
-      ...(selection.cpu === "cgroups" ? (["cpu", "cpuacct"] as const) : []),
-      ...(selection.mem === "cgroups" ? (["memory"] as const) : []),
-      ...(selection.pids ? (["pids"] as const) : []),
+      ...(names.has("cgroups/cpu") ? (["cpu", "cpuacct"] as const) : []),
+      ...(names.has("cgroups/mem") ? (["memory"] as const) : []),
+      ...(names.has("cgroups/pids") ? (["pids"] as const) : []),
     ];
     const mounts = options.mounts ?? readFileSync("/proc/mounts", "utf8");
     const entries = parseMounts(mounts, options.hierarchy);
     const found = findControllers(entries, wanted, options.hierarchy, controllersOf);
     this.#options = options;
-    this.#selection = selection;
+    this.#holdsCpu = names.has("cgroups/cpu");
+    this.#holdsMemory = names.has("cgroups/mem");
     this.#groups = new Groups(found, options.root, options.agent);
     this.#groups.prepare();
     this.#timer = every(options.clock, LOOK_FOR_KILLS, () => this.#look());
   }
 
-  /** Makes the container's groups with their limits. Throws; whatever was made is removed by `remove`. */
-  add(
-    id: string,
-    resources: readonly Resource[],
-    limits: Readonly<Record<string, Value_Scalar>>,
+  /** Makes the container's groups with their limits. Throws; whatever was made is removed by `cleanup`. */
+  prepare(
+    { containerId: id, resources, limits }: Pick<ContainerSpec, "containerId" | "resources" | "limits">,
     limited: (limitation: Limitation) => void,
   ): void {
     if (this.#groups.exists(id)) throw new UserError(`the control group of container ${id} exists already`);
@@ -99,7 +99,10 @@ export class GroupControl {
     this.update(id, resources, limits);
   }
 
-  recover(id: string, limited: (limitation: Limitation) => void): void {
+  recover(
+    { containerId: id }: Pick<CheckpointedContainer, "containerId">,
+    limited: (limitation: Limitation) => void,
+  ): void {
     if (!this.#groups.exists(id)) return;
     this.#watched.set(id, { limited, memoryLimit: this.#currentLimit(id) });
   }
@@ -109,11 +112,11 @@ export class GroupControl {
     if (watched === undefined) return;
     const { settings } = this.#options;
     const allowance = allowanceOf(resources, limits);
-    if (this.#selection.cpu === "cgroups") {
+    if (this.#holdsCpu) {
       for (const setting of cpuSettings(allowance, this.#groups.version("cpu"), settings))
         this.#groups.write(id, setting);
     }
-    if (this.#selection.mem === "cgroups") {
+    if (this.#holdsMemory) {
       const version = this.#groups.version("memory");
       for (const setting of memorySettings(allowance, version, settings, watched.memoryLimit)) {
         this.#groups.write(id, setting);
@@ -131,19 +134,17 @@ export class GroupControl {
     if (!this.#watched.has(id)) return {};
     const cpu = this.#reader(id, "cpu");
     const memory = this.#reader(id, "memory");
-    const isCpu = this.#selection.cpu === "cgroups";
-    const isMemory = this.#selection.mem === "cgroups";
     return {
-      ...(isCpu && this.#groups.version("cpu") === 1 ? cpuFiguresV1(this.#reader(id, "cpuacct"), cpu) : {}),
-      ...(isCpu && this.#groups.version("cpu") === 2 ? cpuFiguresV2(cpu) : {}),
-      ...(isMemory && this.#groups.version("memory") === 1 ? memoryFiguresV1(memory) : {}),
-      ...(isMemory && this.#groups.version("memory") === 2 ? memoryFiguresV2(memory) : {}),
+      ...(this.#holdsCpu && this.#groups.version("cpu") === 1 ? cpuFiguresV1(this.#reader(id, "cpuacct"), cpu) : {}),
+      ...(this.#holdsCpu && this.#groups.version("cpu") === 2 ? cpuFiguresV2(cpu) : {}),
+      ...(this.#holdsMemory && this.#groups.version("memory") === 1 ? memoryFiguresV1(memory) : {}),
+      ...(this.#holdsMemory && this.#groups.version("memory") === 2 ? memoryFiguresV2(memory) : {}),
     };
   }
 
   /** Whether the kernel has killed something of the container for want of memory, and with what figures. */
   limitation(id: string): Limitation | undefined {
-    if (!this.#watched.has(id) || this.#selection.mem !== "cgroups") return undefined;
+    if (!this.#watched.has(id) || !this.#holdsMemory) return undefined;
     const version = this.#groups.version("memory");
     const memory = this.#reader(id, "memory");
     if (oomKills(version, memory) === 0) return undefined;
@@ -151,14 +152,14 @@ export class GroupControl {
     return memoryLimitation(this.#currentLimit(id), peak, memory("memory.stat") ?? "");
   }
 
-  async remove(id: string): Promise<void> {
+  async cleanup(id: string): Promise<void> {
     this.#watched.delete(id);
     await this.#groups.remove(id, this.#options.clock, this.#options.destroyTimeout);
   }
 
   /** Removes groups of containers that are none of these, with whatever runs in them. */
   async sweep(containerIds: ReadonlySet<string>): Promise<void> {
-    for (const id of this.#groups.ids()) if (!containerIds.has(id)) await this.remove(id);
+    for (const id of this.#groups.ids()) if (!containerIds.has(id)) await this.cleanup(id);
   }
 
   close(): void {
@@ -175,7 +176,7 @@ export class GroupControl {
   }
 
   #look(): void {
-    if (this.#selection.mem !== "cgroups") return;
+    if (!this.#holdsMemory) return;
     for (const [id, { limited }] of this.#watched) {
       const limitation = this.limitation(id);
       if (limitation !== undefined) limited(limitation);

@@ -5,9 +5,16 @@ export const O_PATH = 0o10000000;
 
 /** What was found is not what may be touched there: a link, a device, a mount, a file with a second name. */
 export class NotHeld extends Error {
-  constructor(path: string, why: string) {
+  /** The end of a sentence that begins with the path. */
+  readonly why: string;
+  /** As open(2) says it of a link that it may not follow; EINVAL for all else. */
+  readonly code: "ELOOP" | "EINVAL";
+
+  constructor(path: string, why: string, code: "ELOOP" | "EINVAL" = "EINVAL") {
     super(`'${path}' ${why}`);
     this.name = "NotHeld";
+    this.why = why;
+    this.code = code;
   }
 }
 
@@ -25,6 +32,10 @@ const KINDS: readonly (readonly [(stats: Stats) => boolean, string])[] = [
 
 /** What `stats` is, as the end of a sentence. */
 export const kindOf = (stats: Stats): string => KINDS.find(([is]) => is(stats))?.[1] ?? "is neither file nor folder";
+
+/** What is said of a place that is not the `wanted`. */
+export const otherKind = (path: string, stats: Stats, wanted: "a file" | "a folder"): NotHeld =>
+  new NotHeld(path, `${kindOf(stats)}, not ${wanted}`, stats.isSymbolicLink() ? "ELOOP" : "EINVAL");
 
 /** Opens the place itself: a link is held, not followed, and nothing is triggered. Throws the system's error. */
 export const holdPlace = (path: string, more = 0): number => openSync(path, O_PATH | constants.O_NOFOLLOW | more);

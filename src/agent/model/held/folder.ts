@@ -16,7 +16,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { codeOf } from "../../../base/errors.ts";
-import { holdPlace, kindOf, mountOf, NotHeld, O_PATH, orClose, pathOf, readAll } from "./descriptor.ts";
+import { holdPlace, mountOf, NotHeld, O_PATH, orClose, otherKind, pathOf, readAll } from "./descriptor.ts";
 
 /** Whose a new file or folder becomes; undefined: the agent's own. */
 export interface HeldOwner {
@@ -107,7 +107,7 @@ export class HeldFolder implements Disposable {
     const fd = holdPlace(this.at(name));
     return orClose(fd, () => {
       const stats = fstatSync(fd);
-      if (!stats.isDirectory()) throw new NotHeld(path, `${kindOf(stats)}, not a folder`);
+      if (!stats.isDirectory()) throw otherKind(path, stats, "a folder");
       this.#checkMount(fd, path);
       return new HeldFolder(fd, path, this.mount);
     });
@@ -183,7 +183,7 @@ export class HeldFolder implements Disposable {
     const place = holdPlace(this.at(name));
     try {
       const stats = fstatSync(place);
-      if (!stats.isFile()) throw new NotHeld(path, `${kindOf(stats)}, not a file`);
+      if (!stats.isFile()) throw otherKind(path, stats, "a file");
       if (stats.nlink > 1 && !options.manyNames) throw new NotHeld(path, `has ${stats.nlink} names`);
       this.#checkMount(place, path);
       return openSync(pathOf(place), ACCESS[options.access] | constants.O_NONBLOCK | constants.O_NOCTTY);

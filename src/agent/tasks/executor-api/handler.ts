@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 /** Bytes of an executor's call; an update with its data stays far below. */
@@ -7,6 +9,7 @@ const LARGEST_CALL = 16 * 1024 * 1024;
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(
   endpoint: ExecutorEndpoint,
+  log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const chunks: Buffer[] = [];
@@ -23,7 +26,13 @@ export function executorHandler(
     request.on("error", () => undefined);
     request.on("end", () => {
       if (size > LARGEST_CALL) return;
-      answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
+      try {
+        answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
+      } catch (error) {
+        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+        if (!response.headersSent) response.statusCode = 500;
+        response.end();
+      }
     });
   };
 }
@@ -47,6 +56,9 @@ function answer(response: ServerResponse, made: ExecutorAnswer): void {
   response.writeHead(200, { "Content-Type": made.contentType });
   response.flushHeaders();
   const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
+  // Connections of this port may be half open. A subscriber that has closed its half is gone: what is written to it from then
+  // on reaches nobody, while what waits is handed over when it comes back.
+  response.socket?.once("end", () => response.destroy());
   response.on("close", broken);
   response.on("error", broken);
 }

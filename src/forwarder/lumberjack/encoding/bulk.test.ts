@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { framesOf, pairsOf } from "../../../../test/support/frames.ts";
-import { memberOf, membersOf } from "../../model/json-members.ts";
+import { type JsonMember, memberOf, membersOf } from "../../model/json-members.ts";
 import type { Source } from "../../model/source.ts";
 import { Bulk } from "./bulk.ts";
 import { templateOf } from "./template.ts";
@@ -94,6 +94,19 @@ describe("a bulk", () => {
       ]);
       expect(bulk.runs).toMatchObject([{ until: 2, end: 12 }]);
     }
+  });
+
+  it("has one message in version 2, whatever the fields are", () => {
+    const named = { ...constants, fields: { message: "field" } };
+    const decodeOne = (version: 1 | 2, extra?: readonly JsonMember[]) => {
+      const bulk = new Bulk(version, 1, new Uint8Array(4096), 0);
+      bulk.append(source, templateOf(version, named), 0, 9, Buffer.from("text"), extra);
+      return decode(bulk)[0];
+    };
+    expect(decodeOne(1)).toMatchObject({ message: "field", line: "text" });
+    expect(decodeOne(2)).toMatchObject({ message: "text" });
+    expect(decodeOne(1, [])).toMatchObject({ message: "field", line: "text" });
+    expect(decodeOne(2, [])).toMatchObject({ message: "text" });
   });
 
   it("carries the members of a JSON line as they stand in it", () => {

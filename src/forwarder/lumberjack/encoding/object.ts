@@ -1,6 +1,6 @@
 import { type JsonMember, memberOf, plainValue } from "../../model/json-members.ts";
 import type { Version } from "../../model/settings.ts";
-import { type Constants, encodePair } from "./template.ts";
+import { type Constants, constantPairs, encodePair } from "./template.ts";
 
 /** The payload of one D frame (without its number of pairs) or J frame. */
 export interface Payload {
@@ -27,15 +27,14 @@ export const jsonPayload = (members: readonly JsonMember[]): Payload => ({
  */
 export function objectPayload(
   version: Version,
-  { file, host, fields }: Constants,
+  constants: Constants,
   event: { readonly time: string; readonly offset: number; readonly line: string },
   extra: readonly JsonMember[],
 ): Payload {
   const given = new Set(extra.map(({ key }) => key));
-  const ours = { ...(version === 2 ? { "@timestamp": event.time } : {}), file, host, ...fields, offset: event.offset };
-  const members = Object.entries(ours)
-    .filter(([key]) => !given.has(key))
-    .map(([key, value]) => memberOf(key, value));
+  const ours: [string, string | number][] = version === 2 ? [["@timestamp", event.time]] : [];
+  ours.push(...constantPairs(constants, version), ["offset", event.offset]);
+  const members = ours.filter(([key]) => !given.has(key)).map(([key, value]) => memberOf(key, value));
   members.push(...extra);
   if (version === 2) return jsonPayload(given.has("message") ? members : [...members, memberOf("message", event.line)]);
   const message = extra.findLast(({ key }) => key === "message");

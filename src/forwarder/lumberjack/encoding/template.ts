@@ -38,13 +38,16 @@ export function encodePair(key: string, value: string): Buffer {
   return pair;
 }
 
-/** file and host, with the fields laid over them: a field named `host` replaces ours. */
-export function constantPairs({ file, host, fields }: Constants): [string, string][] {
-  return Object.entries({ file, host, ...fields });
+/**
+ * file and host, with the fields laid over them: a field named `host` replaces ours. In version 2 the line is `message`,
+ * so a field of that name is left out.
+ */
+export function constantPairs({ file, host, fields }: Constants, version: Version): [string, string][] {
+  return Object.entries({ file, host, ...fields }).filter(([key]) => version === 1 || key !== "message");
 }
 
 function versionOne(constants: Constants): Template {
-  const pairs = constantPairs(constants);
+  const pairs = constantPairs(constants, 1);
   const offsetKey = Buffer.concat([Buffer.from([0, 0, 0, 6]), Buffer.from("offset")]);
   const bytes = Buffer.concat([
     Buffer.from([versionByte(1), DATA, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -62,7 +65,7 @@ function versionOne(constants: Constants): Template {
 }
 
 function versionTwo(constants: Constants): Template {
-  const pairs = constantPairs(constants)
+  const pairs = constantPairs(constants, 2)
     .map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value.toWellFormed())}`)
     .join("");
   const head = `{"@timestamp":"`;

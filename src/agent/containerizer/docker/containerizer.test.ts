@@ -1,0 +1,93 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { FakeEngine } from "../../../../test/support/fake-engine.ts";
+import { settle, TestClock } from "../../../../test/support/test-clock.ts";
+import { silentLogger } from "../../../base/log.ts";
+import {
+  CommandInfoSchema,
+  ContainerInfo_Type,
+  ContainerInfoSchema,
+  ExecutorInfoSchema,
+  FrameworkInfoSchema,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointedContainer } from "../../model/container.ts";
+import { DockerContainerizer } from "./containerizer.ts";
+import { label } from "./identity.ts";
+import { StateFiles } from "./state-files.ts";
+
+let folder: string;
+let daemon: FakeEngine;
+let clock: TestClock;
+let containerizer: DockerContainerizer;
+let labels: (containerId: string) => Record<string, string>;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "docker-"));
+  daemon = new FakeEngine();
+  clock = new TestClock();
+  const stateDirectory = join(folder, "docker");
+  const key = await new StateFiles(stateDirectory).agentKey();
+  labels = (containerId) => ({ [label.agentKey]: key, [label.containerId]: containerId });
+  containerizer = await DockerContainerizer.open({
+    engine: daemon.engine,
+    workDir: folder,
+    stateDirectory,
+    agent: { id: "S0" },
+    fetch: async () => undefined,
+    clock,
+    log: silentLogger,
+  });
+});
+
+afterEach(async () => {
+  await containerizer.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function checkpointed(containerId: string): CheckpointedContainer {
+  const sandbox = join(folder, containerId);
+  mkdirSync(sandbox);
+  return {
+    containerId,
+    framework: create(FrameworkInfoSchema, { user: "u", name: "f" }),
+    executor: create(ExecutorInfoSchema, { executorId: { value: "e" } }),
+    task: undefined,
+    command: create(CommandInfoSchema, {}),
+    container: create(ContainerInfoSchema, { type: ContainerInfo_Type.DOCKER, docker: { image: "i" } }),
+    sandbox,
+    user: undefined,
+    resources: [],
+    limits: {},
+    checkpoint: true,
+    pid: undefined,
+  };
+}
+
+it("a container whose end nobody announced is found by the sweep", async () => {
+  daemon.add("d1", labels("one"));
+  expect([...(await containerizer.recover([checkpointed("one")]))]).toEqual(["one"]);
+  let ended: unknown;
+  void containerizer.wait("one").then((termination) => {
+    ended = termination;
+  });
+  await settle();
+  daemon.end("d1", 3);
+  await clock.advance(29_000);
+  expect(ended).toBeUndefined();
+  // What it finds is written down, and the output is given some time to come to its end.
+  const deadline = performance.now() + 20_000;
+  while (ended === undefined && performance.now() < deadline) await clock.advance(1_000);
+  expect(ended).toMatchObject({ status: 3 << 8 });
+});
+
+it("an orphan of its own is ended, nobody else's container is touched", async () => {
+  daemon.add("d1", labels("one"));
+  daemon.add("d2", labels("two"));
+  daemon.add("d3", { ...labels("three"), [label.agentKey]: "another agent's" });
+  daemon.add("d4", {});
+  await containerizer.recover([checkpointed("one")]);
+  expect(daemon.asked).toEqual(["remove d2"]);
+});

@@ -1,0 +1,104 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import {
+  LumberjackReceiver,
+  type ReceivedEvent,
+  type ReceiverOptions,
+} from "../../test/support/lumberjack-receiver.ts";
+import { TestClock } from "../../test/support/test-clock.ts";
+import { silentLogger } from "../base/log.ts";
+import { parseFlags } from "./config/flags.ts";
+import { loadConfig } from "./config/load.ts";
+import { resolveSettings } from "./config/resolve.ts";
+import { Pipeline } from "./pipeline.ts";
+import { StandardInput } from "./standard-input.ts";
+
+let folder: string;
+let clock: TestClock;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pipeline-"));
+  // Files are as old as the real time says.
+  clock = new TestClock(Date.now());
+});
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const path = (name: string): string => join(folder, name);
+const lines = (count: number): string => Array.from({ length: count }, (_, line) => `line ${line}\n`).join("");
+
+async function receiver(options: ReceiverOptions = {}): Promise<LumberjackReceiver> {
+  const started = await new LumberjackReceiver(options).listen();
+  closing.push(() => started.close());
+  return started;
+}
+
+const registry = (): string => path("registry.json");
+
+/** Follows every log of the folder, with one event a window. */
+async function follow({ port }: LumberjackReceiver): Promise<void> {
+  const config = path("forwarder.json");
+  const text = {
+    network: { servers: [`127.0.0.1:${port}`], "ssl enabled": false },
+    shipping: { "bulk size": 1, "flush time": "10ms" },
+    registry: { path: registry() },
+    files: [{ paths: [path("*.log")] }],
+  };
+  writeFileSync(config, JSON.stringify(text));
+  const settings = resolveSettings(loadConfig(config, {}).config, parseFlags(["-config", config]), folder);
+  const pipeline = new Pipeline({
+    settings,
+    clock,
+    log: silentLogger,
+    host: "here",
+    version: "test",
+    once: false,
+    tap: undefined,
+    stdin: new StandardInput(() => process.stdin),
+  });
+  closing.push(() => pipeline.stop(0));
+  await pipeline.start();
+}
+
+/** Lets time go on until `done` holds. */
+async function until(what: string, done: () => boolean, step = 10): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!done()) {
+    if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
+    await clock.advance(step);
+  }
+}
+
+it("what was lost on the wire goes out again before what was read after it", async () => {
+  const taken = await receiver({ loseAcks: 1 });
+  writeFileSync(path("app.log"), lines(8));
+  await follow(taken);
+  // The first line comes twice: its acknowledgement was lost.
+  await until("all lines", () => taken.events.length === 9);
+  expect(taken.events.map(({ line }) => line)).toEqual(["line 0", ...Array.from({ length: 8 }, (_, n) => `line ${n}`)]);
+  expect(taken.violations).toEqual([]);
+});
+
+it("a file is on record before anything of it is sent", async () => {
+  const unrecorded: string[] = [];
+  const onEvents = (events: readonly ReceivedEvent[]): void => {
+    const recorded = readFileSync(registry(), "utf8");
+    for (const { fields } of events)
+      if (!recorded.includes(String(fields["file"]))) unrecorded.push(String(fields["file"]));
+  };
+  const taken = await receiver({ onEvents });
+  writeFileSync(path("first.log"), lines(1));
+  await follow(taken);
+  await until("the first file", () => taken.events.length === 1);
+  // Positions are written at most every quarter of a second: the second file comes right after such a write.
+  await until("a write of the registry", () => readFileSync(registry(), "utf8").includes("first.log"));
+  writeFileSync(path("second.log"), lines(1));
+  await until("the second file", () => taken.events.length === 2, 1);
+  expect(unrecorded).toEqual([]);
+});
