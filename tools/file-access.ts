@@ -66,7 +66,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "address/gather.ts": "/etc/hosts and the like",
   "master/secret-file.ts": "a file that a flag names",
   "http/static.ts": "the pages of the package",
-  "machine.ts": "Docker's own folder",
+  "containerizer/docker/open.ts": "Docker's own folder",
   "node.ts": "files that flags name; work_dir/meta",
   "pages.ts": "files that flags name",
 };

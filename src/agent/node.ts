@@ -39,7 +39,6 @@ import type { GarbageCollection } from "./model/garbage-collection.ts";
 import { Identity } from "./model/identity.ts";
 import { MasterChannel } from "./model/master-channel.ts";
 import { Paths } from "./model/paths.ts";
-import type { ShownSandboxes } from "./model/shown-sandboxes.ts";
 import { Operations, OperationTable } from "./operations/operations.ts";
 import { openPages } from "./pages.ts";
 import { Recovery } from "./recovery/recover.ts";
@@ -55,7 +54,7 @@ import { HealthWatch } from "./tasks/health-watch.ts";
 import { LaunchRunner } from "./tasks/launch.ts";
 import { endTasks } from "./tasks/leaving.ts";
 import { ResourceFacts } from "./tasks/resource-facts.ts";
-import { launchStages, type StageOptions } from "./tasks/stages.ts";
+import { type LaunchStagesOptions, launchStages } from "./tasks/stages/list.ts";
 import { StatusIntake } from "./tasks/statuses.ts";
 import { TaskEnvironment } from "./tasks/task-environment.ts";
 import { TaskUsers } from "./tasks/task-users.ts";
@@ -125,10 +124,11 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     isSecured: readTlsSettings(environment) !== undefined,
     bootId: readFileSync(BOOT_ID, "utf8").trim(),
     containerizers: machine.containerizers,
-    createSandbox: machine.createSandbox,
+    sandboxes: machine.sandboxes,
+    fetcher: machine.fetcher,
     gc,
     health,
-    sandboxes: new AttachedSandboxes(files),
+    shown: new AttachedSandboxes(files),
     ended: input.ended,
   });
   const pool = new PoolWatch(clock);
@@ -145,7 +145,6 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();
-      machine.close();
       await endTasks({ ...viewed, log: glog.logger.named("slave.cpp") }, options);
       await agent.close();
       await http.close();
@@ -177,8 +176,9 @@ export interface AgentInput {
   readonly containerizers: readonly Containerizer[];
   readonly gc: GarbageCollection;
   readonly health: FrameworksOptions["health"];
-  readonly createSandbox: StageOptions["createSandbox"];
-  readonly sandboxes: ShownSandboxes;
+  readonly sandboxes: LaunchStagesOptions["sandboxes"];
+  readonly shown: LaunchStagesOptions["shown"];
+  readonly fetcher: LaunchStagesOptions["fetcher"];
   /** The agent is done: 0 after a shutdown that was asked for, 1 when it cannot go on. */
   readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
@@ -234,9 +234,9 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   const runner = new LaunchRunner({
     ...common,
     users,
-    stages: launchStages({ log, store, paths, createSandbox: input.createSandbox }),
-    environment: new TaskEnvironment(input),
-    cfs: flags.cgroups_enable_cfs,
+    stages: launchStages({
+      ...{ ...common, store, paths, environment: new TaskEnvironment(input), cfs: flags.cgroups_enable_cfs },
+    }),
   });
   const resources = new ResourceFacts(identity, reservations);
   const frameworks = new Frameworks({
@@ -273,7 +273,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   });
   const recovery = new Recovery({
     ...common,
-    ...{ paths, store, registry, updates, draining, frameworks, drivers, users, reservations, operations },
+    ...{ paths, store, registry, updates, draining, frameworks, drivers, users, runner, reservations, operations },
   });
   const agent = new Agent({
     ...common,

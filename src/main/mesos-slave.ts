@@ -1,9 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { basename, join } from "node:path";
-import { loadAgentFlags } from "../agent/flags/load.ts";
 import { agentFlags } from "../agent/flags/table.ts";
 import { type AgentNode, startAgent } from "../agent/node.ts";
+import { loadAgentFlags } from "../agent/settings/load.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";

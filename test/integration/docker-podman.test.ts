@@ -34,7 +34,6 @@ describe("containers at Podman's Docker-compatible socket", () => {
       workDir,
       stateDirectory: join(workDir, "docker"),
       agent: { id: "S1" },
-      fetch: async () => undefined,
       clock: systemClock,
       log: silentLogger,
     });

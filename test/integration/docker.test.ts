@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { DockerContainerizer } from "../../src/agent/containerizer/docker/containerizer.ts";
@@ -246,21 +248,21 @@ describe("containers at a real dockerd", () => {
   });
 
   it("ends a launch that is killed on its way", async () => {
-    const spec = await dockerSpec(workDir, "true");
-    const fetching = Promise.withResolvers<void>();
-    const slow = await openContainerizer(dockerd, workDir, {
-      fetch: (_, signal) => {
-        fetching.resolve();
-        return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      },
-    });
+    // A registry that takes connections and never answers.
+    const asked = Promise.withResolvers<void>();
+    const registry = createServer(() => asked.resolve()).listen(0, "127.0.0.1");
+    await once(registry, "listening");
+    const image = `127.0.0.1:${(registry.address() as AddressInfo).port}/never:1`;
+    const spec = await dockerSpec(workDir, "true", { docker: { image } });
+    const slow = await openContainerizer(dockerd, workDir);
     const launched = slow.launch(spec, never);
-    await fetching.promise;
+    await asked.promise;
     await slow.destroy(spec.containerId);
     await expect(launched).rejects.toMatchObject({
       state: TaskState.TASK_KILLED,
-      message: "Container destroyed while fetching",
+      message: "Container destroyed while pulling image",
     });
     await slow.close();
+    registry.close();
   });
 });

@@ -11,6 +11,7 @@ import { commandEndMessage } from "../../src/agent/model/wait-status.ts";
 import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerSpec } from "../support/container-spec.ts";
 import { openContainerizer } from "../support/containerizer.ts";
+import { noIsolation } from "../support/no-isolation.ts";
 
 let folder: string;
 let containerizer: MesosContainerizer;
@@ -214,13 +215,12 @@ describe("ending a task", () => {
   });
 
   it("ends a launch that is under way", async () => {
-    const held = openContainerizer(folder, {
-      fetch: (_spec, _user, signal) =>
-        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-    });
+    const destroyed = Promise.withResolvers<{ controlGroups: string[] }>();
+    const held = openContainerizer(folder, { isolation: { ...noIsolation, prepare: () => destroyed.promise } });
     const spec = shell("echo never");
     const launch = held.launch(spec, new AbortController().signal);
     await held.destroy(spec.containerId);
+    destroyed.resolve({ controlGroups: [] });
     await expect(launch).rejects.toThrow("destroyed while it was being launched");
     expect(existsSync(join(spec.sandbox, "stdout"))).toBe(false);
     await held.close();

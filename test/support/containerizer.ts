@@ -17,7 +17,6 @@ export function openContainerizer(folder: string, more: Partial<MesosContaineriz
     volumesRoot: join(folder, "work", "volumes"),
     architecture: process.arch,
     path: process.env["PATH"],
-    fetch: async () => undefined,
     isolation: noIsolation,
     ...more,
   });

@@ -27,7 +27,6 @@ export function openContainerizer(
     workDir,
     stateDirectory: join(workDir, "docker"),
     agent: { id: "S1" },
-    fetch: async () => undefined,
     clock: systemClock,
     log: silentLogger,
     ...options,

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
-import { loadAgentFlags } from "../../src/agent/flags/load.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
 import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
+import { loadAgentFlags } from "../../src/agent/settings/load.ts";
 import { executorHandler } from "../../src/agent/tasks/executor-api/handler.ts";
 import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -112,8 +112,9 @@ export class EmbeddedAgent {
       containerizers: [options.machine.containerizer(() => this.#dead)],
       gc: this.garbage,
       health: this.#health,
-      createSandbox: (directory) => createSandbox?.(directory),
-      sandboxes: { attach: () => undefined },
+      sandboxes: { create: (directory) => createSandbox?.(directory) },
+      fetcher: { fetch: async () => undefined },
+      shown: { attach: () => undefined },
       ended: (code, why) => {
         this.exitCode = code;
         resolve(why);

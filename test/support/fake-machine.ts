@@ -92,6 +92,7 @@ export class FakeMachine {
       killGrace: undefined,
       enforces: { cpus: false, mem: false },
       accepts: () => true,
+      check: () => undefined,
       launch: async (spec, signal) => {
         if (dead()) return forever;
         await this.#prepare(signal);

@@ -20,6 +20,6 @@ test("a file that is not in the table is named with the way out, and a row that 
   expect(violation("tasks/new.ts", 'import { rmSync } from "node:fs";')).toMatch(
     /src\/agent\/tasks\/new\.ts takes rmSync from node:fs.*src\/agent\/model\/held/,
   );
-  expect(violation("machine.ts", "")).toContain("remove its row");
-  expect(violation("machine.ts", 'import { existsSync } from "node:fs";')).toBeUndefined();
+  expect(violation("containerizer/docker/open.ts", "")).toContain("remove its row");
+  expect(violation("containerizer/docker/open.ts", 'import { existsSync } from "node:fs";')).toBeUndefined();
 });

@@ -79,7 +79,8 @@ export interface CommandResult {
  * `recover` works after the agent, or its own container, was replaced. Every call ends within a deadline of its own.
  */
 export interface Containerizer {
-  readonly name: "docker" | "mesos";
+  /** As `--containerizers` names it. */
+  readonly name: string;
   /** Milliseconds from SIGTERM to SIGKILL for tasks that ask for none (`--docker_stop_timeout`); undefined: the agent's own. */
   readonly killGrace: number | undefined;
   /** Which limits of a task are held: Docker holds all, the mesos containerizer those of its control groups. */
@@ -89,7 +90,13 @@ export interface Containerizer {
   accepts(container: ContainerInfo | undefined): boolean;
 
   /**
-   * Fetches URIs, pulls images, isolates, starts. Resolves when the process runs. Rejects with a TaskFailure, having
+   * Whether it can run such a container, before anything is done for it. Throws or rejects with the TaskFailure to report.
+   * The spec's environment is not there yet.
+   */
+  check(spec: ContainerSpec): void | Promise<void>;
+
+  /**
+   * Pulls images, isolates, starts. Resolves when the process runs. Rejects with a TaskFailure, having
    * cleaned up; an aborted `signal` makes it stop early (kill during launch).
    */
   launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer>;

@@ -8,13 +8,13 @@ import type { Containerizer } from "../model/container.ts";
 import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
-import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
 import { type ResourceChanges, recoverResources } from "../operations/resource-changes.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
 import type { FrameworkBook } from "../tasks/book.ts";
 import type { Draining } from "../tasks/draining.ts";
 import type { Drivers } from "../tasks/drivers/driver.ts";
 import type { Frameworks } from "../tasks/frameworks.ts";
+import type { LaunchRunner } from "../tasks/launch.ts";
 import type { TaskUsers } from "../tasks/task-users.ts";
 import { accepts, differences, explainDifferences } from "./compatibility.ts";
 import { type Rebuilt, rebuild } from "./rebuild.ts";
@@ -33,7 +33,7 @@ export interface RecoveryOptions extends ResourceChanges {
   readonly drivers: Drivers;
   readonly users: TaskUsers;
   readonly gc: GarbageCollection;
-  readonly sandboxes: ShownSandboxes;
+  readonly runner: LaunchRunner;
   readonly containerizers: readonly Containerizer[];
 }
 
@@ -102,10 +102,10 @@ export class Recovery {
   }
 
   #recoverExecutors(rebuilt: Rebuilt): void {
-    const { frameworks, drivers, sandboxes } = this.#options;
+    const { frameworks, drivers, runner } = this.#options;
     for (const framework of rebuilt.frameworks) {
       for (const executor of [...framework.executors.values()]) {
-        sandboxes.attach(executor);
+        runner.recover({ framework, executor });
         frameworks.controls.of(executor).recover(framework, executor, executor.containerizer !== undefined);
         if (executor.kind === "driver") drivers.reconnect(executor);
       }

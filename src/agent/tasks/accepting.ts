@@ -24,7 +24,6 @@ import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
-import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
 import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
 import type { FrameworkBook } from "./book.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
@@ -60,7 +59,6 @@ export interface AcceptingOptions {
   readonly drain: DrainOrder;
   readonly resources: ResourceFacts;
   readonly limits: ContainerLimits;
-  readonly sandboxes: ShownSandboxes;
   readonly controls: ExecutorControls;
   readonly ending: Ending;
 }
@@ -337,10 +335,9 @@ export class Accepting {
   }
 
   #go(framework: FrameworkRecord, executor: ExecutorRecord, records: readonly TaskRecord[], isNew: boolean): void {
-    const { controls, sandboxes, limits } = this.#options;
+    const { controls, limits } = this.#options;
     const control = controls.of(executor);
     if (isNew) {
-      sandboxes.attach(executor);
       control.launch(framework, executor, executor.kind === "command" ? records[0] : undefined);
     } else if (executor.state === "RUNNING") {
       limits.resize(executor);

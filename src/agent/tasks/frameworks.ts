@@ -36,7 +36,6 @@ import {
   type TaskRecord,
   tasksIn,
 } from "../model/records.ts";
-import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
 import { Accepting } from "./accepting.ts";
 import type { FrameworkBook } from "./book.ts";
@@ -65,7 +64,6 @@ export interface FrameworksOptions {
   readonly gc: GarbageCollection;
   readonly drain: DrainOrder;
   readonly resources: ResourceFacts;
-  readonly sandboxes: ShownSandboxes;
   readonly containerizers: readonly Containerizer[];
   readonly runner: LaunchRunner;
   readonly health: Pick<HealthWatch, "start">;

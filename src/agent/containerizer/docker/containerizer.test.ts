@@ -36,7 +36,6 @@ beforeEach(async () => {
     workDir: folder,
     stateDirectory,
     agent: { id: "S0" },
-    fetch: async () => undefined,
     clock,
     log: silentLogger,
   });

@@ -25,7 +25,7 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
-import { type Launched, launch } from "./launch.ts";
+import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
@@ -101,7 +101,7 @@ export class DockerContainerizer implements Containerizer {
     const killed = new AbortController();
     this.#launching.set(containerId, killed);
     try {
-      return this.#begin(spec, await this.#launch(spec, AbortSignal.any([signal, killed.signal])));
+      return this.#begin(spec, await launch(spec, this.#tools(spec), AbortSignal.any([signal, killed.signal])));
     } catch (error) {
       await this.#state.forget(containerId);
       throw error;
@@ -110,8 +110,12 @@ export class DockerContainerizer implements Containerizer {
     }
   }
 
-  #launch(spec: ContainerSpec, signal: AbortSignal): Promise<Launched> {
-    const tools = {
+  check(spec: ContainerSpec): Promise<void> {
+    return checkSpec(spec, this.#tools(spec));
+  }
+
+  #tools(spec: ContainerSpec): LaunchTools {
+    return {
       options: this.#options,
       engine: this.#options.engine,
       pulls: this.#pulls,
@@ -122,7 +126,6 @@ export class DockerContainerizer implements Containerizer {
       openOutput: (details: { id: string; tty: boolean; attach: boolean }) => this.#openOutput(spec, details, true),
       checkSandbox: (engineId: string) => this.#sandboxCheck.pass(engineId, spec.sandbox),
     };
-    return launch(spec, tools, signal);
   }
 
   /** From here on the container is followed to its end. */

@@ -43,14 +43,13 @@ export interface Launched {
 
 const KILLED_WHILE = {
   preparing: "Container destroyed while preparing",
-  fetching: "Container destroyed while fetching",
   pulling: "Container destroyed while pulling image",
   starting: "Container destroyed while starting",
 } as const;
 type Phase = keyof typeof KILLED_WHILE;
 
 /**
- * A container from its spec to a running process: plan, fetch, pull, create, start. Rejects with a TaskFailure, with
+ * A container from its spec to a running process: plan, pull, create, start. Rejects with a TaskFailure, with
  * nothing left at the daemon; when `signal` aborts, with TASK_KILLED.
  */
 export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: AbortSignal): Promise<Launched> {
@@ -58,9 +57,6 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
   try {
     const plan = await prepare(spec, tools);
     for (const warning of plan.warnings) tools.options.log.warn(`Container ${spec.containerId}: ${warning}`);
-    signal.throwIfAborted();
-    phase = "fetching";
-    await tools.options.fetch(spec, signal);
     signal.throwIfAborted();
     phase = "pulling";
     const work = async (): Promise<Launched> => {
@@ -74,6 +70,15 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
   }
 }
 
+/** Rejects with the TaskFailure of a container that cannot be asked for. Files that parameters name may still be fetched. */
+export async function checkSpec(spec: ContainerSpec, tools: LaunchTools): Promise<void> {
+  try {
+    await prepare(spec, tools, async () => "");
+  } catch (error) {
+    throw toFailure(error, "preparing", new AbortController().signal);
+  }
+}
+
 function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailure {
   if (signal.aborted) {
     if (signal.reason instanceof TaskFailure) return signal.reason;
@@ -84,7 +89,12 @@ function toFailure(error: unknown, phase: Phase, signal: AbortSignal): TaskFailu
   return TaskFailure.launch(`Failed to launch container: ${messageOf(error)}`, { cause: error });
 }
 
-async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchPlan> {
+/** What the daemon would be asked for. Rejects when it cannot be. */
+async function prepare(
+  spec: ContainerSpec,
+  tools: LaunchTools,
+  read = (path: string) => readParameterFile(spec.sandbox, path),
+): Promise<LaunchPlan> {
   const { options, agentKey } = tools;
   const agentId = options.agent.id;
   const docker = dockerInfoOf(spec);
@@ -98,7 +108,7 @@ async function prepare(spec: ContainerSpec, tools: LaunchTools): Promise<LaunchP
     dns: options.dns ?? defaults.dns,
     cfs: options.cfs ?? defaults.cfs,
     hostMemory: bursts ? await tools.hostMemory() : 0,
-    parameters: await expandFiles(docker.parameters, (path) => readParameterFile(spec.sandbox, path)),
+    parameters: await expandFiles(docker.parameters, read),
   });
 }
 

@@ -2,7 +2,6 @@ import type { Clock } from "../../../base/clock.ts";
 import type { Logger } from "../../../base/log.ts";
 import type { Engine } from "../../../docker/engine.ts";
 import type { AskHelper } from "../../../docker/registry-auth.ts";
-import type { ContainerSpec } from "../../model/container.ts";
 import type { NameScheme } from "./identity.ts";
 import type { ImageCollection } from "./image-collection.ts";
 import type { ContainerDns } from "./networks.ts";
@@ -18,8 +17,6 @@ export interface DockerContainerizerOptions {
   readonly stateDirectory: string;
   /** Who the containers belong to. */
   readonly agent: { readonly id: string };
-  /** Brings the URIs of `spec.command` into the sandbox. Rejects with the TaskFailure to report. */
-  readonly fetch: (spec: ContainerSpec, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 

@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../../base/clock.ts";
 import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
+import { Signal } from "../../../base/signal.ts";
 import {
   type CommandInfo,
   type ContainerInfo,
@@ -24,8 +25,8 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import type { Confinement, Isolation } from "../../model/isolation.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
+import { type Account, Accounts } from "../../users/accounts.ts";
 import { watchEnded } from "./ended-watch.ts";
-import { Identities, type Identity } from "./identity.ts";
 import { Launcher, NotStarted, type Started } from "./launcher.ts";
 import { isAlive, type ProcessTable, ProcTable, treeUsage } from "./process-table.ts";
 import { type Adoption, adoption, foreignAdoption, predecessorDone } from "./recovery.ts";
@@ -50,11 +51,9 @@ export interface MesosContainerizerOptions {
   /** The agent's PATH, to find perl by. */
   readonly path: string | undefined;
   readonly perl?: string;
-  /** Brings the URIs of `spec.command` into the sandbox, as `user`. Rejects with a TaskFailure. */
-  readonly fetch: (spec: ContainerSpec, user: Identity | undefined, signal: AbortSignal) => Promise<void>;
   readonly isolation: Isolation;
   readonly table?: ProcessTable;
-  readonly identities?: Identities;
+  readonly accounts?: Accounts;
 }
 
 /** Milliseconds that launches of a killed agent or launcher are waited for. */
@@ -79,20 +78,22 @@ export class MesosContainerizer implements Containerizer {
   readonly #folder: RuntimeFolder;
   readonly #launcher: Launcher;
   readonly #supervision: Supervision;
-  readonly #identities: Identities;
+  readonly #accounts: Accounts;
   readonly #table: ProcessTable;
   readonly #known = new Map<string, Known>();
   readonly #launching = new Map<string, AbortController>();
   #watch: Timer | undefined;
   #runs = 0;
   #closed = false;
+  /** It lets go of everything. */
+  readonly closed = new Signal();
 
   constructor(options: MesosContainerizerOptions) {
     const { clock, log, runtimeDir, owner } = options;
     this.#options = options;
     this.enforces = options.isolation.enforces;
     this.#table = options.table ?? new ProcTable();
-    this.#identities = options.identities ?? new Identities(clock);
+    this.#accounts = options.accounts ?? new Accounts(clock);
     this.#folder = new RuntimeFolder(runtimeDir, ownerOf(owner), currentProcessSpace());
     this.#supervision = new Supervision({
       clock,
@@ -121,14 +122,20 @@ export class MesosContainerizer implements Containerizer {
     return container === undefined || container.type === ContainerInfo_Type.MESOS;
   }
 
+  check({ container, resources, sandbox }: ContainerSpec): void {
+    const lacking = unsupported(container);
+    if (lacking !== undefined) {
+      throw TaskFailure.launch(`The mesos containerizer of this agent does not support ${lacking}`);
+    }
+    planVolumes(container, resources, sandbox, this.#options.volumesRoot);
+    planResourceLimits(container?.rlimitInfo);
+  }
+
   async launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
     const { containerId } = spec;
     if (!/^[A-Za-z0-9_-]{1,200}$/.test(containerId)) throw TaskFailure.launch(`'${containerId}' is not a container id`);
     if (this.#known.has(containerId)) throw TaskFailure.launch(`Container ${containerId} exists already`);
-    const lacking = unsupported(spec.container);
-    if (lacking !== undefined) {
-      throw TaskFailure.launch(`The mesos containerizer of this agent does not support ${lacking}`);
-    }
+    this.check(spec);
     this.#begin();
     const abort = new AbortController();
     this.#launching.set(containerId, abort);
@@ -147,13 +154,11 @@ export class MesosContainerizer implements Containerizer {
 
   async #launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
     const { containerId, sandbox, container, resources } = spec;
-    const { isolation, fetch, volumesRoot } = this.#options;
+    const { isolation, volumesRoot } = this.#options;
     const volumes = planVolumes(container, resources, sandbox, volumesRoot);
     const rlimits = planResourceLimits(container?.rlimitInfo);
-    const user = spec.user === undefined ? undefined : await this.#identities.of(spec.user);
+    const user = spec.user === undefined ? undefined : await this.#accounts.of(spec.user);
     const confinement = await isolation.prepare(spec, (limit) => this.#supervision.limit(containerId, limit));
-    signal.throwIfAborted();
-    await fetch(spec, user, signal);
     signal.throwIfAborted();
     makeVolumes(volumes, sandbox, user);
     const folders = {
@@ -192,7 +197,7 @@ export class MesosContainerizer implements Containerizer {
   #request(
     known: { readonly sandbox: string },
     command: CommandInfo,
-    user: Identity | undefined,
+    user: Account | undefined,
     confinement: Confinement,
     environment: Readonly<Record<string, string>>,
     stdout: string,
@@ -360,7 +365,7 @@ export class MesosContainerizer implements Containerizer {
     const environment = { ...(known.environment ?? this.#table.environment(supervised.tree.pid)) };
     for (const { name, value } of command.environment?.variables ?? []) environment[name] = value;
     const name = command.user || known.user;
-    const user = name === undefined || known.user === undefined ? undefined : await this.#identities.of(name);
+    const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
     const confinement = this.#options.isolation.confinement(containerId);
     const request = this.#request(known, command, user, confinement, environment, "stderr");
     const status = await this.#launcher.run(`${containerId}.${++this.#runs}`, timeoutMilliseconds, request);
@@ -388,6 +393,7 @@ export class MesosContainerizer implements Containerizer {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.closed.raise();
     this.#watch?.cancel();
     this.#supervision.close();
     await this.#launcher.close();

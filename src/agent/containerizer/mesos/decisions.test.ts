@@ -17,7 +17,7 @@ import {
   Volume_Source_Type,
   type VolumeSchema,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { Identities, parseIdentity } from "./identity.ts";
+import { Accounts, parseAccount } from "../../users/accounts.ts";
 import { parseEnvironment, parseStat, signalTree, treeUsage, walk } from "./process-table.ts";
 import { adoption, type Evidence, foreignAdoption } from "./recovery.ts";
 import { commandLine, type ProcessRequest, parseAnswer, startFrame } from "./request.ts";
@@ -283,21 +283,21 @@ it("plans resource limits", () => {
 
 it("asks for a user once in half a minute, and again after a failure", async () => {
   const root = "root:x:0:0:root:/root:/bin/bash\n0 4 24\n";
-  expect(parseIdentity("root", root)).toEqual({ uid: 0, gid: 0, groups: [0, 4, 24] });
+  expect(parseAccount("root", root)).toEqual({ uid: 0, gid: 0, groups: [0, 4, 24] });
   // getent(1) takes a number for a user, too.
-  for (const user of ["0", "+0", "00", "Root", "root "]) expect(parseIdentity(user, root)).toBeUndefined();
-  expect(parseIdentity("x", "id: no such user")).toBeUndefined();
+  for (const user of ["0", "+0", "00", "Root", "root "]) expect(parseAccount(user, root)).toBeUndefined();
+  expect(parseAccount("x", "id: no such user")).toBeUndefined();
   const clock = new TestClock();
   let asked = 0;
-  const identities = new Identities(clock, async () => {
+  const accounts = new Accounts(clock, async () => {
     asked++;
     if (asked === 1) throw new Error("not now");
     return { uid: 1, gid: 1, groups: [] };
   });
-  await expect(identities.of("u")).rejects.toThrow("not now");
-  await Promise.all([identities.of("u"), identities.of("u")]);
+  await expect(accounts.of("u")).rejects.toThrow("not now");
+  await Promise.all([accounts.of("u"), accounts.of("u")]);
   expect(asked).toBe(2);
   await clock.advance(30_000);
-  await identities.of("u");
+  await accounts.of("u");
   expect(asked).toBe(3);
 });

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import type { Clock } from "../../../base/clock.ts";
-import { TaskFailure } from "../../model/failure.ts";
+import type { Clock } from "../../base/clock.ts";
+import { TaskFailure } from "../model/failure.ts";
 
 /** What a process needs to become a user, supplementary groups included. */
-export interface Identity {
+export interface Account {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
@@ -18,7 +18,7 @@ const BELIEVED = 30_000;
  * Parses what `getent passwd` and `id -G` say of `user`. Only a name of the database counts, exactly as it is written there:
  * both programs take a number for a user, too, and `0`, `+0` or `00` would be root.
  */
-export function parseIdentity(user: string, text: string): Identity | undefined {
+export function parseAccount(user: string, text: string): Account | undefined {
   const [entry = "", groups = ""] = text.trim().split("\n");
   const [name, , uid = "", gid = ""] = entry.split(":");
   if (name !== user || !/^\d+$/.test(uid) || !/^\d+$/.test(gid) || !/^\d+( \d+)*$/.test(groups)) return undefined;
@@ -34,7 +34,7 @@ const NO_NAME = /^[+-]|^\d+$|[:/\s]|^$/;
  * @param attempts how often an empty answer is asked for again. Node gives one, without an error, when the program ended
  * well but this process was too busy to read its output before the timeout.
  */
-export function lookUpIdentity(user: string, attempts = 3): Promise<Identity> {
+export function lookUpAccount(user: string, attempts = 3): Promise<Account> {
   const unknown = (why: string): TaskFailure =>
     TaskFailure.launch(
       `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
@@ -44,26 +44,26 @@ export function lookUpIdentity(user: string, attempts = 3): Promise<Identity> {
     const script = 'getent passwd -- "$1" && id -G -- "$1"';
     const options = { timeout: TIMEOUT, maxBuffer: LONGEST_ANSWER, env: { LC_ALL: "C", PATH: "/usr/bin:/bin" } };
     execFile("/bin/sh", ["-c", script, "sh", user], options, (error, stdout, stderr) => {
-      const identity = error === null ? parseIdentity(user, stdout) : undefined;
+      const identity = error === null ? parseAccount(user, stdout) : undefined;
       if (identity !== undefined) return resolve(identity);
-      if (error === null && stdout === "" && attempts > 1) return resolve(lookUpIdentity(user, attempts - 1));
+      if (error === null && stdout === "" && attempts > 1) return resolve(lookUpAccount(user, attempts - 1));
       reject(unknown(stderr.trim() || (error?.code === 2 ? "no such user" : error?.message) || "no such name"));
     });
   });
 }
 
-/** Remembers identities for half a minute; concurrent questions for one user are one question. */
-export class Identities {
+/** Remembers accounts for half a minute; concurrent questions for one user are one question. */
+export class Accounts {
   readonly #clock: Clock;
-  readonly #lookUp: (user: string) => Promise<Identity>;
-  readonly #known = new Map<string, { readonly since: number; readonly identity: Promise<Identity> }>();
+  readonly #lookUp: (user: string) => Promise<Account>;
+  readonly #known = new Map<string, { readonly since: number; readonly identity: Promise<Account> }>();
 
-  constructor(clock: Clock, lookUp: (user: string) => Promise<Identity> = (user) => lookUpIdentity(user)) {
+  constructor(clock: Clock, lookUp: (user: string) => Promise<Account> = (user) => lookUpAccount(user)) {
     this.#clock = clock;
     this.#lookUp = lookUp;
   }
 
-  of(user: string): Promise<Identity> {
+  of(user: string): Promise<Account> {
     const now = this.#clock.monotonic();
     for (const [name, entry] of this.#known) if (now - entry.since >= BELIEVED) this.#known.delete(name);
     const known = this.#known.get(user);

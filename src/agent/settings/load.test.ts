@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { shownFlags } from "../../config/echo.ts";
+import { agentFlagGroups, agentFlags } from "../flags/table.ts";
 import { loadAgentFlags } from "./load.ts";
-import { agentFlagGroups, agentFlags } from "./table.ts";
 
 const load = (words: string[], environment: Record<string, string> = {}) =>
   loadAgentFlags({

@@ -1,8 +1,9 @@
 import { formatDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { containerizers } from "../containerizer/table.ts";
+import type { AgentFlags } from "../flags/table.ts";
 import { isolators } from "../isolators/table.ts";
-import type { AgentFlags } from "./table.ts";
 
 export interface Findings {
   readonly problems: readonly UserError[];
@@ -58,7 +59,7 @@ function* pathProblems({ values }: FlagsToCheck): Generator<UserError> {
 }
 
 function* containerizerProblems({ values }: FlagsToCheck): Generator<UserError> {
-  const known = ["mesos", "docker"];
+  const known = Object.keys(containerizers);
   const seen = new Set<string>();
   if (values.containerizers.length === 0)
     yield new UserError("--containerizers names none", "write mesos, docker, or docker,mesos");
@@ -69,7 +70,7 @@ function* containerizerProblems({ values }: FlagsToCheck): Generator<UserError> 
     const like = nearest(name, known);
     yield new UserError(
       `--containerizers names '${name}', which does not exist`,
-      like === undefined ? "there are mesos and docker" : `did you mean ${like}?`,
+      like === undefined ? `there are ${known.join(" and ")}` : `did you mean ${like}?`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import type { UserError } from "../../base/errors.ts";
 import { type LoadedFlags, loadFlags } from "../../config/parse.ts";
 import { type Environment, mesosGrammar } from "../../config/words.ts";
-import { type AgentFlagTable, agentFlags, agentVariables } from "./table.ts";
+import { type AgentFlagTable, agentFlags, agentVariables } from "../flags/table.ts";
 import { checkAgentFlags } from "./validate.ts";
 
 export interface AgentFlagInput {

@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import { createIsolation } from "../../isolators/isolation.ts";
+import { Rotation } from "../../sandbox/rotation.ts";
+import type { ContainerizerContext, OpenedContainerizer } from "../table.ts";
+import { MesosContainerizer } from "./containerizer.ts";
+
+/** Milliseconds between looks at the size of sandboxes' output. */
+const ROTATION_INTERVAL = 10_000;
+
+/** The mesos containerizer as the agent's flags ask for it, with the rotation of what its tasks write. */
+export function openMesos(context: ContainerizerContext): OpenedContainerizer {
+  const { flags, environment, clock, log, architecture, accounts } = context;
+  const containerizer: MesosContainerizer = new MesosContainerizer({
+    clock,
+    log: log.named("containerizer.cpp"),
+    runtimeDir: flags.runtime_dir,
+    owner: flags.work_dir,
+    volumesRoot: join(flags.work_dir, "volumes"),
+    architecture,
+    path: environment["PATH"],
+    accounts,
+    isolation: createIsolation(flags.isolation, {
+      cgroups: {
+        clock,
+        hierarchy: flags.cgroups_hierarchy,
+        root: flags.cgroups_root,
+        agent: flags.work_dir,
+        destroyTimeout: flags.cgroups_destroy_timeout,
+        settings: { cfs: flags.cgroups_enable_cfs, swap: flags.cgroups_limit_swap },
+      },
+      disk: {
+        clock,
+        log,
+        interval: flags.container_disk_watch_interval,
+        enforce: flags.enforce_container_disk_quota,
+      },
+    }),
+  });
+  const rotation = new Rotation({
+    clock,
+    log,
+    maximumBytes: flags.sandbox_log_max_size,
+    keep: flags.sandbox_log_keep,
+    interval: ROTATION_INTERVAL,
+    sandboxes: () => containerizer.running().map(({ sandbox }) => sandbox),
+  });
+  containerizer.closed.on(() => rotation.close());
+  return { containerizer };
+}

@@ -1,0 +1,81 @@
+import { type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Containerizer, ContainerSpec } from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import { type ExecutorRecord, tasksIn } from "../../model/records.ts";
+import { executorLimits } from "../limits.ts";
+import type { TaskEnvironment } from "../task-environment.ts";
+import type { Launch, Stage } from "./stage.ts";
+
+export interface ContainerStageOptions {
+  readonly containerizers: readonly Containerizer[];
+  readonly environment: TaskEnvironment;
+  /** `--cgroups_enable_cfs` */
+  readonly cfs: boolean;
+}
+
+/** The first enabled containerizer that takes the container; a launch that none can run is refused before it costs anything. */
+export const chosenStage = ({ containerizers }: ContainerStageOptions): Stage => ({
+  name: "containerizer",
+  prepare: (launch) => {
+    const { executor, task } = launch;
+    const container = task?.info?.container ?? executor.info.container;
+    const containerizer = containerizers.find((candidate) => candidate.accepts(container));
+    if (containerizer === undefined) {
+      const names = containerizers.map(({ name }) => name).join(", ");
+      const lacks =
+        container?.type === ContainerInfo_Type.DOCKER ? ": it asks for Docker, and --containerizers has no docker" : "";
+      throw TaskFailure.launch(
+        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message${lacks}`,
+      );
+    }
+    return containerizer.check(draftOf(launch, container));
+  },
+});
+
+/** The container itself: from its spec to a running process. */
+export const containerStage = (options: ContainerStageOptions): Stage => ({
+  name: "container",
+  prepare: async (launch) => {
+    const { executor, task, framework, signal } = launch;
+    const container = task?.info?.container ?? executor.info.container;
+    const containerizer = options.containerizers.find((candidate) => candidate.accepts(container));
+    executor.containerizer = containerizer;
+    const spec = { ...draftOf(launch, container), environment: options.environment.of(framework, executor, task) };
+    const limits = task?.info?.limits ?? limitsOfQueued(executor, options);
+    launch.started = await containerizer?.launch({ ...spec, limits }, signal);
+  },
+  cleanup: async ({ executor }) => {
+    await executor.containerizer?.destroy(executor.containerId).catch(() => undefined);
+    await executor.containerizer?.remove(executor.containerId).catch(() => undefined);
+  },
+});
+
+/** The container as far as it is known before it is launched. */
+function draftOf({ framework, executor, task, user }: Launch, container: ContainerInfo | undefined): ContainerSpec {
+  const { command } = executor.info;
+  if (command === undefined) {
+    throw TaskFailure.launch(
+      `Executor '${executor.executorId}' has no command: this agent has no default executor (ExecutorInfo.type DEFAULT); use a custom executor, or tasks without a group`,
+    );
+  }
+  return {
+    containerId: executor.containerId,
+    framework: framework.info,
+    executor: executor.info,
+    task: task?.info,
+    command,
+    container,
+    sandbox: executor.directory,
+    user,
+    environment: {},
+    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    limits: task?.info?.limits ?? {},
+    checkpoint: framework.info.checkpoint,
+  };
+}
+
+/** Those of the tasks that wait for the executor. */
+function limitsOfQueued(executor: ExecutorRecord, { cfs }: ContainerStageOptions): ContainerSpec["limits"] {
+  const tasks = tasksIn(executor, "queued").map(({ task }) => task);
+  return executorLimits(executor.info.resources, tasks, { cfs });
+}

@@ -1,0 +1,18 @@
+import type { ShownSandboxes } from "../../model/shown-sandboxes.ts";
+import type { Stage } from "./stage.ts";
+
+/** Makes sandboxes. */
+export interface Sandboxes {
+  /** A sandbox that belongs to `user` (undefined: the agent's own), and the link to the newest one. */
+  create(directory: string, user: string | undefined): void | Promise<void>;
+}
+
+/** The folder that the task works in, and its place among the files that the agent shows. */
+export const sandboxStage = (sandboxes: Sandboxes, shown: ShownSandboxes): Stage => ({
+  name: "sandbox",
+  prepare: ({ executor, user }) => {
+    shown.attach(executor);
+    return sandboxes.create(executor.directory, user);
+  },
+  recover: ({ executor }) => shown.attach(executor),
+});
