@@ -24,7 +24,6 @@ test("a daemon that was never there is not waited for: the launch fails at once 
     workDir: folder,
     stateDirectory: join(folder, "docker"),
     agent: { id: "S1" },
-    fetch: async () => undefined,
     clock,
     log: silentLogger,
   });
