@@ -13,6 +13,13 @@ export async function bundleAgent(folder: string): Promise<string> {
   return join(out, "mesos-slave.js");
 }
 
+interface StartOptions {
+  readonly ip?: string;
+  readonly port?: number;
+  /** A descriptor of ours that stays open in the agent. */
+  readonly inherited?: number | undefined;
+}
+
 /** A real agent in a process of its own, in folders of its own, that can be killed and started again. */
 export class AgentProcess {
   readonly folder: string;
@@ -45,7 +52,7 @@ export class AgentProcess {
     return readFileSync(this.logFile, "utf8");
   }
 
-  start(more: readonly string[] = [], { ip = "127.0.0.1", port = this.port } = {}): void {
+  start(more: readonly string[] = [], { ip = "127.0.0.1", port = this.port, inherited }: StartOptions = {}): void {
     const output = openSync(this.logFile, "a");
     this.#child = spawn(
       process.execPath,
@@ -65,7 +72,10 @@ export class AgentProcess {
         ...this.#flags,
         ...more,
       ],
-      { stdio: ["ignore", output, output], env: { PATH: process.env["PATH"] } },
+      {
+        stdio: ["ignore", output, output, ...(inherited === undefined ? [] : [inherited])],
+        env: { PATH: process.env["PATH"] },
+      },
     );
     closeSync(output);
   }
