@@ -3,13 +3,14 @@ import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import { type Claims, claim, release } from "./claims.ts";
 import { complaintAbout } from "./lumberjack/tls-material.ts";
 import type { Settings } from "./model/settings.ts";
+import type { Source } from "./model/source.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import { StandardInput } from "./standard-input.ts";
 
 /** Milliseconds between attempts to start where there is no room, or to go back to what ran. */
 const RETRY = 500;
 
-export type ServiceOptions = Omit<PipelineOptions, "settings" | "stdin"> & {
+export type ServiceOptions = Omit<PipelineOptions, "settings" | "stdin" | "inherited"> & {
   readonly stdin: () => NodeJS.ReadableStream;
 };
 
@@ -100,13 +101,13 @@ export class Service {
     if (complaint !== undefined) throw new UserError(complaint);
     const claims = await this.#claim(settings, old.claims);
     // Nobody waits for a reload: what is on the wire is waited for until its server would be given up.
-    await old.pipeline.stop(old.settings.network.maximumWait, readsStdin(settings));
+    await old.pipeline.stop(old.settings.network.maximumWait, { readsStdin: readsStdin(settings) });
     if (this.#stopped) {
       release(claims, old.claims);
       return;
     }
     try {
-      await this.#run(settings, claims);
+      await this.#run(settings, claims, old.pipeline.followed);
       release(old.claims, claims);
     } catch (error) {
       release(claims, old.claims);
@@ -120,8 +121,9 @@ export class Service {
     return claim({ settings, durable: tap === undefined, log }, held);
   }
 
-  async #run(settings: Settings, claims: Claims): Promise<void> {
-    const pipeline = new Pipeline({ ...this.#options, settings, stdin: this.#stdin });
+  /** `inherited`: what the pipeline before it followed. */
+  async #run(settings: Settings, claims: Claims, inherited?: readonly Source[]): Promise<void> {
+    const pipeline = new Pipeline({ ...this.#options, settings, stdin: this.#stdin, inherited });
     try {
       await pipeline.start();
     } catch (error) {
@@ -134,11 +136,11 @@ export class Service {
   }
 
   /** What ran before a reload runs again, however long it takes. */
-  async #goBack({ settings, claims }: Running): Promise<void> {
+  async #goBack({ settings, claims, pipeline }: Running): Promise<void> {
     for (let isTold = false; !this.#stopped; await sleep(this.#options.clock, RETRY)) {
       try {
         await claims.server?.listen();
-        await this.#run(settings, claims);
+        await this.#run(settings, claims, pipeline.followed);
         return;
       } catch (error) {
         if (!isTold) this.#options.log.error(`the old configuration cannot be taken up yet: ${messageOf(error)}`);

@@ -17,6 +17,13 @@ async function metricsText(status: Status): Promise<string> {
   gauge("outstanding_events", "Events not yet acknowledged and recorded").set(status.outstandingEvents);
   gauge("memory_bytes", "Bytes of events held").set(status.memoryBytes);
   gauge("open_files", "File descriptors of followed files").set(status.openFiles);
+  gauge("unheld_files", "Files with unread lines that wait for a descriptor").set(status.unheldFiles.now);
+  counter("unheld_files_total", "Files with unread lines that had to wait for a descriptor").inc(
+    status.unheldFiles.total,
+  );
+  counter("lost_files_total", "Files deleted or truncated with lines unread, of which no copy was found").inc(
+    status.lostFiles,
+  );
   gauge("registry_failing", "1 while the registry cannot be written").set(
     status.registry.failure === undefined ? 0 : 1,
   );

@@ -9,6 +9,10 @@ export interface Status {
   readonly outstandingEvents: number;
   readonly memoryBytes: number;
   readonly openFiles: number;
+  /** Files with unread lines without a descriptor: those that wait for one, and how often that happened. */
+  readonly unheldFiles: { readonly now: number; readonly total: number };
+  /** Files that were deleted or truncated with lines unread, of which no copy was found. */
+  readonly lostFiles: number;
   readonly registry: { readonly path: string; readonly failure: string | undefined };
   readonly ackSeconds: { readonly last: number; readonly maximum: number };
   readonly servers: readonly object[];

@@ -13,6 +13,8 @@ export interface Entry {
   readonly offset: number;
   readonly tail: { readonly length: number; readonly crc: number } | undefined;
   readonly touched: number;
+  /** The offset is the old program's, and not understood yet. */
+  readonly imported?: boolean | undefined;
 }
 
 const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
@@ -29,6 +31,7 @@ const entrySchema = z.object({
   offset: whole,
   tail: z.object({ length: whole.max(1024), crc: whole }).optional(),
   touched: whole,
+  imported: z.boolean().optional(),
 });
 
 const registrySchema = z.object({ format: z.literal(1), files: z.array(z.unknown()) });
@@ -64,14 +67,16 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
     offset,
     tail: undefined,
     touched: 0,
+    imported: true,
   }));
   return { entries, broken: 0, old: true };
 }
 
 /** A source as the registry keeps it. */
 export function entryOf(source: Source): Entry {
-  const { name, path, last, identity, fingerprint, acked, ackedTail, touched } = source;
-  return { source: name, path, last, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
+  const { name, path, last, identity, fingerprint, acked, ackedTail, touched, imported } = source;
+  const entry = { source: name, path, last, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
+  return imported ? { ...entry, imported } : entry;
 }
 
 /** The whole file. One entry a line, so that a person can read it. */
