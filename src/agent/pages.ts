@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Glog } from "../base/glog.ts";
+import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
@@ -71,7 +72,12 @@ export async function openPages(input: PagesInput) {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
       flags: shownFlags(agentFlags, flags),
-      build: { version: MESOS_VERSION, buildTime: viewed.identity.startedAt, buildUser: "mesos-slave" },
+      build: {
+        version: MESOS_VERSION,
+        release: release().version,
+        buildTime: release().builtAt,
+        buildUser: "mesos-slave",
+      },
       logDir: values.log_dir,
       externalLogFile: values.external_log_file,
       metrics: (timeout) => metrics.snapshot(timeout),

@@ -113,8 +113,8 @@ export const faults: readonly Fault[] = [
     name: "a status sent while its acknowledgement is written",
     breaks: "after a crash in that moment an acknowledged update is sent once more, after a later one",
     room: "agent",
-    text: "if (entry.acknowledging > 0 || entry.unwritten.has(update)) return;",
-    instead: "if (entry.unwritten.has(update)) return;",
+    text: "if (entry.acknowledging > 0 || entry.unwritten.has(item)) return;",
+    instead: "if (entry.unwritten.has(item)) return;",
   },
   {
     name: "SIGKILL not repeated",

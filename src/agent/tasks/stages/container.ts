@@ -1,4 +1,4 @@
-import type { ContainerInfo } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Containerizer, ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ExecutorRecord, tasksIn } from "../../model/records.ts";
@@ -24,8 +24,10 @@ export const chosenStage = ({ containerizers, defaultContainer }: ContainerStage
     const containerizer = containerizers.find((candidate) => candidate.accepts(container));
     if (containerizer === undefined) {
       const names = containerizers.map(({ name }) => name).join(", ");
+      const lacks =
+        container?.type === ContainerInfo_Type.DOCKER ? ": it asks for Docker, and --containerizers has no docker" : "";
       throw TaskFailure.launch(
-        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message`,
+        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message${lacks}`,
       );
     }
     return containerizer.check(draftOf(launch, container));
