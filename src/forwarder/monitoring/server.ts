@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Status } from "./status.ts";
@@ -48,6 +49,8 @@ async function metricsText(status: Status): Promise<string> {
   return await registry.metrics();
 }
 
+const MOST_CONNECTIONS = 64;
+
 /** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`, of one pipeline after the other. */
 export class StatusServer {
   /** `host:port` as configured. */
@@ -55,6 +58,7 @@ export class StatusServer {
   readonly port: number;
   readonly #host: string;
   readonly #log: Logger;
+  readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   /** Whose status is shown. */
   shows: (() => Status) | undefined;
@@ -74,7 +78,8 @@ export class StatusServer {
     const { createServer } = await import("node:http");
     const server = createServer((request, response) => this.#answer(request, response));
     server.requestTimeout = 10_000;
-    server.maxConnections = 64;
+    server.headersTimeout = 10_000;
+    server.on("connection", (socket: Socket) => this.#makeRoom(socket));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) =>
         reject(
@@ -88,6 +93,15 @@ export class StatusServer {
     });
     server.unref();
     this.#server = server;
+  }
+
+  /** At most so many connections; who never said anything goes first. */
+  #makeRoom(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    if (this.#sockets.size <= MOST_CONNECTIONS) return;
+    const others = [...this.#sockets].filter((other) => other !== socket);
+    (others.find(({ bytesRead }) => bytesRead === 0) ?? others[0])?.destroy();
   }
 
   close(): void {
