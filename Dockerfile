@@ -29,15 +29,18 @@ RUN mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
  && node tools/run.cjs tools/sbom.ts --dpkg /tmp/dpkg-status > /image/usr/share/mesos-slave/sbom.cdx.json \
  && cp -L "$(node -p 'require("./bin/node24.js").node24()')" /image/opt/mesos-slave/node \
  && strip --strip-unneeded /image/opt/mesos-slave/node \
- && cp -R skel/. /image/ \
+ && cp -Rp skel/. /image/ \
+ && sh tools/image-modes.sh /image \
  && cp package.json /image/opt/mesos-slave/ \
  && { [ ! -d ui ] || cp -R ui /image/opt/mesos-slave/; } \
- && chmod -R go+rX /image
+ && chmod -R go+rX /image/opt/mesos-slave /image/usr/share/mesos-slave
 
 FROM runtime
 COPY --from=build /image/ /
 # logstash-forwarder's registry must survive a restart of the container: mount a volume there to keep it longer.
+# A client key beside it is root's and its.
 RUN mkdir -p /var/log/mesos /var/lib/mesos \
+ && find /opt/logstash-forwarder -type f -name '*key*' -exec chgrp logstash-forwarder {} + -exec chmod 0640 {} + \
  && install -d -o logstash-forwarder -g logstash-forwarder -m 0750 /var/lib/logstash-forwarder \
  && /opt/mesos-slave/node --version && supervisord --version
 # What was built: --build-arg REVISION=$(git rev-parse HEAD)

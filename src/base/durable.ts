@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, symlink } from "node:fs/promises";
+import { open, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "./folders.ts";
 
 export interface WriteOptions {
   /** Of the file; default 0644. */
@@ -28,7 +29,7 @@ async function syncFolder(folder: string): Promise<void> {
 export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(folder, { recursive: true, ...(options.folderMode !== undefined && { mode: options.folderMode }) });
+  makeFolder(folder, options.folderMode);
   try {
     const handle = await open(temporary, "wx", options.mode ?? 0o644);
     try {
@@ -52,10 +53,7 @@ export async function linkAtomic(
   options: Pick<WriteOptions, "folderMode"> = {},
 ): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
-  await mkdir(dirname(path), {
-    recursive: true,
-    ...(options.folderMode !== undefined && { mode: options.folderMode }),
-  });
+  makeFolder(dirname(path), options.folderMode);
   await symlink(target, temporary);
   await rename(temporary, path);
   await syncFolder(dirname(path));

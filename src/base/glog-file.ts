@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  symlinkSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, renameSync, symlinkSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "./clock.ts";
 import { codeOf, messageOf } from "./errors.ts";
+import { makeFolder } from "./folders.ts";
 import { fileHeader, linkName, logFileName, type Severity, superfluousFiles } from "./glog-line.ts";
 
 export interface LogFolder {
@@ -139,7 +130,7 @@ export class SeverityFile {
     const { path, program, clock, host, keep } = this.#folder;
     const time = clock.now();
     const name = logFileName({ ...this.#folder, severity: this.#severity, time });
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
     const descriptor = openSync(join(path, name), "a", 0o644);
     this.#descriptor = descriptor;
     this.#openedAt = time;

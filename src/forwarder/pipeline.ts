@@ -3,17 +3,21 @@ import { writeAtomic } from "../base/durable.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Collector } from "./batching/collector.ts";
-import { Prospector } from "./discovery/prospector.ts";
-import { joined, Watcher } from "./discovery/watcher.ts";
+import { Lanes } from "./lanes.ts";
 import { compressing, FrameEncoder, jsonLines } from "./lumberjack/encoding/encoder.ts";
 import { Publisher } from "./lumberjack/publisher.ts";
 import type { Batch } from "./model/batch.ts";
 import type { Settings } from "./model/settings.ts";
-import type { Source } from "./model/source.ts";
+import { BEGINNING, isSettled, type Source } from "./model/source.ts";
+import { Lag } from "./monitoring/lag.ts";
 import { fileStatus, type Status } from "./monitoring/status.ts";
+import { Descriptors } from "./reading/descriptors.ts";
 import { Follower } from "./reading/follower.ts";
-import type { Entry } from "./registrar/format.ts";
+import { ownBudget } from "./reading/limits.ts";
+import { type Entry, EVERY } from "./registrar/format.ts";
+import { ownFiles } from "./registrar/own-files.ts";
 import { loadRegistry, Registrar } from "./registrar/registrar.ts";
+import { inheritedSource, restoredSource } from "./registrar/restore.ts";
 import type { StandardInput } from "./standard-input.ts";
 
 export interface PipelineOptions {
@@ -27,13 +31,18 @@ export interface PipelineOptions {
   /** Print events instead of shipping them; positions are neither read nor written. */
   readonly tap: ((lines: Buffer) => void) | undefined;
   readonly stdin: StandardInput;
+  /** What the pipeline before this one followed, with its open files: taken over instead of the registry. */
+  readonly inherited?: readonly Source[] | undefined;
 }
 
-/** Changes of names are looked at this many milliseconds after the first: rotation makes several. */
-const SETTLE = 50;
-/** A file that is written all the time is read again at this pace, in milliseconds, so that a read is worth its cost. */
-const PACE = 15;
+/** The pipeline that goes on after this one, in the same process. */
+export interface Next {
+  readonly readsStdin: boolean;
+}
+
 const STATUS_INTERVAL = 5000;
+/** Quiet and deleted files, and lines that wait for their end, are looked at this often, in milliseconds. */
+const TICK = 1000;
 /** A file that cannot be put on record (disk full) is tried again after this many milliseconds. */
 const RECORD_RETRY = 250;
 /** Batches that may wait for a connection besides those on the wire. */
@@ -43,21 +52,18 @@ const MOST_QUEUED = 2;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #log: Logger;
-  readonly #prospector: Prospector;
+  readonly #descriptors: Descriptors;
   readonly #follower: Follower;
   readonly #collector: Collector;
   readonly #publisher: Publisher;
   readonly #registrar: Registrar;
-  readonly #watcher: Watcher;
+  readonly #lanes: Lanes;
   readonly #started: number;
   readonly #timers: Timer[] = [];
-  readonly #due = new Set<Source>();
-  #rescan: Timer | undefined;
-  #pace: Timer | undefined;
+  readonly #lag = new Lag();
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
-  /** Another pipeline goes on with standard input. */
-  #handsOver = false;
+  #next: Next | undefined;
   /** When a stop gives up waiting, in monotonic milliseconds. */
   #stopBy = Number.POSITIVE_INFINITY;
   #scanned = false;
@@ -75,6 +81,7 @@ export class Pipeline {
     this.#options = options;
     this.#log = log;
     this.#started = clock.now();
+    const isOwn = ownFiles([settings.registry.path, settings.monitoring.statusFile]);
     this.#publisher = new Publisher({
       network: settings.network,
       bulkSize: settings.shipping.bulkSize,
@@ -90,7 +97,7 @@ export class Pipeline {
       clock,
       log: log.named("registrar"),
       urgent: settings.shipping.windowSize / 4,
-      sources: () => this.#prospector.sources(),
+      sources: () => this.#lanes.sources(),
       saved: () => this.#collector.retry(),
     });
     this.#collector = new Collector({
@@ -105,65 +112,81 @@ export class Pipeline {
       room: (sealing) => this.#room(sealing),
       sealed: (batch) => this.#sealed(batch),
     });
+    this.#descriptors = new Descriptors({
+      limit: ownBudget(settings.reading.maximumOpenFiles),
+      clock,
+      log: log.named("descriptors"),
+      admit: (source) => this.#lanes.admit(source),
+    });
     this.#follower = new Follower({
       groups: settings.files,
       reading: settings.reading,
       clock,
       log: log.named("follower"),
       sink: this.#collector,
+      descriptors: this.#descriptors,
       finishing: options.once,
       stdin: () => options.stdin.view(),
-      replaced: (source, identity) => void this.#prospector.replaced(source, identity),
-      gone: (source) => this.#prospector.gone(source),
+      replaced: (source) => this.#lanes.replaced(source),
+      gone: (source) => this.#lanes.gone(source),
       idle: () => this.#rested(),
     });
-    this.#prospector = new Prospector({
-      groups: settings.files,
-      reading: settings.reading,
-      forgetAfter: settings.registry.forgetAfter,
+    this.#lanes = new Lanes({
+      settings,
+      descriptors: this.#descriptors,
       clock,
       log: log.named("prospector"),
+      isOwn,
       changed: (source) => this.#follower.changed(source),
-      detached: (source) => this.#follower.detached(source),
+      abandoned: (source) => this.#follower.abandoned(source),
       recorded: () => this.#registrar.changed(),
     });
-    this.#watcher = new Watcher(log, (folder, name, structure) => this.#noticed(folder, name, structure));
   }
 
   /** Reads the registry, whose lock somebody holds for it, and begins. Rejects with a UserError when it cannot. */
   async start(): Promise<void> {
     const { settings, clock, tap } = this.#options;
     if (tap === undefined) {
-      this.#prospector.restore(
-        loadRegistry(settings.registry, this.#log, clock.now()).map((entry) => this.#restored(entry)),
+      const { inherited } = this.#options;
+      this.#lanes.restore(
+        inherited?.flatMap((source) => this.#inherit(source)) ??
+          loadRegistry(settings.registry, this.#log, clock.now()).flatMap((entry) => this.#restored(entry)),
       );
     }
     if (tap === undefined) this.#publisher.check();
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
-    await this.#scan();
+    await this.#lanes.start(!this.#options.once);
     this.#openStdin();
     this.#scanned = true;
-    this.#timers.push(every(clock, settings.reading.scanInterval, () => void this.#scan()));
-    this.#timers.push(every(clock, 1000, () => this.#follower.tick()));
+    this.#timers.push(every(clock, TICK, () => this.#tick()));
     if (this.#follower.resting) this.#rested();
   }
 
   /**
-   * Stops: what is on the wire is waited for (at most `patience` milliseconds from now; a later call may shorten it),
-   * what is not is read again next time. Standard input cannot be read again by another process, so everything collected
-   * is shipped first, unless another pipeline of this one goes on with it (`handsOver`).
+   * Stops: what lies in the files now is read and shipped, for at most `patience` milliseconds from now (a later call may
+   * shorten it); the rest is read again next time. With `next` only what is on the wire is waited for: the next pipeline
+   * goes on with what is `followed`. Standard input cannot be read again by another process, so everything collected of
+   * it is shipped first, unless the next pipeline reads it.
    */
-  stop(patience = this.#options.settings.shipping.drainTime, handsOver = false): Promise<void> {
-    this.#handsOver ||= handsOver;
+  stop(patience = this.#options.settings.shipping.drainTime, next?: Next): Promise<void> {
+    if (this.#stopping === undefined) this.#next = next;
     this.#stopBy = Math.min(this.#stopBy, this.#options.clock.monotonic() + patience);
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
+  /** Everything that is followed, with the files that are open: for the next pipeline, once this one has stopped for it. */
+  get followed(): readonly Source[] {
+    return [...this.#lanes.sources()];
+  }
+
   status(): Status {
     const { clock, version, settings } = this.#options;
     const now = clock.now();
+    const files = [...this.#lanes.sources()]
+      .filter(({ path, file }) => path !== undefined || file !== undefined)
+      .map((source) => fileStatus(source, this.#lag, now));
     return {
       version,
       started: new Date(this.#started).toISOString(),
@@ -171,38 +194,75 @@ export class Pipeline {
       shipped: { events: this.#events, bytesRead: this.#follower.bytes, windows: this.#windows },
       outstandingEvents: this.#registrar.outstanding + this.#collector.events,
       memoryBytes: this.#registrar.bytes + this.#follower.held,
-      openFiles: this.#follower.openFiles,
+      openFiles: this.#descriptors.open,
+      unheldFiles: { now: this.#descriptors.waiting, total: this.#descriptors.refused },
+      lostFiles: this.#lanes.lostUnread,
       registry: { path: settings.registry.path, failure: this.#registrar.failure },
       ackSeconds: { last: this.#latency.last / 1000, maximum: this.#latency.maximum / 1000 },
       servers: this.#publisher.status(),
-      files: [...this.#prospector.sources()]
-        .filter(({ path }) => path !== undefined)
-        .map((source) => fileStatus(source, now)),
+      lag: {
+        bytes: files.reduce((sum, { lagBytes }) => sum + lagBytes, 0),
+        seconds: Math.max(0, ...files.map(({ lagSeconds }) => lagSeconds)),
+      },
+      files,
     };
   }
 
   async #stop(): Promise<void> {
-    const { clock, settings } = this.#options;
+    const { settings } = this.#options;
     for (const timer of this.#timers) timer.cancel();
-    this.#rescan?.cancel();
-    this.#pace?.cancel();
-    this.#watcher.close();
+    // Before a reload finding goes on: what is deleted meanwhile is open, and handed over.
+    if (this.#next === undefined) {
+      this.#lanes.stop();
+      await this.#drain();
+    }
     this.#follower.stop();
-    const isLast = this.#stdin !== undefined && !this.#handsOver;
-    if (isLast) void this.#collector.flush();
+    const all = this.#next === undefined || (this.#stdin !== undefined && !this.#next.readsStdin);
+    if (all) void this.#collector.flush();
     else {
       this.#collector.stop();
       this.#publisher.stopSending();
     }
     const pending = () =>
-      isLast ? this.#registrar.unacknowledged + this.#collector.events : this.#publisher.windowsInFlight;
-    while (pending() > 0 && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
+      all ? this.#registrar.unacknowledged + this.#collector.events : this.#publisher.windowsInFlight;
+    await this.#while(() => pending() > 0);
+    this.#lanes.stop();
     const left = pending();
     if (left > 0) this.#log.warn(`stopping with ${left} unacknowledged: they are sent again at the next start`);
     this.#collector.stop();
     this.#publisher.close();
     await this.#registrar.save();
+    await this.#closeFiles();
     if (settings.monitoring.statusFile !== undefined) await this.#writeStatus();
+  }
+
+  /** Reads what lies in the files at this moment. */
+  async #drain(): Promise<void> {
+    let scanned = false;
+    void this.#lanes.scan().then(() => {
+      scanned = true;
+    });
+    await this.#while(() => !scanned);
+    this.#follower.drain();
+    await this.#while(() => !this.#follower.resting);
+  }
+
+  /** Waits while `condition` holds, until a stop gives up waiting. */
+  async #while(condition: () => boolean): Promise<void> {
+    const { clock } = this.#options;
+    while (condition() && clock.monotonic() < this.#stopBy) await sleep(clock, 10);
+  }
+
+  async #closeFiles(): Promise<void> {
+    this.#descriptors.stop();
+    await this.#lanes.close();
+    if (this.#next !== undefined) return;
+    const lost = [...this.#descriptors.held()].filter((source) => source.path === undefined && !isSettled(source));
+    if (lost.length > 0)
+      this.#log.warn(
+        `stopping with ${lost.length} deleted files whose lines are not acknowledged, '${lost[0]?.name}' first: they are lost with this process`,
+      );
+    this.#descriptors.closeAll();
   }
 
   #preferredVersion(): 1 | 2 {
@@ -256,12 +316,14 @@ export class Pipeline {
       this.#latency = { last, maximum: Math.max(this.#latency.maximum, last) };
     }
     this.#collector.retry();
+    if (this.#descriptors.waiting > 0) this.#descriptors.retry();
     this.#checkDone();
   }
 
   /** Every file has been read to its end. */
   #rested(): void {
-    if (this.#scanned && this.#ending()) void this.#collector.flush().then(() => this.#checkDone());
+    if (this.#scanned && this.#ending() && this.#descriptors.waiting === 0)
+      void this.#collector.flush().then(() => this.#checkDone());
   }
 
   /** Nothing more is to come. */
@@ -272,32 +334,15 @@ export class Pipeline {
   }
 
   #checkDone(): void {
-    if (!this.#scanned || !this.#ending() || !this.#follower.resting) return;
+    if (!this.#scanned || !this.#ending() || !this.#follower.resting || this.#descriptors.waiting > 0) return;
     if (this.#registrar.unacknowledged === 0 && this.#collector.events === 0) this.#finish();
   }
 
-  async #scan(): Promise<void> {
-    this.#rescan?.cancel();
-    this.#rescan = undefined;
-    try {
-      await this.#prospector.scan(!this.#scanned);
-    } catch (error) {
-      this.#log.error(`looking for files: ${messageOf(error)}`);
-    }
-    if (this.#stopping === undefined && !this.#options.once) this.#watcher.follow(this.#prospector.folders);
-  }
-
-  #noticed(folder: string, name: string | undefined, structure: boolean): void {
-    const { clock } = this.#options;
-    const source = name === undefined ? undefined : this.#prospector.source(joined(folder, name));
-    if (source === undefined || structure) this.#rescan ??= clock.after(SETTLE, () => void this.#scan());
-    if (source === undefined) return;
-    this.#due.add(source);
-    this.#pace ??= clock.after(PACE, () => {
-      this.#pace = undefined;
-      for (const one of this.#due) this.#follower.changed(one);
-      this.#due.clear();
-    });
+  #tick(): void {
+    this.#descriptors.tick();
+    this.#lanes.tick();
+    this.#lag.observe(this.#lanes.sources(), this.#options.clock.now());
+    this.#follower.tick();
   }
 
   #openStdin(): void {
@@ -305,41 +350,24 @@ export class Pipeline {
     if (group === -1) return;
     const nobody = { device: "0", inode: "0", born: "0" };
     const fingerprint = { length: 0, hash: "" };
-    this.#stdin = {
-      name: "-",
-      path: "-",
-      last: "-",
-      identity: nobody,
-      fingerprint,
-      group,
-      compressed: false,
-      hole: false,
-      ...BEGINNING,
-      read: this.#options.stdin.position,
-      acked: this.#options.stdin.position,
-    };
+    const { position } = this.#options.stdin;
+    const begin = { ...BEGINNING, read: position, acked: position };
+    this.#stdin = { ...begin, name: "-", path: "-", last: "-", identity: nobody, fingerprint, group };
     this.#follower.changed(this.#stdin);
   }
 
-  #restored(entry: Entry): Source {
-    const { device, inode, born, fingerprint, offset, tail, touched, path, last, source } = entry;
-    return {
-      ...BEGINNING,
-      name: source,
-      path,
-      last,
-      identity: { device, inode, born },
-      fingerprint,
-      group: Math.max(this.#prospector.groupOf(source), path === undefined ? -1 : this.#prospector.groupOf(path)),
-      compressed: (path ?? source).endsWith(".gz"),
-      hole: false,
-      read: offset,
-      readTail: tail,
-      acked: offset,
-      ackedTail: tail,
-      touched,
-      size: offset,
-    };
+  /** What the registry says of a file, for each entry that it is followed for. */
+  #restored(entry: Entry): Source[] {
+    const all = this.#lanes.belongings(entry.source, entry.path);
+    const which = entry.entry === EVERY ? all : all.slice(entry.entry ?? 0, (entry.entry ?? 0) + 1);
+    return which.map(({ group, entry: order }) => restoredSource(entry, group, order));
+  }
+
+  #inherit(source: Source): Source[] {
+    const belonging = this.#lanes.belongings(source.name, source.path)[source.entry];
+    if (belonging !== undefined) return [inheritedSource(source, belonging.group)];
+    source.file?.close();
+    return [];
   }
 
   async #writeStatus(): Promise<void> {
@@ -352,13 +380,3 @@ export class Pipeline {
     }
   }
 }
-
-const BEGINNING = {
-  read: 0,
-  readTail: undefined,
-  acked: 0,
-  ackedTail: undefined,
-  touched: 0,
-  size: 0,
-  modified: 0,
-} as const;

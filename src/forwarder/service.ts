@@ -3,13 +3,14 @@ import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import { type Claims, claim, release } from "./claims.ts";
 import { complaintAbout } from "./lumberjack/tls-material.ts";
 import type { Settings } from "./model/settings.ts";
+import type { Source } from "./model/source.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import { StandardInput } from "./standard-input.ts";
 
 /** Milliseconds between attempts to start where there is no room, or to go back to what ran. */
 const RETRY = 500;
 
-export type ServiceOptions = Omit<PipelineOptions, "settings" | "stdin"> & {
+export type ServiceOptions = Omit<PipelineOptions, "settings" | "stdin" | "inherited"> & {
   readonly stdin: () => NodeJS.ReadableStream;
 };
 
@@ -36,6 +37,8 @@ export class Service {
   /** A start or a reload that is under way. */
   #changing: Promise<void> = Promise.resolve();
   #finish: () => void = () => undefined;
+  /** Events that were acknowledged by all pipelines so far, and files that the last of them followed. */
+  outcome = { events: 0, files: 0 };
   /** Resolves when everything is shipped, see Pipeline.done. */
   readonly done: Promise<void> = new Promise((resolve) => {
     this.#finish = resolve;
@@ -69,8 +72,16 @@ export class Service {
     await this.#running?.pipeline.stop();
     await this.#changing.catch(() => undefined);
     await this.#running?.pipeline.stop();
+    this.#count();
     if (this.#running !== undefined) release(this.#running.claims);
     this.#running = undefined;
+  }
+
+  /** A pipeline has stopped. */
+  #count(): void {
+    const status = this.#running?.pipeline.status();
+    if (status !== undefined)
+      this.outcome = { events: this.outcome.events + status.shipped.events, files: status.files.length };
   }
 
   #change(action: () => Promise<void>): Promise<void> {
@@ -100,13 +111,14 @@ export class Service {
     if (complaint !== undefined) throw new UserError(complaint);
     const claims = await this.#claim(settings, old.claims);
     // Nobody waits for a reload: what is on the wire is waited for until its server would be given up.
-    await old.pipeline.stop(old.settings.network.maximumWait, readsStdin(settings));
+    await old.pipeline.stop(old.settings.network.maximumWait, { readsStdin: readsStdin(settings) });
     if (this.#stopped) {
       release(claims, old.claims);
       return;
     }
+    this.#count();
     try {
-      await this.#run(settings, claims);
+      await this.#run(settings, claims, old.pipeline.followed);
       release(old.claims, claims);
     } catch (error) {
       release(claims, old.claims);
@@ -120,8 +132,9 @@ export class Service {
     return claim({ settings, durable: tap === undefined, log }, held);
   }
 
-  async #run(settings: Settings, claims: Claims): Promise<void> {
-    const pipeline = new Pipeline({ ...this.#options, settings, stdin: this.#stdin });
+  /** `inherited`: what the pipeline before it followed. */
+  async #run(settings: Settings, claims: Claims, inherited?: readonly Source[]): Promise<void> {
+    const pipeline = new Pipeline({ ...this.#options, settings, stdin: this.#stdin, inherited });
     try {
       await pipeline.start();
     } catch (error) {
@@ -134,11 +147,11 @@ export class Service {
   }
 
   /** What ran before a reload runs again, however long it takes. */
-  async #goBack({ settings, claims }: Running): Promise<void> {
+  async #goBack({ settings, claims, pipeline }: Running): Promise<void> {
     for (let isTold = false; !this.#stopped; await sleep(this.#options.clock, RETRY)) {
       try {
         await claims.server?.listen();
-        await this.#run(settings, claims);
+        await this.#run(settings, claims, pipeline.followed);
         return;
       } catch (error) {
         if (!isTold) this.#options.log.error(`the old configuration cannot be taken up yet: ${messageOf(error)}`);

@@ -216,6 +216,10 @@ export class Agents {
       process.send(from, ShutdownMessageSchema, create(ShutdownMessageSchema, { message: why }));
       return;
     }
+    // One process is one agent: who is now this one is not the other any more, and would be pinged as disconnected for ever.
+    for (const other of [...this.#cluster.agents.values()])
+      if (other.id !== id && sameUPID(other.pid, from))
+        this.remove(other, `agent ${id} came back at its address`, "disconnected");
     const wasUnreachable = this.#cluster.unreachable.has(id);
     const agent = known ?? this.#admit(id, from, message);
     if (agent === undefined) return;

@@ -375,3 +375,16 @@ it("serves several masters in one program, and its pages", async () => {
   await second.stop();
   await second.stop();
 });
+
+it("an agent that comes back with an old id takes the place of the newer one at its address", async () => {
+  const scheduler = await subscribe();
+  const agent = await startAgent();
+  await agent.register();
+  const newer = agent.id ?? "";
+  await agent.reregister("former-S0", []);
+  expect((await scheduler.next(Event_Type.FAILURE)).failure?.agentId?.value).toBe(newer);
+  const { slaves } = (await (await fetch(`${master.url}/master/state`)).json()) as {
+    slaves: { id: string; active: boolean }[];
+  };
+  expect(slaves.map(({ id, active }) => ({ id, active }))).toEqual([{ id: "former-S0", active: true }]);
+});

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,8 +16,14 @@ export const OTHER_USER = "daemon";
 
 export const uidOf = (user: string): number => Number(execFileSync("id", ["-u", user], { encoding: "utf8" }));
 
-/** Attacks need an agent with rights that a task could steal. */
-export const isRoot = process.getuid?.() === 0;
+/** Attacks need an agent with rights that a task could steal: without root they are skipped, and fail in CI. */
+export const canAttack = process.getuid?.() === 0 || Boolean(process.env["CI"]);
+
+/** Whether an unprivileged user gets namespaces of its own here; without them there is nothing to attack with. */
+export function hasUserNamespaces(): boolean {
+  const words = ["--reuid", ATTACKER, "--regid", "65534", "--clear-groups", "unshare", "-Urm", "true"];
+  return spawnSync("setpriv", words).status === 0;
+}
 
 /**
  * A real agent that runs as root, a folder that only root may use, and tasks of unprivileged users. To see an attack
@@ -53,8 +59,8 @@ export class AttackedNode {
     writeFileSync(join(this.treasure, "secret"), "secret\n", { mode: 0o600 });
   }
 
-  /** `cache`: the fetcher's cache folder, when it is not one of the agent's. */
-  static async start(flags: readonly string[] = [], cache?: string): Promise<AttackedNode> {
+  /** `cache`: the fetcher's cache folder, when it is not one of the agent's. `inherited`: a descriptor that it starts with. */
+  static async start(flags: readonly string[] = [], cache?: string, inherited?: number): Promise<AttackedNode> {
     const master = new LocalMaster({ port: 0 });
     await master.start();
     const server = createServer((request, response) => node.answer(request, response));
@@ -67,7 +73,7 @@ export class AttackedNode {
       ...(program !== undefined && { program }),
     });
     const node = new AttackedNode(master, agent, server);
-    agent.start([`--fetcher_cache_dir=${cache ?? node.cache}`]);
+    agent.start([`--fetcher_cache_dir=${cache ?? node.cache}`], { inherited });
     return node;
   }
 
@@ -80,6 +86,11 @@ export class AttackedNode {
     this.#schedulers.push(made);
     await made.subscribe();
     return made;
+  }
+
+  /** Ends every framework: their tasks go, and so does what they were offered. */
+  async endFrameworks(): Promise<void> {
+    for (const made of this.#schedulers.splice(0)) await made.teardown();
   }
 
   /** Runs a task to its end. */

@@ -31,12 +31,15 @@ export interface Started {
 export function startForwarder(
   program: string,
   args: readonly string[],
-  options: { cwd?: string; uid?: number } = {},
+  { nofile, ...options }: { cwd?: string; uid?: number; nofile?: number } = {},
 ): Started {
+  // Node raises the soft limit to the hard one: both are set.
+  const [command = "", ...before] =
+    nofile === undefined ? [process.execPath] : ["prlimit", `--nofile=${nofile}:${nofile}`, process.execPath];
   let [log, output] = ["", ""];
   const cache = join(program, "../compile-cache");
   mkdirSync(cache, { recursive: true });
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(command, [...before, program, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
     ...options,

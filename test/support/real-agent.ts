@@ -13,6 +13,13 @@ export async function bundleAgent(folder: string): Promise<string> {
   return join(out, "mesos-slave.js");
 }
 
+interface StartOptions {
+  readonly ip?: string;
+  readonly port?: number;
+  /** A descriptor of ours that stays open in the agent. */
+  readonly inherited?: number | undefined;
+}
+
 /** A real agent in a process of its own, in folders of its own, that can be killed and started again. */
 export class AgentProcess {
   readonly folder: string;
@@ -20,13 +27,21 @@ export class AgentProcess {
   readonly logFile: string;
   readonly #master: string;
   readonly #flags: readonly string[];
+  readonly #environment: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
 
-  constructor(options: { master: string; port: number; flags?: readonly string[]; program?: string }) {
+  constructor(options: {
+    master: string;
+    port: number;
+    flags?: readonly string[];
+    program?: string;
+    environment?: NodeJS.ProcessEnv;
+  }) {
     this.folder = mkdtempSync(join(tmpdir(), "agent-"));
     this.port = options.port;
     this.#master = options.master;
     this.#flags = options.flags ?? [];
+    this.#environment = options.environment ?? {};
     this.logFile = join(this.folder, "agent.log");
     this.#program = options.program ?? program;
   }
@@ -45,7 +60,7 @@ export class AgentProcess {
     return readFileSync(this.logFile, "utf8");
   }
 
-  start(more: readonly string[] = [], { ip = "127.0.0.1", port = this.port } = {}): void {
+  start(more: readonly string[] = [], { ip = "127.0.0.1", port = this.port, inherited }: StartOptions = {}): void {
     const output = openSync(this.logFile, "a");
     this.#child = spawn(
       process.execPath,
@@ -65,7 +80,10 @@ export class AgentProcess {
         ...this.#flags,
         ...more,
       ],
-      { stdio: ["ignore", output, output], env: { PATH: process.env["PATH"] } },
+      {
+        stdio: ["ignore", output, output, ...(inherited === undefined ? [] : [inherited])],
+        env: { PATH: process.env["PATH"], ...this.#environment },
+      },
     );
     closeSync(output);
   }

@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import {
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -96,6 +98,15 @@ describe("rotation", () => {
     expect(readFileSync(`${path}.1`, "utf8")).toBe("third-third");
     expect(readFileSync(`${path}.2`, "utf8")).toBe("second-second");
     expect(lstatSync(`${path}.3`, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it("is not held up by a FIFO, nor does it write to a file with a name elsewhere", async () => {
+    execFileSync("mkfifo", [join(folder, "stdout")]);
+    writeFileSync(join(folder, "other"), "as it was");
+    linkSync(join(folder, "other"), join(folder, "stderr"));
+    await rotation(5).look();
+    expect(readFileSync(join(folder, "other"), "utf8")).toBe("as it was");
+    expect(lstatSync(join(folder, "stdout")).isFIFO()).toBe(true);
   });
 
   it("does not follow a link that the task put there", async () => {

@@ -1,6 +1,7 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "../../base/errors.ts";
+import { makeFolder } from "../../base/folders.ts";
 import type { NetworkSettings, ServerAddress, Settings, TlsSettings, Verification } from "../model/settings.ts";
 import type { Flags } from "./flags.ts";
 import type { Config } from "./schema.ts";
@@ -18,7 +19,7 @@ function addressOf(text: string): ServerAddress {
 
 function writable(folder: string): boolean {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     accessSync(folder, constants.W_OK);
     return true;
   } catch {
@@ -106,6 +107,7 @@ export function resolveSettings(
       maximumLine: file["maximum line"],
       ignoreOlder: file["ignore older"] ?? file["dead time"],
       closeInactive: file["close inactive"],
+      lineEndWait: file["line end wait"] ?? file["close inactive"],
       json: file.json,
       multiline: file.multiline && {
         pattern: file.multiline.pattern,

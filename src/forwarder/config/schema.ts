@@ -131,9 +131,11 @@ export const readingShape = {
     .default(128 * 1024)
     .describe("Bytes read at once (`-harvest-buffer-size`)."),
   "scan interval": duration().default(10_000).describe("Files are looked for at this interval, besides inotify."),
-  "maximum open files": whole(1, 100_000)
-    .default(512)
-    .describe("File descriptors for followed files; the quietest is closed first."),
+  "maximum open files": whole(1, 1_000_000)
+    .optional()
+    .describe(
+      "File descriptors for followed files, at most; default: the limit of the process (`ulimit -n`) less what it needs itself. Quiet files whose lines are acknowledged close first.",
+    ),
 };
 
 export const registryShape = {
@@ -182,7 +184,12 @@ export const fileShape = {
     ),
   "close inactive": duration()
     .default(300_000)
-    .describe("A quiet file's descriptor is closed after this; it is opened again when it changes."),
+    .describe("A quiet file whose lines are acknowledged is closed after this; it is opened again when it changes."),
+  "line end wait": duration()
+    .optional()
+    .describe(
+      "A last line without its end is shipped when the file was quiet for this long (default: `close inactive`).",
+    ),
   encoding: z
     .enum(["utf-8", "latin1", "utf-16le", "utf-16be"])
     .default("utf-8")

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FileFacts, factsAt, fingerprintOf } from "../model/content.ts";
-import type { Source } from "../model/source.ts";
+import { type FileFacts, factsAt, fingerprintOf, tailFrom } from "../model/content.ts";
+import { OpenFile } from "../model/open-file.ts";
+import { BEGINNING, type Source } from "../model/source.ts";
 import { judge } from "./candidates.ts";
 
 const text = Buffer.from(Array.from({ length: 200 }, (_, line) => `line ${line}\n`).join(""));
@@ -17,14 +18,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A source whose file held `text` and is gone, read up to `position`. */
 function vanished(position: number): Source {
-  const source = {
+  const source: Source = {
+    ...BEGINNING,
     name: join(folder, "app.log"),
     path: undefined,
     last: join(folder, "app.log"),
     identity: { device: "1", inode: "1", born: "1" },
     fingerprint: fingerprintOf(text),
-    compressed: false,
-  } as Source;
+    group: 0,
+  };
   moveTo(source, position);
   return source;
 }
@@ -35,10 +37,18 @@ function moveTo(source: Source, position: number): void {
   source.readTail = before.length === 0 ? undefined : { length: before.length, crc: crc32(before) };
 }
 
+const open: OpenFile[] = [];
+afterAll(() => {
+  for (const file of open) file.close();
+});
+
 function candidate(name: string, bytes: Buffer) {
   const path = join(folder, name);
   writeFileSync(path, bytes);
-  return { name: path, path, facts: factsAt(path) as FileFacts, compressed: name.endsWith(".gz") };
+  const file = OpenFile.at(path);
+  if (file === undefined) throw new Error("no file");
+  open.push(file);
+  return { name: path, path, facts: file.facts(), compressed: name.endsWith(".gz"), file };
 }
 
 describe("a candidate that is compared while its source is read on", () => {
@@ -91,5 +101,43 @@ describe("a candidate that is compared while its source is read on", () => {
     const found = candidate("app.log.3.gz", whole.subarray(0, whole.length >> 1));
     expect(readFileSync(found.path).length).toBeLessThan(whole.length);
     expect((await judge(found, [{ source: vanished(100), orphan: true }], Date.now())).kind).toBe("incomplete");
+  });
+});
+
+describe("copies of contents that begin alike", () => {
+  /** An unread source: all that is known of it is what was seen. */
+  function unread(content: Buffer): Source {
+    const source = vanished(0);
+    source.fingerprint = fingerprintOf(content);
+    source.size = content.length;
+    source.sizeTail = tailFrom(content.subarray(-64));
+    return source;
+  }
+  const banner = Buffer.from("banner ".repeat(300));
+  const [first, second] = ["first\n", "second\n"].map((line) =>
+    Buffer.concat([banner, Buffer.from(line.repeat(50))]),
+  ) as [Buffer, Buffer];
+
+  it("are told by what lay before the end that was seen, read or not", async () => {
+    const sources = [unread(first), unread(second)].map((source) => ({ source, orphan: true }));
+    for (const [name, content, wanted] of [
+      ["app.log.20", first, 0],
+      ["app.log.21", second, 1],
+      ["app.log.22.gz", gzipSync(second), 1],
+    ] as const)
+      expect(await judge(candidate(name, content), sources, Date.now())).toEqual({
+        kind: "adopt",
+        source: sources[wanted]?.source,
+      });
+    const other = Buffer.concat([banner, Buffer.from("other\n".repeat(60))]);
+    expect((await judge(candidate("app.log.23", other), sources, Date.now())).kind).toBe("new");
+  });
+
+  it("wait while the file is deleted and still being read, whatever their names", async () => {
+    const source = vanished(1500);
+    source.stage = "draining";
+    const known = [{ source, orphan: false }];
+    expect((await judge(candidate("elsewhere", text), known, Date.now())).kind).toBe("hold");
+    expect((await judge(candidate("elsewhere.gz", gzipSync(text)), known, Date.now())).kind).toBe("hold");
   });
 });

@@ -1,8 +1,8 @@
 import { basename, dirname } from "node:path";
 import type { Source } from "../model/source.ts";
 
-/** A copy whose name has only the folder in common needs this many shared bytes to be believed. */
-const CONVINCING = 256;
+/** A copy whose name has only the folder in common needs this many known bytes to be believed. */
+export const CONVINCING = 256;
 /** A file that holds less than what it may be a copy of is given this long to become one, in milliseconds. */
 export const SETTLE = 10_000;
 
@@ -23,45 +23,51 @@ export interface Likeness {
   readonly head: boolean;
   /** It reaches the position that was read, and what lies before that is the same. */
   readonly tail: boolean;
+  /** Whether it holds all that was seen of the source, read or not; undefined when that cannot be told. */
+  readonly whole: boolean | undefined;
+  /** Something of the source is known by which it can be told from others. */
+  readonly known: boolean;
 }
 
 export type Decision =
   | { readonly kind: "new" }
   /** It is where the source goes on: a copy or an archive of it. */
   | { readonly kind: "adopt"; readonly source: Source }
-  /** It is, or becomes, a copy of a file that is still followed: look again. */
+  /** It is, or becomes, a copy of a file that is still read: look again. */
   | { readonly kind: "hold" };
 
-/** `app.log` and `app.log.1`, `app.log-20260101.gz`: names that rotation makes. Never the same name. */
-export function namesRelated(name: string, candidate: string): boolean {
-  if (name === candidate || dirname(name) !== dirname(candidate)) return false;
-  return basename(candidate).startsWith(basename(name));
+/** Whether a file is near another: in its folder, or in a folder in that, where rotation may put what is old. */
+export const isNear = (path: string, candidate: string): boolean =>
+  dirname(candidate) === dirname(path) || dirname(dirname(candidate)) === dirname(path);
+
+/** `app.log` and `app.log.1`, `old/app.log-20260101.gz`: names that rotation makes. Never the same path. */
+export function namesRelated(path: string, candidate: string): boolean {
+  return path !== candidate && isNear(path, candidate) && basename(candidate).startsWith(basename(path));
 }
 
-/** Whether it is worth comparing contents. */
-export function mayContinue(source: Source, candidate: string): boolean {
-  if (namesRelated(source.last, candidate)) return true;
-  return source.read >= CONVINCING && source.last !== candidate && dirname(source.last) === dirname(candidate);
-}
+/** Whether enough is known of a source to recognise its content under any name. */
+export const isConvincing = ({ read, fingerprint }: Source): boolean =>
+  read >= CONVINCING || fingerprint.length >= CONVINCING;
 
 /**
  * What a newly found file is. In doubt it is new: sent twice rather than lost. A different file with the same first
- * lines is told from a copy by the bytes before the position, and by its name.
+ * lines is told from a copy by the bytes before the position, by those before the end that was seen, and by its name.
  */
 export function decideNew(candidate: Candidate, likenesses: readonly Likeness[]): Decision {
   const adopted = likenesses
     // Of a source that was empty nothing is known: it would be continued by anything.
-    .filter(({ source, orphan, head, tail }) => orphan && head && tail && source.fingerprint.length > 0)
-    .sort((a, b) => b.source.read - a.source.read)[0];
+    .filter(({ orphan, head, tail, whole, known }) => orphan && head && tail && whole !== false && known)
+    .sort((a, b) => Number(b.whole ?? false) - Number(a.whole ?? false) || b.source.read - a.source.read)[0];
   if (adopted !== undefined) return { kind: "adopt", source: adopted.source };
-  const held = likenesses.some(
-    ({ source, orphan, head, tail }) =>
-      !orphan &&
-      head &&
-      source.path !== undefined &&
-      namesRelated(source.path, candidate.path) &&
-      // A copy in progress: it does not reach yet what is known of the source, be that read or only its beginning.
-      (tail || (candidate.size < Math.max(source.read, source.fingerprint.length) && candidate.quiet < SETTLE)),
-  );
-  return held ? { kind: "hold" } : { kind: "new" };
+  return likenesses.some((one) => isHeld(candidate, one)) ? { kind: "hold" } : { kind: "new" };
+}
+
+/** It is a copy, or a copy in progress, of a file that is still read: of one that is deleted and open, too. */
+function isHeld(candidate: Candidate, { source, orphan, head, tail, whole, known }: Likeness): boolean {
+  if (orphan || !head) return false;
+  const { path, last, read, fingerprint } = source;
+  if (path === undefined && tail && known && whole !== false) return true;
+  if (!namesRelated(path ?? last, candidate.path)) return false;
+  // A copy in progress: it does not reach yet what is known of the source, be that read or only its beginning.
+  return tail || (candidate.size < Math.max(read, fingerprint.length) && candidate.quiet < SETTLE);
 }

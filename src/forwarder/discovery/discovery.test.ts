@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bytesOf } from "../model/path.ts";
 import type { Source } from "../model/source.ts";
-import { decideNew, type Likeness, mayContinue, namesRelated, SETTLE } from "./continuation.ts";
-import { expandBraces, glob, globMatches } from "./glob.ts";
+import { decideNew, isConvincing, type Likeness, namesRelated, SETTLE } from "./continuation.ts";
+import { expandBraces, Glob } from "./glob.ts";
 
 describe("globs", () => {
   let folder = "";
@@ -14,31 +15,43 @@ describe("globs", () => {
       mkdirSync(join(folder, path, ".."), { recursive: true });
       writeFileSync(join(folder, path), "");
     }
+    mkdirSync(join(folder, "y"));
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/y/`), Buffer.from([0xfc]), Buffer.from("ber.log")]), "");
+    writeFileSync(join(folder, "y/{own,brace}.log"), "");
     symlinkSync(join(folder, "a.log"), join(folder, "link.log"));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
-  const found = (pattern: string) => glob(join(folder, pattern)).paths.map((path) => path.slice(folder.length + 1));
+  const found = (pattern: string) =>
+    [...new Glob(join(folder, pattern)).find().paths].map((path) => path.slice(folder.length + 1));
 
   it("find what matches on disk", () => {
-    expect(found("*.log")).toEqual(["[odd].log", "a.log", "b.log", "link.log"]);
+    // As for the original, a name that begins with a dot is a name like any other.
+    expect(found("*.log")).toEqual([".hidden.log", "[odd].log", "a.log", "b.log", "link.log"]);
     expect(found("[a-b].log")).toEqual(["a.log", "b.log"]);
     expect(found("[!a].log")).toEqual(["b.log"]);
+    expect(found("[z-a].log"), "a class that runs backwards").toEqual([]);
+    expect(found("y/?ber.log").map((name) => bytesOf(name)[2])).toEqual([0xfc]);
+    expect(found("y/{own,brace}.log"), "braces that are a name's own").toEqual(["y/{own,brace}.log"]);
     expect(found("\\[odd\\].log")).toEqual(["[odd].log"]);
-    expect(found("**/*.log")).toEqual(["[odd].log", "a.log", "b.log", "link.log", "x/a.log"]);
+    expect(found("x/**/*.log")).toEqual(["x/a.log"]);
+    expect(found("**/a.log")).toEqual(["a.log", "x/a.log"]);
     expect(found("*/y/c.{ERROR,INFO,WARNING}")).toEqual(["x/y/c.ERROR", "x/y/c.INFO"]);
     expect(found("nothing/*.log")).toEqual([]);
     expect(found(".hid*")).toEqual([".hidden.log"]);
   });
 
   it("say which folders to watch", () => {
-    expect([...glob(join(folder, "x/*/c.*")).folders]).toEqual([join(folder, "x"), join(folder, "x/y")]);
+    expect([...new Glob(join(folder, "x/*/c.*")).find().folders]).toEqual([join(folder, "x"), join(folder, "x/y")]);
   });
 
   it("match names without a disk", () => {
-    expect(globMatches("/var/log/mesos/*.{ERROR,INFO}", "/var/log/mesos/a.INFO")).toBe(true);
-    expect(globMatches("/var/log/*", "/var/log/a/b")).toBe(false);
-    expect(globMatches("/var/**/b", "/var/log/a/b")).toBe(true);
-    expect(expandBraces("a{b,c{d,e}}{x}")).toEqual(["ab{x}", "acd{x}", "ace{x}"]);
+    const matches = (pattern: string, path: string) => new Glob(pattern).matches(path);
+    expect(matches("/var/log/mesos/*.{ERROR,INFO}", "/var/log/mesos/a.INFO")).toBe(true);
+    expect(matches("/var/log/*", "/var/log/a/b")).toBe(false);
+    expect(matches("/var/**/b", "/var/log/a/b")).toBe(true);
+    expect(matches("/l/a{b,c}", "/l/a{b,c}")).toBe(true);
+    expect(expandBraces("a{b,c{d,e}}{x}")).toEqual(["ab{x}", "acd{x}", "ace{x}", "a{b,c{d,e}}{x}"]);
+    expect(expandBraces("{a,b}".repeat(40)).length, "a slip is bounded").toBeLessThan(1100);
   });
 });
 
@@ -57,6 +70,8 @@ describe("a file that was not followed before", () => {
     orphan: false,
     head: true,
     tail: true,
+    whole: undefined,
+    known: true,
     ...over,
   });
   const copy = { path: "/l/app.log.1", size: 600, quiet: 0 };
@@ -80,14 +95,25 @@ describe("a file that was not followed before", () => {
     const orphan = like({ orphan: true, source: source({ path: undefined }) });
     expect(decideNew(copy, [orphan])).toEqual({ kind: "adopt", source: orphan.source });
     expect(decideNew(copy, [{ ...orphan, tail: false }]).kind).toBe("new");
+    expect(decideNew(copy, [{ ...orphan, whole: false }]).kind, "it holds something else than what was seen").toBe(
+      "new",
+    );
+    expect(decideNew(copy, [{ ...orphan, known: false }]).kind, "nothing is known").toBe("new");
+    const other = like({ orphan: true, whole: true, source: source({ path: undefined, read: 0 }) });
+    expect(decideNew(copy, [orphan, other]), "all that was seen is the better proof").toEqual({
+      kind: "adopt",
+      source: other.source,
+    });
   });
 
   it("is compared only if rotation could have named it so, or much is shared", () => {
     expect(namesRelated("/l/app.log", "/l/app.log-2026.gz")).toBe(true);
     expect(namesRelated("/l/app.log", "/l/app.log")).toBe(false);
     expect(namesRelated("/l/app.log", "/m/app.log.1")).toBe(false);
-    expect(mayContinue(source({ read: 9 }), "/l/b.log")).toBe(false);
-    expect(mayContinue(source({ read: 256 }), "/l/b.log")).toBe(true);
-    expect(mayContinue(source({ read: 256 }), "/l/app.log")).toBe(false);
+    expect(namesRelated("/l/app.log", "/l/old/app.log.1"), "a folder for what is old").toBe(true);
+    expect(namesRelated("/l/app.log", "/l/old/older/app.log.1")).toBe(false);
+    expect(isConvincing(source({ read: 9, fingerprint: { length: 9, hash: "" } }))).toBe(false);
+    expect(isConvincing(source({ read: 256, fingerprint: { length: 9, hash: "" } }))).toBe(true);
+    expect(isConvincing(source({ read: 0 })), "it was seen, if not read").toBe(true);
   });
 });

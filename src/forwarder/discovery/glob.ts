@@ -1,17 +1,29 @@
-import { type Dirent, existsSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { onDisk, pathOf } from "../model/path.ts";
 
 /** Alternatives that one pattern may expand to, and depth of `**`: bounds against slips in a configuration. */
 const MOST_ALTERNATIVES = 1024;
 const DEEPEST = 16;
 
-/** `a{b,c}` → `ab`, `ac`; nested braces too. A brace without a comma or an end is taken as it is. */
+/**
+ * `a{b,c}` → `ab`, `ac`; nested braces too. A brace without a comma or an end is taken as it is. The pattern itself comes
+ * last: the original knew no braces, and a name may have its own.
+ */
 export function expandBraces(pattern: string): string[] {
+  return [...new Set([...alternatives(pattern).slice(0, MOST_ALTERNATIVES), pattern])];
+}
+
+function alternatives(pattern: string): string[] {
   const found = firstBraces(pattern);
   if (found === undefined) return [pattern];
   const { start, end, parts } = found;
-  const all = parts.flatMap((part) => expandBraces(pattern.slice(0, start) + part + pattern.slice(end + 1)));
-  return [...new Set(all)].slice(0, MOST_ALTERNATIVES);
+  const all: string[] = [];
+  for (const part of parts) {
+    if (all.length > MOST_ALTERNATIVES) break;
+    all.push(...alternatives(pattern.slice(0, start) + part + pattern.slice(end + 1)));
+  }
+  return [...new Set(all)];
 }
 
 function firstBraces(pattern: string): { start: number; end: number; parts: string[] } | undefined {
@@ -50,71 +62,168 @@ export function segmentExpression(segment: string): RegExp {
       index = end;
     } else source += RegExp.escape(character);
   }
-  return new RegExp(`^${source}$`, "s");
+  try {
+    return new RegExp(`^${source}$`, "su");
+  } catch {
+    // A class that runs backwards, `[z-a]`, matches nothing.
+    return /^(?!)/;
+  }
 }
 
-/** Whether `path` is one that `pattern` matches, without looking at the disk. */
-export function globMatches(pattern: string, path: string): boolean {
-  return expandBraces(pattern).some((one) => matchSegments(one.split("/"), path.split("/")));
+/** A segment of a path as it is compared: a name, a pattern, or any number of folders. */
+type Segment = string | RegExp | "**";
+
+const segmentOf = (text: string): Segment => (text !== "**" && isPattern(text) ? segmentExpression(text) : text);
+
+interface Alternative {
+  readonly absolute: boolean;
+  readonly segments: readonly Segment[];
 }
 
-function matchSegments(pattern: readonly string[], path: readonly string[]): boolean {
+/** A pattern of the configuration, understood once. */
+export class Glob {
+  readonly #alternatives: readonly Alternative[];
+
+  constructor(pattern: string) {
+    this.#alternatives = expandBraces(pattern).map((one) => ({
+      absolute: one.startsWith("/"),
+      segments: one
+        .split("/")
+        .filter((segment) => segment !== "")
+        .map(segmentOf),
+    }));
+  }
+
+  /** Whether it matches `path`, without looking at the disk. */
+  matches(path: string): boolean {
+    const parts = path.split("/").filter((part) => part !== "");
+    return this.#alternatives.some(
+      ({ absolute, segments }) => absolute === path.startsWith("/") && matchSegments(segments, parts),
+    );
+  }
+
+  /** The paths that match now, sorted within each folder, and the folders in which a new name could match. */
+  find(tree: Tree = new Tree()): GlobResult {
+    const result: GlobResult = { paths: new Set(), folders: new Set() };
+    for (const { absolute, segments } of this.#alternatives) walk(absolute ? "/" : ".", segments, { result, tree }, 0);
+    return result;
+  }
+}
+
+export interface GlobResult {
+  readonly paths: Set<string>;
+  readonly folders: Set<string>;
+}
+
+function matchSegments(pattern: readonly Segment[], path: readonly string[]): boolean {
   const [first, ...rest] = pattern;
   if (first === undefined) return path.length === 0;
   if (first === "**") return path.some((_, index) => matchSegments(rest, path.slice(index))) || matchSegments(rest, []);
   const [name, ...below] = path;
-  return name !== undefined && segmentExpression(first).test(name) && matchSegments(rest, below);
+  if (name === undefined || !(typeof first === "string" ? first === name : first.test(name))) return false;
+  return matchSegments(rest, below);
 }
 
-function entriesOf(folder: string): Dirent[] {
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: "folder" | "link" | "other";
+}
+
+/** Folders as they were when they were first asked for: patterns of one scan share what they list. */
+export class Tree {
+  readonly #listed = new Map<string, readonly FolderEntry[]>();
+
+  /** What lies in `folder`, sorted by name; nothing if it cannot be listed. */
+  entries(folder: string): readonly FolderEntry[] {
+    let entries = this.#listed.get(folder);
+    if (entries === undefined) {
+      entries = listed(folder);
+      this.#listed.set(folder, entries);
+    }
+    return entries;
+  }
+}
+
+function listed(folder: string): FolderEntry[] {
   try {
-    return readdirSync(folder, { withFileTypes: true });
+    return readdirSync(onDisk(folder), { withFileTypes: true, encoding: "buffer" })
+      .map((entry): FolderEntry => {
+        const name = pathOf(entry.name);
+        const kind = entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other";
+        return { name, kind: isKnown(entry) ? kind : kindAt(joined(folder, name)) };
+      })
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch {
     return [];
   }
 }
 
-export interface GlobResult {
-  readonly paths: string[];
-  /** Folders in which a new name could match: what to watch. */
-  readonly folders: Set<string>;
-}
+/** Some filesystems list names without saying what they are. */
+const isKnown = (entry: {
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+  isFile(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+  isCharacterDevice(): boolean;
+  isBlockDevice(): boolean;
+}): boolean =>
+  entry.isDirectory() ||
+  entry.isSymbolicLink() ||
+  entry.isFile() ||
+  entry.isFIFO() ||
+  entry.isSocket() ||
+  entry.isCharacterDevice() ||
+  entry.isBlockDevice();
 
-/** The paths that match now, sorted within each folder. Hidden names match only a pattern that begins with a dot. */
-export function glob(pattern: string): GlobResult {
-  const result: GlobResult = { paths: [], folders: new Set() };
-  for (const one of expandBraces(pattern)) {
-    const absolute = one.startsWith("/");
-    const segments = one.split("/").filter((segment) => segment !== "");
-    walk(absolute ? "/" : ".", segments, result, 0);
+function kindAt(path: string): FolderEntry["kind"] {
+  try {
+    return statSync(onDisk(path)).isDirectory() ? "folder" : "other";
+  } catch {
+    return "other";
   }
-  return { paths: [...new Set(result.paths)], folders: result.folders };
 }
 
-function walk(folder: string, segments: readonly string[], result: GlobResult, depth: number): void {
+export const joined = (folder: string, name: string): string => (folder === "." ? name : join(folder, name));
+
+interface Walk {
+  readonly result: GlobResult;
+  readonly tree: Tree;
+}
+
+function exists(path: string): boolean {
+  try {
+    lstatSync(onDisk(path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A name that begins with a dot is a name like any other, as it was for the original. */
+function walk(folder: string, segments: readonly Segment[], into: Walk, depth: number): void {
   const [segment, ...rest] = segments;
+  const { result, tree } = into;
   if (segment === undefined) return;
-  const below = (name: string): string => (folder === "." ? name : join(folder, name));
-  if (!isPattern(segment)) {
-    if (rest.length === 0) {
-      result.folders.add(folder);
-      if (existsSync(below(segment))) result.paths.push(below(segment));
-    } else walk(below(segment), rest, result, depth);
+  if (typeof segment === "string" && segment !== "**") {
+    const path = joined(folder, segment);
+    if (rest.length > 0) return walk(path, rest, into, depth);
+    result.folders.add(folder);
+    if (exists(path)) result.paths.add(path);
     return;
   }
   result.folders.add(folder);
-  const entries = entriesOf(folder).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const entries = tree.entries(folder);
   if (segment === "**") {
-    walk(folder, rest, result, depth);
+    walk(folder, rest, into, depth);
     if (depth < DEEPEST)
-      for (const entry of entries) if (entry.isDirectory()) walk(below(entry.name), segments, result, depth + 1);
+      for (const { name, kind } of entries)
+        if (kind === "folder") walk(joined(folder, name), segments, into, depth + 1);
     return;
   }
-  const expression = segmentExpression(segment);
-  for (const entry of entries) {
-    const { name } = entry;
-    if (!expression.test(name) || (name.startsWith(".") && !segment.startsWith("."))) continue;
-    if (rest.length === 0) result.paths.push(below(name));
-    else if (entry.isDirectory() || entry.isSymbolicLink()) walk(below(name), rest, result, depth);
+  for (const { name, kind } of entries) {
+    if (typeof segment === "string" || !segment.test(name)) continue;
+    if (rest.length === 0) result.paths.add(joined(folder, name));
+    else if (kind !== "other") walk(joined(folder, name), rest, into, depth);
   }
 }

@@ -1,37 +1,40 @@
-import { crc32 } from "node:zlib";
-import { type FileFacts, fingerprintOf, tailAt } from "../model/content.ts";
-import type { Source } from "../model/source.ts";
+import { FINGERPRINT_BYTES, type FileFacts, fingerprintOf, readAt, tailAt, tailFrom } from "../model/content.ts";
+import type { OpenFile } from "../model/open-file.ts";
+import { BEGINNING, type Source } from "../model/source.ts";
+import { endOf } from "./look.ts";
 
 /** Where and how a new source begins. */
 export interface Beginning {
   readonly group: number;
+  /** See Source.entry. */
+  readonly entry: number;
   readonly compressed: boolean;
-  readonly head: Buffer;
   readonly at: number;
-  readonly fd: number;
   readonly now: number;
-  readonly hole?: boolean;
 }
 
-/** A source that begins now, at byte `begin.at`; what lies before is taken for acknowledged. */
-export function newSource(name: string, facts: FileFacts, begin: Beginning): Source {
-  const before = tailAt(begin.fd, begin.at);
-  const tail = before.length === 0 ? undefined : { length: before.length, crc: crc32(before) };
+/** A source that begins now in the open file, at byte `at`; what lies before is taken for acknowledged. */
+export function newSource(name: string, file: OpenFile, facts: FileFacts, begin: Beginning): Source {
+  const { group, entry, compressed, at, now } = begin;
+  const tail = tailFrom(tailAt(file.fd, at));
   return {
+    ...BEGINNING,
     name,
     path: undefined,
     last: name,
     identity: facts.identity,
-    fingerprint: fingerprintOf(begin.head),
-    group: begin.group,
-    compressed: begin.compressed,
-    hole: begin.hole ?? false,
-    read: begin.at,
+    fingerprint: fingerprintOf(compressed ? Buffer.alloc(0) : readAt(file.fd, 0, FINGERPRINT_BYTES)),
+    group,
+    entry,
+    compressed,
+    read: at,
     readTail: tail,
-    acked: begin.at,
+    acked: at,
     ackedTail: tail,
-    touched: begin.now,
+    touched: now,
     size: facts.size,
+    sizeTail: compressed ? undefined : endOf(file, facts.size),
     modified: facts.modified,
+    changed: facts.changed,
   };
 }

@@ -1,73 +1,93 @@
-import { readdirSync, realpathSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
-import {
-  FINGERPRINT_BYTES,
-  type FileFacts,
-  factsAt,
-  holdsContent,
-  readAt,
-  sameFile,
-  withOpen,
-} from "../model/content.ts";
+import { type FileFacts, factsAt, sameFile } from "../model/content.ts";
+import { enter } from "../model/lifecycle.ts";
+import type { OpenFile } from "../model/open-file.ts";
 import type { FileGroup, ReadingSettings } from "../model/settings.ts";
-import { type Identity, keyOf, type Source } from "../model/source.ts";
-import { type Found, judge } from "./candidates.ts";
-import { mayContinue, namesRelated } from "./continuation.ts";
-import { glob, globMatches } from "./glob.ts";
+import { isUnread, keyOf, type Source } from "../model/source.ts";
+import type { Descriptors } from "../reading/descriptors.ts";
+import type { Found } from "./candidates.ts";
+import { Copies } from "./copies.ts";
+import { Glimpses } from "./glimpses.ts";
+import { lookAt } from "./look.ts";
 import { newSource } from "./new-source.ts";
-import { joined } from "./watcher.ts";
+import { type Fresh, Newcomers } from "./newcomers.ts";
+import { Refusals } from "./refusals.ts";
+import { SourceIndex } from "./source-index.ts";
+import { isArchive, Patterns, realPath, Survey } from "./survey.ts";
 
-/** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
-const BROKEN_AFTER = 60_000;
 /** Sources without a file that are remembered, at most: folders that make a file a second would fill the registry. */
-const MOST_ORPHANS = 10_000;
-/** A copy or archive of a file that vanished is looked for this long, outside the patterns too, in milliseconds. */
-const SEEK = 60_000;
+const MOST_LOST = 10_000;
 
 export interface ProspectorOptions {
   readonly groups: readonly FileGroup[];
-  readonly reading: ReadingSettings;
+  readonly reading: Pick<ReadingSettings, "tail">;
   readonly forgetAfter: number;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly descriptors: Descriptors;
+  /** Which of the entries that name `path` these are, from 0. */
+  readonly entryOf: (path: string) => number;
+  /** Files that the program writes itself. */
+  readonly isOwn: (path: string) => boolean;
   /** The source has, or may have, something to read. */
   readonly changed: (source: Source) => void;
-  /** Its path no longer leads to it; `source.path` says where it lies now, if anywhere. */
-  readonly detached: (source: Source) => void;
+  /** Nothing more will be read of the source: no copy of its content was found. */
+  readonly abandoned: (source: Source) => void;
   /** What the registry holds of the sources has changed. */
   readonly recorded: () => void;
 }
 
-/** Finds files, knows them again however they are renamed, copied or replaced, and says which have changed. */
+/**
+ * Finds files and opens them, knows them again however they are renamed, copied or replaced, and says which have changed.
+ * Whether anything is read meanwhile does not matter to it.
+ */
 export class Prospector {
   readonly #options: ProspectorOptions;
   readonly #queue = new SerialQueue();
-  /** Sources whose file is known, by device and inode. */
-  readonly #byKey = new Map<string, Source>();
-  readonly #byPath = new Map<string, Source>();
-  /** Sources without a file: a copy or an archive of them may appear. */
-  readonly #orphans = new Set<Source>();
-  /** Paths that are not followed, with the change time and the reason: not asked again until they change. */
-  readonly #refused = new Map<string, string>();
-  readonly #told = new Set<string>();
+  readonly #index = new SourceIndex();
+  readonly #patterns: Patterns;
+  readonly #copies: Copies;
+  readonly #glimpses = new Glimpses();
+  readonly #refusals: Refusals;
+  readonly #newcomers: Newcomers;
+  #closed = false;
+  /** A search for copies is due. */
+  #searching = false;
   #folders = new Set<string>();
-  #restored = new Set<Source>();
+  readonly #restored = new Set<Source>();
   /** Where the paths of the patterns led at the last scan. */
   readonly #leads = new Map<string, Source>();
-  /** Sources that vanished, and until when (milliseconds since the epoch) a copy of them is looked for. */
-  readonly #sought = new Map<Source, number>();
 
   constructor(options: ProspectorOptions) {
     this.#options = options;
+    const { clock, log } = options;
+    this.#patterns = new Patterns(options.groups);
+    this.#refusals = new Refusals(log);
+    this.#newcomers = new Newcomers({
+      index: this.#index,
+      refusals: this.#refusals,
+      clock,
+      log,
+      groupOf: (path) => this.groupOf(path),
+      lookAgain: (source) => this.changed(source),
+      begin: (found, group, first) => this.#begin(found, group, first),
+      adopt: (source, found) => this.#adopt(source, found),
+    });
+    this.#copies = new Copies({
+      index: this.#index,
+      clock,
+      log,
+      adopt: (source, found) => this.#adopt(source, found),
+      abandoned: (source) => options.abandoned(source),
+    });
   }
 
   /** Everything that the registry should hold. */
-  *sources(): Generator<Source> {
-    yield* this.#byKey.values();
-    yield* this.#orphans;
+  sources(): Iterable<Source> {
+    return this.#index.all();
   }
 
   /** Folders in which something of interest may happen. */
@@ -75,32 +95,42 @@ export class Prospector {
     return this.#folders;
   }
 
-  /** The index of the `files` entry that covers a path; -1 when none does. */
-  groupOf(path: string): number {
-    return this.#options.groups.findIndex(
-      ({ paths, exclude }) =>
-        paths.some((pattern) => globMatches(pattern, path)) && !exclude.some((pattern) => globMatches(pattern, path)),
-    );
+  /** Files whose content was gone before it was read. */
+  get lostUnread(): number {
+    return this.#copies.lostUnread;
   }
 
-  /** Takes over what the registry knew, before the first scan. */
+  /** The index of the `files` entry that covers a path; -1 when none does. */
+  groupOf(path: string): number {
+    return this.#patterns.groupOf(path);
+  }
+
+  /** Takes over what the registry knew, or what was followed before a reload, before the first scan. */
   restore(sources: Iterable<Source>): void {
     // Two entries of one inode: it was truncated, and the one without a path is what was there before.
-    const placed = [...sources].sort((a, b) => Number(a.path === undefined) - Number(b.path === undefined));
+    const placed = [...sources].sort(
+      (a, b) =>
+        Number(a.file === undefined) - Number(b.file === undefined) ||
+        Number(a.path === undefined) - Number(b.path === undefined),
+    );
     for (const source of placed) {
-      const key = keyOf(source.identity);
-      if (this.#byKey.has(key)) {
-        this.#orphans.add(source);
-        this.#sought.set(source, this.#options.clock.now() + SEEK);
-      } else {
-        this.#byKey.set(key, source);
-        this.#restored.add(source);
+      if (source.file === undefined && this.#index.byKey(keyOf(source.identity)) !== undefined) {
+        enter(source, "gone");
+        this.#index.lose(source);
+        this.#copies.seek(source);
+        continue;
       }
+      const { file, path } = source;
+      this.#index.add(source);
+      this.#restored.add(source);
+      if (file === undefined) continue;
+      source.file = undefined;
+      if (this.#options.descriptors.give(source, file) && path === undefined) enter(source, "draining");
     }
   }
 
   source(path: string): Source | undefined {
-    return this.#byPath.get(path);
+    return this.#index.at(path);
   }
 
   /** Looks at everything once. Scans do not overlap. */
@@ -108,60 +138,88 @@ export class Prospector {
     return this.#queue.add(() => this.#scan(first));
   }
 
-  /**
-   * The content of `source` was truncated or replaced in the file `identity`: it begins anew there, and its rest is looked
-   * for. A scan may have noticed it first, and the source goes on in a copy by now.
-   */
-  replaced(source: Source, identity: Identity): Promise<void> {
-    return this.#queue.add(async () => {
-      if (source.identity === identity) await this.#replaced(source);
+  /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
+  glimpse(path: string): void {
+    const { descriptors, isOwn } = this.#options;
+    if (this.#closed || descriptors.spare <= this.#glimpses.size || isOwn(path) || this.groupOf(path) === -1) return;
+    this.#glimpses.take(path, (facts) => {
+      const source = this.#index.byKey(keyOf(facts.identity));
+      return source !== undefined && sameFile(source.identity, facts);
     });
+  }
+
+  /** Something happened to the file of `source`. */
+  changed(source: Source): void {
+    const { path, stage } = source;
+    if (this.#closed) return;
+    if (stage === "gone" || stage === "replaced") return;
+    const facts = source.file === undefined && path !== undefined ? factsAt(path) : undefined;
+    if (source.file !== undefined || (facts !== undefined && sameFile(source.identity, facts)))
+      this.#attend(source, facts);
+  }
+
+  /** Files without a name are not watched by anybody: they are looked at now and then. */
+  tick(): void {
+    for (const source of [...this.#options.descriptors.held()])
+      if (source.stage === "draining" && this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
+  }
+
+  /** There is a descriptor for a file that waited for one. */
+  admit(source: Source): void {
+    if (source.file === undefined && source.stage === "found") this.#open(source);
+  }
+
+  /** The content of `source` was truncated or replaced: its file begins anew, and its rest is looked for. */
+  replaced(source: Source): void {
+    const file = this.#options.descriptors.take(source);
+    if (file !== undefined) this.#renew(source, file);
   }
 
   /** The file of `source` was deleted, and is read to its end. */
   gone(source: Source): void {
-    this.#detach(source);
+    this.#options.descriptors.release(source);
+    this.#lose(source, "gone");
+  }
+
+  /** Nothing is looked for any more, and nothing is changed once it has resolved. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#glimpses.close();
+    await this.#queue.drained();
+    this.#glimpses.close();
   }
 
   async #scan(first: boolean): Promise<void> {
-    const { groups } = this.#options;
+    const survey = new Survey(this.#options.clock);
     const seen = new Set<Source>();
-    const fresh: { found: Found; group: number }[] = [];
-    const folders = new Set<string>();
-    const paths = new Set<string>();
-    for (const [group, { paths: patterns, exclude }] of groups.entries()) {
-      for (const pattern of patterns) {
-        if (pattern === "-") continue;
-        const result = glob(pattern);
-        for (const folder of result.folders) folders.add(folder);
-        for (const path of result.paths) {
-          if (paths.has(path) || exclude.some((one) => globMatches(one, path))) continue;
-          paths.add(path);
-          this.#look(path, group, seen, fresh);
-        }
-      }
+    const fresh: Fresh[] = [];
+    const { paths, folders } = this.#patterns.find(survey.tree);
+    for (const [path, group] of paths) {
+      await survey.breathe();
+      if (this.#closed) return;
+      if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
     this.#folders = new Set([...folders].map(realPath));
-    for (const source of this.#byKey.values()) if (source.path !== undefined) this.#folders.add(dirname(source.path));
-    for (const source of [...this.#byKey.values()]) if (!seen.has(source)) this.#unseen(source);
-    this.#restored.clear();
-    for (const { found, group } of fresh) await this.#consider(found, group, first);
-    for (const [source, end] of this.#sought) {
-      if (this.#orphans.has(source)) await this.#seekCopy(source);
-      if (!this.#orphans.has(source) || this.#options.clock.now() >= end) this.#sought.delete(source);
+    for (const source of [...this.#index.followed()]) {
+      await survey.breathe();
+      if (this.#closed) return;
+      if (source.path !== undefined) this.#folders.add(dirname(source.path));
+      if (!seen.has(source)) this.#unseen(source, survey);
     }
+    this.#restored.clear();
+    await this.#newcomers.considerAll(fresh, this.#glimpses.drain(), survey, first);
+    await this.#copies.search(survey);
     this.#forget(paths);
   }
 
-  #look(path: string, group: number, seen: Set<Source>, fresh: { found: Found; group: number }[]): void {
+  #look(path: string, group: number, seen: Set<Source>, fresh: Fresh[]): void {
     const facts = factsAt(path);
     if (facts === undefined || facts.kind === "directory") return;
     if (facts.kind !== "file")
-      return this.#tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
-    const source = this.#byKey.get(keyOf(facts.identity));
+      return this.#refusals.tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
+    const source = this.#index.byKey(keyOf(facts.identity));
     if (source !== undefined && seen.has(source)) return;
-    const compressed = isArchive(path);
-    if (source !== undefined && source.compressed === compressed && sameFile(source.identity, facts)) {
+    if (source !== undefined && source.compressed === isArchive(path) && sameFile(source.identity, facts)) {
       seen.add(source);
       if (source.group < 0) source.group = group;
       // The real path is looked up only when something moved: it costs a system call per folder.
@@ -169,238 +227,155 @@ export class Prospector {
         this.#leads.set(path, source);
         this.#place(source, realPath(path));
       }
-      this.#update(source, facts);
+      if (source.stage === "draining") enter(source, "held");
+      this.#attend(source, facts);
       return;
     }
-    if (source !== undefined) this.#detach(source);
-    if (this.#refused.get(path) === facts.changed) return;
-    fresh.push({ found: { name: path, path: realPath(path), facts, compressed }, group });
+    if (source !== undefined) this.gone(source);
+    if (this.#refusals.isRefused(path, facts.changed)) return;
+    fresh.push({ name: path, path: realPath(path), facts, group });
   }
 
-  #update(source: Source, facts: FileFacts): void {
-    const changed = facts.size !== source.size || facts.modified !== source.modified || this.#restored.has(source);
-    source.size = facts.size;
-    source.modified = facts.modified;
-    if (changed || (!source.compressed && facts.size !== source.read)) this.#options.changed(source);
+  /** `facts`: what lies at its path, for a source whose file is not open. */
+  #attend(source: Source, facts: FileFacts | undefined): void {
+    const { descriptors, clock, changed } = this.#options;
+    const { file } = source;
+    if (file === undefined) {
+      if (facts === undefined) return;
+      const hasChanged = facts.size !== source.size || facts.modified !== source.modified;
+      if (hasChanged)
+        Object.assign(source, { size: facts.size, sizeTail: undefined, modified: facts.modified, ended: false });
+      if (hasChanged || isUnread(source) || this.#restored.has(source)) this.#open(source);
+      return;
+    }
+    const sight = lookAt(source, file);
+    if (sight === "replaced") return this.replaced(source);
+    if (sight === "grown") {
+      source.grown = clock.monotonic();
+      descriptors.touched(source);
+      this.#index.refresh(source);
+    }
+    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) changed(source);
+  }
+
+  #open(source: Source): void {
+    if (source.group < 0) return;
+    const opening = this.#options.descriptors.hold(source);
+    if (opening.kind === "held") this.#attend(source, undefined);
+    else if (opening.kind === "replaced") this.#renew(source, opening.file);
+    else if (opening.kind === "failed")
+      this.#refusals.tellOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
   }
 
   #place(source: Source, path: string | undefined): void {
-    if (source.path === path && (path === undefined || this.#byPath.get(path) === source)) return;
-    if (source.path !== undefined && this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
-    source.path = path;
-    if (path !== undefined) {
-      source.last = path;
-      this.#byPath.set(path, source);
-    }
+    if (source.path === path && (path === undefined || this.#index.at(path) === source)) return;
+    this.#index.place(source, path);
     this.#options.recorded();
   }
 
   /** A followed file that no pattern led to: renamed out of sight, or deleted. */
-  #unseen(source: Source): void {
+  #unseen(source: Source, survey: Survey): void {
+    if (source.stage === "gone" || source.stage === "replaced") return;
+    if (source.file !== undefined) return this.#drain(source, source.file, survey);
     const known = source.path === undefined ? undefined : factsAt(source.path);
-    if (known !== undefined && sameFile(source.identity, known) && known.kind === "file") {
-      this.#update(source, known);
-      return;
-    }
-    const place = this.#locate(source);
-    this.#place(source, place?.path);
-    if (place !== undefined) {
-      this.#update(source, place.facts);
-      this.#options.detached(source);
-    } else {
-      this.#options.detached(source);
-      this.#detach(source);
-    }
+    const isThere = known?.kind === "file" && sameFile(source.identity, known);
+    const folders = new Set([dirname(source.last), dirname(source.name)]);
+    const place =
+      isThere && source.path !== undefined ? { path: source.path, facts: known } : survey.locate(source, folders);
+    if (place === undefined || !sameFile(source.identity, place.facts)) return this.#lose(source, "gone");
+    this.#place(source, place.path);
+    this.#attend(source, place.facts);
   }
 
-  /** Where the inode lies now, among the neighbours of where it lay. */
-  #locate(source: Source): { path: string; facts: FileFacts } | undefined {
-    for (const folder of new Set([dirname(source.last), dirname(source.name)])) {
-      for (const name of namesIn(folder)) {
-        const path = joined(folder, name);
-        const facts = factsAt(path);
-        if (facts?.kind === "file" && sameFile(source.identity, facts)) return { path, facts };
-      }
-    }
-    return undefined;
+  /** An open file whose name is gone, or leads elsewhere. */
+  #drain(source: Source, file: OpenFile, survey: Survey): void {
+    const isDeleted = file.facts().links === 0;
+    const folders = [dirname(source.last)];
+    this.#place(source, isDeleted ? undefined : (file.place() ?? survey.locate(source, folders)?.path));
+    const isNew = source.stage !== "draining";
+    enter(source, "draining");
+    this.#attend(source, undefined);
+    if (isNew && source.file === file) this.#options.changed(source);
   }
 
-  #detach(source: Source): void {
-    const key = keyOf(source.identity);
-    if (this.#byKey.get(key) === source) this.#byKey.delete(key);
-    this.#place(source, undefined);
-    this.#orphans.add(source);
-    source.touched = this.#options.clock.now();
-    this.#sought.set(source, source.touched + SEEK);
-    this.#options.recorded();
+  #lose(source: Source, stage: "gone" | "replaced"): void {
+    const { clock, recorded } = this.#options;
+    // What was open to the end is known to its end; of anything else a copy may hold more.
+    const isKnown = source.stage === "draining" && stage === "gone" && !isUnread(source);
+    enter(source, stage);
+    this.#index.lose(source);
+    source.touched = clock.now();
+    if (!isKnown) this.#copies.seek(source);
+    recorded();
   }
 
-  *#known(): Generator<{ source: Source; orphan: boolean }> {
-    for (const source of this.#byKey.values()) yield { source, orphan: false };
-    for (const source of this.#orphans) yield { source, orphan: true };
-  }
-
-  async #consider(found: Found, group: number, first: boolean): Promise<void> {
-    const { clock, log } = this.#options;
-    const now = clock.now();
-    await this.#noticeReplaced(found.path);
-    if (this.#byKey.has(keyOf(found.facts.identity))) return;
-    const decision = await judge(found, this.#known(), now);
-    switch (decision.kind) {
-      case "new":
-        this.#begin(found, group, first);
-        return;
-      case "adopt":
-        log.info(`'${found.path}' continues '${decision.source.name}' at byte ${decision.source.read}`);
-        this.#adopt(decision.source, found);
-        return;
-      case "incomplete":
-        if (found.compressed && now - found.facts.modified > BROKEN_AFTER) {
-          this.#refused.set(found.name, found.facts.changed);
-          this.#tellOnce(found.name, `not following '${found.path}': it is not a whole gzip archive`);
-        }
-        return;
-      case "hold":
-    }
-  }
-
-  /**
-   * Before a file is taken for new: does what rotation may have made it of still hold what we think? If it was truncated
-   * and written anew unseen, the file may be a copy of what lies there now, and would be read in both places.
-   */
-  async #noticeReplaced(candidate: string): Promise<void> {
-    for (const source of [...this.#byKey.values()]) {
-      const { path, identity, compressed } = source;
-      if (compressed || path === undefined || !namesRelated(path, candidate)) continue;
-      if (withOpen(path, identity, (fd) => holdsContent(fd, source)) === false) await this.#replaced(source);
-    }
-  }
-
-  #begin({ name, path, facts, compressed }: Found, group: number, first: boolean): void {
+  #begin({ name, path, facts, compressed, file }: Found, group: number, first: boolean): void {
     const { groups, reading, clock, log } = this.#options;
     const settings = groups[group];
     const old = settings !== undefined && clock.now() - facts.modified > settings.ignoreOlder;
-    if (compressed && (old || (first && reading.tail))) {
-      this.#refused.set(name, facts.changed);
-      return;
+    const atEnd = old || (first && reading.tail);
+    if (settings === undefined || (compressed && atEnd)) {
+      this.#refusals.refuse(name, facts.changed);
+      return file.close();
     }
-    const source = withOpen(path, facts.identity, (fd) => {
-      const head = readAt(fd, 0, FINGERPRINT_BYTES);
-      const at = !compressed && (old || (first && reading.tail)) ? facts.size : 0;
-      return newSource(name, facts, {
-        group,
-        compressed,
-        head: compressed ? Buffer.alloc(0) : head,
-        at,
-        fd,
-        now: clock.now(),
-      });
+    const at = atEnd ? facts.size : 0;
+    const source = newSource(name, file, facts, {
+      group,
+      entry: this.#options.entryOf(name),
+      compressed,
+      at,
+      now: clock.now(),
     });
-    if (source === undefined) {
-      const now = factsAt(path);
-      if (now !== undefined && sameFile(facts.identity, now))
-        this.#tellOnce(name, `cannot read '${name}': make it readable for this user`);
-      return;
-    }
     if (old) log.verbose(1, `'${name}' is older than 'ignore older': only what is added is shipped`);
-    else log.info(`following '${name}'${source.read > 0 ? ` from byte ${source.read}` : ""}`);
-    this.#told.delete(name);
-    this.#attach(source, path);
+    else log.info(`following '${name}'${at > 0 ? ` from byte ${at}` : ""}`);
+    this.#refusals.followed(name);
+    this.#attach(source, path, file);
   }
 
-  #attach(source: Source, path: string): void {
-    this.#byKey.set(keyOf(source.identity), source);
-    this.#place(source, path);
-    this.#options.recorded();
-    this.#options.changed(source);
+  /** `file` is that of `source` from now on. */
+  #attach(source: Source, path: string, file: OpenFile): void {
+    const { descriptors, changed, recorded } = this.#options;
+    const isDeleted = file.facts().links === 0;
+    this.#index.add(source);
+    this.#index.place(source, isDeleted ? undefined : path);
+    recorded();
+    if (!descriptors.give(source, file)) return;
+    if (isDeleted) enter(source, "draining");
+    changed(source);
   }
 
-  #adopt(source: Source, { path, facts, compressed }: Found): void {
-    this.#orphans.delete(source);
-    const key = keyOf(source.identity);
-    if (this.#byKey.get(key) === source) this.#byKey.delete(key);
-    source.identity = facts.identity;
-    source.compressed = compressed;
-    source.size = facts.size;
-    source.modified = facts.modified;
-    this.#attach(source, path);
-    this.#options.detached(source);
+  #adopt(source: Source, { path, facts, compressed, file }: Found): void {
+    enter(source, "found");
+    this.#index.find(source);
+    const { size, modified, identity } = facts;
+    Object.assign(source, { identity, compressed, ended: false, size, sizeTail: undefined, modified, blankTo: 0 });
+    this.#attach(source, path, file);
   }
 
-  async #replaced(source: Source): Promise<void> {
-    const { name, path, identity, group } = source;
-    const { clock, log } = this.#options;
-    if (this.#byKey.get(keyOf(identity)) !== source) return;
-    this.#detach(source);
-    const facts = path === undefined ? undefined : factsAt(path);
-    if (path !== undefined && facts !== undefined && sameFile(identity, facts)) {
-      log.info(`'${path}' was truncated or replaced: reading it from its beginning`);
-      const fresh = withOpen(path, facts.identity, (fd) =>
-        newSource(name, facts, {
-          group,
-          compressed: isArchive(path),
-          head: readAt(fd, 0, FINGERPRINT_BYTES),
-          at: 0,
-          fd,
-          now: clock.now(),
-          hole: true,
-        }),
-      );
-      if (fresh !== undefined) this.#attach(fresh, path);
-    }
-    await this.#seekCopy(source);
+  #renew(source: Source, file: OpenFile): void {
+    const { name, path, group, entry } = source;
+    const { log, clock } = this.#options;
+    this.#lose(source, "replaced");
+    const facts = file.facts();
+    log.info(`'${path ?? name}' was truncated or replaced: reading it from its beginning`);
+    const begin = { group, entry, compressed: isArchive(path ?? name), at: 0, now: clock.now() };
+    this.#attach(newSource(name, file, facts, begin), path ?? source.last, file);
+    if (this.#searching) return;
+    this.#searching = true;
+    void this.#queue.add(() => {
+      this.#searching = false;
+      return this.#copies.search(new Survey(clock));
+    });
   }
 
-  /** copytruncate: what was not read before the truncation lies in a copy beside it. */
-  async #seekCopy(source: Source): Promise<void> {
-    const folder = dirname(source.last);
-    for (const name of namesIn(folder)) {
-      const path = joined(folder, name);
-      if (!this.#orphans.has(source) || basename(source.last) === name || !mayContinue(source, path)) continue;
-      const facts = factsAt(path);
-      if (facts?.kind !== "file" || this.#byKey.has(keyOf(facts.identity))) continue;
-      const found = { name: path, path, facts, compressed: isArchive(path) };
-      const decision = await judge(found, [{ source, orphan: true }], this.#options.clock.now());
-      if (decision.kind === "adopt") {
-        this.#options.log.info(`the rest of '${source.name}' is in its copy '${path}'`);
-        this.#adopt(source, found);
-      }
-    }
-  }
-
-  #forget(paths: ReadonlySet<string>): void {
-    const { clock, forgetAfter } = this.#options;
-    for (const source of this.#orphans) {
-      if (clock.now() - source.touched < forgetAfter && this.#orphans.size <= MOST_ORPHANS) continue;
-      this.#orphans.delete(source);
-      this.#options.recorded();
+  #forget(paths: ReadonlyMap<string, number>): void {
+    const { clock, forgetAfter, recorded } = this.#options;
+    for (const source of this.#index.lost) {
+      if (clock.now() - source.touched < forgetAfter && this.#index.lost.size <= MOST_LOST) continue;
+      this.#index.forget(source);
+      recorded();
     }
     for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
-    for (const path of this.#refused.keys()) if (!paths.has(path)) this.#refused.delete(path);
-    for (const path of this.#told) if (!paths.has(path)) this.#told.delete(path);
-  }
-
-  #tellOnce(path: string, message: string): void {
-    if (this.#told.has(path)) return;
-    this.#told.add(path);
-    this.#options.log.warn(message);
-  }
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
-}
-
-const isArchive = (path: string): boolean => path.endsWith(".gz");
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
+    this.#refusals.keepOnly(paths);
   }
 }

@@ -1,7 +1,7 @@
 import { type FSWatcher, realpathSync, watch } from "node:fs";
-import { join } from "node:path";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { onDisk, pathOf } from "../model/path.ts";
 
 /** Folders that are watched at most: each costs one inotify watch of the user's limit. */
 const MOST_FOLDERS = 4096;
@@ -24,17 +24,21 @@ export class Watcher {
     return !this.#complained;
   }
 
-  /** Watches exactly these folders from now on. A folder that is a link is watched where it leads. */
-  follow(folders: ReadonlySet<string>): void {
+  /** Watches exactly these folders from now on; true when some are new. A folder that is a link is watched where it leads. */
+  follow(folders: ReadonlySet<string>): boolean {
+    const before = this.#watchers.size;
+    let dropped = 0;
     for (const [folder, watcher] of this.#watchers) {
       if (folders.has(folder)) continue;
       watcher.close();
       this.#watchers.delete(folder);
+      dropped++;
     }
     for (const folder of folders) {
       if (this.#watchers.size >= MOST_FOLDERS) break;
       if (!this.#watchers.has(folder)) this.#add(folder);
     }
+    return this.#watchers.size > before - dropped;
   }
 
   close(): void {
@@ -43,8 +47,8 @@ export class Watcher {
 
   #add(folder: string): void {
     try {
-      const watcher = watch(realpathSync(folder), (event, name) =>
-        this.#changed(folder, name ?? undefined, event === "rename"),
+      const watcher = watch(realpathSync(onDisk(folder), "buffer"), { encoding: "buffer" }, (event, name) =>
+        this.#changed(folder, name === null ? undefined : pathOf(name), event === "rename"),
       );
       watcher.on("error", () => {
         watcher.close();
@@ -58,5 +62,3 @@ export class Watcher {
     }
   }
 }
-
-export const joined = (folder: string, name: string): string => (folder === "." ? name : join(folder, name));

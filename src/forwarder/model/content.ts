@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf } from "../../base/errors.ts";
+import { onDisk } from "./path.ts";
 import { type Fingerprint, type Identity, keyOf, type Source, TAIL_BYTES, type Tail } from "./source.ts";
 
 /** Bytes at the beginning of a file that tell it from others. */
@@ -47,7 +48,7 @@ function factsOf(stat: BigIntStats): FileFacts {
 /** Follows symbolic links. Undefined when nothing is there or it may not be looked at. */
 export function factsAt(path: string): FileFacts | undefined {
   try {
-    return factsOf(statSync(path, { bigint: true }));
+    return factsOf(statSync(onDisk(path), { bigint: true }));
   } catch {
     return undefined;
   }
@@ -67,7 +68,8 @@ export function sameFile(known: Identity, now: FileFacts): boolean {
 }
 
 /** Opens for reading, never blocking on what is not a file. Throws the system's error. */
-export const openForReading = (path: string): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+export const openForReading = (path: string): number =>
+  openSync(onDisk(path), constants.O_RDONLY | constants.O_NONBLOCK);
 
 /** Exactly `[at, at + length)`, or less at the end of the file. */
 export function readAt(fd: number, at: number, length: number): Buffer {
@@ -81,17 +83,31 @@ export function readAt(fd: number, at: number, length: number): Buffer {
   return bytes.subarray(0, have);
 }
 
-export function fingerprintOf(head: Uint8Array): Fingerprint {
-  const bytes = head.subarray(0, FINGERPRINT_BYTES);
-  return { length: bytes.length, hash: createHash("sha256").update(bytes).digest("base64") };
+/** How many bytes there are before the NULs at the end of `bytes`: NULs stand for what is not written yet. */
+export function writtenLength(bytes: Uint8Array): number {
+  let length = bytes.length;
+  while (length > 0 && bytes[length - 1] === 0) length--;
+  return length;
 }
+
+/** What tells a file that begins with `head` from others. NULs at its end are left out: they may become text. */
+export function fingerprintOf(head: Uint8Array): Fingerprint {
+  const bytes = head.subarray(0, writtenLength(head.subarray(0, FINGERPRINT_BYTES)));
+  return { length: bytes.length, hash: hashOf(bytes) };
+}
+
+export const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64");
 
 /** Whether a file that begins with `head` can be the one with that fingerprint. */
 export function headMatches(fingerprint: Fingerprint, head: Uint8Array): boolean {
   if (fingerprint.length === 0) return true;
   if (head.length < fingerprint.length) return false;
-  return fingerprintOf(head.subarray(0, fingerprint.length)).hash === fingerprint.hash;
+  return hashOf(head.subarray(0, fingerprint.length)) === fingerprint.hash;
 }
+
+/** The proof of what lies before a position; undefined when that is nothing, or NULs, which prove nothing. */
+export const tailFrom = (before: Uint8Array): Tail | undefined =>
+  writtenLength(before) === 0 ? undefined : { length: before.length, crc: crc32(before) };
 
 export const tailMatches = (tail: Tail | undefined, before: Uint8Array): boolean =>
   tail === undefined ||

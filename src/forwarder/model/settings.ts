@@ -58,7 +58,8 @@ export interface ShippingSettings {
 export interface ReadingSettings {
   readonly bufferSize: number;
   readonly scanInterval: number;
-  readonly maximumOpenFiles: number;
+  /** Undefined: what the process may open, less what it needs itself. */
+  readonly maximumOpenFiles: number | undefined;
   /** Files without a recorded position begin at their end. */
   readonly tail: boolean;
 }
@@ -92,6 +93,8 @@ export interface FileGroup {
   readonly maximumLine: number;
   readonly ignoreOlder: number;
   readonly closeInactive: number;
+  /** A last line without an end is shipped after the file was quiet for this long, in milliseconds. */
+  readonly lineEndWait: number;
   readonly multiline: MultilineSettings | undefined;
   /** Lines are JSON objects whose keys join the event. */
   readonly json: boolean;

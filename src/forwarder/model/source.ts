@@ -1,4 +1,6 @@
 /** What is known of a followed file: who it is, and how far it is read and acknowledged. */
+import type { Stage } from "./lifecycle.ts";
+import type { OpenFile } from "./open-file.ts";
 
 /** The bytes at the beginning of a file: `length` is 1024, or less while the file is smaller. */
 export interface Fingerprint {
@@ -31,6 +33,9 @@ export const TAIL_BYTES = 64;
 export interface Source {
   /** Path reported with the events. */
   readonly name: string;
+  stage: Stage;
+  /** Its descriptor, from the moment it is found; undefined when it is closed or cannot be held. */
+  file: OpenFile | undefined;
   /** Where it lies now; undefined when it is not to be found. */
   path: string | undefined;
   /** Where it lay last: its real path, links resolved. */
@@ -39,10 +44,12 @@ export interface Source {
   fingerprint: Fingerprint;
   /** Index of the `files` entry whose rules apply; -1 when none covers it any more. */
   group: number;
+  /** Which of the entries that name the file this is followed for, from 0: each has a position of its own. */
+  readonly entry: number;
   /** A gzip archive: positions are those of its content. */
   compressed: boolean;
-  /** Begins after a truncation: a writer that does not append leaves a hole of NULs, which is skipped. */
-  readonly hole: boolean;
+  /** An archive that was read to its end, or is broken as it is: not read again until it changes. */
+  ended: boolean;
   /** Next byte to read (of the decompressed content). */
   read: number;
   /** CRC of what lies before `read`, as far as known. */
@@ -54,8 +61,46 @@ export interface Source {
   touched: number;
   /** Size seen last, in bytes on disk. */
   size: number;
+  /** What lies before that size: a copy that holds all that was seen of the file holds this too. */
+  sizeTail: Tail | undefined;
+  /** From `read` to here there are only NULs: room that a writer took and has not filled. Nothing to read. */
+  blankTo: number;
+  /** The position is the old program's, which counted a line end as one byte. */
+  imported: boolean;
   /** Modification time seen last, milliseconds since the epoch. */
   modified: number;
+  /** Time of the last change of content or inode seen, in nanoseconds: two changes of one millisecond differ. */
+  changed: string;
+  /** Monotonic milliseconds when it was last seen to grow, or was opened. */
+  grown: number;
 }
+
+/** Something of it is not read, as far as it was looked at. */
+export const isUnread = ({ size, read, blankTo, compressed, ended }: Source): boolean =>
+  compressed ? !ended : size > Math.max(read, blankTo);
+
+/** Everything that was read is acknowledged, and everything that was seen is read. */
+export const isSettled = (source: Source): boolean => !isUnread(source) && source.acked >= source.read;
+
+/** A source of which nothing is known yet but its name: to be filled in. */
+export const BEGINNING = {
+  stage: "found",
+  file: undefined,
+  entry: 0,
+  compressed: false,
+  ended: false,
+  read: 0,
+  readTail: undefined,
+  acked: 0,
+  ackedTail: undefined,
+  touched: 0,
+  size: 0,
+  sizeTail: undefined,
+  blankTo: 0,
+  imported: false,
+  modified: 0,
+  changed: "",
+  grown: 0,
+} as const satisfies Partial<Source>;
 
 export const keyOf = (identity: Identity): string => `${identity.device}:${identity.inode}`;

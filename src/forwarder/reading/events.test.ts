@@ -14,6 +14,7 @@ const group: FileGroup = {
   maximumLine: 1000,
   ignoreOlder: 0,
   closeInactive: 0,
+  lineEndWait: 0,
   multiline: undefined,
   json: false,
 };

@@ -44,7 +44,7 @@ export class LineEvents {
 
   constructor(group: FileGroup, clock: Clock) {
     this.#group = group;
-    this.#decoder = group.encoding === "utf-8" ? undefined : new TextDecoder(group.encoding);
+    this.#decoder = group.encoding === "utf-8" ? undefined : new TextDecoder(group.encoding, { ignoreBOM: true });
     this.#joiner = group.multiline && new Joiner(group.multiline, group.maximumLine, clock);
     this.#include = group.includeLines.map(compileExpression);
     this.#exclude = group.excludeLines.map(compileExpression);

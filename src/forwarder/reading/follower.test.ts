@@ -1,21 +1,23 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestClock } from "../../../test/support/test-clock.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
-import { type FileFacts, factsAt } from "../model/content.ts";
-import type { FileGroup, ReadingSettings } from "../model/settings.ts";
-import type { EventSink } from "../model/sink.ts";
-import type { Source } from "../model/source.ts";
+import { enter, stages, transitions } from "../model/lifecycle.ts";
+import { OpenFile } from "../model/open-file.ts";
+import type { FileGroup } from "../model/settings.ts";
+import type { EventSink, SinkEvent } from "../model/sink.ts";
+import { BEGINNING, type Source } from "../model/source.ts";
+import { Descriptors } from "./descriptors.ts";
 import { Follower } from "./follower.ts";
+import { descriptorBudget, openFilesLimit } from "./limits.ts";
 
 let folder = "";
-beforeAll(() => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "follower-"));
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => rmSync(folder, { recursive: true }));
 
 const group = {
   encoding: "utf-8",
@@ -23,6 +25,7 @@ const group = {
   excludeLines: [],
   maximumLine: 1000,
   closeInactive: 60_000,
+  lineEndWait: 30_000,
 } as unknown as FileGroup;
 
 /** Takes lines when it is told to, as a collector does whose window is full. */
@@ -30,78 +33,224 @@ class SlowSink implements EventSink {
   readonly taken: string[] = [];
   /** Lets the lines in that wait. */
   admit: () => void = () => undefined;
-  /** Called when lines have come. */
+  /** false: whatever comes is taken at once. */
+  isSlow = false;
+  /** Called when lines have come and wait. */
   arrived: () => void = () => undefined;
 
-  async lines(_: Source, bytes: Buffer, base: number, last: number): Promise<void> {
-    const text = `${base}: ${bytes.subarray(0, last)}`;
-    await new Promise<void>((resolve) => {
-      this.admit = resolve;
-      this.arrived();
-    });
+  async #take(text: string): Promise<void> {
+    if (this.isSlow)
+      await new Promise<void>((resolve) => {
+        this.admit = resolve;
+        this.arrived();
+      });
     this.taken.push(text);
   }
-  event = (): Promise<void> => Promise.reject(new Error("only whole lines are expected"));
+  lines = (_: Source, bytes: Buffer, base: number, last: number): Promise<void> =>
+    this.#take(`${base}: ${bytes.subarray(0, last)}`);
+  event = (_: Source, { text, start }: SinkEvent): Promise<void> => this.#take(`${start}: ${text}`);
   passed = (): Promise<void> => Promise.resolve();
 }
 
-describe("a deleted file whose archive is found while its lines wait to be taken", () => {
-  it("goes on in the archive where the lines ended, and stays known", async () => {
-    const [plain, archive] = [join(folder, "app.log"), join(folder, "app.log.gz")];
-    writeFileSync(plain, "one\ntwo\n");
-    const facts = factsAt(plain) as FileFacts;
-    const source = {
-      name: plain,
-      path: plain,
-      last: plain,
-      identity: facts.identity,
-      fingerprint: { length: 0, hash: "" },
-      group: 0,
-      compressed: false,
-      hole: false,
-      read: 0,
-      readTail: undefined,
-    } as unknown as Source;
-    const sink = new SlowSink();
-    const events: string[] = [];
-    let rested: () => void = () => undefined;
-    const follower = new Follower({
-      groups: [group],
-      reading: { bufferSize: 4096, maximumOpenFiles: 10 } as ReadingSettings,
-      clock: new TestClock(),
-      log: silentLogger,
-      sink,
-      finishing: false,
-      stdin: () => process.stdin,
-      replaced: () => events.push("replaced"),
-      gone: () => events.push("gone"),
-      idle: () => rested(),
-    });
-    const waiting = new Promise<void>((resolve) => {
-      sink.arrived = resolve;
-    });
-    follower.changed(source);
-    await waiting;
-    // What the prospector does when it finds the archive of a file that is gone.
-    writeFileSync(archive, gzipSync("one\ntwo\nthree\n"));
-    unlinkSync(plain);
-    const now = factsAt(archive) as FileFacts;
-    Object.assign(source, { path: archive, last: archive, identity: now.identity, compressed: true });
-    follower.changed(source);
-    follower.detached(source);
-    const more = new Promise<void>((resolve) => {
-      sink.arrived = resolve;
-    });
+function reading(settings: Partial<FileGroup> = {}) {
+  const sink = new SlowSink();
+  const clock = new TestClock();
+  const events: string[] = [];
+  const descriptors = new Descriptors({ limit: 10, clock, log: silentLogger, admit: () => undefined });
+  let rested: () => void = () => undefined;
+  const follower = new Follower({
+    groups: [{ ...group, ...settings }],
+    reading: { bufferSize: 4096 },
+    clock,
+    log: silentLogger,
+    sink,
+    descriptors,
+    finishing: false,
+    stdin: () => process.stdin,
+    replaced: () => events.push("replaced"),
+    gone: () => events.push("gone"),
+    idle: () => rested(),
+  });
+  const follow = (name: string): Source => {
+    const path = join(folder, name);
+    const file = OpenFile.at(path);
+    if (file === undefined) throw new Error("no file");
+    const { identity, size } = file.facts();
+    const fingerprint = { length: 0, hash: "" };
+    const source: Source = { ...BEGINNING, name: path, path, last: path, identity, fingerprint, group: 0, size };
+    descriptors.give(source, file);
+    return source;
+  };
+  /** Reads what there is; resolves when everything is read that can be. */
+  const changed = async (source: Source): Promise<void> => {
     const idle = new Promise<void>((resolve) => {
       rested = resolve;
     });
-    sink.admit();
-    await more;
-    sink.admit();
+    follower.changed(source);
     await idle;
-    expect(sink.taken).toEqual(["0: one\ntwo", "8: three"]);
-    expect(events).toEqual([]);
-    expect(follower.finished(source)).toBe(true);
+  };
+  const tick = async (milliseconds: number): Promise<void> => {
+    await clock.advance(milliseconds);
+    follower.tick();
+    while (!follower.resting) await settle();
+  };
+  const stop = () => {
     follower.stop();
+    descriptors.closeAll();
+  };
+  return { sink, clock, events, descriptors, follower, follow, changed, tick, stop };
+}
+
+const acknowledge = (source: Source): void => {
+  source.acked = source.read;
+  source.ackedTail = source.readTail;
+};
+
+describe("a truncated file whose copy is found while its lines wait to be taken", () => {
+  it("goes on in the copy where the lines ended", async () => {
+    const { sink, descriptors, follower, follow, changed, stop } = reading();
+    writeFileSync(join(folder, "app.log"), "one\ntwo\n");
+    const source = follow("app.log");
+    sink.isSlow = true;
+    await new Promise<void>((resolve) => {
+      sink.arrived = resolve;
+      follower.changed(source);
+    });
+    // What the prospector does: the file begins anew, and the source goes on in the copy.
+    writeFileSync(join(folder, "app.log.1"), "one\ntwo\nthree\n");
+    descriptors.take(source)?.close();
+    const copy = OpenFile.at(join(folder, "app.log.1"));
+    if (copy === undefined) throw new Error("no copy");
+    enter(source, "replaced");
+    enter(source, "found");
+    source.identity = copy.identity;
+    source.size = copy.facts().size;
+    descriptors.give(source, copy);
+    const done = changed(source);
+    sink.isSlow = false;
+    sink.admit();
+    await done;
+    expect(sink.taken).toEqual(["0: one\ntwo", "8: three"]);
+    expect(source.stage).toBe("at-end");
+    stop();
+  });
+});
+
+describe("a last line without its end", () => {
+  it("goes out when the file was quiet for long enough, and its end later makes no line of its own twice", async () => {
+    const { sink, follow, changed, tick, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\nlast words");
+    const source = follow("a.log");
+    await changed(source);
+    await tick(29_000);
+    expect(sink.taken).toEqual(["0: one"]);
+    await tick(1000);
+    expect(sink.taken).toEqual(["0: one", "4: last words"]);
+    appendFileSync(join(folder, "a.log"), " and more\n");
+    await changed(source);
+    expect(sink.taken.at(-1)).toBe("14:  and more");
+    stop();
+  });
+
+  it("of a deleted file goes out when its writer was quiet for a moment; what is acknowledged is given back", async () => {
+    const { sink, events, follow, changed, tick, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\nlast words");
+    const source = follow("a.log");
+    unlinkSync(join(folder, "a.log"));
+    source.path = undefined;
+    enter(source, "draining");
+    await changed(source);
+    await tick(1000);
+    expect(sink.taken).toEqual(["0: one"]);
+    await tick(1000);
+    await tick(1000);
+    expect([sink.taken, events]).toEqual([["0: one", "4: last words"], []]);
+    acknowledge(source);
+    await tick(1000);
+    expect(events).toEqual(["gone"]);
+    stop();
+  });
+});
+
+describe("a quiet file", () => {
+  it("is closed when everything of it is acknowledged, not before, and read again when it changes", async () => {
+    const { sink, descriptors, follow, changed, tick, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const source = follow("a.log");
+    await changed(source);
+    await tick(120_000);
+    expect(source.stage).toBe("at-end");
+    acknowledge(source);
+    await tick(1000);
+    expect([source.stage, source.file, descriptors.open]).toEqual(["found", undefined, 0]);
+    appendFileSync(join(folder, "a.log"), "two\n");
+    expect(descriptors.hold(source)).toEqual({ kind: "held" });
+    await changed(source);
+    expect(sink.taken).toEqual(["0: one", "4: two"]);
+    stop();
+  });
+});
+
+describe("a stop", () => {
+  it("reads to where files end at that moment, and gives out what is being joined", async () => {
+    const multiline = { pattern: "^ ", negate: false, match: "after", maximumLines: 9, maximumTime: 9e9 } as const;
+    const { sink, follower, follow, stop } = reading({ multiline });
+    writeFileSync(join(folder, "a.log"), "one\n more\nhalf");
+    follow("a.log");
+    const source = follow("a.log");
+    follower.changed(source);
+    follower.drain();
+    while (!follower.resting) await settle();
+    expect(sink.taken, "half a line is for the next start").toEqual(["0: one\n more"]);
+    // A writer that never rests does not keep the program.
+    appendFileSync(join(folder, "a.log"), " a line\nanother\n");
+    follower.changed(source);
+    while (!follower.resting) await settle();
+    expect(sink.taken.length).toBeLessThanOrEqual(3);
+    stop();
+  });
+});
+
+describe("a content that is lost", () => {
+  it("gives out what was being joined of it", async () => {
+    const multiline = { pattern: "^ ", negate: false, match: "after", maximumLines: 9, maximumTime: 9e9 } as const;
+    const { sink, descriptors, follower, follow, changed, stop } = reading({ multiline });
+    writeFileSync(join(folder, "a.log"), "one\n more\n");
+    const source = follow("a.log");
+    await changed(source);
+    expect(sink.taken).toEqual([]);
+    descriptors.release(source);
+    enter(source, "replaced");
+    follower.abandoned(source);
+    while (!follower.resting) await settle();
+    expect([sink.taken, follower.held]).toEqual([["0: one\n more"], 0]);
+    stop();
+  });
+});
+
+describe("the life of a content", () => {
+  it("leads nowhere that the table does not have, and from everywhere to an end", () => {
+    for (const from of stages)
+      for (const to of stages) {
+        const source = { stage: from, name: "a.log" };
+        if (from === to || transitions[from].includes(to)) {
+          enter(source, to);
+          expect(source.stage).toBe(to);
+        } else expect(() => enter(source, to)).toThrow(`'a.log' cannot go from ${from} to ${to}`);
+      }
+    for (const from of stages)
+      expect(from === "gone" || transitions[from].some((to) => to === "gone" || to === "found")).toBe(true);
+  });
+});
+
+describe("how many files may be open", () => {
+  it("is what the process may, less what it has and needs, and what is configured at most", () => {
+    const limits =
+      "Limit  Soft Limit  Hard Limit  Units\nMax open files            100                  4096                 files\n";
+    expect(openFilesLimit(limits)).toBe(100);
+    expect(openFilesLimit(limits.replace("100 ", "unlimited "))).toBeUndefined();
+    expect(descriptorBudget(100, 22, undefined)).toBe(46);
+    expect(descriptorBudget(1_000_000, 22, 5)).toBe(5);
+    expect(descriptorBudget(30, 22, 512), "there is one at least").toBe(1);
   });
 });

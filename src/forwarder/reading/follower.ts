@@ -1,72 +1,53 @@
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { enter } from "../model/lifecycle.ts";
 import type { FileGroup, ReadingSettings } from "../model/settings.ts";
 import { type EventSink, Stopped } from "../model/sink.ts";
-import type { Identity, Source } from "../model/source.ts";
-import { isPlain, LineEvents } from "./events.ts";
+import type { Source } from "../model/source.ts";
+import type { Descriptors } from "./descriptors.ts";
+import { type Harvester, hasMoved, isLineDue, linesOf, newHarvester, restOf } from "./harvester.ts";
 import { PlainFile } from "./plain-file.ts";
-import type { LineEnd, Reader, Reading } from "./reader.ts";
+import type { Reader, Reading } from "./reader.ts";
 import { readArchive, StreamReader } from "./stream.ts";
 
 export interface FollowerOptions {
   readonly groups: readonly FileGroup[];
-  readonly reading: ReadingSettings;
+  readonly reading: Pick<ReadingSettings, "bufferSize">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly sink: EventSink;
+  readonly descriptors: Descriptors;
   /** Lines without an end are shipped as they are: nothing more is waited for. */
   readonly finishing: boolean;
   readonly stdin: () => NodeJS.ReadableStream;
-  /** Other content lies where the source was, in the file `identity`. */
-  readonly replaced: (source: Source, identity: Identity) => void;
-  /** The source was deleted, and has been read to its end. */
+  /** The file of the source holds other content. */
+  readonly replaced: (source: Source) => void;
+  /** The source was deleted, read to its end, and everything of it is acknowledged. */
   readonly gone: (source: Source) => void;
   /** Everything that can be read now has been read. */
   readonly idle: () => void;
 }
 
-interface Harvester {
-  readonly source: Source;
-  readonly group: FileGroup;
-  readonly events: LineEvents | undefined;
-  readonly lineEnd: LineEnd;
-  reader: Reader | undefined;
-  /** Whose file the reader has open. */
-  identity: Identity;
-  /** In the queue, or to be read again when its turn ends. */
-  ready: boolean;
-  detached: boolean;
-  finished: boolean;
-  /** Monotonic milliseconds of the last byte read. */
-  active: number;
-  failure: string | undefined;
-}
-
-const lineEndOf = ({ encoding }: FileGroup): LineEnd =>
-  encoding === "utf-16le" || encoding === "utf-16be" ? encoding : "byte";
-
-/** The source goes on in another file than the one that the reader has open: a copy or an archive of it. */
-const moved = ({ identity, source }: Harvester): boolean => identity !== source.identity;
-
-/** Reads sources in turn, one buffer each, as fast as the sink takes them. */
+/**
+ * Reads open files in turn, one buffer for all, as fast as the sink takes their lines. While the sink takes nothing, one
+ * reading stands still and with it all others; finding and opening files is not its business and goes on.
+ */
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #harvesters = new Map<Source, Harvester>();
+  /** Those whose lines are joined or filtered. */
+  readonly #joining = new Set<Harvester>();
   readonly #ready: Harvester[] = [];
   readonly #buffer: Buffer;
   #running = false;
   #stopped = false;
-  #open = 0;
+  #draining = false;
   bytes = 0;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#buffer = Buffer.allocUnsafeSlow(options.reading.bufferSize);
-  }
-
-  get openFiles(): number {
-    return this.#open;
   }
 
   /** Nothing waits to be read and nothing is being read. */
@@ -82,7 +63,7 @@ export class Follower {
   /** Bytes held for events that are being joined. */
   get held(): number {
     let bytes = 0;
-    for (const { events } of this.#harvesters.values()) bytes += events?.held ?? 0;
+    for (const { events } of this.#joining) bytes += events?.held ?? 0;
     return bytes;
   }
 
@@ -92,55 +73,65 @@ export class Follower {
     if (group === undefined || this.#stopped) return;
     let harvester = this.#harvesters.get(source);
     if (harvester === undefined) {
-      harvester = {
-        source,
-        group,
-        events: isPlain(group) ? undefined : new LineEvents(group, this.#options.clock),
-        lineEnd: lineEndOf(group),
-        reader: undefined,
-        identity: source.identity,
-        ready: false,
-        detached: false,
-        finished: false,
-        active: this.#options.clock.monotonic(),
-        failure: undefined,
-      };
+      harvester = newHarvester(source, group, this.#options.clock);
       this.#harvesters.set(source, harvester);
+      if (harvester.events !== undefined) this.#joining.add(harvester);
+      if (this.#draining) this.#limit(harvester);
     }
-    if (moved(harvester)) harvester.finished = false;
+    if (hasMoved(harvester)) harvester.finished = false;
     this.#wake(harvester);
   }
 
-  /** The path of `source` no longer leads to it: read it to its end. */
-  detached(source: Source): void {
+  /** No copy of the content of `source` was found: what was being joined goes out as it is. */
+  abandoned(source: Source): void {
     const harvester = this.#harvesters.get(source);
     if (harvester === undefined) return;
-    harvester.detached = true;
-    if (harvester.reader !== undefined) this.#wake(harvester);
-    else if (source.path === undefined) this.#harvesters.delete(source);
+    harvester.abandoned = true;
+    this.#wake(harvester);
   }
 
-  /** Called now and then: sends joined lines that waited, and closes files that have been quiet. */
+  /** Called now and then: for lines and events that waited long enough, and for files that have been quiet. */
   tick(): void {
-    const now = this.#options.clock.monotonic();
+    const { clock, descriptors, gone } = this.#options;
+    const now = clock.monotonic();
     for (const harvester of this.#harvesters.values()) {
-      if (harvester.events?.pending) this.#wake(harvester);
-      const quiet = now - harvester.active >= harvester.group.closeInactive;
-      if (!quiet || harvester.ready || harvester.reader === undefined || this.#running) continue;
-      if (harvester.detached) this.#wake(harvester);
-      else if (!harvester.events?.pending && harvester.source.name !== "-") this.#close(harvester);
+      const rest = restOf(harvester, now);
+      if (rest === "read") this.#wake(harvester);
+      else if (rest === "close") {
+        this.#closeReader(harvester);
+        descriptors.close(harvester.source);
+      } else if (rest === "gone") {
+        this.#drop(harvester);
+        gone(harvester.source);
+      }
+    }
+  }
+
+  /** Files are read to where they end now, and no further; events that are being joined are whole then. */
+  drain(): void {
+    this.#draining = true;
+    for (const harvester of this.#harvesters.values()) {
+      this.#limit(harvester);
+      this.#wake(harvester);
     }
   }
 
   stop(): void {
     this.#stopped = true;
     this.#ready.length = 0;
-    if (!this.#running) for (const harvester of this.#harvesters.values()) this.#close(harvester);
+    if (!this.#running) this.#closeReaders();
+  }
+
+  #limit(harvester: Harvester): void {
+    const { source } = harvester;
+    if (source.file !== undefined && !source.compressed) harvester.until = source.file.facts().size;
   }
 
   #wake(harvester: Harvester): void {
     if (this.#stopped || harvester.ready || harvester.finished) return;
     harvester.ready = true;
+    const { source } = harvester;
+    if (source.stage === "held" || source.stage === "at-end") enter(source, "reading");
     this.#ready.push(harvester);
     if (!this.#running) {
       this.#running = true;
@@ -149,7 +140,10 @@ export class Follower {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) {
+    // An index instead of shift(), which would move the whole queue for every file of a folder.
+    for (let at = 0; at < this.#ready.length; at++) {
+      const next = this.#ready[at] as Harvester;
+      if (at >= 1024) at -= this.#ready.splice(0, at).length;
       next.ready = false;
       try {
         await this.#turn(next);
@@ -159,18 +153,18 @@ export class Follower {
       }
       if (this.#stopped) break;
     }
+    this.#ready.length = 0;
     this.#running = false;
-    if (this.#stopped) for (const harvester of this.#harvesters.values()) this.#close(harvester);
+    if (this.#stopped) this.#closeReaders();
     else this.#options.idle();
   }
 
   async #turn(harvester: Harvester): Promise<void> {
+    if (harvester.abandoned) return await this.#abandon(harvester);
     const reader = this.#reader(harvester);
     if (reader === undefined) return;
-    const { source, events } = harvester;
-    const deleted = harvester.detached && reader instanceof PlainFile && reader.links === 0;
-    const quiet = this.#options.clock.monotonic() - harvester.active >= harvester.group.closeInactive;
-    const finish = this.#options.finishing || deleted || (harvester.detached && quiet);
+    const { source } = harvester;
+    const finish = this.#options.finishing || isLineDue(harvester, this.#options.clock.monotonic());
     const reading = await reader.next(finish);
     if (reading.kind === "lines" || reading.kind === "piece") harvester.failure = undefined;
     switch (reading.kind) {
@@ -178,30 +172,24 @@ export class Follower {
       case "piece":
       case "hole":
         await this.#take(harvester, reader, reading);
-        this.#wake(harvester);
+        if (source.read < harvester.until) this.#wake(harvester);
+        else await this.#rest(harvester, 0, true);
         return;
+      case "again":
       case "moved":
         this.#wake(harvester);
         return;
       case "end":
-        if (events !== undefined) await this.#emit(harvester, finish);
-        if (moved(harvester)) this.#wake(harvester);
-        else if (deleted) {
-          this.#drop(harvester);
-          this.#options.gone(source);
-        } else if (harvester.detached && quiet) this.#close(harvester);
+        await this.#rest(harvester, reading.rest, finish || this.#draining);
         return;
       case "finished":
-        await this.#emit(harvester, true);
-        this.#close(harvester);
-        harvester.finished = !moved(harvester);
-        this.#wake(harvester);
+        await this.#finish(harvester);
         return;
       case "replaced":
         await this.#emit(harvester, true);
-        if (moved(harvester)) return this.#wake(harvester);
+        if (hasMoved(harvester)) return this.#wake(harvester);
         this.#drop(harvester);
-        this.#options.replaced(source, harvester.identity);
+        this.#options.replaced(source);
         return;
       case "failed":
         this.#failed(harvester, reading.reason);
@@ -209,121 +197,108 @@ export class Follower {
   }
 
   async #take(harvester: Harvester, reader: Reader, reading: Extract<Reading, { bytes: Buffer }>): Promise<void> {
-    const { sink, clock } = this.#options;
+    const { sink } = this.#options;
     const { source, events } = harvester;
-    harvester.active = clock.monotonic();
     if (reading.kind === "hole") {
       reader.took(reading.until, reading.bytes, reading.base);
+      await sink.passed(source, reading.until, source.readTail);
       return;
     }
     const { bytes, base } = reading;
     const end = reading.kind === "lines" ? base + reading.last + 1 : base + bytes.length;
-    if (end === base) return;
     if (reading.kind === "lines" && events === undefined) await sink.lines(source, bytes, base, reading.last);
     else if (events === undefined) await sink.event(source, { text: bytes, start: base, end, extra: undefined });
-    else await this.#split(harvester, events, bytes.subarray(0, end - base), base);
+    else await this.#split(harvester, bytes.subarray(0, end - base), base);
     reader.took(end, bytes, base);
     this.bytes += end - base;
     if (events !== undefined && !events.pending) await sink.passed(source, end, source.readTail);
   }
 
-  async #split(harvester: Harvester, events: LineEvents, bytes: Buffer, base: number): Promise<void> {
-    const { lineEnd, source } = harvester;
-    const width = lineEnd === "byte" ? 1 : 2;
-    for (let from = 0; from < bytes.length; ) {
-      let next = nextLineEnd(bytes, from, base, lineEnd);
-      const terminated = next !== -1;
-      if (!terminated) next = bytes.length;
-      const text = terminated ? next - width : next;
-      const line = withoutReturn(bytes.subarray(from, text), lineEnd);
-      for (const event of events.line(line, base + from, base + next)) await this.#options.sink.event(source, event);
-      from = next;
-    }
+  async #split({ source, group, events }: Harvester, bytes: Buffer, base: number): Promise<void> {
+    for (const { line, start, end } of linesOf(bytes, base, group))
+      for (const event of events?.line(line, start, end) ?? []) await this.#options.sink.event(source, event);
   }
 
   async #emit({ source, events }: Harvester, force: boolean): Promise<void> {
-    if (events === undefined) return;
-    for (const event of events.flush(force)) await this.#options.sink.event(source, event);
+    for (const event of events?.flush(force) ?? []) await this.#options.sink.event(source, event);
+  }
+
+  /** Read as far as it goes for now. */
+  async #rest(harvester: Harvester, rest: number, force: boolean): Promise<void> {
+    const { source } = harvester;
+    harvester.rest = rest;
+    await this.#emit(harvester, force);
+    if (hasMoved(harvester)) return this.#wake(harvester);
+    if (source.stage === "reading" && !harvester.ready) enter(source, "at-end");
+    this.#options.descriptors.retry();
+  }
+
+  /** A stream has ended, and is read. */
+  async #finish(harvester: Harvester): Promise<void> {
+    const { source } = harvester;
+    await this.#emit(harvester, true);
+    this.#closeReader(harvester);
+    if (hasMoved(harvester) && source.file !== undefined && !source.compressed) return this.#wake(harvester);
+    harvester.finished = true;
+    source.ended = true;
+    if (source.stage === "reading") enter(source, "at-end");
+    this.#options.descriptors.retry();
+  }
+
+  async #abandon(harvester: Harvester): Promise<void> {
+    await this.#emit(harvester, true);
+    this.#drop(harvester);
   }
 
   #reader(harvester: Harvester): Reader | undefined {
-    const { source } = harvester;
-    if (moved(harvester)) this.#close(harvester);
+    const { source, group } = harvester;
+    if (hasMoved(harvester)) this.#closeReader(harvester);
     if (harvester.reader !== undefined) return harvester.reader;
-    if (source.path === undefined) return undefined;
-    this.#makeRoom(harvester);
-    const options = {
-      buffer: this.#buffer,
-      lineEnd: harvester.lineEnd,
-      maximumLine: harvester.group.maximumLine,
-    };
-    const reader =
-      source.path === "-"
-        ? this.#standardInput(harvester, options)
-        : source.compressed
-          ? readArchive(source, source.path, options)
-          : PlainFile.open(source, source.path, options);
+    const { file } = source;
+    const options = { buffer: this.#buffer, encoding: group.encoding, maximumLine: group.maximumLine };
+    let reader: Reader | "replaced" | undefined;
+    if (source.path === "-") reader = this.#standardInput(harvester, options);
+    else if (file !== undefined)
+      reader = source.compressed ? readArchive(source, file, options) : PlainFile.of(source, file, options);
+    if (reader === undefined) return undefined;
     if (reader === "replaced") {
       this.#drop(harvester);
-      this.#options.replaced(source, source.identity);
+      this.#options.replaced(source);
       return undefined;
     }
-    if (reader === "gone") return undefined;
     harvester.reader = reader;
-    harvester.identity = source.identity;
-    this.#open++;
+    harvester.file = file;
     return reader;
   }
 
-  #standardInput(harvester: Harvester, options: { lineEnd: LineEnd; maximumLine: number }): StreamReader {
+  #standardInput(harvester: Harvester, options: Pick<FileGroup, "encoding" | "maximumLine">): StreamReader {
     const stream = this.#options.stdin() as NodeJS.ReadStream;
     return new StreamReader(harvester.source, stream, 0, { ...options, wake: () => this.#wake(harvester) });
   }
 
-  /** Closes the file that was quiet longest when too many are open. */
-  #makeRoom(except: Harvester): void {
-    if (this.#open < this.#options.reading.maximumOpenFiles) return;
-    let oldest: Harvester | undefined;
-    for (const harvester of this.#harvesters.values()) {
-      if (harvester === except || harvester.reader === undefined || harvester.source.path === "-") continue;
-      if (oldest === undefined || harvester.active < oldest.active) oldest = harvester;
-    }
-    if (oldest !== undefined) this.#close(oldest);
-  }
-
   #failed(harvester: Harvester, reason: string): void {
-    if (harvester.failure !== reason) this.#options.log.warn(`cannot read '${harvester.source.name}': ${reason}`);
+    const { source } = harvester;
+    if (harvester.failure !== reason) this.#options.log.warn(`cannot read '${source.name}': ${reason}`);
     harvester.failure = reason;
-    this.#close(harvester);
+    this.#closeReader(harvester);
+    // A broken archive is tried again when it changes.
+    if (source.compressed) source.ended = true;
+    if (source.stage === "reading") enter(source, "at-end");
   }
 
-  #close(harvester: Harvester): void {
-    if (harvester.reader === undefined) return;
-    harvester.reader.close();
+  #closeReader(harvester: Harvester): void {
+    harvester.reader?.close();
     harvester.reader = undefined;
-    this.#open--;
+    harvester.file = undefined;
+  }
+
+  #closeReaders(): void {
+    for (const harvester of this.#harvesters.values()) this.#closeReader(harvester);
   }
 
   #drop(harvester: Harvester): void {
-    this.#close(harvester);
+    this.#closeReader(harvester);
     this.#harvesters.delete(harvester.source);
+    this.#joining.delete(harvester);
   }
-}
-
-/** Index after the next line end from `from` on, -1 when there is none. */
-function nextLineEnd(bytes: Buffer, from: number, base: number, lineEnd: LineEnd): number {
-  if (lineEnd === "byte") {
-    const index = bytes.indexOf(0x0a, from);
-    return index === -1 ? -1 : index + 1;
-  }
-  const pair = lineEnd === "utf-16le" ? [0x0a, 0x00] : [0x00, 0x0a];
-  for (let index = from + ((base + from) % 2); index + 1 < bytes.length; index += 2)
-    if (bytes[index] === pair[0] && bytes[index + 1] === pair[1]) return index + 2;
-  return -1;
-}
-
-function withoutReturn(line: Buffer, lineEnd: LineEnd): Buffer {
-  if (lineEnd === "byte") return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
-  const [high, low] = lineEnd === "utf-16le" ? [line.at(-1), line.at(-2)] : [line.at(-2), line.at(-1)];
-  return line.length >= 2 && high === 0x00 && low === 0x0d ? line.subarray(0, -2) : line;
 }

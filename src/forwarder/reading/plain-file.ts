@@ -1,124 +1,152 @@
-import { closeSync, read as readCallback } from "node:fs";
-import { promisify } from "node:util";
 import { messageOf } from "../../base/errors.ts";
 import {
   FINGERPRINT_BYTES,
-  factsOfOpen,
   fingerprintOf,
   headMatches,
   holdsContent,
-  openForReading,
   readAt,
-  sameFile,
   tailAt,
+  writtenLength,
 } from "../model/content.ts";
-import { type Identity, type Source, TAIL_BYTES } from "../model/source.ts";
-import { advance, cutPiece, type LineEnd, lastLineEnd, type Reader, type Reading } from "./reader.ts";
-
-const read = promisify(readCallback);
-
-/** A line may begin this far before an imported position, which counted line ends differently. */
-const RESYNC_BYTES = 65_536;
+import type { OpenFile } from "../model/open-file.ts";
+import type { Encoding } from "../model/settings.ts";
+import { type Fingerprint, type Source, TAIL_BYTES } from "../model/source.ts";
+import { holeEnd, holeIn } from "./holes.ts";
+import {
+  advance,
+  cutPiece,
+  type LineEnd,
+  lastLineEnd,
+  lineEndOf,
+  markLength,
+  type Reader,
+  type Reading,
+} from "./reader.ts";
+import { lineAfterImported } from "./takeover.ts";
 
 export interface PlainOptions {
   /** Shared by all files: one is read at a time. */
   readonly buffer: Buffer;
-  readonly lineEnd: LineEnd;
+  readonly encoding: Encoding;
   readonly maximumLine: number;
 }
 
 /**
- * Follows a file by its open descriptor, so renaming and deleting do not matter. Holds no lines: what has no end yet is
+ * Reads a file by its open descriptor, so renaming and deleting do not matter. Holds no lines: what has no end yet is
  * read again. Each read begins with the bytes before the position, which must be those read last time: truncation and
  * replacement between two reads show there.
  */
 export class PlainFile implements Reader {
   readonly source: Source;
-  readonly #fd: number;
-  /** Whose descriptor it is. */
-  readonly #identity: Identity;
+  readonly #file: OpenFile;
   readonly #options: PlainOptions;
+  readonly #lineEnd: LineEnd;
+  /** A UTF-16 character is two bytes, and holes are passed in whole characters. */
+  readonly #width: number;
   #before: Buffer;
   /** A line longer than the shared buffer is collected here. */
   #large: Buffer | undefined;
-  /** Nothing but NULs so far, in a file that was truncated. */
-  #inHole: boolean;
 
-  private constructor(source: Source, fd: number, options: PlainOptions, before: Buffer) {
+  private constructor(source: Source, file: OpenFile, options: PlainOptions) {
     this.source = source;
-    this.#fd = fd;
-    this.#identity = source.identity;
+    this.#file = file;
     this.#options = options;
-    this.#before = before;
-    this.#inHole = source.hole && source.read === 0;
+    this.#lineEnd = lineEndOf(options.encoding);
+    this.#width = this.#lineEnd === "byte" ? 1 : 2;
+    this.#before = tailAt(file.fd, source.read);
   }
 
-  /** `replaced` when the path leads to other content, `gone` when it does not lead to this file any more. */
-  static open(source: Source, path: string, options: PlainOptions): PlainFile | "replaced" | "gone" {
-    let fd: number;
-    try {
-      fd = openForReading(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return "gone";
-      throw error;
-    }
-    try {
-      const facts = factsOfOpen(fd);
-      if (facts.kind !== "file" || !sameFile(source.identity, facts)) return "gone";
-      if (facts.size < source.read || !holdsContent(fd, source)) return "replaced";
-      const file = new PlainFile(source, fd, options, tailAt(fd, source.read));
-      file.#resync();
-      if (!file.#extendFingerprint(readAt(fd, 0, FINGERPRINT_BYTES))) return "replaced";
-      fd = -1;
-      return file;
-    } finally {
-      if (fd !== -1) closeSync(fd);
-    }
+  /** Begins at the position of `source`; `replaced` when its file holds other content by now. */
+  static of(source: Source, file: OpenFile, options: PlainOptions): PlainFile | "replaced" {
+    if (file.facts().size < source.read || !holdsContent(file.fd, source)) return "replaced";
+    const reader = new PlainFile(source, file, options);
+    return reader.#extendFingerprint(readAt(file.fd, 0, FINGERPRINT_BYTES), source.fingerprint) ? reader : "replaced";
   }
 
   async next(finish: boolean): Promise<Reading> {
     const { source } = this;
-    const buffer = this.#large ?? this.#options.buffer;
-    // Near its beginning a file is read from there, so that the bytes taken and those that prove whose they are were
-    // seen at one moment: between two reads the file may be copied, truncated and written anew.
-    const from = source.read <= FINGERPRINT_BYTES ? 0 : source.read - this.#before.length;
-    let bytesRead: number;
     try {
-      ({ bytesRead } = await read(this.#fd, buffer, 0, buffer.length, from));
+      if (source.imported) await this.#takeOver();
+      const buffer = this.#large ?? this.#options.buffer;
+      // Near its beginning a file is read from there, so that the bytes taken and those that prove whose they are were
+      // seen at one moment: between two reads the file may be copied, truncated and written anew.
+      // While the bytes are on their way the file may grow, and its fingerprint with it.
+      const { fingerprint } = source;
+      const from = source.read <= FINGERPRINT_BYTES ? 0 : source.read - this.#before.length;
+      const bytesRead = await this.#file.read(buffer, from);
+      if (this.#left) return { kind: "moved" };
+      const known = source.read - from;
+      if (bytesRead < known || this.#before.compare(buffer, known - this.#before.length, known) !== 0)
+        return { kind: "replaced" };
+      if (
+        from === 0 &&
+        !this.#extendFingerprint(buffer.subarray(0, Math.min(bytesRead, FINGERPRINT_BYTES)), fingerprint)
+      )
+        return { kind: "replaced" };
+      return await this.#judge(buffer.subarray(known, bytesRead), bytesRead === buffer.length, finish);
     } catch (error) {
       return { kind: "failed", reason: messageOf(error) };
     }
-    if (source.identity !== this.#identity) return { kind: "moved" };
-    const known = source.read - from;
-    if (bytesRead < known || this.#before.compare(buffer, known - this.#before.length, known) !== 0)
-      return { kind: "replaced" };
-    if (from === 0 && !this.#extendFingerprint(buffer.subarray(0, Math.min(bytesRead, FINGERPRINT_BYTES))))
-      return { kind: "replaced" };
-    return this.#judge(buffer.subarray(known, bytesRead), bytesRead === buffer.length, finish);
   }
 
-  #judge(bytes: Buffer, full: boolean, finish: boolean): Reading {
-    const { source } = this;
-    const { lineEnd, maximumLine } = this.#options;
-    const base = source.read;
+  /** The source goes on in another file, or in none. */
+  get #left(): boolean {
+    return this.source.file !== this.#file;
+  }
+
+  async #judge(bytes: Buffer, full: boolean, finish: boolean): Promise<Reading> {
+    const base = this.source.read;
     if (bytes.length === 0) {
-      if (factsOfOpen(this.#fd).size < base) return { kind: "replaced" };
+      if (this.#file.facts().size < base) return { kind: "replaced" };
       return { kind: "end", rest: 0 };
     }
-    if (this.#inHole && bytes[0] === 0) {
-      const text = bytes.findIndex((byte) => byte !== 0);
-      return { kind: "hole", until: base + (text === -1 ? bytes.length : text), bytes, base };
+    if (base === 0) {
+      const mark = markLength(bytes, this.#options.encoding);
+      if (mark === "short" && !finish) return { kind: "end", rest: bytes.length };
+      if (mark !== "short" && mark > 0) return { kind: "hole", until: mark, bytes, base };
     }
-    this.#inHole = false;
-    const last = lastLineEnd(bytes, base, lineEnd);
+    const hole = holeIn(bytes, base, this.#width);
+    if (hole === 0) return await this.#pass(base, base);
+    return await this.#lines(hole === -1 ? bytes : bytes.subarray(0, hole), { full, finish, cut: hole !== -1 });
+  }
+
+  /** `cut`: a hole begins after `bytes`. */
+  async #lines(
+    bytes: Buffer,
+    { full, finish, cut }: { full: boolean; finish: boolean; cut: boolean },
+  ): Promise<Reading> {
+    const { maximumLine } = this.#options;
+    const base = this.source.read;
+    const last = lastLineEnd(bytes, base, this.#lineEnd);
     if (last !== -1) return { kind: "lines", bytes, base, last };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };
+    if (cut) {
+      // A line that ends in a hole is whole if something comes after the hole; else the hole is room for its rest.
+      const beyond = await this.#pass(base + bytes.length, base);
+      if (beyond.kind === "hole" || (beyond.kind === "end" && finish)) return { kind: "piece", bytes, base };
+      return beyond.kind === "end" ? { kind: "end", rest: bytes.length } : beyond;
+    }
     if (full) {
       const most = maximumLine + FINGERPRINT_BYTES + TAIL_BYTES;
       this.#large = Buffer.allocUnsafeSlow(Math.min((bytes.length + FINGERPRINT_BYTES) * 4, most));
-      return { kind: "lines", bytes, base, last: -1 };
+      return { kind: "again" };
     }
-    return finish ? { kind: "piece", bytes, base } : { kind: "end", rest: bytes.length };
+    return finish && writtenLength(bytes) > 0 ? { kind: "piece", bytes, base } : { kind: "end", rest: bytes.length };
+  }
+
+  /** Passes over the NULs from `from` on, where nothing between `base` and `from` is a line. */
+  async #pass(from: number, base: number): Promise<Reading> {
+    const { source } = this;
+    const { at, kind } = await holeEnd(this.#file, Math.max(from, source.blankTo));
+    if (this.#left) return { kind: "moved" };
+    if (this.#file.facts().size < at) return { kind: "replaced" };
+    if (kind !== "text") {
+      source.blankTo = at;
+      return kind === "end" ? { kind: "end", rest: 0 } : { kind: "again" };
+    }
+    const until = at - (at % this.#width);
+    const before = Math.min(TAIL_BYTES, until - base);
+    return { kind: "hole", until, bytes: readAt(this.#file.fd, until - before, before), base: until - before };
   }
 
   took(position: number, bytes: Buffer, base: number): void {
@@ -133,34 +161,23 @@ export class PlainFile implements Reader {
     this.#large = undefined;
   }
 
-  /** Names left: 0 once it is deleted. */
-  get links(): number {
-    return factsOfOpen(this.#fd).links;
-  }
+  close(): void {}
 
-  close(): void {
-    closeSync(this.#fd);
-  }
-
-  /** A position of the old program may lie inside a line: go back to where the line begins. */
-  #resync(): void {
+  async #takeOver(): Promise<void> {
     const { source } = this;
-    if (source.readTail !== undefined || source.read === 0 || this.#options.lineEnd !== "byte") return;
-    const from = Math.max(0, source.read - RESYNC_BYTES);
-    const bytes = readAt(this.#fd, from, source.read - from);
-    const newline = bytes.lastIndexOf(0x0a);
-    if (newline === bytes.length - 1) return;
-    if (newline === -1 && from > 0) return;
-    source.read = from + newline + 1;
-    this.#before = tailAt(this.#fd, source.read);
-    advance(source, source.read, this.#before);
+    const position = await lineAfterImported(this.#file, source.read);
+    this.#before = tailAt(this.#file.fd, position);
+    advance(source, position, this.#before);
+    source.acked = source.read;
+    source.ackedTail = source.readTail;
+    source.imported = false;
   }
 
-  /** While the file is small, its fingerprint grows with it. False when `head` begins another content. */
-  #extendFingerprint(head: Buffer): boolean {
+  /** While the file is small, its fingerprint grows with it. False when `head` begins another content than `known`. */
+  #extendFingerprint(head: Buffer, known: Fingerprint): boolean {
     const { source } = this;
-    if (!headMatches(source.fingerprint, head)) return false;
-    if (head.length > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
+    if (!headMatches(known, head)) return false;
+    if (writtenLength(head) > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
     return true;
   }
 }

@@ -1,5 +1,6 @@
-import { crc32 } from "node:zlib";
-import type { Source, Tail } from "../model/source.ts";
+import { tailFrom } from "../model/content.ts";
+import type { Encoding } from "../model/settings.ts";
+import type { Source } from "../model/source.ts";
 
 /** Bytes of a source from where it is read on. */
 export interface Chunk {
@@ -15,10 +16,12 @@ export type Reading =
   | Chunk
   /** A line without an end: the last of the source, or a piece of one that is longer than the bound. */
   | { readonly kind: "piece"; readonly bytes: Buffer; readonly base: number }
-  /** Bytes that are no content: a hole at the beginning of a truncated file. */
+  /** Bytes that are no content: a hole, or a byte order mark. */
   | { readonly kind: "hole"; readonly until: number; readonly bytes: Buffer; readonly base: number }
   /** Nothing (more) for now. `rest`: bytes of a line that has no end yet. */
   | { readonly kind: "end"; readonly rest: number }
+  /** Not judged yet: to be asked again when others have had their turn. */
+  | { readonly kind: "again" }
   /** The source was found to go on in another file while this one was read: to be read there. */
   | { readonly kind: "moved" }
   /** Other content than what was read. */
@@ -39,6 +42,24 @@ export interface Reader {
 /** Where lines end: a byte, or a byte pair at even distance from the beginning (UTF-16). */
 export type LineEnd = "byte" | "utf-16le" | "utf-16be";
 
+export const lineEndOf = (encoding: Encoding): LineEnd =>
+  encoding === "utf-16le" || encoding === "utf-16be" ? encoding : "byte";
+
+/** What a file may begin with to say how it is written: no part of its first line. */
+const marks: Readonly<Record<Encoding, Buffer>> = {
+  "utf-8": Buffer.from([0xef, 0xbb, 0xbf]),
+  latin1: Buffer.alloc(0),
+  "utf-16le": Buffer.from([0xff, 0xfe]),
+  "utf-16be": Buffer.from([0xfe, 0xff]),
+};
+
+/** Bytes of the byte order mark that a content begins with; `short` when what there is may become one. */
+export function markLength(head: Buffer, encoding: Encoding): number | "short" {
+  const mark = marks[encoding];
+  if (head.subarray(0, mark.length).equals(mark)) return mark.length;
+  return head.length < mark.length && head.equals(mark.subarray(0, head.length)) ? "short" : 0;
+}
+
 /** Index of the last byte of the last line end in `bytes`, -1 when there is none. */
 export function lastLineEnd(bytes: Buffer, base: number, lineEnd: LineEnd): number {
   if (lineEnd === "byte") return bytes.lastIndexOf(0x0a);
@@ -55,9 +76,6 @@ export function cutPiece(bytes: Buffer, most: number): Buffer {
   while (end > most - 4 && end > 1 && ((bytes[end] as number) & 0xc0) === 0x80) end--;
   return bytes.subarray(0, end);
 }
-
-export const tailFrom = (bytes: Buffer): Tail | undefined =>
-  bytes.length === 0 ? undefined : { length: bytes.length, crc: crc32(bytes) };
 
 /** Moves a source on, keeping what lies before the position: at most 64 bytes. */
 export function advance(source: Source, position: number, before: Buffer): void {

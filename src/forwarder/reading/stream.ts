@@ -1,12 +1,17 @@
-import { createReadStream } from "node:fs";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { messageOf } from "../../base/errors.ts";
+import type { OpenFile } from "../model/open-file.ts";
+import type { Encoding } from "../model/settings.ts";
 import { type Source, TAIL_BYTES } from "../model/source.ts";
-import { advance, cutPiece, type LineEnd, lastLineEnd, type Reader, type Reading } from "./reader.ts";
+import { holeIn, writtenFrom } from "./holes.ts";
+import { advance, cutPiece, lastLineEnd, lineEndOf, markLength, type Reader, type Reading } from "./reader.ts";
+
+/** Bytes of an archive that are read, and of its content that are unpacked, at once. */
+const BLOCK = 65_536;
 
 export interface StreamOptions {
-  readonly lineEnd: LineEnd;
+  readonly encoding: Encoding;
   readonly maximumLine: number;
   /** More has come, or the end: only for a stream that must not be waited for. */
   readonly wake?: () => void;
@@ -22,6 +27,8 @@ export class StreamReader implements Reader {
   #held: Buffer = Buffer.alloc(0);
   #base: number;
   #skip: number;
+  /** Nothing but NULs so far, or since a hole began. */
+  #inHole: boolean;
   #ended = false;
   #failure: string | undefined;
   #arriving: Promise<void> | undefined;
@@ -32,6 +39,7 @@ export class StreamReader implements Reader {
     this.#options = options;
     this.#skip = skip;
     this.#base = source.read;
+    this.#inHole = source.read === 0;
     this.#chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     this.#destroy = () => stream.destroy();
   }
@@ -51,15 +59,36 @@ export class StreamReader implements Reader {
   }
 
   #judge(): Reading | undefined {
-    const { lineEnd, maximumLine } = this.#options;
-    const [bytes, base] = [this.#held, this.#base];
+    const { encoding, maximumLine } = this.#options;
+    const base = this.#base;
+    const blank = this.#blank();
+    if (blank > 0) return { kind: "hole", until: base + blank, bytes: this.#held, base };
+    const lineEnd = lineEndOf(encoding);
+    const hole = holeIn(this.#held, Math.max(base, 1), lineEnd === "byte" ? 1 : 2);
+    const bytes = hole === -1 ? this.#held : this.#held.subarray(0, hole);
     const last = bytes.length === 0 ? -1 : lastLineEnd(bytes, base, lineEnd);
     if (last !== -1) return { kind: "lines", bytes, base, last };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };
+    if (hole > 0) return { kind: "piece", bytes, base };
     if (this.#failure !== undefined) return { kind: "failed", reason: this.#failure };
     if (!this.#ended) return undefined;
     if (bytes.length > 0) return { kind: "piece", bytes, base };
     return { kind: "finished" };
+  }
+
+  /** Bytes at the beginning of what is held that are no content: NULs of a hole, or a byte order mark. */
+  #blank(): number {
+    const { encoding } = this.#options;
+    const width = lineEndOf(encoding) === "byte" ? 1 : 2;
+    if (!this.#inHole) this.#inHole = holeIn(this.#held, Math.max(this.#base, 1), width) === 0;
+    if (!this.#inHole) return 0;
+    const text = writtenFrom(this.#held);
+    const blank = text - ((this.#base + text) % width);
+    if (text < this.#held.length) this.#inHole = false;
+    if (blank > 0 || this.#base > 0) return blank;
+    const mark = markLength(this.#held, encoding);
+    if (mark === "short" && !this.#ended) this.#inHole = true;
+    return mark === "short" ? 0 : mark;
   }
 
   #arrive(): Promise<void> {
@@ -99,10 +128,30 @@ export class StreamReader implements Reader {
   }
 }
 
-/** The content of a gzip archive from `source.read` on. */
-export function readArchive(source: Source, path: string, options: StreamOptions): StreamReader {
-  const input = createReadStream(path);
-  const gunzip = createGunzip({ chunkSize: 65_536 });
+/** The content of a gzip archive from `source.read` on. Its descriptor stays open, but for the time of reading is in use. */
+export function readArchive(source: Source, file: OpenFile, options: StreamOptions): StreamReader {
+  return new StreamReader(source, unpacked(file), source.read, options);
+}
+
+/** What a gzip archive holds, from its beginning. Its descriptor stays open for whoever holds it. */
+export function unpacked(file: OpenFile): Readable {
+  const leave = file.use();
+  const input = Readable.from(blocks(file), { objectMode: false });
+  const gunzip = createGunzip({ chunkSize: BLOCK });
   input.on("error", (error) => gunzip.destroy(error));
-  return new StreamReader(source, input.pipe(gunzip), source.read, options);
+  gunzip.on("close", () => {
+    input.destroy();
+    leave();
+  });
+  return input.pipe(gunzip);
+}
+
+async function* blocks(file: OpenFile): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const buffer = Buffer.allocUnsafe(BLOCK);
+    const count = await file.read(buffer, at);
+    if (count === 0) return;
+    at += count;
+    yield buffer.subarray(0, count);
+  }
 }

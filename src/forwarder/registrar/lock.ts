@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
+import { makeFolder } from "../../base/folders.ts";
 
 /** Who holds a lock. Pids are reused, so the time of the process's start (clock ticks since boot) goes with it. */
 interface Holder {
@@ -45,7 +46,7 @@ export function takeLock(path: string): () => void {
   const mine = `${process.pid} ${startOf(process.pid) ?? "0"} ${bootId()}\n`;
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeFileSync(temporary, mine, { flag: "wx" });
   } catch (error) {
     throw new UserError(

@@ -5,21 +5,22 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Logger, silentLogger } from "../../base/log.ts";
 import type { Batch } from "../model/batch.ts";
-import type { Source } from "../model/source.ts";
+import { bytesOf, pathOf } from "../model/path.ts";
+import { BEGINNING, type Source } from "../model/source.ts";
 import { entryOf, formatRegistry, parseRegistry } from "./format.ts";
 import { Ledger } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
 import { loadRegistry } from "./registrar.ts";
+import { inheritedSource, restoredSource } from "./restore.ts";
 
 const sourceAt = (acked: number): Source => ({
+  ...BEGINNING,
   name: "/var/log/a",
   path: "/var/log/a",
   last: "/var/log/a",
   identity: { device: "1", inode: "18446744073709551615", born: "5" },
   fingerprint: { length: 3, hash: "abc" },
   group: 0,
-  compressed: false,
-  hole: false,
   read: acked,
   readTail: undefined,
   acked,
@@ -113,6 +114,11 @@ describe("the registry file", () => {
       { source: "/var/log/syslog", offset: 123, inode: "42", device: "64512", touched: 9 },
     ]);
     expect(lines[0]).toContain("took over 1 positions");
+    const [entry] = loadRegistry(settings(), log, 9);
+    if (entry === undefined) throw new Error("no entry");
+    // What its positions mean is found out when the file is read: until then the registry says that they are its.
+    const again = parseRegistry(formatRegistry([JSON.stringify(entryOf(restoredSource(entry, 0)))]));
+    expect(again.entries[0]).toMatchObject({ offset: 123, imported: true });
   });
 
   it("keeps a broken file, says so, and starts without positions", () => {
@@ -120,6 +126,14 @@ describe("the registry file", () => {
     expect(loadRegistry(settings(), log, 9)).toEqual([]);
     expect(readFileSync(`${settings().path}.broken-9`, "utf8")).toBe('{"format":1,"files":[{"sou');
     expect(lines[0]).toContain("is broken");
+  });
+
+  it("keeps names that are not UTF-8, and goes on from what was acknowledged when another pipeline takes over", () => {
+    const name = pathOf(Buffer.from([0x2f, 0x6c, 0xe9, 0x2e]));
+    const source = { ...sourceAt(5), name, path: name, last: name, read: 90, ended: true };
+    const { entries } = parseRegistry(formatRegistry([JSON.stringify(entryOf(source))]));
+    expect(bytesOf(entries[0]?.source ?? "")).toEqual(Buffer.from([0x2f, 0x6c, 0xe9, 0x2e]));
+    expect(inheritedSource(source, 3)).toMatchObject({ read: 5, acked: 5, group: 3, ended: false, stage: "found" });
   });
 
   it("is locked for one process, and a dead one's lock is taken over", () => {

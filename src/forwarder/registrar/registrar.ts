@@ -30,7 +30,7 @@ export interface RegistrarOptions {
 }
 
 /** What of a source changes its entry. */
-type Recorded = Pick<Source, "acked" | "ackedTail" | "path" | "fingerprint" | "identity">;
+type Recorded = Pick<Source, "acked" | "ackedTail" | "path" | "fingerprint" | "identity" | "imported">;
 
 /** Records positions, after their acknowledgement only, and never partly: fsync and rename. */
 export class Registrar {
@@ -143,7 +143,7 @@ export class Registrar {
   #render(sources: Iterable<Source>): string[] {
     const lines: string[] = [];
     for (const source of sources) {
-      const { acked, ackedTail, path, fingerprint, identity } = source;
+      const { acked, ackedTail, path, fingerprint, identity, imported } = source;
       let line = this.#lines.get(source);
       const known = line?.of;
       if (
@@ -152,9 +152,13 @@ export class Registrar {
         known.ackedTail !== ackedTail ||
         known.path !== path ||
         known.fingerprint !== fingerprint ||
-        known.identity !== identity
+        known.identity !== identity ||
+        known.imported !== imported
       ) {
-        line = { of: { acked, ackedTail, path, fingerprint, identity }, text: JSON.stringify(entryOf(source)) };
+        line = {
+          of: { acked, ackedTail, path, fingerprint, identity, imported },
+          text: JSON.stringify(entryOf(source)),
+        };
         this.#lines.set(source, line);
       }
       lines.push(line.text);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +81,36 @@ it("a container whose end nobody announced is found by the sweep", async () => {
   const deadline = performance.now() + 20_000;
   while (ended === undefined && performance.now() < deadline) await clock.advance(1_000);
   expect(ended).toMatchObject({ status: 3 << 8 });
+});
+
+it("a FIFO that a task left in the place of its output keeps nobody: its end is reported", async () => {
+  const container = checkpointed("one");
+  for (const name of ["stdout", "stderr"]) execFileSync("mkfifo", [join(container.sandbox, name)]);
+  daemon.add("d1", labels("one"));
+  daemon.end("d1", 3);
+  expect([...(await containerizer.recover([container]))]).toEqual(["one"]);
+  expect(await containerizer.wait("one")).toMatchObject({ status: 3 << 8 });
+});
+
+it("a container that cannot be looked at does not keep the agent from coming back", async () => {
+  const never = () => new Promise<never>(() => undefined);
+  const engine = new Proxy(daemon.engine, {
+    get: (target, name) => (name === "inspect" ? never : Reflect.get(target, name)),
+  });
+  const stateDirectory = join(folder, "docker");
+  const options = { engine, workDir: folder, stateDirectory, agent: { id: "S0" }, clock, log: silentLogger };
+  const stuck = await DockerContainerizer.open(options);
+  daemon.add("d1", labels("one"));
+  let recovered: ReadonlySet<string> | undefined;
+  void stuck.recover([checkpointed("one")]).then((ids) => {
+    recovered = ids;
+  });
+  const deadline = performance.now() + 20_000;
+  let waited = 0;
+  for (; recovered === undefined && performance.now() < deadline; waited += 1_000) await clock.advance(1_000);
+  expect([...(recovered ?? [])]).toEqual(["one"]);
+  expect(waited).toBeGreaterThanOrEqual(30_000);
+  await stuck.close();
 });
 
 it("an orphan of its own is ended, nobody else's container is touched", async () => {

@@ -1,3 +1,4 @@
+import { bytesOf } from "../../model/path.ts";
 import type { Version } from "../../model/settings.ts";
 import { DATA, JSON_DATA, versionByte, writeUint32 } from "./frames.ts";
 
@@ -29,7 +30,7 @@ const TIMESTAMP_LENGTH = "2026-01-01T00:00:00.000Z".length;
 
 /** A pair of a version 1 frame. */
 export function encodePair(key: string, value: string): Buffer {
-  const [keyBytes, valueBytes] = [Buffer.from(key), Buffer.from(value)];
+  const [keyBytes, valueBytes] = [Buffer.from(key), bytesOf(value)];
   const pair = Buffer.allocUnsafe(8 + keyBytes.length + valueBytes.length);
   pair.writeUInt32BE(keyBytes.length, 0);
   keyBytes.copy(pair, 4);

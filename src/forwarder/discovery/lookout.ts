@@ -1,0 +1,97 @@
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Source } from "../model/source.ts";
+import { joined } from "./glob.ts";
+import type { Prospector } from "./prospector.ts";
+import { Watcher } from "./watcher.ts";
+
+/** Changes of names are looked at this many milliseconds after the first: rotation makes several. */
+const SETTLE = 50;
+/** A file that is written all the time is looked at at this pace, in milliseconds, so that a read is worth its cost. */
+const PACE = 15;
+
+export interface LookoutOptions {
+  readonly prospector: Prospector;
+  /** Milliseconds between scans when nothing is noticed. */
+  readonly scanInterval: number;
+  /** Files that the program writes itself: they change all the time. */
+  readonly isOwn: (path: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** When the prospector looks: at once where the kernel tells of a change, and at intervals for what it does not tell. */
+export class Lookout {
+  readonly #options: LookoutOptions;
+  readonly #watcher: Watcher;
+  readonly #due = new Set<Source>();
+  #interval: Timer | undefined;
+  #rescan: Timer | undefined;
+  #pace: Timer | undefined;
+  /** Milliseconds that the last scan took: the next one waits as long, so that scanning is never all there is. */
+  #scanTime = 0;
+  #watching = false;
+
+  constructor(options: LookoutOptions) {
+    this.#options = options;
+    this.#watcher = new Watcher(options.log, (folder, name, structure) => this.#noticed(folder, name, structure));
+  }
+
+  /** Looks at everything for the first time; with `watch` also from now on. */
+  async start(watch: boolean): Promise<void> {
+    const { clock, scanInterval } = this.#options;
+    this.#watching = watch;
+    await this.scan(true);
+    this.#interval = every(clock, scanInterval, () => void this.scan());
+  }
+
+  /** Looks at everything once more. Does not reject. */
+  async scan(first = false): Promise<void> {
+    const { prospector, clock, log } = this.#options;
+    this.#rescan?.cancel();
+    this.#rescan = undefined;
+    const begun = clock.monotonic();
+    try {
+      await prospector.scan(first);
+    } catch (error) {
+      log.error(`looking for files: ${messageOf(error)}`);
+    }
+    this.#scanTime = clock.monotonic() - begun;
+    // What came between listing a folder and watching it is found by another scan.
+    if (this.#watching && this.#watcher.follow(prospector.folders)) this.#scanSoon();
+  }
+
+  /** Nothing is noticed any more. */
+  stop(): void {
+    this.#watching = false;
+    this.#interval?.cancel();
+    this.#rescan?.cancel();
+    this.#pace?.cancel();
+    this.#watcher.close();
+  }
+
+  #scanSoon(): void {
+    this.#rescan ??= this.#options.clock.after(Math.max(SETTLE, this.#scanTime), () => void this.scan());
+  }
+
+  #noticed(folder: string, name: string | undefined, structure: boolean): void {
+    const { prospector, isOwn, clock } = this.#options;
+    const path = name === undefined ? undefined : joined(folder, name);
+    if (path !== undefined && isOwn(path)) return;
+    const source = path === undefined ? undefined : prospector.source(path);
+    if (source === undefined || structure) {
+      if (path !== undefined) prospector.glimpse(path);
+      this.#scanSoon();
+    }
+    if (source === undefined) return;
+    // A file that is not open may be deleted in a moment.
+    if (source.file === undefined) return prospector.changed(source);
+    this.#due.add(source);
+    this.#pace ??= clock.after(PACE, () => {
+      this.#pace = undefined;
+      for (const one of this.#due) prospector.changed(one);
+      this.#due.clear();
+    });
+  }
+}

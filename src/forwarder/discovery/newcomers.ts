@@ -1,0 +1,129 @@
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { type FileFacts, factsAt, holdsContent, sameFile } from "../model/content.ts";
+import { OpenFile } from "../model/open-file.ts";
+import { keyOf, type Source } from "../model/source.ts";
+import { type Found, headOf, judge } from "./candidates.ts";
+import type { Glimpse } from "./glimpses.ts";
+import type { Refusals } from "./refusals.ts";
+import type { SourceIndex } from "./source-index.ts";
+import { isArchive, type Survey } from "./survey.ts";
+
+/** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
+const BROKEN_AFTER = 60_000;
+
+/** A path that leads to a file which is not followed. */
+export interface Fresh {
+  readonly name: string;
+  readonly path: string;
+  readonly facts: FileFacts;
+  readonly group: number;
+}
+
+export interface NewcomersOptions {
+  readonly index: SourceIndex;
+  readonly refusals: Refusals;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The index of the `files` entry that covers a path. */
+  readonly groupOf: (path: string) => number;
+  /** The file of a source is looked at now. */
+  readonly lookAgain: (source: Source) => void;
+  /** The file is new. `first`: it was there when the program started. */
+  readonly begin: (found: Found, group: number, first: boolean) => void;
+  /** The source goes on in this file. */
+  readonly adopt: (source: Source, found: Found) => void;
+}
+
+/** Opens files that are not followed, and finds out what they are: new, or where something goes on that was followed. */
+export class Newcomers {
+  readonly #options: NewcomersOptions;
+
+  constructor(options: NewcomersOptions) {
+    this.#options = options;
+  }
+
+  /** `glimpsed`, by device and inode: files that were opened when they were noticed; all are used or closed. */
+  async considerAll(
+    fresh: readonly Fresh[],
+    glimpsed: Map<string, Glimpse>,
+    survey: Survey,
+    first: boolean,
+  ): Promise<void> {
+    const keys = new Set(fresh.map(({ facts }) => keyOf(facts.identity)));
+    /** Those that are not placed yet: their descriptors are closed if something fails. */
+    const take = (key: string): OpenFile | undefined => {
+      const file = glimpsed.get(key)?.file;
+      glimpsed.delete(key);
+      return file;
+    };
+    try {
+      // Those that are gone again already come first: what is there may be a copy or an archive of them.
+      for (const [key, { path, file }] of [...glimpsed]) {
+        if (keys.has(key)) continue;
+        const one = { name: path, path: file.place() ?? path, facts: file.facts(), group: this.#options.groupOf(path) };
+        await this.#consider(one, take(key), false);
+      }
+      for (const one of fresh) {
+        await survey.breathe();
+        await this.#consider(one, take(keyOf(one.facts.identity)), first);
+      }
+    } finally {
+      for (const { file } of glimpsed.values()) file.close();
+    }
+  }
+
+  /** `opened`: its descriptor, if it was glimpsed. */
+  async #consider({ name, path, facts, group }: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
+    const { index, refusals, clock, log, lookAgain, begin, adopt } = this.#options;
+    const key = keyOf(facts.identity);
+    const file = index.byKey(key) === undefined ? (opened ?? this.#openFresh(name, path, facts)) : undefined;
+    if (file === undefined) return opened?.close();
+    const found: Found = { name, path, facts: file.facts(), compressed: isArchive(path), file };
+    const former = this.#former(found);
+    if (former !== undefined) return adopt(former, found);
+    // What rotation may have made it of may have been truncated and written anew unseen: it is looked at first.
+    for (const source of index.namedLike(path)) lookAgain(source);
+    const related = index.related(path, await headOf(found));
+    const decision = await judge(found, related, clock.now());
+    if (index.byKey(key) !== undefined) return file.close();
+    if (decision.kind === "new") return begin(found, group, first);
+    if (decision.kind === "adopt" && index.isLost(decision.source)) {
+      log.info(`'${path}' continues '${decision.source.name}' at byte ${decision.source.read}`);
+      return adopt(decision.source, found);
+    }
+    file.close();
+    if (decision.kind === "incomplete" && clock.now() - facts.modified > BROKEN_AFTER) {
+      refusals.refuse(name, facts.changed);
+      refusals.tellOnce(name, `not following '${path}': it is not a whole gzip archive`);
+    }
+  }
+
+  /** The source that this file was: it was renamed while a folder was listed, and missed there. */
+  #former({ facts, file, compressed }: Found): Source | undefined {
+    for (const source of this.#options.index.lostAt(keyOf(facts.identity)))
+      if (
+        source.stage === "gone" &&
+        source.compressed === compressed &&
+        sameFile(source.identity, facts) &&
+        (compressed || (facts.size >= source.read && holdsContent(file.fd, source)))
+      )
+        return source;
+    return undefined;
+  }
+
+  #openFresh(name: string, path: string, facts: FileFacts): OpenFile | undefined {
+    try {
+      return OpenFile.at(path, facts.identity);
+    } catch (error) {
+      const now = factsAt(path);
+      if (now !== undefined && sameFile(facts.identity, now))
+        this.#options.refusals.tellOnce(
+          name,
+          `cannot read '${name}': ${messageOf(error)}; make it readable for this user`,
+        );
+      return undefined;
+    }
+  }
+}

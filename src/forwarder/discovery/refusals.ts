@@ -1,0 +1,39 @@
+import type { Logger } from "../../base/log.ts";
+
+/** Paths that are not followed, and why that was said already: neither is asked or said again until something changes. */
+export class Refusals {
+  readonly #log: Logger;
+  /** With the change time of what lies there. */
+  readonly #refused = new Map<string, string>();
+  readonly #told = new Set<string>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** `changed`: the change time of the file that is not followed. */
+  refuse(path: string, changed: string): void {
+    this.#refused.set(path, changed);
+  }
+
+  isRefused(path: string, changed: string): boolean {
+    return this.#refused.get(path) === changed;
+  }
+
+  tellOnce(path: string, message: string): void {
+    if (this.#told.has(path)) return;
+    this.#told.add(path);
+    this.#log.warn(message);
+  }
+
+  /** It is followed now: the next complaint is a new one. */
+  followed(path: string): void {
+    this.#told.delete(path);
+  }
+
+  /** Forgets what no pattern leads to any more. */
+  keepOnly(paths: ReadonlyMap<string, unknown>): void {
+    for (const path of this.#refused.keys()) if (!paths.has(path)) this.#refused.delete(path);
+    for (const path of this.#told) if (!paths.has(path)) this.#told.delete(path);
+  }
+}

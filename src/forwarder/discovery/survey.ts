@@ -1,0 +1,100 @@
+import { realpathSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../../base/clock.ts";
+import { type FileFacts, factsAt } from "../model/content.ts";
+import { onDisk, pathOf } from "../model/path.ts";
+import type { FileGroup } from "../model/settings.ts";
+import { keyOf, type Source } from "../model/source.ts";
+import { Glob, joined, Tree } from "./glob.ts";
+
+/** A scan lets others have their turn after so many milliseconds. */
+const SLICE = 15;
+
+/** The patterns of the `files` entries, understood once. */
+export class Patterns {
+  readonly #groups: readonly { readonly include: readonly Glob[]; readonly exclude: readonly Glob[] }[];
+
+  constructor(groups: readonly Pick<FileGroup, "paths" | "exclude">[]) {
+    this.#groups = groups.map(({ paths, exclude }) => ({
+      include: paths.filter((path) => path !== "-").map((path) => new Glob(path)),
+      exclude: exclude.map((path) => new Glob(path)),
+    }));
+  }
+
+  /** The index of the first entry that covers a path; -1 when none does. */
+  groupOf(path: string): number {
+    return this.#groups.findIndex(
+      ({ include, exclude }) => include.some((one) => one.matches(path)) && !exclude.some((one) => one.matches(path)),
+    );
+  }
+
+  /** Every path that an entry covers now, once, with the index of the first such entry. */
+  find(tree: Tree): { paths: Map<string, number>; folders: Set<string> } {
+    const [paths, folders] = [new Map<string, number>(), new Set<string>()];
+    for (const [group, { include, exclude }] of this.#groups.entries()) {
+      for (const pattern of include) {
+        const result = pattern.find(tree);
+        for (const folder of result.folders) folders.add(folder);
+        for (const path of result.paths)
+          if (!paths.has(path) && !exclude.some((one) => one.matches(path))) paths.set(path, group);
+      }
+    }
+    return { paths, folders };
+  }
+}
+
+/** One look at everything: folders are listed once, and an index by inode is made of a folder only if it is asked for. */
+export class Survey {
+  readonly tree = new Tree();
+  readonly #clock: Clock;
+  readonly #indexes = new Map<string, Map<string, { path: string; facts: FileFacts }>>();
+  #since: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#since = clock.monotonic();
+  }
+
+  /** To be awaited between two files: signals, acknowledgements and reading are not kept waiting by a large folder. */
+  async breathe(): Promise<void> {
+    if (this.#clock.monotonic() - this.#since < SLICE) return;
+    await nextTurn();
+    this.#since = this.#clock.monotonic();
+  }
+
+  /** Where the file of `source` lies now, if it is in one of `folders`. */
+  locate(source: Source, folders: Iterable<string>): { path: string; facts: FileFacts } | undefined {
+    for (const folder of folders) {
+      const found = this.#indexOf(folder).get(keyOf(source.identity));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #indexOf(folder: string): Map<string, { path: string; facts: FileFacts }> {
+    let index = this.#indexes.get(folder);
+    if (index === undefined) {
+      index = new Map();
+      for (const { name, kind } of this.tree.entries(folder)) {
+        if (kind !== "other") continue;
+        const path = joined(folder, name);
+        const facts = factsAt(path);
+        if (facts?.kind === "file") index.set(keyOf(facts.identity), { path, facts });
+      }
+      this.#indexes.set(folder, index);
+    }
+    return index;
+  }
+}
+
+/** A path with links resolved, as far as it leads anywhere. */
+export function realPath(path: string): string {
+  try {
+    return pathOf(realpathSync.native(onDisk(path), "buffer"));
+  } catch {
+    return path;
+  }
+}
+
+/** Whether the name says that it is a gzip archive. */
+export const isArchive = (path: string): boolean => path.endsWith(".gz");
