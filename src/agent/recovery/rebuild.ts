@@ -3,6 +3,7 @@ import { has } from "../../mesos/codec.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { ExecutorInfoSchema, FrameworkIDSchema, type Task, TaskSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../mesos/states.ts";
+import { looksGenerated } from "../checkpoint/mend.ts";
 import type {
   CheckpointedAgent,
   CheckpointedExecutor,
@@ -135,13 +136,15 @@ function rebuildExecutor(
 function kindOf(executor: CheckpointedExecutor, run: CheckpointedRun): ExecutorKind {
   if (run.http) return "http";
   if (run.libprocessPid !== undefined) return "driver";
-  const ours = run.tasks.some(({ launch }) => launch !== undefined);
-  return executor.generatedForCommandTask === true && ours ? "command" : "unknown";
+  // A lost task.launch leaves the info: it has the task's own command, which no C++ agent's has.
+  const ours = run.tasks.some(({ launch }) => launch !== undefined) || looksGenerated(executor.info);
+  return (executor.generatedForCommandTask ?? looksGenerated(executor.info)) && ours ? "command" : "unknown";
 }
 
 /** Agents before 1.10 did not write down which executors they had made up; their command tells. */
 function isGeneratedExecutor({ generatedForCommandTask, info }: CheckpointedExecutor): boolean {
   if (generatedForCommandTask !== undefined) return generatedForCommandTask;
+  if (looksGenerated(info)) return true;
   return info.name.startsWith("Command Executor (Task: ") && /(^|\/)mesos-executor\b/.test(info.command?.value ?? "");
 }
 

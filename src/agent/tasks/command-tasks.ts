@@ -216,7 +216,21 @@ export class CommandTasks implements ExecutorControl {
       else this.#lost(running);
     }
     // Its end was reported before the restart; all that is left is its acknowledgement, or the clean-up.
-    if (live.length === 0) this.#options.events.terminated(framework, executor, { status: undefined });
+    if (live.length > 0) return;
+    if (found) void this.#endRest(framework, executor);
+    else this.#options.events.terminated(framework, executor, { status: undefined });
+  }
+
+  /** No task is known of a container that is there: of a damaged checkpoint. Whatever still runs in it is ended. */
+  async #endRest(framework: FrameworkRecord, executor: ExecutorRecord): Promise<void> {
+    const { runner, events, log } = this.#options;
+    try {
+      await runner.destroy(executor);
+      await runner.wait(executor);
+    } catch (error) {
+      log.error(`Ending what is left of container ${executor.containerId}: ${messageOf(error)}`);
+    }
+    events.terminated(framework, executor, { status: undefined });
   }
 
   /** The container runs, or its end is known: nothing about the task changes but that the agent was away. */

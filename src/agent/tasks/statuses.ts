@@ -3,7 +3,6 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
-import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   ContainerStatusSchema,
   NetworkInfo_Protocol,
@@ -82,19 +81,6 @@ export class StatusIntake {
         message: "Task launched during agent restart",
       });
     }
-  }
-
-  /** A driver's update whose executor is not known here any more: the scheduler is told all the same. */
-  orphan(update: StatusUpdate): void {
-    const { status } = update;
-    if (status === undefined) return;
-    const { log, updates } = this.#options;
-    log.warn(
-      `${stateName(status.state)} of task ${status.taskId?.value} comes from an executor that is not known here`,
-    );
-    updates.add(update, status.taskId?.value ?? "", undefined).catch((error: unknown) => {
-      log.error(`Cannot queue an update: ${messageOf(error)}`);
-    });
   }
 
   /** The master asked about a task that nobody here knows; its framework may be unknown too. Not checkpointed. */
