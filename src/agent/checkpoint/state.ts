@@ -23,6 +23,7 @@ import {
   ResourceSchema,
   TaskSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { Resources } from "../../mesos/resources.ts";
 import type {
   CheckpointedAgent,
@@ -140,10 +141,10 @@ class StateReader {
     schema: D,
     path: string,
     id: string,
-    idOf: (message: MessageShape<D>) => { readonly value: string } | undefined,
+    operationIdOf: (message: MessageShape<D>) => { readonly value: string } | undefined,
   ): MessageShape<D> | undefined {
     const message = this.#message(schema, path);
-    const own = message === undefined ? undefined : idOf(message)?.value;
+    const own = message === undefined ? undefined : operationIdOf(message)?.value;
     return own === undefined || own === id ? message : this.#damaged(path, `it is about '${own}', not '${id}'`);
   }
 
@@ -359,7 +360,7 @@ class StateReader {
   #launch(path: string, key: RunKey, id: string): RunTaskMessage | undefined {
     const launch = this.#named(RunTaskMessageSchema, path, id, (found) => found.task?.taskId);
     if (launch?.task === undefined) return undefined;
-    const framework = launch.framework?.id?.value ?? "";
+    const framework = idOf(launch.framework?.id);
     // Another framework's task of this name: what it says of the command is not this task's.
     if (framework !== key.frameworkId) return this.#damaged(path, `it is of framework '${framework}'`);
     this.#mended(path, mendLaunch(launch, key));
