@@ -1,10 +1,11 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { appendFileSync, closeSync, constants, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configure, forwarderSuite, linesOf, until } from "../support/forwarder.ts";
 import { freePort } from "../support/free-port.ts";
 
-const { place, receive, start } = forwarderSuite("original");
+const { place, program, receive, start } = forwarderSuite("original");
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 describe("what the original did, and what it should have done", () => {
@@ -54,6 +55,29 @@ describe("what the original did, and what it should have done", () => {
     forwarder.process.kill("SIGTERM");
     expect(await forwarder.exit).toBe(0);
     expect(performance.now() - begun).toBeLessThan(3000);
+  });
+
+  it("a console that nobody reads stops neither shipping nor TERM", async () => {
+    const folder = place();
+    const receiver = await receive();
+    const names = Array.from({ length: 1000 }, (_, number) => join(folder, `${"long-name-".repeat(12)}${number}.log`));
+    for (const name of names) writeFileSync(name, "one\n");
+    const config = configure(folder, [receiver.port]);
+    execFileSync("mkfifo", [join(folder, "console")]);
+    // A pipe holds 64 KB, and what is said of so many files is more.
+    const console = openSync(join(folder, "console"), constants.O_RDWR);
+    const child = spawn(process.execPath, [program(), "-config", config], { stdio: ["ignore", "ignore", console] });
+    await until(
+      () => receiver.events.length === names.length,
+      "all lines",
+      () => "(nobody reads)",
+    );
+    const begun = performance.now();
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(3000);
+    closeSync(console);
   });
 
   it("members of JSON lines arrive as they were written, in version 2 and in version 1", async () => {
