@@ -54,7 +54,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "containerizer/docker/image-gc-config.ts": "Docker's own folder",
   "gc/collector.ts": "sizes and times of the folders that runs lie in, which are the agent's",
   "gc/mounts.ts": "/proc/self; a mount's place, whose mount is checked by its number",
-  "gc/removal.ts": "the folders that runs lie in; rm(1) walks by descriptors",
+  "gc/removal.ts": "the way to the folders that runs lie in, which are the agent's; nothing is removed by name",
   "checkpoint/private.ts": "work_dir/meta",
   "checkpoint/state.ts": "work_dir/meta",
   "checkpoint/unwritable.ts": "work_dir/meta",
