@@ -56,7 +56,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "gc/mounts.ts": "/proc/self; a mount's place, whose mount is checked by its number",
   "gc/removal.ts": "the way to the folders that runs lie in, which are the agent's; nothing is removed by name",
   "checkpoint/private.ts": "work_dir/meta",
-  "checkpoint/state.ts": "work_dir/meta",
+  "checkpoint/reader.ts": "work_dir/meta",
   "checkpoint/unwritable.ts": "work_dir/meta",
   "model/files.ts": "work_dir/meta",
   "isolators/cgroups/control.ts": "/sys/fs/cgroup",
