@@ -15,8 +15,8 @@ export const faults: readonly Fault[] = [
     name: "RunTask accepted from anybody",
     breaks: "whoever reaches the port runs programs on the node",
     room: "agent",
-    text: "if (master.isMaster(from)) whenAdmitted(inbox, () => handler(message));",
-    instead: "if (master !== undefined) whenAdmitted(inbox, () => handler(message));",
+    text: 'row(RunTaskMessageSchema, "master", 16 * MIB),',
+    instead: 'row(RunTaskMessageSchema, "anybody", 16 * MIB),',
   },
   {
     name: "an executor may ignore its shutdown for ever",

@@ -54,6 +54,8 @@ export interface MesosContainerizerOptions {
   readonly path: string | undefined;
   readonly perl?: string;
   readonly isolation: Isolation;
+  /** Whether numbers of processes and threads are reported; they are, unless said otherwise. */
+  readonly countProcesses?: boolean;
   readonly table?: ProcessTable;
   readonly accounts?: Accounts;
 }
@@ -326,7 +328,8 @@ export class MesosContainerizer implements Containerizer {
     const known = this.#known.get(containerId);
     if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
     const tree = await treeUsage(this.#table, supervised.tree);
-    const own = statisticsOf(tree, known.resources, this.#options.clock.now());
+    const { clock, countProcesses } = this.#options;
+    const own = statisticsOf(tree, known.resources, clock.now(), countProcesses);
     await processPace.take();
     return Object.assign(own, await this.#options.isolation.usage(containerId));
   }
