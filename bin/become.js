@@ -1,7 +1,16 @@
 /** CommonJS, nothing newer than Node 12 on purpose: this runs under whichever Node the user has. */
 "use strict";
+const existsSync = require("node:fs").existsSync;
 const constants = require("node:os").constants;
 const spawn = require("node:child_process").spawn;
+const spawnSync = require("node:child_process").spawnSync;
+
+/** Words before a program that make it die with this process, however that ends: prctl(PR_SET_PDEATHSIG), where there is one. */
+function tied() {
+  const words = ["setpriv", "--pdeathsig", "KILL"];
+  const tried = spawnSync(words[0], words.slice(1).concat("true"), { stdio: "ignore" });
+  return tried.status === 0 ? words : [];
+}
 
 /** A terminal sends these to the child itself; passed on as well, they would arrive twice. */
 const OF_THE_TERMINAL = ["SIGINT", "SIGHUP", "SIGQUIT"];
@@ -14,7 +23,9 @@ exports.become = function become(program, words, environment) {
   if (typeof process.execve === "function") {
     process.execve(program, [program].concat(words), environment);
   }
-  const child = spawn(program, words, { stdio: "inherit", env: environment });
+  // A path that is not there is reported by us; setpriv would speak for itself.
+  const line = (existsSync(program) ? tied() : []).concat(program, words);
+  const child = spawn(line[0], line.slice(1), { stdio: "inherit", env: environment });
   ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"].forEach((signal) => {
     process.on(signal, () => {
       if (OF_THE_TERMINAL.indexOf(signal) >= 0 && process.stdin.isTTY) return;

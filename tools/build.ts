@@ -5,7 +5,7 @@
  *
  *   node tools/run.cjs tools/build.ts [--sourcemap] [--out FOLDER]
  */
-import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
@@ -30,6 +30,13 @@ const banner = [
   "const __dirname = import.meta.dirname;",
 ].join("");
 
+/** What src/base/release.ts reads. SOURCE_DATE_EPOCH makes the same input give the same bytes. */
+function buildFacts(): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const seconds = Number(process.env["SOURCE_DATE_EPOCH"] ?? Math.floor(Date.now() / 1000));
+  return { BUILD_VERSION: JSON.stringify(version), BUILD_SECONDS: String(seconds) };
+}
+
 /** Builds every program into `out`, each on its own: sharing chunks would cost files to open at every start. */
 export async function buildAll(
   out: string,
@@ -48,6 +55,7 @@ export async function buildAll(
     target: "node24",
     minify: true,
     keepNames: true,
+    define: buildFacts(),
     sourcemap: options.sourcemap ? "external" : false,
     legalComments: "none",
     banner: { js: banner },

@@ -46,6 +46,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "containerizer/mesos/ended-watch.ts": "runtime_dir",
   "containerizer/mesos/recovery.ts": "runtime_dir",
   "containerizer/mesos/process-table.ts": "/proc",
+  "containerizer/mesos/control-groups.ts": "/sys/fs/cgroup",
   "containerizer/docker/credentials.ts": "the agent's home; the sandbox through the module",
   "containerizer/docker/launch.ts": "an absolute path of a Docker parameter; the sandbox through the module",
   "containerizer/docker/state-files.ts": "work_dir/docker",

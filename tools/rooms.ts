@@ -41,6 +41,7 @@ export const rooms: readonly Room[] = [
     floors: [
       ["model"],
       [
+        "acknowledged",
         "address",
         "checkpoint",
         "fetcher",
@@ -50,10 +51,9 @@ export const rooms: readonly Room[] = [
         "metrics",
         "resources",
         "sandbox",
-        "status-updates",
         "users",
       ],
-      ["flags", "reservations"],
+      ["flags", "reservations", "status-updates"],
       ["containerizer"],
       ["settings"],
       ["tasks"],

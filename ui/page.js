@@ -155,7 +155,7 @@ function showFacts() {
   const facts = [
     ["Agent id", state.id || "none yet"],
     ["Address", state.pid],
-    ["Version", state.version],
+    ["Version", `mesos-slave ${state.release}, built ${state.build_date}; speaks Mesos ${state.version}`],
     ["Running for", `${duration(Date.now() / 1000 - state.start_time)}, since ${moment(state.start_time)}`],
     ["Master", masterLink],
   ];

@@ -1,7 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
+import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type LoadedFlags, originOf } from "../config/parse.ts";
+import { DEFAULT_LIMITS } from "../libprocess/inbound.ts";
+import { readPeerMatch } from "../libprocess/peer-match.ts";
 import { Process } from "../libprocess/process.ts";
 import { createTls } from "../libprocess/tls.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
@@ -45,6 +48,13 @@ async function addressFacts(input: BindInput): Promise<AddressFacts> {
   });
 }
 
+/** Half of the descriptors that this process may have: the rest is for tasks and files. */
+function connectionLimits(limits: string | undefined): { connections?: number; connectionsPerAddress?: number } {
+  const files = Number(/^Max open files\s+(\d+)/m.exec(limits ?? "")?.[1] ?? Number.NaN);
+  if (Number.isNaN(files) || files / 2 >= DEFAULT_LIMITS.connections) return {};
+  return { connections: Math.floor(files / 2), connectionsPerAddress: Math.ceil(files / 8) };
+}
+
 /** Binds the port and says who this agent is. */
 export async function bind(input: BindInput): Promise<{ process: Process; info: AgentInfo }> {
   const { clock, environment, flags } = input;
@@ -55,6 +65,12 @@ export async function bind(input: BindInput): Promise<{ process: Process; info: 
   for (const line of address.lines) log.info(line);
   for (const warning of address.warnings) log.warn(warning);
   const settings = readTlsSettings(environment);
+  if (values.require_master_certificate && settings?.verify !== true) {
+    throw new UserError(
+      "--require_master_certificate without certificates that are checked",
+      "set LIBPROCESS_SSL_ENABLED=true and LIBPROCESS_SSL_VERIFY_CERT=true, with key, certificate and authority",
+    );
+  }
   const tls = settings === undefined ? undefined : await createTls(settings, { clock, log, source: address.bind.ip });
   const process = await Process.start({
     id: "slave(1)",
@@ -62,6 +78,8 @@ export async function bind(input: BindInput): Promise<{ process: Process; info: 
     log: input.log.named("process.cpp"),
     clock,
     tls,
+    requirePeerMatch: readPeerMatch(environment),
+    limits: { inbound: connectionLimits(readSystemFile("/proc/self/limits")) },
   });
   const name = planHostname(facts, process.self.ip, await reverseName(process.self.ip));
   const { work_dir: workDir } = values;

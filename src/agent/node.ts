@@ -10,6 +10,7 @@ import type { LoadedFlags } from "../config/parse.ts";
 import { readOwnContainerId } from "../docker/own-container.ts";
 import type { Process } from "../libprocess/process.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
+import { parseUPID, sameUPID } from "../libprocess/upid.ts";
 import type { MasterDetector } from "../mesos/detector.ts";
 import { Resources } from "../mesos/resources.ts";
 import { createDetector } from "../zookeeper/detector.ts";
@@ -17,6 +18,7 @@ import { Agent } from "./agent.ts";
 import { installGauges, type ViewedAgent } from "./agent-view.ts";
 import { bind } from "./bind.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
+import { readDefaultContainer } from "./flags/default-container.ts";
 import type { AgentFlags, AgentFlagTable } from "./flags/table.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import { AttachedFiles } from "./http/files/attached.ts";
@@ -39,6 +41,7 @@ import type { GarbageCollection } from "./model/garbage-collection.ts";
 import { Identity } from "./model/identity.ts";
 import { MasterChannel } from "./model/master-channel.ts";
 import { Paths } from "./model/paths.ts";
+import { certificateProblem, receptionsOf } from "./model/senders.ts";
 import { Operations, OperationTable } from "./operations/operations.ts";
 import { openPages } from "./pages.ts";
 import { Recovery } from "./recovery/recover.ts";
@@ -195,7 +198,7 @@ export interface ComposedAgent {
 export function composeAgent(input: AgentInput): ComposedAgent {
   const { clock, flags, files, process, identity, metrics, ended } = input;
   const log = input.log.named("slave.cpp");
-  const common = { ...input, log };
+  const common = { ...input, log, defaultContainer: readDefaultContainer(flags.default_container_info) };
   const paths = new Paths(flags.work_dir);
   const store = new CheckpointStore(files, paths);
   const master = new MasterChannel(process, log);
@@ -281,6 +284,17 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   });
   settled.on(() => agent.settled());
   link.shutdownAsked.on((message) => agent.shutdown(`the master asked for it: ${message}`));
+  process.receive(
+    receptionsOf({
+      master: () => master.pid,
+      masterConnectionProblem: (peer) =>
+        flags.require_master_certificate
+          ? certificateProblem(peer, [master.pid?.ip, master.info?.hostname, master.info?.address?.hostname])
+          : undefined,
+      isScheduler: (from) => [...registry.active.values()].some(({ pid }) => sameUPID(from, parseUPID(pid))),
+      isExecutor: (from) => drivers.knows(from),
+    }),
+  );
   installInbox({
     ...{ ...common, master, gate, frameworks, operations, reservations, updates, draining, messages },
   });

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Glog } from "../base/glog.ts";
+import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
@@ -50,7 +52,6 @@ export async function openPages(input: PagesInput) {
           realms: { readonly: values.authenticate_http_readonly, readwrite: values.authenticate_http_readwrite },
           digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
         };
-  const rules = values.firewall_rules as { disabled_endpoints?: { paths?: string[] } } | undefined;
   const ui = readStaticFiles(input.ui);
   if ("problem" in ui) glog.logger.warn(ui.problem);
   const page = staticHandler(ui);
@@ -59,7 +60,8 @@ export async function openPages(input: PagesInput) {
     clock,
     access,
     log: glog.logger,
-    firewall: rules?.disabled_endpoints?.paths ?? [],
+    firewall: values.firewall_rules ?? [],
+    hosts: [viewed.identity.info.hostname, hostname(), ...values.http_hosts],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
     mounts: {
       "/slave(1)/api/v1/executor": executorHandler(input.endpoint, glog.logger),
@@ -70,7 +72,12 @@ export async function openPages(input: PagesInput) {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
       flags: shownFlags(agentFlags, flags),
-      build: { version: MESOS_VERSION, buildTime: viewed.identity.startedAt, buildUser: "mesos-slave" },
+      build: {
+        version: MESOS_VERSION,
+        release: release().version,
+        buildTime: release().builtAt,
+        buildUser: "mesos-slave",
+      },
       logDir: values.log_dir,
       externalLogFile: values.external_log_file,
       metrics: (timeout) => metrics.snapshot(timeout),

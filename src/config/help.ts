@@ -1,9 +1,12 @@
 import { type Flag, type FlagTable, flag } from "./flag.ts";
 import { boolean } from "./kinds.ts";
 
+/** `--help`, and `--help=all`, which is the same: every flag is shown. */
+const helpSwitch = { ...boolean, parse: (given: string): boolean => given === "all" || boolean.parse(given) };
+
 /** Rows that every program has. */
 export const helpFlags = {
-  help: flag(boolean, { summary: "Prints this text and ends.", default: false, short: "h" }),
+  help: flag(helpSwitch, { summary: "Prints this text and ends.", default: false, short: "h" }),
   version: flag(boolean, { summary: "Prints the version and ends.", default: false }),
 };
 
@@ -40,22 +43,39 @@ export interface Usage {
   readonly shortNames?: boolean;
 }
 
-/** Mesos' usage text: two columns, sorted by name. Flags that are refused or ignored are left to the documentation. */
+/** One flag in two columns. */
+function rowLines(left: string, right: string): string[] {
+  const [first = "", ...others] = wrap(right, WIDTH - LEFT_COLUMN);
+  const indent = " ".repeat(LEFT_COLUMN);
+  const head = left.length + 1 > LEFT_COLUMN ? [left, indent + first] : [left.padEnd(LEFT_COLUMN) + first];
+  return [...head, ...others.map((line) => indent + line)];
+}
+
+const HEADINGS = {
+  ignored: "Taken, and without effect here:",
+  refused: "Refused, because a promise would be broken:",
+} as const;
+
+/** Mesos' usage text: two columns, sorted by name; then the flags of other releases that do nothing here, or are refused. */
 export function usageText({ program, purpose, table, shortNames }: Usage): string {
   const lines = [`Usage: ${program} [options]`, ""];
   if (purpose !== undefined) lines.push(purpose, "");
-  for (const [name, row] of Object.entries(table).sort(([left], [right]) => (left < right ? -1 : 1))) {
-    if (row.status.kind !== "supported") continue;
+  const rows = Object.entries(table).sort(([left], [right]) => (left < right ? -1 : 1));
+  const named = (name: string, row: Flag<unknown>): string => {
     const long = row.kind.isSwitch ? `--[no-]${name}` : `--${name}=${row.placeholder ?? "VALUE"}`;
-    const left = `  ${shortNames && row.short ? `-${row.short}, ` : ""}${long}`;
+    return `  ${shortNames && row.short ? `-${row.short}, ` : ""}${long}`;
+  };
+  for (const [name, row] of rows) {
+    if (row.status.kind !== "supported") continue;
     const byDefault = defaultOf(row);
-    const [first = "", ...others] = wrap(
-      byDefault === undefined ? row.summary : `${row.summary} (default: ${byDefault})`,
-      WIDTH - LEFT_COLUMN,
-    );
-    if (left.length + 1 > LEFT_COLUMN) lines.push(left, " ".repeat(LEFT_COLUMN) + first);
-    else lines.push(left.padEnd(LEFT_COLUMN) + first);
-    for (const line of others) lines.push(" ".repeat(LEFT_COLUMN) + line);
+    const summary = byDefault === undefined ? row.summary : `${row.summary} (default: ${byDefault})`;
+    lines.push(...rowLines(named(name, row), summary));
+  }
+  for (const kind of ["ignored", "refused"] as const) {
+    const others = rows.filter(([, row]) => row.status.kind === kind);
+    if (others.length > 0) lines.push("", HEADINGS[kind]);
+    for (const [name, row] of others)
+      lines.push(...rowLines(named(name, row), row.status.kind === "supported" ? "" : row.status.reason));
   }
   return `${lines.join("\n")}\n`;
 }

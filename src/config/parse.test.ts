@@ -111,7 +111,9 @@ describe("Mesos' command line", () => {
   });
 
   it.each([
-    [["--work_dir", "/x"], "Failed to load non-boolean flag 'work_dir': Missing value\n  Fix: write --work_dir=VALUE"],
+    [["--work_dir"], "Failed to load non-boolean flag 'work_dir': Missing value\n  Fix: write --work_dir=VALUE"],
+    [["--work_dir", "--switch_user"], "Failed to load non-boolean flag 'work_dir': Missing value"],
+    [["--work_dir", "-h"], "Failed to load non-boolean flag 'work_dir': Missing value"],
     [["--wrok_dir=/x"], "Failed to load unknown flag 'wrok_dir'\n  Fix: did you mean --work_dir?"],
     [["--workdir=/x"], "Failed to load unknown flag 'workdir'\n  Fix: did you mean --work_dir?"],
     [
@@ -135,6 +137,15 @@ describe("Mesos' command line", () => {
     [["--port=file:///missing"], "(from /missing): ENOENT"],
   ])("refuses %j", (words, message) => {
     expect(problemsOf(words).join("\n")).toContain(message);
+  });
+
+  it("takes a value as the next word", () => {
+    expect(loaded(["--work_dir", "/x", "--port", "5052", "--switch_user", "--log_dir", "-1"]).values).toMatchObject({
+      work_dir: "/x",
+      port: 5052,
+      switch_user: true,
+      log_dir: "-1",
+    });
   });
 
   it("names all mistakes at once and still sees --help", () => {
@@ -238,7 +249,9 @@ describe("what is shown", () => {
     const usage = usageText({ program: "mesos-slave", table });
     expect(usage).toMatch(/^Usage: mesos-slave \[options\]\n/);
     expect(usage).toContain("  --[no-]switch_user              Users. (default: true)");
-    expect(usage).not.toContain("eth0_name");
+    expect(usage).toMatch(/without effect here:\n {2}--eth0_name=VALUE +port mapping does not exist\n/);
+    expect(usage).toMatch(/Refused, [^\n]*:\n {2}--modules=VALUE +no C\+\+ libraries here\n/);
+    for (const name of Object.keys(table)) expect(usage).toMatch(new RegExp(`--(\\[no-\\])?${name}\\b`));
   });
 
   it("writes a documentation page", () => {

@@ -158,11 +158,21 @@ function applyStatus(name: string, row: Flag<unknown>, loading: Loading): void {
 export function loadFlags<Table extends FlagTable>(table: Table, input: FlagInput): FlagResult<Table> {
   const loading: Loading = { problems: [], warnings: [], values: {}, origins: new Map() };
   const fromEnvironment = checkRepeats(readEnvironment(table, input, loading), table, loading.problems);
-  const split = splitWords(input.words, table, input.grammar, unknownFlag(table), (error) =>
-    loading.problems.push(error),
+  const unknown = unknownFlag(table);
+  let hasUnknown = false;
+  const split = splitWords(
+    input.words,
+    table,
+    input.grammar,
+    (name) => {
+      hasUnknown = true;
+      return unknown(name);
+    },
+    (error) => loading.problems.push(error),
   );
   const fromWords = checkRepeats(split.given, table, loading.problems);
-  if (input.grammar.words === "refuse" && split.rest.length > 0)
+  // The word after an unknown flag may be its value.
+  if (input.grammar.words === "refuse" && split.rest.length > 0 && !hasUnknown)
     loading.problems.push(new UserError(`'${split.rest[0]}' is no flag`, "flags begin with --, see --help"));
 
   const given = new Map([...fromEnvironment, ...fromWords].map((one) => [one.name, one]));
@@ -183,6 +193,9 @@ export function loadFlags<Table extends FlagTable>(table: Table, input: FlagInpu
   };
   return loading.problems.length === 0 ? { ok: true, flags } : { ok: false, problems: loading.problems, flags };
 }
+
+/** All mistakes of a command line, each with its way out. */
+export const problemsText = (problems: readonly UserError[]): string => problems.map(({ text }) => text).join("\n");
 
 /** The origin of a flag that may not have been given. */
 export function originOf(flags: LoadedFlags<FlagTable>, name: string): FlagOrigin {

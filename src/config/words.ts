@@ -14,7 +14,7 @@ export interface GivenFlag {
 }
 
 export interface Grammar {
-  /** `--name value` for flags that are no switches. Mesos' own programs refuse it. */
+  /** `--name value` for flags that are no switches; a next word that is a flag itself is no value. */
   readonly spacedValues?: boolean;
   /** `-n value`, `-n` by the rows' short names. */
   readonly shortNames?: boolean;
@@ -24,8 +24,8 @@ export interface Grammar {
   readonly words: "ignore" | "refuse" | "keep";
 }
 
-/** Mesos' own programs. */
-export const mesosGrammar: Grammar = { words: "ignore" };
+/** Mesos' own programs; they refuse `--name value`, which means nothing else. */
+export const mesosGrammar: Grammar = { words: "ignore", spacedValues: true };
 /** Programs that are called as getopt programs are: `-s mesos`, `--service mesos`, `--service=mesos`. */
 export const unixGrammar: Grammar = { words: "refuse", spacedValues: true, shortNames: true };
 
@@ -109,7 +109,7 @@ export function splitWords(
       else problem(new UserError(`Failed to load flag '${found.name}' via '${named.name}'`, negationFix(found)));
     } else if (named.value !== undefined) add(named.value);
     else if (found.row.kind.isSwitch) add("");
-    else if (grammar.spacedValues && position + 1 < words.length) add(words[++position] ?? "");
+    else if (grammar.spacedValues && isValue(words[position + 1])) add(words[++position] ?? "");
     else {
       problem(
         new UserError(`Failed to load non-boolean flag '${found.name}': Missing value`, `write ${written}=VALUE`),
@@ -118,6 +118,9 @@ export function splitWords(
   }
   return { given, rest };
 }
+
+/** A negative number is a value, another flag is not. */
+const isValue = (word: string | undefined): boolean => word !== undefined && !/^--?[A-Za-z]|^--$/.test(word.trim());
 
 function negationFix(found: FoundFlag): string {
   return found.row.kind.isSwitch

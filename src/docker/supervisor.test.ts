@@ -53,6 +53,23 @@ describe("the daemon's supervisor", () => {
     return { wire, clock, supervisor, seen };
   };
 
+  it("knows a daemon that has answered once, also while it is away", async () => {
+    const { wire, clock, supervisor } = await begin();
+    expect(supervisor.isKnown).toBe(true);
+    wire.pings = "fail";
+    await clock.advance(5_000);
+    expect(supervisor.trouble).toBeDefined();
+    expect(supervisor.isKnown).toBe(true);
+    supervisor.close();
+    const absent = new Wire();
+    absent.pings = "fail";
+    const other = new EngineSupervisor(absent.engine, [], clock, silentLogger);
+    other.start({ event: () => undefined, healed: () => undefined });
+    await settle();
+    expect(other.isKnown).toBe(false);
+    other.close();
+  });
+
   it("passes events on", async () => {
     const { wire, supervisor, seen } = await begin();
     wire.streams[0]?.push(die);

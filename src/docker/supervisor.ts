@@ -29,6 +29,7 @@ export class EngineSupervisor {
   readonly #closed = new AbortController();
   #trouble: { readonly words: string; readonly since: number } | undefined;
   #breaks = 0;
+  #isKnown = false;
   #finished: Promise<void> | undefined;
 
   constructor(engine: Engine, labels: readonly string[], clock: Clock, log: Logger) {
@@ -43,6 +44,11 @@ export class EngineSupervisor {
     if (this.#trouble === undefined) return undefined;
     const seconds = Math.round((this.#clock.monotonic() - this.#trouble.since) / 1000);
     return `${this.#trouble.words} (for ${seconds} s)`;
+  }
+
+  /** It has answered since the start: one that does not now may be starting again. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
   /** How often the daemon went away since the start. */
@@ -93,6 +99,7 @@ export class EngineSupervisor {
       const events = await this.#engine.events(signal, this.#labels);
       if (this.#trouble !== undefined) this.#log.info("Docker: the daemon answers again");
       this.#trouble = undefined;
+      this.#isKnown = true;
       onWell();
       listener.healed();
       return await Promise.race([this.#follow(events, listener), this.#ping(signal)]);

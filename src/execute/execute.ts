@@ -15,9 +15,10 @@ import {
 import { Call_Type, type Event, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { formatResources } from "../mesos/resources-text.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
+import { explainLack } from "./lack.ts";
 import { Output } from "./output.ts";
 import { AgentFiles } from "./sandbox.ts";
-import { type Credential, Refused, SchedulerClient } from "./scheduler-client.ts";
+import { type Credential, PATH, Refused, SchedulerClient } from "./scheduler-client.ts";
 import { type Job, taskFor } from "./task.ts";
 
 export interface ExecuteOptions {
@@ -40,6 +41,8 @@ const RETRY = 1000;
 /** Seconds of refusal for offers that do not fit, and for everything once the task is launched. */
 const NO_FIT = 5;
 const NEVER = 365 * 24 * 3600;
+/** Milliseconds until it is said that nothing is offered at all. */
+const NO_OFFER = 5_000;
 /** Milliseconds without a sign of the master after which the stream counts as dead. */
 const LONGEST_SILENCE = 75_000;
 /** Milliseconds that the end may wait for the last output. */
@@ -64,7 +67,9 @@ export class Execution {
   #following: Promise<void> | undefined;
   #killed = false;
   #over = false;
-  #hopeless = 0;
+  #isOffered = false;
+  /** What was said last of offers that do not fit. */
+  #lack: string | undefined;
 
   constructor(options: ExecuteOptions) {
     this.#options = options;
@@ -143,12 +148,24 @@ export class Execution {
         if (!this.#over && this.#client === client) tell("The master closed the stream: connecting again");
       } catch (error) {
         if (this.#over || this.#client !== client) return;
-        if (error instanceof Refused && error.status !== 503 && ++this.#hopeless > 0)
-          throw new UserError(`The master at ${client.address} refused: ${error.message}`, refusalFix(error.status));
+        if (error instanceof Refused && error.status !== 503) throw await this.#hopeless(client, error);
         tell(`Cannot use the master at ${client.address}: ${messageOf(error)}; trying again`);
       }
       await sleep(clock, RETRY);
     }
+  }
+
+  /** A refusal that no second attempt changes, in words that help. */
+  async #hopeless(client: SchedulerClient, refusal: Refused): Promise<UserError> {
+    const { address } = client;
+    if (refusal.status === 404 && (await client.isAgent()))
+      return new UserError(`${address} is an agent, not a master`, "give the address of its master, usually port 5050");
+    if (refusal.status === 404)
+      return new UserError(
+        `${address} is no Mesos master: it has no ${PATH}`,
+        "give the address of a master, host:port",
+      );
+    return new UserError(`The master at ${address} refused: ${refusal.message}`, refusalFix(refusal.status));
   }
 
   async #listen(client: SchedulerClient): Promise<void> {
@@ -194,7 +211,10 @@ export class Execution {
     const { tell, taskId } = this.#options;
     switch (event.type) {
       case Event_Type.SUBSCRIBED:
-        if (this.#frameworkId === undefined) tell(`Subscribed as framework ${event.subscribed?.frameworkId?.value}`);
+        if (this.#frameworkId === undefined) {
+          tell(`Subscribed as framework ${event.subscribed?.frameworkId?.value}`);
+          this.#after(NO_OFFER, () => this.#sayThatNothingIsOffered());
+        }
         this.#frameworkId = event.subscribed?.frameworkId?.value;
         if (this.#agentId !== undefined) {
           const asked = { taskId: { value: taskId }, agentId: { value: this.#agentId } };
@@ -202,7 +222,7 @@ export class Execution {
         }
         return;
       case Event_Type.OFFERS:
-        for (const offer of event.offers?.offers ?? []) this.#offer(offer);
+        this.#offers(event.offers?.offers ?? []);
         return;
       case Event_Type.UPDATE:
         if (event.update?.status) this.#update(event.update.status);
@@ -214,6 +234,21 @@ export class Execution {
         if (event.failure?.agentId?.value === this.#agentId && event.failure?.executorId === undefined)
           tell(`The agent ${this.#agentId} is gone`);
     }
+  }
+
+  #sayThatNothingIsOffered(): void {
+    const { job, tell } = this.#options;
+    if (!this.#isOffered) tell(`No offer yet: has the master agents, with something free for the role '${job.role}'?`);
+  }
+
+  #offers(offers: readonly Offer[]): void {
+    const { job, tell } = this.#options;
+    this.#isOffered = true;
+    for (const offer of offers) this.#offer(offer);
+    if (this.#agentId !== undefined) return;
+    const lack = explainLack(offers, job.resources);
+    if (lack !== undefined && lack !== this.#lack) tell(lack);
+    this.#lack = lack;
   }
 
   #offer(offer: Offer): void {

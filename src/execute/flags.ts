@@ -2,11 +2,18 @@ import { defineFlags, flag, hideAll, hideJsonValues, hideUrlPassword } from "../
 import { helpFlags } from "../config/help.ts";
 import { boolean, duration, json, oneOf, stringMap, text, textOrFile } from "../config/kinds.ts";
 
+/** `http://host:port`, as a browser shows a master, is `host:port`. */
+export const masterAddress = (text: string): string => {
+  const web = /^http:\/\/([^/?#]+)\/?$/.exec(text.trim())?.[1];
+  if (web === undefined) return text;
+  return /:\d+$/.test(web) ? web : `${web}:80`;
+};
+
 /** The flags of mesos-execute. */
 export const executeFlags = defineFlags({
   master: flag(textOrFile, {
     summary:
-      "Where the master is: `host:port`, `zk://[user:password@]host1:port1,host2:port2/path`, or `file:///path` of a " +
+      "Where the master is: `host:port`, `http://host:port`, `zk://[user:password@]host1:port1,host2:port2/path`, or `file:///path` of a " +
       "file that holds one of these.",
     mask: hideUrlPassword,
   }),

@@ -6,7 +6,7 @@ import { type Call_Type, CallSchema, type Event, EventSchema } from "../mesos/ge
 import { RecordDecoder } from "../mesos/recordio.ts";
 
 const TYPE = "application/x-protobuf";
-const PATH = "/api/v1/scheduler";
+export const PATH = "/api/v1/scheduler";
 /** Masters that each say that another one leads. */
 const MOST_REDIRECTS = 5;
 /** Bytes of an answer's text that are shown. */
@@ -111,6 +111,17 @@ export class SchedulerClient {
       if (next === undefined || redirects >= MOST_REDIRECTS) return answer;
       await answer.body.dump();
       this.#address = next;
+    }
+  }
+
+  /** Whether an agent answers there: its metrics begin with `slave/`. */
+  async isAgent(): Promise<boolean> {
+    try {
+      const url = `http://${this.#address}/metrics/snapshot`;
+      const answer = await request(url, { dispatcher: this.#agent, headers: basicHeader(this.#credential) });
+      return Object.keys((await answer.body.json()) as object).some((name) => name.startsWith("slave/"));
+    } catch {
+      return false;
     }
   }
 

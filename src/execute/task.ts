@@ -66,12 +66,16 @@ function containerOf(job: Job): ContainerInfo | undefined {
   });
 }
 
+/** What of an offer a command may have: no volumes, nothing that may be taken away again. */
+export const usable = (offered: readonly Resource[]): Resources =>
+  Resources.of(offered).filter((kind) => kind.disk === undefined && kind.revocable === undefined);
+
 /**
  * Takes what the job needs out of an offer: reserved resources first, unreserved ones for the rest. Undefined when the
  * offer does not hold enough.
  */
 export function takeFrom(offered: readonly Resource[], needed: Resources): Resource[] | undefined {
-  let available = Resources.of(offered).filter((kind) => kind.disk === undefined && kind.revocable === undefined);
+  let available = usable(offered);
   let taken = Resources.empty;
   for (const need of needed.unallocated().entries()) {
     const wanted = Resources.of(needed.filter((kind) => kind === need.kind).toMessages());

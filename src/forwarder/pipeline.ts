@@ -3,17 +3,18 @@ import { writeAtomic } from "../base/durable.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Collector } from "./batching/collector.ts";
-import { Lookout } from "./discovery/lookout.ts";
-import { Prospector } from "./discovery/prospector.ts";
+import { Lanes } from "./lanes.ts";
 import { compressing, FrameEncoder, jsonLines } from "./lumberjack/encoding/encoder.ts";
 import { Publisher } from "./lumberjack/publisher.ts";
 import type { Batch } from "./model/batch.ts";
 import type { Settings } from "./model/settings.ts";
 import { BEGINNING, isSettled, type Source } from "./model/source.ts";
+import { Lag } from "./monitoring/lag.ts";
 import { fileStatus, type Status } from "./monitoring/status.ts";
 import { Descriptors } from "./reading/descriptors.ts";
 import { Follower } from "./reading/follower.ts";
 import { ownBudget } from "./reading/limits.ts";
+import { type Entry, EVERY } from "./registrar/format.ts";
 import { ownFiles } from "./registrar/own-files.ts";
 import { loadRegistry, Registrar } from "./registrar/registrar.ts";
 import { inheritedSource, restoredSource } from "./registrar/restore.ts";
@@ -51,15 +52,15 @@ const MOST_QUEUED = 2;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #log: Logger;
-  readonly #prospector: Prospector;
   readonly #descriptors: Descriptors;
   readonly #follower: Follower;
   readonly #collector: Collector;
   readonly #publisher: Publisher;
   readonly #registrar: Registrar;
-  readonly #lookout: Lookout;
+  readonly #lanes: Lanes;
   readonly #started: number;
   readonly #timers: Timer[] = [];
+  readonly #lag = new Lag();
   #stdin: Source | undefined;
   #stopping: Promise<void> | undefined;
   #next: Next | undefined;
@@ -96,7 +97,7 @@ export class Pipeline {
       clock,
       log: log.named("registrar"),
       urgent: settings.shipping.windowSize / 4,
-      sources: () => this.#prospector.sources(),
+      sources: () => this.#lanes.sources(),
       saved: () => this.#collector.retry(),
     });
     this.#collector = new Collector({
@@ -115,7 +116,7 @@ export class Pipeline {
       limit: ownBudget(settings.reading.maximumOpenFiles),
       clock,
       log: log.named("descriptors"),
-      admit: (source) => this.#prospector.admit(source),
+      admit: (source) => this.#lanes.admit(source),
     });
     this.#follower = new Follower({
       groups: settings.files,
@@ -126,28 +127,19 @@ export class Pipeline {
       descriptors: this.#descriptors,
       finishing: options.once,
       stdin: () => options.stdin.view(),
-      replaced: (source) => this.#prospector.replaced(source),
-      gone: (source) => this.#prospector.gone(source),
+      replaced: (source) => this.#lanes.replaced(source),
+      gone: (source) => this.#lanes.gone(source),
       idle: () => this.#rested(),
     });
-    this.#prospector = new Prospector({
-      groups: settings.files,
-      reading: settings.reading,
-      forgetAfter: settings.registry.forgetAfter,
+    this.#lanes = new Lanes({
+      settings,
+      descriptors: this.#descriptors,
       clock,
       log: log.named("prospector"),
-      descriptors: this.#descriptors,
       isOwn,
       changed: (source) => this.#follower.changed(source),
       abandoned: (source) => this.#follower.abandoned(source),
       recorded: () => this.#registrar.changed(),
-    });
-    this.#lookout = new Lookout({
-      prospector: this.#prospector,
-      scanInterval: settings.reading.scanInterval,
-      isOwn,
-      clock,
-      log: log.named("prospector"),
     });
   }
 
@@ -156,17 +148,15 @@ export class Pipeline {
     const { settings, clock, tap } = this.#options;
     if (tap === undefined) {
       const { inherited } = this.#options;
-      this.#prospector.restore(
-        inherited?.map((source) => inheritedSource(source, this.#groupOf(source))) ??
-          loadRegistry(settings.registry, this.#log, clock.now()).map((entry) =>
-            restoredSource(entry, this.#groupOf({ name: entry.source, path: entry.path })),
-          ),
+      this.#lanes.restore(
+        inherited?.flatMap((source) => this.#inherit(source)) ??
+          loadRegistry(settings.registry, this.#log, clock.now()).flatMap((entry) => this.#restored(entry)),
       );
     }
     if (tap === undefined) this.#publisher.check();
     if (settings.monitoring.statusFile !== undefined)
       this.#timers.push(every(clock, STATUS_INTERVAL, () => void this.#writeStatus()));
-    await this.#lookout.start(!this.#options.once);
+    await this.#lanes.start(!this.#options.once);
     this.#openStdin();
     this.#scanned = true;
     this.#timers.push(every(clock, TICK, () => this.#tick()));
@@ -188,12 +178,15 @@ export class Pipeline {
 
   /** Everything that is followed, with the files that are open: for the next pipeline, once this one has stopped for it. */
   get followed(): readonly Source[] {
-    return [...this.#prospector.sources()];
+    return [...this.#lanes.sources()];
   }
 
   status(): Status {
     const { clock, version, settings } = this.#options;
     const now = clock.now();
+    const files = [...this.#lanes.sources()]
+      .filter(({ path, file }) => path !== undefined || file !== undefined)
+      .map((source) => fileStatus(source, this.#lag, now));
     return {
       version,
       started: new Date(this.#started).toISOString(),
@@ -203,21 +196,26 @@ export class Pipeline {
       memoryBytes: this.#registrar.bytes + this.#follower.held,
       openFiles: this.#descriptors.open,
       unheldFiles: { now: this.#descriptors.waiting, total: this.#descriptors.refused },
-      lostFiles: this.#prospector.lostUnread,
+      lostFiles: this.#lanes.lostUnread,
       registry: { path: settings.registry.path, failure: this.#registrar.failure },
       ackSeconds: { last: this.#latency.last / 1000, maximum: this.#latency.maximum / 1000 },
       servers: this.#publisher.status(),
-      files: [...this.#prospector.sources()]
-        .filter(({ path }) => path !== undefined)
-        .map((source) => fileStatus(source, now)),
+      lag: {
+        bytes: files.reduce((sum, { lagBytes }) => sum + lagBytes, 0),
+        seconds: Math.max(0, ...files.map(({ lagSeconds }) => lagSeconds)),
+      },
+      files,
     };
   }
 
   async #stop(): Promise<void> {
     const { settings } = this.#options;
     for (const timer of this.#timers) timer.cancel();
-    this.#lookout.stop();
-    if (this.#next === undefined) await this.#drain();
+    // Before a reload finding goes on: what is deleted meanwhile is open, and handed over.
+    if (this.#next === undefined) {
+      this.#lanes.stop();
+      await this.#drain();
+    }
     this.#follower.stop();
     const all = this.#next === undefined || (this.#stdin !== undefined && !this.#next.readsStdin);
     if (all) void this.#collector.flush();
@@ -228,6 +226,7 @@ export class Pipeline {
     const pending = () =>
       all ? this.#registrar.unacknowledged + this.#collector.events : this.#publisher.windowsInFlight;
     await this.#while(() => pending() > 0);
+    this.#lanes.stop();
     const left = pending();
     if (left > 0) this.#log.warn(`stopping with ${left} unacknowledged: they are sent again at the next start`);
     this.#collector.stop();
@@ -240,7 +239,7 @@ export class Pipeline {
   /** Reads what lies in the files at this moment. */
   async #drain(): Promise<void> {
     let scanned = false;
-    void this.#lookout.scan().then(() => {
+    void this.#lanes.scan().then(() => {
       scanned = true;
     });
     await this.#while(() => !scanned);
@@ -256,7 +255,7 @@ export class Pipeline {
 
   async #closeFiles(): Promise<void> {
     this.#descriptors.stop();
-    await this.#prospector.close();
+    await this.#lanes.close();
     if (this.#next !== undefined) return;
     const lost = [...this.#descriptors.held()].filter((source) => source.path === undefined && !isSettled(source));
     if (lost.length > 0)
@@ -341,7 +340,8 @@ export class Pipeline {
 
   #tick(): void {
     this.#descriptors.tick();
-    this.#prospector.tick();
+    this.#lanes.tick();
+    this.#lag.observe(this.#lanes.sources(), this.#options.clock.now());
     this.#follower.tick();
   }
 
@@ -356,9 +356,18 @@ export class Pipeline {
     this.#follower.changed(this.#stdin);
   }
 
-  #groupOf({ name, path }: Pick<Source, "name" | "path">): number {
-    const prospector = this.#prospector;
-    return Math.max(prospector.groupOf(name), path === undefined ? -1 : prospector.groupOf(path));
+  /** What the registry says of a file, for each entry that it is followed for. */
+  #restored(entry: Entry): Source[] {
+    const all = this.#lanes.belongings(entry.source, entry.path);
+    const which = entry.entry === EVERY ? all : all.slice(entry.entry ?? 0, (entry.entry ?? 0) + 1);
+    return which.map(({ group, entry: order }) => restoredSource(entry, group, order));
+  }
+
+  #inherit(source: Source): Source[] {
+    const belonging = this.#lanes.belongings(source.name, source.path)[source.entry];
+    if (belonging !== undefined) return [inheritedSource(source, belonging.group)];
+    source.file?.close();
+    return [];
   }
 
   async #writeStatus(): Promise<void> {

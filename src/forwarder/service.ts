@@ -37,6 +37,8 @@ export class Service {
   /** A start or a reload that is under way. */
   #changing: Promise<void> = Promise.resolve();
   #finish: () => void = () => undefined;
+  /** Events that were acknowledged by all pipelines so far, and files that the last of them followed. */
+  outcome = { events: 0, files: 0 };
   /** Resolves when everything is shipped, see Pipeline.done. */
   readonly done: Promise<void> = new Promise((resolve) => {
     this.#finish = resolve;
@@ -70,8 +72,16 @@ export class Service {
     await this.#running?.pipeline.stop();
     await this.#changing.catch(() => undefined);
     await this.#running?.pipeline.stop();
+    this.#count();
     if (this.#running !== undefined) release(this.#running.claims);
     this.#running = undefined;
+  }
+
+  /** A pipeline has stopped. */
+  #count(): void {
+    const status = this.#running?.pipeline.status();
+    if (status !== undefined)
+      this.outcome = { events: this.outcome.events + status.shipped.events, files: status.files.length };
   }
 
   #change(action: () => Promise<void>): Promise<void> {
@@ -106,6 +116,7 @@ export class Service {
       release(claims, old.claims);
       return;
     }
+    this.#count();
     try {
       await this.#run(settings, claims, old.pipeline.followed);
       release(old.claims, claims);

@@ -8,12 +8,15 @@ export interface ChannelLimits {
   readonly connect: number;
   /** Milliseconds between our end of file and giving up on the peer's. */
   readonly linger: number;
+  /** Connections at once to peers that are not linked: anybody can ask for an answer to an address of his choice. */
+  readonly temporary: number;
 }
 
 export const DEFAULT_CHANNEL_LIMITS: ChannelLimits = {
   queue: 128 * 1024 ** 2,
   connect: 10_000,
   linger: 2_000,
+  temporary: 512,
 };
 
 /** Opens a connection; `ready` when messages may be written, `failed` once when it could not be made or broke. */

@@ -1,10 +1,20 @@
+import type { X509Certificate } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { UPID } from "./upid.ts";
 
+/** Who is at the other end of a connection, as far as the connection itself tells. */
+export interface Peer {
+  /** The address that the connection comes from. */
+  readonly address: string;
+  /** The certificate that it showed, found good; undefined: none was shown, or none is asked for. */
+  readonly certificate: X509Certificate | undefined;
+}
+
 export interface InboundMessage {
   /** Undefined when the sender could not be read; such a message is delivered all the same. */
   readonly from: UPID | undefined;
+  readonly peer: Peer;
   /** The id of the process it is for. */
   readonly to: string;
   readonly name: string;
@@ -20,6 +30,11 @@ export interface Slot {
 /** What is under way on one connection. */
 export interface Connection {
   readonly socket: Socket;
+  /** What was accepted: the socket itself, or the one below its encryption. */
+  readonly raw: Socket;
+  readonly peer: Peer;
+  /** It carries messages of somebody who is heard: it is never given up to make room. */
+  isKept: boolean;
   /** Messages in the order they came; delivered from the front as soon as they are complete. */
   readonly messages: Slot[];
   /** HTTP requests that wait for the one before them. */
@@ -33,8 +48,11 @@ export interface Connection {
 const MOST_ANSWERS = 1_000;
 
 /** A connection on which nothing is under way. */
-export const connectionOf = (socket: Socket): Connection => ({
+export const connectionOf = (socket: Socket, raw: Socket = socket, certificate?: X509Certificate): Connection => ({
   socket,
+  raw,
+  isKept: false,
+  peer: { address: socket.remoteAddress?.replace(/^::ffff:/, "") ?? "", certificate },
   messages: [],
   requests: [],
   busy: false,
@@ -58,9 +76,16 @@ export function answerWhenQuiet(connection: Connection, response: ServerResponse
   setImmediate(() => look(bytesRead));
 }
 
-/** Answers with a status, whatever the body is. */
+/** Bytes of a message that nobody takes, which are read all the same: the messages behind it on the connection count. */
+const MOST_UNREAD = 1024 ** 2;
+
+/** Answers with a status and throws the body away unread; the connection ends when it is large. */
 export function refuse(at: Connection, request: IncomingMessage, response: ServerResponse, status: number): void {
-  request.resume();
+  let bytes = 0;
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MOST_UNREAD) at.socket.destroy();
+  });
   response.statusCode = status;
   answerWhenQuiet(at, response);
 }

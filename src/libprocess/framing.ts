@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { isIPv4 } from "node:net";
 import { formatUPID, parseUPID, type UPID } from "./upid.ts";
 
 const LAST_CHUNK = Buffer.from("\r\n0\r\n\r\n", "latin1");
@@ -31,6 +32,15 @@ export type Recognised =
 const AGENT_PREFIX = "libprocess/";
 
 /**
+ * The sender that a header names. Every real one writes an address: a name would have to be looked up to be answered, and
+ * some hundred of them would keep the resolver from everything else. Such a sender reads as none.
+ */
+function senderOf(header: string): UPID | undefined {
+  const upid = parseUPID(header.trim());
+  return upid !== undefined && isIPv4(upid.ip) ? upid : undefined;
+}
+
+/**
  * Tells messages from ordinary HTTP: a POST whose User-Agent starts with `libprocess/`, or that has a Libprocess-From.
  * The message's name is not percent-decoded, the target's id is; the sender may be unreadable (then undefined).
  */
@@ -45,7 +55,7 @@ export function recognise(method: string | undefined, url: string, headers: Inco
   const segment = slash === -1 ? path.slice(1) : path.slice(1, slash);
   try {
     const to = decodeURIComponent(segment);
-    return { kind: "message", from: parseUPID(sender.trim()), to, name: slash === -1 ? "" : path.slice(slash + 1) };
+    return { kind: "message", from: senderOf(sender), to, name: slash === -1 ? "" : path.slice(slash + 1) };
   } catch {
     return { kind: "refused", status: 500, why: `'${segment.slice(0, 100)}' is not valid percent-encoding` };
   }

@@ -1,7 +1,11 @@
+import type { X509Certificate } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { codeOf, messageOf, UserError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { codeOf, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { bindError } from "./bind-error.ts";
+import { Bodies, BodyError, belongsTo } from "./bodies.ts";
 import type { Complaints } from "./complaints.ts";
 import {
   answerWhenQuiet,
@@ -11,18 +15,22 @@ import {
   refuse,
   type Slot,
 } from "./connection.ts";
+import { ConnectionBound } from "./connection-bound.ts";
 import { classify, onFirstBytes } from "./first-byte.ts";
 import { recognise } from "./framing.ts";
-import { MessageBodies } from "./message-bodies.ts";
+import type { Reception } from "./reception.ts";
+import { formatUPID } from "./upid.ts";
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface InboundLimits {
-  /** Bytes of one message, after decompression. */
-  readonly message: number;
-  /** Bytes of all incomplete messages together. */
+  /** Bytes of all bodies together that are not handled yet: of messages and of HTTP requests. */
   readonly incomplete: number;
+  /** Milliseconds that a body may take from its head on. */
+  readonly body: number;
   readonly connections: number;
+  /** Connections from one address. */
+  readonly connectionsPerAddress: number;
   /** HTTP requests that wait behind another one on their connection, over all connections. */
   readonly waitingRequests: number;
   /** Milliseconds that a request's head may take from its first byte on. (Silence before it is unlimited.) */
@@ -30,9 +38,10 @@ export interface InboundLimits {
 }
 
 export const DEFAULT_LIMITS: InboundLimits = {
-  message: 64 * 1024 ** 2,
-  incomplete: 256 * 1024 ** 2,
+  incomplete: 64 * 1024 ** 2,
+  body: 60_000,
   connections: 16_384,
+  connectionsPerAddress: 4_096,
   waitingRequests: 4_096,
   head: 60_000,
 };
@@ -41,8 +50,8 @@ export const DEFAULT_LIMITS: InboundLimits = {
 export interface TlsAcceptor {
   /** Plain connections are served too. */
   readonly downgrade: boolean;
-  /** Where connections go whose handshake is through. */
-  start(secured: (socket: Socket) => void): void;
+  /** Where connections go whose handshake is through, with the certificate that the peer showed and that was found good. */
+  start(secured: (socket: Socket, certificate: X509Certificate | undefined) => void): void;
   /** Does the handshake on a fresh connection; destroys it when that fails. */
   accept(socket: Socket): void;
   close(): void;
@@ -51,9 +60,11 @@ export interface TlsAcceptor {
 export interface ProcessServerOptions {
   readonly bind: { readonly ip: string; readonly port: number };
   readonly log: Logger;
+  readonly clock: Clock;
   /** Where warnings about peers go. */
   readonly complaints: Complaints;
-  readonly exists: (id: string) => boolean;
+  /** How a process takes messages of that name; "unhandled": it does not; "nobody": there is no such process. */
+  readonly reception: (to: string, name: string) => Reception | "unhandled" | "nobody";
   readonly deliver: (message: InboundMessage) => void;
   readonly http: HttpHandler;
   readonly tls?: TlsAcceptor | undefined;
@@ -70,7 +81,10 @@ export interface ProcessServerOptions {
 export class ProcessServer {
   readonly #options: ProcessServerOptions;
   readonly #limits: InboundLimits;
-  readonly #bodies: MessageBodies;
+  readonly #bodies: Bodies;
+  readonly #bound: ConnectionBound<Socket>;
+  /** Connections whose handshake is under way, by the peer's address and port. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #server: Server;
   readonly #speakHttp: (socket: Socket) => void;
   readonly #connections = new Map<Socket, Connection>();
@@ -79,8 +93,10 @@ export class ProcessServer {
   constructor(options: ProcessServerOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    options.tls?.start((socket) => this.#secured(socket));
-    this.#bodies = new MessageBodies({ message: this.#limits.message, total: this.#limits.incomplete });
+    const { connections: all, connectionsPerAddress: perAddress, incomplete: total, body: time } = this.#limits;
+    options.tls?.start((socket, certificate) => this.#secured(socket, certificate));
+    this.#bodies = new Bodies({ total, time }, options.clock);
+    this.#bound = new ConnectionBound({ all, perAddress: Math.min(all, perAddress) }, options.clock);
     this.#server = createServer(
       {
         requireHostHeader: false,
@@ -97,7 +113,8 @@ export class ProcessServer {
     );
     this.#server.timeout = 0;
     this.#server.maxRequestsPerSocket = 0;
-    this.#server.maxConnections = this.#limits.connections;
+    // Who has to go is decided below; this only holds when connections come faster than closed ones are let go.
+    this.#server.maxConnections = 2 * all;
     // A peer without a link connects, sends one request and closes: the request must survive the end of file.
     (this.#server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     const [speakHttp] = this.#server.listeners("connection");
@@ -138,28 +155,51 @@ export class ProcessServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#connections.keys()) socket.destroy();
     this.#options.tls?.close();
+    this.#bodies.close();
     await closed;
   }
 
   #accept(socket: Socket): void {
-    this.#track(socket);
+    const address = socket.remoteAddress ?? "";
+    const admitted = this.#bound.admit(socket, address);
+    if (admitted === "refused") {
+      this.#options.complaints.warn(`Refused a connection from ${address}: too many are open, and all are in use`);
+      socket.destroy();
+      return;
+    }
+    if (admitted.victim !== undefined) {
+      this.#options.complaints.warn(
+        `Closed an unused connection from ${admitted.victim.remoteAddress}: too many are open`,
+      );
+      admitted.victim.destroy();
+    }
+    socket.once("close", () => this.#bound.remove(socket));
+    this.#track(socket, socket, undefined);
     const { tls } = this.#options;
     if (tls === undefined) this.#plain(socket);
-    else if (!tls.downgrade) tls.accept(socket);
+    else if (!tls.downgrade) this.#shake(socket);
     else {
       onFirstBytes(
         socket,
         (bytes) => classify(bytes) !== "undecided",
         (bytes) => {
-          if (classify(bytes) === "tls") tls.accept(socket);
+          if (classify(bytes) === "tls") this.#shake(socket);
           else this.#speakHttp(socket);
         },
       );
     }
   }
 
-  #secured(socket: Socket): void {
-    this.#track(socket);
+  #shake(socket: Socket): void {
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#handshakes.set(peer, socket);
+    socket.once("close", () => this.#handshakes.delete(peer));
+    this.#options.tls?.accept(socket);
+  }
+
+  #secured(socket: Socket, certificate: X509Certificate | undefined): void {
+    const raw = this.#handshakes.get(`${socket.remoteAddress}:${socket.remotePort}`);
+    this.#track(socket, raw ?? socket, certificate);
     this.#plain(socket);
   }
 
@@ -171,8 +211,8 @@ export class ProcessServer {
     );
   }
 
-  #track(socket: Socket): void {
-    this.#connections.set(socket, connectionOf(socket));
+  #track(socket: Socket, raw: Socket, certificate: X509Certificate | undefined): void {
+    this.#connections.set(socket, connectionOf(socket, raw, certificate));
     socket.on("error", (error) => this.#options.log.verbose(2, `Connection broke: ${messageOf(error)}`));
     socket.once("close", () => {
       const connection = this.#connections.get(socket);
@@ -208,32 +248,56 @@ export class ProcessServer {
 
   #message(
     at: Connection,
-    { from, to, name }: Omit<InboundMessage, "body">,
+    { from, to, name }: Omit<InboundMessage, "body" | "peer">,
     request: IncomingMessage,
     response: ServerResponse,
   ): void {
-    const peer = request.socket.remoteAddress?.replace(/^::ffff:/, "");
-    const mismatch = this.#options.requirePeerMatch === true && peer !== from?.ip;
-    if (mismatch || !this.#options.exists(to)) {
-      refuse(at, request, response, mismatch ? 400 : 404);
-      return;
-    }
+    const { complaints, requirePeerMatch, reception } = this.#options;
+    const { peer } = at;
+    const refuseWith = (status: number, why?: string): void => {
+      if (!at.isKept) this.#bound.set(at.raw, "idle");
+      if (why !== undefined) complaints.warn(`Ignoring ${name.slice(0, 200)} from ${formatUPID(from)}: ${why}`);
+      refuse(at, request, response, status);
+    };
+    if (requirePeerMatch === true && peer.address !== from?.ip)
+      return refuseWith(400, `it comes from ${peer.address}, and LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH is set`);
+    const taken = reception(to, name);
+    if (taken === "nobody") return refuseWith(404);
+    if (taken === "unhandled") return refuseWith(202);
+    if (isCompressed(request)) return refuseWith(415, "compressed messages are not taken; nobody real sends any");
+    const objection = taken.objection?.(from, peer);
+    if (objection !== undefined) return refuseWith(202, objection);
+    at.isKept ||= taken.objection !== undefined;
+    this.#bound.set(at.raw, at.isKept ? "kept" : "idle");
+    this.#take(at, { from, to, name, peer }, taken.limit, request, response);
+  }
+
+  #take(
+    at: Connection,
+    head: Omit<InboundMessage, "body">,
+    limit: number,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     const slot: Slot = { ready: undefined, release: () => undefined };
     at.messages.push(slot);
-    this.#bodies.read(request).then(
+    this.#bodies.read(request, limit).then(
       ({ body, release }) => {
-        slot.ready = { from, to, name, body };
+        slot.ready = { ...head, body };
         slot.release = release;
         this.#deliver(at);
         response.statusCode = 202;
         answerWhenQuiet(at, response);
       },
       (error: unknown) => {
-        this.#options.complaints.warn(`Dropped ${name.slice(0, 200)} from ${from?.id ?? peer}: ${messageOf(error)}`);
+        const { name, from } = head;
+        this.#options.complaints.warn(
+          `Dropped ${name.slice(0, 200)} from ${formatUPID(from)} at ${head.peer.address}: ${messageOf(error)}`,
+        );
         slot.ready = "dropped";
         this.#deliver(at);
-        response.statusCode = 400;
-        answerWhenQuiet(at, response);
+        // What was not read of it would be taken for the next request.
+        if (error instanceof BodyError) at.socket.destroy();
       },
     );
   }
@@ -254,8 +318,14 @@ export class ProcessServer {
   #http(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     const handle = (): void => {
       connection.busy = true;
+      this.#bound.set(connection.raw, "kept");
+      const keep = (): void => {
+        connection.isKept = true;
+      };
+      if (hasBody(request)) belongsTo({ bodies: this.#bodies, keep }, request);
       response.once("close", () => {
         connection.busy = false;
+        if (!connection.isKept && connection.requests.length === 0) this.#bound.set(connection.raw, "idle");
         const next = connection.requests.shift();
         if (next === undefined) return;
         this.#waiting--;
@@ -285,14 +355,10 @@ export class ProcessServer {
   }
 }
 
-function bindError(error: Error, ip: string, port: number): UserError {
-  const code = codeOf(error);
-  const options = { cause: error };
-  if (code === "EADDRINUSE")
-    return new UserError(`${ip}:${port} is in use`, "stop what listens there, or choose another --port", options);
-  if (code === "EADDRNOTAVAIL")
-    return new UserError(`${ip} is not an address of this machine`, "give one that is to --ip (0.0.0.0: all)", options);
-  if (code === "EACCES")
-    return new UserError(`port ${port} may not be bound by this user`, "choose a --port above 1023", options);
-  return new UserError(`cannot listen on ${ip}:${port}: ${error.message}`, undefined, options);
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+function isCompressed({ headers }: IncomingMessage): boolean {
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "";
+  return encoding !== "" && encoding !== "identity";
 }

@@ -40,6 +40,8 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #limits: ChannelLimits;
   readonly #peers = new Map<string, Peer>();
+  /** The temporary channels, oldest first. */
+  readonly #temporaries = new Map<Channel, () => void>();
   #closed = false;
 
   constructor(options: LinksOptions) {
@@ -150,7 +152,20 @@ export class Links {
         gone();
       },
     });
+    this.#makeRoom();
+    this.#temporaries.set(channel, gone);
+    void channel.gone.then(() => this.#temporaries.delete(channel));
     return channel;
+  }
+
+  /** Gives the oldest temporary channels up: those that are answered at once never grow old. */
+  #makeRoom(): void {
+    for (const [channel, gone] of this.#temporaries) {
+      if (this.#temporaries.size < this.#limits.temporary) return;
+      this.#temporaries.delete(channel);
+      gone();
+      channel.close();
+    }
   }
 
   #forgetIfIdle(address: string, peer: Peer): void {

@@ -143,7 +143,7 @@ describe("Process", () => {
     );
   });
 
-  it("keeps the order when an earlier message takes longer to read", async () => {
+  it("takes no compressed message, and those around it in order", async () => {
     const b = await start("b");
     const got = inbox(b, "m");
     const zipped = gzipSync("z".repeat(5_000_000));
@@ -151,10 +151,9 @@ describe("Process", () => {
       "POST /b/m HTTP/1.1\r\nLibprocess-From: master@127.0.0.1:9\r\nContent-Encoding: gzip\r\n" +
       `Content-Length: ${zipped.length}\r\n\r\n`;
     const { socket } = dial(b.self);
-    socket.write(Buffer.concat([bytes(head), zipped, encodeMessage(b.self, sender, "m", bytes("after"))]));
-    const [first, second] = await got.until(2);
-    expect(first).toHaveLength("master:".length + 5_000_000);
-    expect(second).toBe("master:after");
+    const message = (text: string): Buffer => encodeMessage(b.self, sender, "m", bytes(text));
+    socket.write(Buffer.concat([message("before"), bytes(head), zipped, message("after")]));
+    expect(await got.until(2)).toEqual(["master:before", "master:after"]);
   });
 
   it("answers 202, 404 and hands HTTP to its owner, on one connection", async () => {

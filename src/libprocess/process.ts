@@ -2,13 +2,15 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { decode, encode } from "../mesos/codec.ts";
+import { decodeForeign, encode } from "../mesos/codec.ts";
+import { MOST_OBJECTS } from "../mesos/cost.ts";
 import type { ChannelLimits, Dialer } from "./channel.ts";
 import { Complaints } from "./complaints.ts";
 import type { InboundMessage } from "./connection.ts";
 import { type HttpHandler, type InboundLimits, ProcessServer, type TlsAcceptor } from "./inbound.ts";
 import { type Exited, Links } from "./outbound.ts";
 import { plainDialer } from "./plain-dialer.ts";
+import { openReception, type Reception, type Receptions } from "./reception.ts";
 import { formatUPID, type UPID } from "./upid.ts";
 
 export type MessageHandler = (from: UPID | undefined, body: Uint8Array) => void;
@@ -35,6 +37,7 @@ interface Port {
   readonly complaints: Complaints;
   readonly address: { readonly ip: string; readonly port: number };
   http: HttpHandler;
+  receptions: Receptions;
 }
 
 const notFound: HttpHandler = (request, response) => {
@@ -65,16 +68,17 @@ export class Process {
     const { log, clock, bind, advertise, limits, tls } = options;
     const processes = new Map<string, Process>();
     const complaints = new Complaints(log, clock);
-    const shared: { http: HttpHandler } = { http: notFound };
+    const shared: { http: HttpHandler; receptions: Receptions } = { http: notFound, receptions: openReception };
     const server = new ProcessServer({
       bind,
       log,
+      clock,
       complaints,
       tls: tls?.acceptor,
       ...(limits?.inbound === undefined ? {} : { limits: limits.inbound }),
       requirePeerMatch: options.requirePeerMatch ?? false,
-      exists: (id) => processes.has(id),
-      deliver: (message) => processes.get(message.to)?.receive(message),
+      reception: (to, name) => processes.get(to)?.reception(name) ?? "nobody",
+      deliver: (message) => processes.get(message.to)?.deliver(message),
       http: (request, response) => port.http(request, response),
     });
     const bound = await server.listen();
@@ -94,6 +98,11 @@ export class Process {
     return new Process(id, this.#port);
   }
 
+  /** Who is heard on this port, by the message's name. Before that everybody is. */
+  receive(receptions: Receptions): void {
+    this.#port.receptions = receptions;
+  }
+
   /** Calls `handler` for every message of this name; replaces an earlier handler. */
   on(name: string, handler: MessageHandler): void {
     this.#handlers.set(name, handler);
@@ -111,7 +120,7 @@ export class Process {
     this.on(name, (from, body) => {
       let message: MessageShape<D>;
       try {
-        message = decode(schema, body);
+        message = decodeForeign(schema, body, this.#port.receptions(name)?.objects ?? MOST_OBJECTS);
       } catch (error) {
         this.#port.complaints.warn(`Dropped a message from ${formatUPID(from)}: ${messageOf(error)}`);
         return;
@@ -182,7 +191,15 @@ export class Process {
     await this.#port.server.close();
   }
 
-  private receive(message: InboundMessage): void {
-    this.#handlers.get(message.name)?.(message.from, message.body);
+  private reception(name: string): Reception | "unhandled" {
+    return (this.#handlers.has(name) ? this.#port.receptions(name) : undefined) ?? "unhandled";
+  }
+
+  private deliver({ name, from, peer, body }: InboundMessage): void {
+    // What was said before it may have changed who is heard.
+    const reception = this.#port.receptions(name);
+    const objection = reception === undefined ? "it is not known here" : reception.objection?.(from, peer);
+    if (objection === undefined) this.#handlers.get(name)?.(from, body);
+    else this.#port.complaints.warn(`Ignoring ${name} from ${formatUPID(from)}: ${objection}`);
   }
 }

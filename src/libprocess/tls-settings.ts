@@ -86,7 +86,8 @@ function mandatory(environment: Environment, suffix: string, what: string): stri
  */
 export function readTlsSettings(environment: Environment): TlsSettings | undefined {
   if (!flag(environment, false, "ENABLED")) return undefined;
-  const depth = find(environment, ["VERIFICATION_DEPTH"]);
+  // Mesos' documentation calls it by the second name, its code by the first.
+  const depth = find(environment, ["VERIFICATION_DEPTH", "VERIFY_DEPTH"]);
   if (depth !== undefined && !/^\d{1,3}$/.test(depth.value))
     throw new UserError(
       `${depth.name}=${depth.value} is not a number of certificates`,

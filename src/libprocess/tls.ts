@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { lookupService } from "node:dns/promises";
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, createServer, type TLSSocket, connect as tlsConnect } from "node:tls";
@@ -44,7 +45,7 @@ class Acceptor implements TlsAcceptor {
   readonly downgrade: boolean;
   readonly #server;
   readonly #material: TlsMaterial;
-  #secured: (socket: Socket) => void = () => undefined;
+  #secured: (socket: Socket, certificate: X509Certificate | undefined) => void = () => undefined;
 
   constructor(material: TlsMaterial, log: Logger) {
     const { settings } = material;
@@ -62,7 +63,8 @@ class Acceptor implements TlsAcceptor {
       const certificate = socket.getPeerX509Certificate();
       const checks = settings.requireClient || (settings.verify && certificate !== undefined);
       const problem = checks ? trustProblem(socket, certificate, settings.depth) : undefined;
-      if (problem === undefined) this.#secured(socket);
+      // One that nobody looks at proves nothing.
+      if (problem === undefined) this.#secured(socket, settings.verify ? certificate : undefined);
       else {
         log.warn(`Refused a TLS connection from ${socket.remoteAddress}: ${problem}`);
         socket.destroy();
@@ -75,7 +77,7 @@ class Acceptor implements TlsAcceptor {
     material.onChange((changed) => this.#server.setSecureContext(changed));
   }
 
-  start(secured: (socket: Socket) => void): void {
+  start(secured: (socket: Socket, certificate: X509Certificate | undefined) => void): void {
     this.#secured = secured;
   }
 

@@ -1,5 +1,6 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { decode, enumName } from "../mesos/codec.ts";
+import { decode, enumName, MessageError } from "../mesos/codec.ts";
+import { MOST_OBJECTS_OF_MASTER, wireProblem } from "../mesos/cost.ts";
 import { type Call, Call_Type, Call_TypeSchema, CallSchema } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { isUuid } from "../mesos/ids.ts";
 
@@ -38,6 +39,8 @@ export function withoutForce(bytes: Uint8Array): Uint8Array {
 
 /** A call in protobuf. Throws a MessageError, or the wire reader's error for what is no protobuf. */
 export function decodeCall(bytes: Uint8Array): Call {
+  const problem = wireProblem(CallSchema, bytes, MOST_OBJECTS_OF_MASTER);
+  if (problem !== undefined) throw new MessageError(CallSchema.typeName, problem);
   return decode(CallSchema, withoutForce(bytes));
 }
 

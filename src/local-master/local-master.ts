@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
 import { type FastifyInstance, fastify } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { BodyError, readBody } from "../libprocess/bodies.ts";
+import { hostProblem, isCrossOrigin } from "../libprocess/browsers.ts";
 import { Process } from "../libprocess/process.ts";
 import { addressOf, formatUPID } from "../libprocess/upid.ts";
 import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -37,7 +40,7 @@ export interface LocalMasterOptions {
 /** Milliseconds between offers to those whose refusals have run out. */
 const OFFER_INTERVAL = 1000;
 /** Bytes of the largest call. */
-const LARGEST_CALL = 32 * 1024 * 1024;
+const LARGEST_CALL = 16 * 1024 * 1024;
 
 interface Running {
   readonly process: Process;
@@ -132,7 +135,19 @@ export class LocalMaster {
     frameworks.current = new Frameworks({ cluster, offering, acceptance, updates });
     const app = fastify({ bodyLimit: LARGEST_CALL, routerOptions: { ignoreTrailingSlash: true } });
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    app.addContentTypeParser("*", (_request, payload, done) => {
+      readBody(payload, LARGEST_CALL).then(
+        (body) => done(null, body),
+        (error) => done(Object.assign(error, { statusCode: error instanceof BodyError ? error.status : 500 })),
+      );
+    });
+    app.addHook("onRequest", async ({ method, headers }, reply) => {
+      // A web page that its reader looks at must neither see this cluster nor change it.
+      const other = hostProblem(headers.host, [this.#options.hostname ?? "", hostname()]);
+      const wrong =
+        other ?? (method !== "GET" && isCrossOrigin(headers) ? "another site's page may not do that" : undefined);
+      if (wrong !== undefined) await reply.code(403).type("text/plain").send(wrong);
+    });
     const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
     new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };

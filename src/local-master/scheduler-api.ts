@@ -3,6 +3,7 @@ import { type Clock, every } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { enumName } from "../mesos/codec.ts";
+import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
 import {
   type Call,
   Call_Type,
@@ -10,7 +11,7 @@ import {
   CallSchema,
   Event_Type,
 } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { decodeJson } from "../mesos/json.ts";
+import { decodeForeignJson } from "../mesos/json.ts";
 import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
 import { EventStream, type MediaType } from "./event-stream.ts";
@@ -49,7 +50,7 @@ function callOf(request: FastifyRequest): Call | Answer {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   let call: Call;
   try {
-    call = type === JSON_TYPE ? decodeJson(CallSchema, body) : decodeCall(body);
+    call = type === JSON_TYPE ? decodeForeignJson(CallSchema, body, MOST_OBJECTS_OF_MASTER) : decodeCall(body);
   } catch (error) {
     return answer(400, `Failed to parse body into Call: ${messageOf(error)}`);
   }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { agentFlags, agentVariables } from "../agent/flags/table.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import { packageVersion } from "../base/package-version.ts";
+import { versionLine } from "../base/release.ts";
 import { defaultOf, usageText } from "../config/help.ts";
 import { loadFlags } from "../config/parse.ts";
 import { unixGrammar } from "../config/words.ts";
@@ -110,8 +110,7 @@ async function main(words: readonly string[]): Promise<number> {
   const signal = endOnSignals();
   const { flags, ...loaded } = loadFlags(table, { words, grammar: unixGrammar, readFile: String });
   const { values, origins } = flags;
-  if (values.version)
-    console.log(`doctor ${packageVersion(import.meta.dirname)} (mesos-slave; speaks Mesos ${MESOS_VERSION})`);
+  if (values.version) console.log(versionLine("doctor", MESOS_VERSION));
   else if (values.help) console.log(usageText({ program: "doctor", purpose: PURPOSE, table: doctorFlags }));
   if (values.version || values.help) return 0;
   if ("problems" in loaded) {

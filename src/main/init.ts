@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { agentFlags, agentVariables } from "../agent/flags/table.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
-import { packageVersion } from "../base/package-version.ts";
+import { versionLine } from "../base/release.ts";
 import { usageText } from "../config/help.ts";
 import { loadFlags } from "../config/parse.ts";
 import { unixGrammar } from "../config/words.ts";
@@ -85,8 +85,7 @@ async function main(words: readonly string[]): Promise<number> {
   const signal = endOnSignals();
   const { ok, flags, ...loaded } = loadFlags(initFlags, { words, grammar: unixGrammar, readFile: String });
   const { values } = flags;
-  if (values.version)
-    console.log(`init ${packageVersion(import.meta.dirname)} (mesos-slave; speaks Mesos ${MESOS_VERSION})`);
+  if (values.version) console.log(versionLine("init", MESOS_VERSION));
   else if (values.help || words.length === 0)
     console.log(usageText({ program: "init", purpose: PURPOSE, table: initFlags }));
   if (values.version || values.help || words.length === 0) return 0;

@@ -74,9 +74,12 @@ function readSettings(flags: Flags, warn: (message: string) => void): Settings {
   return resolveSettings(loadConfig(flags.config, process.env, warn).config, flags, process.cwd(), warn);
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags): Promise<number> {
   const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
+  // Node's own warnings speak of its options, and to its programmers.
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => log.verbose(1, `${name}: ${message}`));
   const settings = readSettings(flags, (warning) => log.warn(warning));
   const service = new Service({
     clock: systemClock,
@@ -101,6 +104,22 @@ async function run(flags: Flags): Promise<void> {
   await Promise.race([changing, stopped]);
   await Promise.race([service.done, stopped]);
   await service.stop();
+  const { events, files } = service.outcome;
+  if (flags.once && events === 0) return nothingRead(settings, files, log);
+  log.info(`shipped ${events} events`);
+  return 0;
+}
+
+/** A run that was to ship what there is, and shipped nothing, says why: no file at all is a fault. */
+function nothingRead({ files: groups }: Settings, files: number, log: Logger): number {
+  if (files > 0 || groups.some(({ paths }) => paths.includes("-"))) {
+    log.info(`shipped 0 events: there is nothing new in ${files} files`);
+    return 0;
+  }
+  log.error(
+    `nothing was read: no file matches ${groups.flatMap(({ paths }) => paths).join(", ")}, or none may be read`,
+  );
+  return FAULTED;
 }
 
 async function reload(service: Service, flags: Flags, log: Logger): Promise<void> {
@@ -128,7 +147,7 @@ async function main(): Promise<number> {
   try {
     flags = parseFlags(process.argv.slice(2));
     if (flags.help) writeOut(1, helpText());
-    if (flags.version) writeOut(1, `${packageVersion()}\n`);
+    if (flags.version) writeOut(1, `logstash-forwarder ${packageVersion()}\n`);
     if (flags.help || flags.version) return 0;
     if (flags.config === undefined)
       throw new UserError("no configuration is given", "start it as logstash-forwarder -config PATH");
@@ -139,9 +158,9 @@ async function main(): Promise<number> {
   try {
     if (flags.validate) return validate(flags);
     const finish = flags.cpuProfile === undefined ? undefined : await profile(flags.cpuProfile);
-    await run(flags);
+    const code = await run(flags);
     await finish?.();
-    return 0;
+    return code;
   } catch (error) {
     writeOut(2, `${messageOf(error)}\n`);
     return FAULTED;

@@ -1,9 +1,10 @@
 /**
- * A Lumberjack receiver for demonstrations and tests: TLS, versions 1 and 2, every event printed as one line of JSON. It keeps
- * nothing; Logstash is the real thing.
+ * A Lumberjack receiver for demonstrations and tests: with TLS or without, versions 1 and 2, every event printed as one line of
+ * JSON. It keeps nothing; Logstash is the real thing.
  */
 import { readFileSync } from "node:fs";
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer as createPlainServer, type Server, type Socket } from "node:net";
+import { createServer } from "node:tls";
 import { parseArgs } from "node:util";
 import { inflateSync } from "node:zlib";
 import { messageOf, UserError } from "../base/errors.ts";
@@ -11,7 +12,7 @@ import { messageOf, UserError } from "../base/errors.ts";
 const HELP = `lumberjack-sink: prints what a Lumberjack writer ships, one JSON object a line. For demonstrations.
 
   --listen HOST:PORT   Default 0.0.0.0:5043.
-  --cert FILE          Certificate, PEM.
+  --cert FILE          Certificate, PEM. Without it and --key: no TLS ("ssl enabled": false at the forwarder).
   --key FILE           Its key, PEM.`;
 
 /** A window or a compressed frame larger than this is no honest writer's. */
@@ -99,7 +100,7 @@ class Frames {
   }
 }
 
-function serve(socket: TLSSocket): void {
+function serve(socket: Socket): void {
   const frames = new Frames(
     (event) => console.log(JSON.stringify(event)),
     (version, sequence) => {
@@ -119,6 +120,15 @@ function serve(socket: TLSSocket): void {
   socket.on("error", (error) => console.error(`lumberjack-sink: ${messageOf(error)}`));
 }
 
+function serverOf(cert: string | undefined, key: string | undefined): Server {
+  if (cert === undefined && key === undefined) return createPlainServer(serve);
+  if (cert === undefined || key === undefined)
+    throw new UserError("--cert and --key belong together", "give both for TLS, or neither for a plain connection");
+  const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, serve);
+  server.on("tlsClientError", (error) => console.error(`lumberjack-sink: ${messageOf(error)}`));
+  return server;
+}
+
 function main(): void {
   const { values } = parseArgs({
     options: {
@@ -129,10 +139,11 @@ function main(): void {
     },
   });
   if (values.help) return console.log(HELP);
-  if (values.cert === undefined || values.key === undefined)
-    throw new UserError("--cert and --key are needed", "openssl req -x509 -newkey rsa:2048 -nodes …");
-  const server = createServer({ cert: readFileSync(values.cert), key: readFileSync(values.key) }, serve);
-  server.on("tlsClientError", (error) => console.error(`lumberjack-sink: ${messageOf(error)}`));
+  const server = serverOf(values.cert, values.key);
+  server.on("error", (error) => {
+    console.error(`lumberjack-sink: cannot listen on ${values.listen}: ${messageOf(error)}`);
+    process.exit(1);
+  });
   const at = values.listen.lastIndexOf(":");
   server.listen({ host: values.listen.slice(0, at), port: Number(values.listen.slice(at + 1)) }, () =>
     console.error(`lumberjack-sink: listening on ${values.listen}`),

@@ -4,11 +4,12 @@ import { userInfo } from "node:os";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { versionLine } from "../base/release.ts";
 import { usageText } from "../config/help.ts";
-import { loadFlags } from "../config/parse.ts";
+import { loadFlags, problemsText } from "../config/parse.ts";
 import { mesosGrammar } from "../config/words.ts";
 import { Execution } from "../execute/execute.ts";
-import { executeFlags } from "../execute/flags.ts";
+import { executeFlags, masterAddress } from "../execute/flags.ts";
 import { checkJob, parseDemand } from "../execute/task.ts";
 import { TaskState } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
@@ -50,11 +51,11 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(
       values.help
         ? usageText({ program: "mesos-execute", purpose: PURPOSE, table: executeFlags })
-        : `mesos-execute ${MESOS_VERSION}`,
+        : versionLine("mesos-execute", MESOS_VERSION),
     );
     return 0;
   }
-  if (!loaded.ok) throw new UserError(loaded.problems.join("\n"), "see --help");
+  if (!loaded.ok) throw new UserError(problemsText(loaded.problems));
   for (const warning of loaded.flags.warnings) console.error(warning);
   if (values.master === undefined) throw new UserError("no master is given", "give --master=host:port");
   if ((values.principal === undefined) !== (values.secret === undefined))
@@ -78,7 +79,7 @@ async function main(words: readonly string[]): Promise<number> {
   const execution = new Execution({
     job,
     taskId: `${values.name}-${randomUUID().slice(0, 8)}`,
-    detector: await createDetector(values.master, { clock: systemClock, log: troubles }),
+    detector: await createDetector(masterAddress(values.master), { clock: systemClock, log: troubles }),
     credential,
     checkpoint: values.checkpoint,
     timeout: values.timeout,

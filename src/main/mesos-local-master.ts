@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { descriptorConsole, openGlog } from "../base/glog.ts";
+import { versionLine } from "../base/release.ts";
 import { usageText } from "../config/help.ts";
-import { loadFlags } from "../config/parse.ts";
+import { loadFlags, problemsText } from "../config/parse.ts";
 import { mesosGrammar } from "../config/words.ts";
 import { Contender } from "../local-master/contender.ts";
 import { localMasterFlags } from "../local-master/flags.ts";
@@ -23,11 +24,11 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(
       values.help
         ? usageText({ program: "mesos-local-master", purpose: PURPOSE, table: localMasterFlags })
-        : `mesos-local-master ${MESOS_VERSION}`,
+        : versionLine("mesos-local-master", MESOS_VERSION),
     );
     return 0;
   }
-  if (!loaded.ok) throw new UserError(loaded.problems.join("\n"), "see --help");
+  if (!loaded.ok) throw new UserError(problemsText(loaded.problems));
   const glog = openGlog({
     level: "INFO",
     quiet: false,

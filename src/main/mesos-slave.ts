@@ -9,6 +9,7 @@ import { messageOf } from "../base/errors.ts";
 import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";
 import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
+import { versionLine } from "../base/release.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
 import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
@@ -39,7 +40,7 @@ function load(): Extract<ReturnType<typeof loadAgentFlags>, { ok: true }>["flags
     process.exit(0);
   }
   if (values.version) {
-    process.stdout.write(`mesos ${MESOS_VERSION}\n`);
+    process.stdout.write(`${versionLine(program, MESOS_VERSION)}\n`);
     process.exit(0);
   }
   if (!loaded.ok) {
@@ -73,6 +74,7 @@ function openLog(flags: ReturnType<typeof load>): Glog {
   for (const warning of [...settings.warnings, ...flags.warnings]) log.warn(warning);
   const main = glog.logger.named("main.cpp");
   main.info(`Version: ${MESOS_VERSION}`);
+  main.info(versionLine(program, MESOS_VERSION));
   main.info(`Flags at startup: ${flagsLine(shownFlags(agentFlags, flags))}`);
   return glog;
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeSync } from "node:fs";
 import { systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import { packageVersion } from "../base/package-version.ts";
+import { versionLine } from "../base/release.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 import { DONE, EventParser, READY } from "../redpill/events.ts";
 import { EXIT_UNREACHABLE, EXIT_USAGE, HELP, optionsOf, UsageError } from "../redpill/options.ts";
@@ -45,11 +45,7 @@ async function main(): Promise<number> {
   const { env } = process;
   const options = optionsOf(process.argv.slice(2), env, listener);
   if (typeof options === "string") {
-    console.log(
-      options === "help"
-        ? HELP
-        : `redpill ${packageVersion(import.meta.dirname)} (mesos-slave; speaks Mesos ${MESOS_VERSION})`,
-    );
+    console.log(options === "help" ? HELP : versionLine("redpill", MESOS_VERSION));
     return 0;
   }
   const run = `${env["INIT_ROOT"] ?? ""}/run`;

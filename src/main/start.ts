@@ -127,13 +127,10 @@ async function dockerVersion(): Promise<string | undefined> {
 /** Milliseconds that a master may take before it is said that the node waits for it. */
 const REGISTRATION_PATIENCE = 10_000;
 
-async function announce(node: Node, ended: AbortSignal): Promise<void> {
+async function announce(node: Node, docker: string | undefined, ended: AbortSignal): Promise<void> {
   const agentUrl = `http://${node.host}:${node.ports.agent}`;
   await until(async () => (await ask(`${agentUrl}/health`))?.ok === true, ended);
-  const [registered, docker] = await Promise.all([
-    until(() => isRegistered(agentUrl), ended, REGISTRATION_PATIENCE),
-    dockerVersion(),
-  ]);
+  const registered = await until(() => isRegistered(agentUrl), ended, REGISTRATION_PATIENCE);
   if (ended.aborted) return;
   for (const warning of warningsIn(readFileSync(node.console, "utf8"))) console.log(warning);
   const { joined, host, ports, root } = node;
@@ -157,7 +154,7 @@ function endLeftovers(root: string): void {
 const LONGEST_CONSOLE = 4 * 1024 * 1024;
 
 /** init and all below it, in a session of its own: Ctrl-C reaches this process only, and init gets one clean TERM. */
-function startInit({ root, ports, joined, console: path }: Node): ChildProcess {
+function startInit({ root, ports, joined, console: path }: Node, docker: string | undefined): ChildProcess {
   rmSync(path, { force: true });
   const output = openSync(path, "a", 0o644);
   every(systemClock, 10_000, () => {
@@ -171,6 +168,8 @@ function startInit({ root, ports, joined, console: path }: Node): ChildProcess {
       ...addressFor(joined, environment),
       MESOS_MASTER: joined ?? "local",
       MESOS_PORT: String(ports.agent),
+      // A machine without Docker is nothing to warn of; what asks for it is refused by name.
+      ...(docker === undefined && { MESOS_CONTAINERIZERS: given("MESOS_CONTAINERIZERS") ?? "mesos" }),
       ...(ports.master !== undefined && { MESOS_MASTER_PORT: String(ports.master) }),
       // Nothing outside the private folder; another user than root could not write there.
       MESOS_RUNTIME_DIR: given("MESOS_RUNTIME_DIR") ?? join(root, "run/mesos"),
@@ -214,7 +213,8 @@ async function main(): Promise<number> {
   endLeftovers(root);
   // The development master forgets everything, and nothing of the last node is left: this is a new one.
   if (joined === undefined) rmSync(join(root, "var/lib/mesos/meta/slaves/latest"), { force: true });
-  const child = startInit(node);
+  const docker = await dockerVersion();
+  const child = startInit(node, docker);
   const ended = new AbortController();
   let stops = 0;
   const stop = (): void => {
@@ -228,7 +228,7 @@ async function main(): Promise<number> {
     else void leaveMaster(root).then(end, end);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
-  announce(node, ended.signal).catch((error: unknown) => console.error(messageOf(error)));
+  announce(node, docker, ended.signal).catch((error: unknown) => console.error(messageOf(error)));
   const code = await new Promise<number>((done, reject) => {
     child.once("error", reject);
     child.once("exit", (status) => done(status ?? 1));

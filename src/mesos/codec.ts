@@ -1,6 +1,7 @@
 import type { DescEnum, DescField, DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
+import { wireProblem } from "./cost.ts";
 import { wellFormedCopy } from "./text.ts";
 
 /** A message that cannot be read, or may not be sent. `path` is the offending field (`task.task_id.value`), if one is. */
@@ -131,6 +132,16 @@ export function decode<D extends DescMessage>(schema: D, bytes: Uint8Array): Mes
   const missing = missingRequired(schema, message);
   if (missing !== undefined) throw new MessageError(schema.typeName, "required field is missing or unknown", missing);
   return message;
+}
+
+/**
+ * As decode, for what came over the network: refuses, before anything is made of it, a body of more than `most` objects
+ * (see cost.ts). Throws a MessageError.
+ */
+export function decodeForeign<D extends DescMessage>(schema: D, bytes: Uint8Array, most: number): MessageShape<D> {
+  const problem = wireProblem(schema, bytes, most);
+  if (problem !== undefined) throw new MessageError(schema.typeName, `not a message of this type: ${problem}`);
+  return decode(schema, bytes);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { DescEnum, DescField, DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import { create, ScalarType } from "@bufbuild/protobuf";
 import { MessageError, missingRequired } from "./codec.ts";
+import { DEEPEST, jsonProblem } from "./cost.ts";
 import { type Json, jsonText, parseJson } from "./json-text.ts";
 import { fieldValue } from "./json-values.ts";
 import { wellFormed } from "./text.ts";
@@ -136,9 +137,6 @@ function fieldNamed(descriptor: DescMessage, name: string, options: ReadOptions)
   return fields.get(name) ?? (options.v0 ? fields.get(V1_FIELDS[name] ?? "") : undefined);
 }
 
-/** As protobuf's own limit for the binary form: what a hostile text may nest. */
-const DEEPEST = 100;
-
 interface Place {
   readonly root: string;
   readonly path: string;
@@ -220,4 +218,19 @@ export function decodeJson<D extends DescMessage>(
     throw new MessageError(schema.typeName, `not JSON: ${(error as Error).message}`);
   }
   return fromJson(schema, value, options);
+}
+
+/**
+ * As decodeJson, for what came over the network: refuses, before it is parsed, a text of more than `most` values, or one that
+ * nests too deeply (see cost.ts). Throws a MessageError.
+ */
+export function decodeForeignJson<D extends DescMessage>(
+  schema: D,
+  text: Uint8Array,
+  most: number,
+  options: ReadOptions = {},
+): MessageShape<D> {
+  const problem = jsonProblem(text, most);
+  if (problem !== undefined) throw new MessageError(schema.typeName, problem);
+  return decodeJson(schema, text, options);
 }

@@ -115,6 +115,19 @@ test("a task sees the PATH of whoever started, and nothing of npm", async (conte
   expect(stdout).not.toMatch(/node_modules|npm_|INIT_CWD/);
 });
 
+test("without Docker: one calm line, and a task with an image fails at once and names Docker", async (context) => {
+  needSupervisord(context);
+  const node = await start({ MESOS_DOCKER_SOCKET: join(folder, "no.sock"), DOCKER_HOST: "" });
+  expect(node.output).toMatch(/^ {2}docker +not on this machine: /m);
+  const began = systemClock.monotonic();
+  const { stdout, status } = node.run(node.line.replace(/--command=.*/, "--docker_image=busybox --command=true"));
+  expect(systemClock.monotonic() - began).toBeLessThan(20_000);
+  expect(stdout).toMatch(/TASK_FAILED .*Docker/);
+  expect(status).toBe(1);
+  const details = await fetch(`${/http:\S+/.exec(node.output)?.[0]}/health/details`);
+  expect(await details.json()).toMatchObject({ healthy: true, troubles: {} });
+});
+
 test("the same folder again on other ports: a new agent, not a refusal", async (context) => {
   needSupervisord(context);
   const first = await start();

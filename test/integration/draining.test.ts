@@ -2,9 +2,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/log.ts";
-import { Process } from "../../src/libprocess/process.ts";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { DrainSlaveMessageSchema } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import {
@@ -16,6 +13,7 @@ import {
   TaskState,
   TaskStatus_Reason,
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { sendAs } from "../support/forged.ts";
 import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
@@ -27,7 +25,6 @@ const SECOND = 1_000_000_000n;
 describe("draining a real agent", () => {
   let master: LocalMaster;
   let agent: AgentProcess;
-  let operator: Process;
   const schedulers: TestScheduler[] = [];
 
   async function scheduler(name: string, capabilities: readonly number[] = []): Promise<TestScheduler> {
@@ -53,25 +50,16 @@ describe("draining a real agent", () => {
       flags: ["--resources=cpus:4;mem:4000;disk:1000"],
     });
     agent.start();
-    operator = await Process.start({
-      id: "operator",
-      bind: { ip: "127.0.0.1", port: 0 },
-      advertise: { ip: "127.0.0.1" },
-      log: silentLogger,
-      clock: systemClock,
-    });
   });
 
   afterEach(async () => {
     for (const made of schedulers.splice(0)) made.close();
     await agent.destroy();
-    await operator.close();
     await master.stop();
   });
 
   function drain(config: Omit<MessageInitShape<typeof DrainConfigSchema>, "$typeName" | "$unknown"> = {}): void {
-    const to = { id: "slave(1)", ip: "127.0.0.1", port: agent.port };
-    operator.send(to, DrainSlaveMessageSchema, create(DrainSlaveMessageSchema, { config }));
+    void sendAs(`master@${master.address}`, `slave(1)@127.0.0.1:${agent.port}`, DrainSlaveMessageSchema, { config });
   }
 
   const orderFile = (test: TestScheduler): string =>

@@ -128,3 +128,48 @@ it.each([
   expect(await program.ended()).toBe(1);
   expect(program.output).toContain(problem);
 });
+
+it("says what the best offer lacks, and which name may be a slip", async () => {
+  await startAgent();
+  const greedy = execute("--command=true", "--resources=cpus:1000;mem:1");
+  await greedy.printed(" and lacks cpus:");
+  expect(greedy.output).toMatch(/No offer fits: the best, of \S+, has [^\n]* and lacks cpus:\d+\n/);
+  await greedy.stop();
+  await execute("--command=true", "--resources=cpu:1").printed("no offer has 'cpu': did you mean cpus?");
+});
+
+it("says that nothing is offered at all", async () => {
+  await execute("--command=true").printed("No offer yet: has the master agents, with something free for the role '*'?");
+});
+
+it("takes a master's address as a browser shows it, and values as next words", async () => {
+  await startAgent();
+  const words = [`--master=http://${master.address}/`, "--name", "job", "--command", "echo hello", "--timeout", "5m"];
+  const program = new Program("mesos-execute", words);
+  programs.push(program);
+  expect(await program.ended(), program.output).toBe(0);
+});
+
+it("knows an agent from a master", async () => {
+  const node = new AgentProcess({ master: master.address, port: await freePort() });
+  try {
+    node.start();
+    const address = `127.0.0.1:${node.port}`;
+    await expect
+      .poll(() =>
+        fetch(`http://${address}/health`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    const program = new Program("mesos-execute", [`--master=${address}`, "--command=true"]);
+    programs.push(program);
+    expect(await program.ended()).toBe(1);
+    expect(program.output).toContain(
+      `mesos-execute: ${address} is an agent, not a master\n  Fix: give the address of its`,
+    );
+  } finally {
+    await node.destroy();
+  }
+});

@@ -403,7 +403,7 @@ describe("what the boot makes of slips, secrets and files", () => {
       encoding: "utf8",
     });
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^\w+ \S+ \(mesos-slave; speaks Mesos 1\.11\.0\)\n$/);
+    expect(stdout).toMatch(/^\w+ \S+ \(Mesos 1\.11\.0\), built [\d: -]+\n$/);
   });
 
   test("--dry-run prints every setting: the agent's flags that were given, and what is not set", () => {

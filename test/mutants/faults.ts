@@ -15,8 +15,8 @@ export const faults: readonly Fault[] = [
     name: "RunTask accepted from anybody",
     breaks: "whoever reaches the port runs programs on the node",
     room: "agent",
-    text: "if (master.isMaster(from)) whenAdmitted(inbox, () => handler(message));",
-    instead: "if (master !== undefined) whenAdmitted(inbox, () => handler(message));",
+    text: 'row(RunTaskMessageSchema, "master", 16 * MIB),',
+    instead: 'row(RunTaskMessageSchema, "anybody", 16 * MIB),',
   },
   {
     name: "an executor may ignore its shutdown for ever",
@@ -50,7 +50,7 @@ export const faults: readonly Fault[] = [
     name: "killed reported as failed",
     breaks: "frameworks start a task again that was killed",
     room: "agent",
-    text: 'killed: task.kill !== undefined || running.unhealthy || running.phase === "killing",',
+    text: "killed: record.kill !== undefined || cause !== undefined,",
     instead: "killed: false,",
   },
   {
@@ -113,8 +113,8 @@ export const faults: readonly Fault[] = [
     name: "a status sent while its acknowledgement is written",
     breaks: "after a crash in that moment an acknowledged update is sent once more, after a later one",
     room: "agent",
-    text: "if (entry.acknowledging > 0 || entry.unwritten.has(update)) return;",
-    instead: "if (entry.unwritten.has(update)) return;",
+    text: "if (entry.acknowledging > 0 || entry.unwritten.has(item)) return;",
+    instead: "if (entry.unwritten.has(item)) return;",
   },
   {
     name: "SIGKILL not repeated",

@@ -26,8 +26,24 @@ export class FakeProcesses implements ProcessTable {
     return [...this.#processes].filter(([, { parent }]) => parent === pid).map(([child]) => child);
   }
 
+  all(): number[] {
+    return [...this.#processes.keys()];
+  }
+
   session(id: number): number[] {
     return [...this.#processes].filter(([, { session }]) => session === id).map(([pid]) => pid);
+  }
+
+  /** Container ids by the pid of their supervisor. */
+  readonly titles = new Map<string, number>();
+  readonly directories = new Map<number, string>();
+
+  directory(pid: number): string | undefined {
+    return this.directories.get(pid);
+  }
+
+  shims(): ReadonlyMap<string, number> {
+    return this.titles;
   }
 
   environment(pid: number): Record<string, string> | undefined {

@@ -27,13 +27,21 @@ export class AgentProcess {
   readonly logFile: string;
   readonly #master: string;
   readonly #flags: readonly string[];
+  readonly #environment: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
 
-  constructor(options: { master: string; port: number; flags?: readonly string[]; program?: string }) {
+  constructor(options: {
+    master: string;
+    port: number;
+    flags?: readonly string[];
+    program?: string;
+    environment?: NodeJS.ProcessEnv;
+  }) {
     this.folder = mkdtempSync(join(tmpdir(), "agent-"));
     this.port = options.port;
     this.#master = options.master;
     this.#flags = options.flags ?? [];
+    this.#environment = options.environment ?? {};
     this.logFile = join(this.folder, "agent.log");
     this.#program = options.program ?? program;
   }
@@ -74,7 +82,7 @@ export class AgentProcess {
       ],
       {
         stdio: ["ignore", output, output, ...(inherited === undefined ? [] : [inherited])],
-        env: { PATH: process.env["PATH"] },
+        env: { PATH: process.env["PATH"], ...this.#environment },
       },
     );
     closeSync(output);

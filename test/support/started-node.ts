@@ -46,7 +46,7 @@ export class StartedNode {
 
   /** The line to try, word for word. */
   get line(): string {
-    return /^ *(npx mesos-execute .*)$/m.exec(this.output)?.[1] ?? "no line to try";
+    return /^ *(bin\/mesos-execute .*)$/m.exec(this.output)?.[1] ?? "no line to try";
   }
 
   /** Runs a line of a shell where the node was started; what it wrote and how it ended. */

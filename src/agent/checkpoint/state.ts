@@ -6,6 +6,7 @@ import type { Logger } from "../../base/log.ts";
 import { decode } from "../../mesos/codec.ts";
 import {
   ResourceStateSchema,
+  type RunTaskMessage,
   RunTaskMessageSchema,
   type StatusUpdateRecord,
   StatusUpdateRecord_Type,
@@ -15,6 +16,7 @@ import {
 import {
   AgentInfoSchema,
   DrainConfigSchema,
+  type ExecutorInfo,
   ExecutorInfoSchema,
   FrameworkInfoSchema,
   type Resource,
@@ -32,6 +34,7 @@ import type {
 } from "../model/checkpointed-state.ts";
 import type { Paths, RunKey } from "../model/paths.ts";
 import { readRecords } from "../model/record-file.ts";
+import { mendExecutor, mendGenerated, mendLaunch, mendTask, mendUpdate } from "./mend.ts";
 
 export interface ReadOptions {
   readonly paths: Paths;
@@ -93,6 +96,12 @@ class StateReader {
     this.#errors++;
     this.#options.log.error(`Leaving out the damaged checkpoint ${path}: ${problem}`);
     return undefined;
+  }
+
+  /** What could be mended from the rest of the checkpoint is said, and is no error. */
+  #mended(path: string, problems: readonly string[]): void {
+    if (problems.length === 0) return;
+    this.#options.log.error(`Mending the damaged checkpoint ${path}: ${problems.join("; ")}`);
   }
 
   #bytes(path: string): Buffer | undefined {
@@ -162,6 +171,10 @@ class StateReader {
     return { present: true, kept, whole: rest === undefined && kept.length === records.length ? kept : undefined };
   }
 
+  #valid(path: string, resources: readonly Resource[]): Resource[] {
+    return resources.filter((resource) => this.#isValid(path, resource));
+  }
+
   #isValid(path: string, resource: Resource): boolean {
     try {
       Resources.of([resource]);
@@ -187,11 +200,14 @@ class StateReader {
     return this.#decoded(schema, path, records);
   }
 
-  #records(path: string, { frameworkId }: RunKey, taskId: string): StatusUpdateRecord[] {
+  #records(path: string, key: RunKey, taskId: string): StatusUpdateRecord[] {
     return this.#appended(StatusUpdateRecordSchema, path).filter(({ update }) => {
       if (update === undefined) return true;
       const about = update.status?.taskId?.value;
-      if (about === taskId && update.frameworkId?.value === frameworkId) return true;
+      if (about === taskId && update.frameworkId?.value === key.frameworkId) {
+        this.#mended(path, mendUpdate(update, key));
+        return true;
+      }
       this.#damaged(path, `it has an update of task '${about}' of framework ${update.frameworkId?.value}`);
       return false;
     });
@@ -252,12 +268,12 @@ class StateReader {
   #framework(agentId: string, id: string): CheckpointedFramework | undefined {
     const info = this.#named(FrameworkInfoSchema, this.#meta.frameworkInfo(agentId, id), id, (found) => found.id);
     if (info === undefined) return undefined;
-    const pid = this.#text(this.#meta.frameworkPid(agentId, id));
+    const pid = this.#pid(this.#meta.frameworkPid(agentId, id));
     const executors = this.#folders(this.#meta.executors(agentId, id)).map((name) => this.#executor(agentId, id, name));
     return {
       id,
       info,
-      pid: pid === undefined || pid.startsWith("@") ? undefined : pid,
+      pid,
       executors: executors.filter((executor) => executor !== undefined),
     };
   }
@@ -271,19 +287,37 @@ class StateReader {
       (found) => found.executorId,
     );
     if (info === undefined) return undefined;
-    const generated = this.#text(meta.generatedForCommandTask(agentId, frameworkId, id));
+    const path = meta.executorInfo(agentId, frameworkId, id);
+    this.#mended(path, mendExecutor(info, frameworkId));
+    info.resources = this.#valid(path, info.resources);
     const latest = this.#link(meta.latestRun(agentId, frameworkId, id));
     const runs = this.#folders(meta.runs(agentId, frameworkId, id));
+    const run =
+      latest !== undefined && runs.includes(latest)
+        ? this.#run({ agentId, frameworkId, executorId: id, containerId: latest })
+        : undefined;
     return {
       id,
       info,
-      generatedForCommandTask: generated === undefined ? undefined : generated === "1",
-      run:
-        latest !== undefined && runs.includes(latest)
-          ? this.#run({ agentId, frameworkId, executorId: id, containerId: latest })
-          : undefined,
+      generatedForCommandTask: this.#generated(meta.generatedForCommandTask(agentId, frameworkId, id), info, run),
+      run,
       olderRuns: runs.filter((run) => run !== latest),
     };
+  }
+
+  #generated(path: string, info: ExecutorInfo, run: CheckpointedRun | undefined): boolean | undefined {
+    const launches = (run?.tasks ?? []).flatMap(({ launch }) => (launch === undefined ? [] : [launch]));
+    const { value, problem } = mendGenerated(this.#bytes(path)?.toString().trim(), info, launches);
+    if (problem !== undefined) this.#mended(path, [problem]);
+    return value;
+  }
+
+  /** A libprocess address; undefined when there is none, or none that could be written to. */
+  #pid(path: string): string | undefined {
+    const text = this.#text(path);
+    if (text === undefined || text.startsWith("@")) return undefined;
+    if (/^[^@\s]+@(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d{1,5}$/.test(text)) return text;
+    return this.#damaged(path, `'${text.slice(0, 100)}' is no address of a process`);
   }
 
   #run(key: RunKey): CheckpointedRun {
@@ -295,7 +329,7 @@ class StateReader {
       containerId: key.containerId,
       completed: this.#bytes(meta.sentinel(key)) !== undefined,
       forkedPid: pid !== undefined && /^[1-9]\d{0,9}$/.test(pid) ? Number(pid) : undefined,
-      libprocessPid: this.#text(meta.libprocessPid(key)),
+      libprocessPid: this.#pid(meta.libprocessPid(key)),
       http: this.#bytes(meta.httpMarker(key)) !== undefined,
       tasks: tasks.filter((task) => task !== undefined),
     };
@@ -305,11 +339,14 @@ class StateReader {
     const meta = this.#meta;
     const task = this.#named(TaskSchema, meta.taskInfo(key, id), id, (found) => found.taskId);
     if (task === undefined) return undefined;
+    const path = meta.taskInfo(key, id);
+    this.#mended(path, mendTask(task, key));
+    task.resources = this.#valid(path, task.resources);
     const records = this.#records(meta.taskUpdates(key, id), key, id);
     return {
       id,
       task,
-      launch: this.#named(RunTaskMessageSchema, meta.taskLaunch(key, id), id, (found) => found.task?.taskId),
+      launch: this.#launch(meta.taskLaunch(key, id), key, id),
       killGrace: this.#killGrace(meta.taskKill(key, id)),
       updates: records.map((record) =>
         record.type === StatusUpdateRecord_Type.ACK
@@ -317,6 +354,17 @@ class StateReader {
           : { ...(record.update && { update: record.update }) },
       ),
     };
+  }
+
+  #launch(path: string, key: RunKey, id: string): RunTaskMessage | undefined {
+    const launch = this.#named(RunTaskMessageSchema, path, id, (found) => found.task?.taskId);
+    if (launch?.task === undefined) return undefined;
+    const framework = launch.framework?.id?.value ?? "";
+    // Another framework's task of this name: what it says of the command is not this task's.
+    if (framework !== key.frameworkId) return this.#damaged(path, `it is of framework '${framework}'`);
+    this.#mended(path, mendLaunch(launch, key));
+    launch.task.resources = this.#valid(path, launch.task.resources);
+    return launch;
   }
 
   #killGrace(path: string): number | undefined {

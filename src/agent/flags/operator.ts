@@ -35,6 +35,20 @@ export const accessFlags = defineFlags({
   firewall_rules: flag(json(disabledPaths), {
     summary: 'Paths that answer 403: {"disabled_endpoints": {"paths": ["/slave(1)/state"]}}.',
   }),
+  require_master_certificate: flag(boolean, {
+    summary:
+      "What masters send is taken only by TLS connections whose certificate is for the master's address or host name, and " +
+      "signed by LIBPROCESS_SSL_CA_FILE. Executors and web pages need none. Needs LIBPROCESS_SSL_VERIFY_CERT.",
+    since: "this agent",
+    default: false,
+  }),
+  http_hosts: flag(list, {
+    summary:
+      "Names under which these pages may be asked, besides the host's own, addresses and names without a dot: " +
+      "`a.example,.b.example` (with all below it), or `*`. Others may be a web page's trick (DNS rebinding), and get 403.",
+    since: "this agent",
+    default: [],
+  }),
   authenticate_http_executors: flag(boolean, {
     summary: "Executors must show a token.",
     since: "1.3.0",

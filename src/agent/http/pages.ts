@@ -25,18 +25,26 @@ export interface Asked {
   readonly rest: string;
   readonly header: (name: string) => string | undefined;
   readonly body: Buffer;
+  /** Whether a request that changes something may do so by this method; a browser must not be led to it by a link. */
+  readonly mayChange: boolean;
+  /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
+  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  /** Waits for a turn at the rate of an endpoint; false: too many wait. */
+  readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
 
 export type Page = (parts: OperatorParts, asked: Asked) => Answer | Promise<Answer>;
 
-function operator(parts: OperatorParts, { header, body }: Asked): Answer | Promise<Answer> {
+function operator(parts: OperatorParts, { header, body, unauthorized, pass }: Asked): Answer | Promise<Answer> {
   const negotiated = negotiate({
     contentType: header("content-type"),
     accept: header("accept"),
     messageContentType: header("message-content-type"),
     messageAccept: header("message-accept"),
   });
-  return "status" in negotiated ? text(negotiated.status, negotiated.message) : operatorCall(parts, negotiated, body);
+  return "status" in negotiated
+    ? text(negotiated.status, negotiated.message)
+    : operatorCall({ ...parts, unauthorized, pass }, negotiated, body);
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
@@ -55,7 +63,7 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/metrics/snapshot": ({ view }, { query }) => metricsSnapshot(view, query),
   "/metrics/prometheus": ({ view }) => prometheus(view),
   "/system/stats.json": ({ view }) => systemStats(view),
-  "/logging/toggle": ({ logging }, { query }) => toggle(logging, query),
+  "/logging/toggle": ({ logging }, { query, mayChange }) => toggle(logging, query, mayChange),
   "/version": ({ view }) => json(jsonText(buildJson(view.build))),
   "/profiler": () => text(400, "Profiling is not enabled: start the agent with NODE_OPTIONS=--inspect instead.\n"),
   "/help": (_parts, { query, rest, header }) => help(rest, query, header("user-agent")),

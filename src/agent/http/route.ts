@@ -58,16 +58,21 @@ export function locate(pathname: string): Located | undefined {
  * spelling of an endpoint (`/state`, `/slave(1)/state.json`) disables all of them, since they answer the same. `unknown`
  * are paths that name none.
  */
-export function disabledEndpoints(paths: readonly string[]): {
+export function disabledEndpoints(
+  paths: readonly string[],
+  mounts: readonly string[] = [],
+): {
   disabled: ReadonlySet<string>;
   unknown: readonly string[];
 } {
   const disabled = new Set<string>();
   const unknown: string[] = [];
   for (const path of paths) {
-    const located = locate(path);
-    if (located === undefined) unknown.push(path);
-    else disabled.add(located.endpoint.path);
+    const full = fullPath(path) ?? "";
+    const mount = mounts.find((one) => one === full || one === `${full}/`);
+    const endpoint = mount ?? locate(path)?.endpoint.path;
+    if (endpoint === undefined) unknown.push(path);
+    else disabled.add(endpoint);
   }
   return { disabled, unknown };
 }

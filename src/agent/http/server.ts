@@ -5,6 +5,8 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { BodyError, readBody } from "../../libprocess/bodies.ts";
+import { hostProblem, isCrossOrigin, mayBeCrossOrigin } from "../../libprocess/browsers.ts";
 import { type Access, authenticate, openToAll } from "./access.ts";
 import { type Answer, render, text } from "./answer.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
@@ -27,6 +29,8 @@ export interface AgentHttpOptions {
   readonly access?: Access;
   /** The value of --firewall_rules. */
   readonly firewall?: readonly string[];
+  /** Names under which the pages may be asked (see hostProblem); all, unless given. */
+  readonly hosts?: readonly string[];
   /** For the pages whose rate is limited; undefined: Mesos' default, `none`: no limit. */
   readonly rate?: Rate | "none";
   /**
@@ -45,6 +49,8 @@ export interface AgentHttp {
 const LARGEST_BODY = 1_048_576;
 const inflate = promisify(gunzip);
 
+const CROSS_ORIGIN = "Another site's page may not do that here\n";
+
 const REALMS = { readonly: "mesos-agent-readonly", readwrite: "mesos-agent-readwrite" } as const;
 
 /** The agent's pages. Give `handler` to the libprocess port. */
@@ -52,12 +58,14 @@ export async function createAgentHttp(options: AgentHttpOptions): Promise<AgentH
   const { view, files, clock } = options;
   const logging = new LoggingLevel(view.log, clock);
   const log = options.log.named("http");
-  const { disabled, unknown } = disabledEndpoints(options.firewall ?? []);
+  const mounts = options.mounts ?? {};
+  const { disabled, unknown } = disabledEndpoints(options.firewall ?? [], Object.keys(mounts));
   for (const path of unknown) log.warn(`--firewall_rules names '${path}', which is no endpoint`);
   const server = new Server({ ...options, log, disabled, parts: { view, files, logging } });
   const app = await server.build();
   return {
-    handler: (request, response) => dispatch(app, options.mounts ?? {}, request, response),
+    handler: (request, response) =>
+      dispatch({ app, mounts, disabled, hosts: options.hosts ?? ["*"] }, request, response),
     close: async () => {
       logging.close();
       await app.close();
@@ -65,15 +73,29 @@ export async function createAgentHttp(options: AgentHttpOptions): Promise<AgentH
   };
 }
 
-function mounted(mounts: Readonly<Record<string, HttpHandler>>, path: string): HttpHandler | undefined {
-  if (Object.hasOwn(mounts, path)) return mounts[path];
-  const prefix = Object.keys(mounts).find((mount) => mount.endsWith("/") && `${path}/`.startsWith(mount));
-  return prefix === undefined ? undefined : mounts[prefix];
+interface Dispatch {
+  readonly app: FastifyInstance;
+  readonly mounts: Readonly<Record<string, HttpHandler>>;
+  readonly disabled: ReadonlySet<string>;
+  readonly hosts: readonly string[];
 }
 
+/** The mount that a path belongs to. */
+function mountOf(mounts: Dispatch["mounts"], path: string): string | undefined {
+  if (Object.hasOwn(mounts, path)) return path;
+  return Object.keys(mounts).find((mount) => mount.endsWith("/") && `${path}/`.startsWith(mount));
+}
+
+function say(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" });
+  response.end(body);
+}
+
+/** Answered under every name: balancers ask for it by names that nobody told us. */
+const HEALTH = "/slave(1)/health";
+
 function dispatch(
-  app: FastifyInstance,
-  mounts: Readonly<Record<string, HttpHandler>>,
+  { app, mounts, disabled, hosts }: Dispatch,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -82,9 +104,13 @@ function dispatch(
   const pathname = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 || url[mark] === "#" ? "" : url.slice(mark);
   const path = fullPath(pathname);
-  const other = path === undefined ? undefined : mounted(mounts, path);
-  if (other !== undefined) {
-    other(request, response);
+  const wrong = path === HEALTH ? undefined : hostProblem(request.headers.host, hosts);
+  if (wrong !== undefined) return say(response, 403, `${wrong}; --http_hosts says which others are\n`);
+  const mount = path === undefined ? undefined : mountOf(mounts, path);
+  if (mount !== undefined) {
+    if (disabled.has(mount)) return say(response, 403, `Endpoint '${mount}' is disabled\n`);
+    if (request.method !== "GET" && isCrossOrigin(request.headers)) return say(response, 403, CROSS_ORIGIN);
+    mounts[mount]?.(request, response);
     return;
   }
   // Fastify sees one spelling of each endpoint; `rest` travels beside it.
@@ -112,7 +138,10 @@ class Server {
   async build(): Promise<FastifyInstance> {
     const app = fastify({ logger: false, bodyLimit: LARGEST_BODY, exposeHeadRoutes: false });
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    // Read here, not by Fastify: bodies are counted with those of messages, and have their time.
+    app.addContentTypeParser("*", (_request, payload, done) => {
+      readBody(payload, LARGEST_BODY).then((body) => done(null, body), done);
+    });
     const rate = this.#options.rate === "none" ? undefined : (this.#options.rate ?? defaultRate);
     for (const endpoint of endpoints as readonly (Endpoint & { path: EndpointPath })[]) {
       if (endpoint.limited) this.#gates.set(endpoint.path, new RateGate(this.#options.clock, rate));
@@ -124,7 +153,8 @@ class Server {
     }
     app.setNotFoundHandler((_request, reply) => reply.code(404).send());
     app.setErrorHandler((error, request, reply) => {
-      const status = (error as { statusCode?: number }).statusCode ?? 500;
+      const status = error instanceof BodyError ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
+      if (error instanceof BodyError) reply.header("connection", "close");
       if (status >= 500) this.#options.log.error(`${request.method} ${request.url} failed: ${messageOf(error)}`);
       return reply
         .code(status)
@@ -162,10 +192,9 @@ class Server {
 
   #refusal({ path, realm, method, afterRecovery }: Endpoint, request: FastifyRequest): Answer | undefined {
     if (this.#options.disabled.has(path)) return text(403, `Endpoint '${path}' is disabled\n`);
-    if (realm !== undefined && this.#access.realms[realm]) {
-      if (authenticate(request.headers.authorization, this.#access.digests) === undefined)
-        return text(401, "", { "www-authenticate": `Basic realm="${REALMS[realm]}"` });
-    }
+    const unauthorized = realm && this.#unauthorized(realm, request);
+    if (unauthorized !== undefined) return unauthorized;
+    if (realm === "readwrite" && isCrossOrigin(request.headers)) return text(403, CROSS_ORIGIN);
     if (method === "POST" && request.method !== "POST")
       return text(405, `Expecting one of { 'POST' }, but received '${request.method}'\n`, { allow: "POST" });
     if (method === "GET" && (request.method === "PUT" || request.method === "DELETE") && path !== "/logging/toggle")
@@ -173,6 +202,12 @@ class Server {
     if (afterRecovery && this.#options.view.snapshot().phase === "RECOVERING")
       return text(503, "Agent has not finished recovery\n");
     return undefined;
+  }
+
+  #unauthorized(realm: keyof Access["realms"], { headers }: FastifyRequest): Answer | undefined {
+    if (!this.#access.realms[realm] || authenticate(headers.authorization, this.#access.digests) !== undefined)
+      return undefined;
+    return text(401, "", { "www-authenticate": `Basic realm="${REALMS[realm]}"` });
   }
 
   async #answer(
@@ -191,7 +226,12 @@ class Server {
       const value = request.headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     };
-    return pages[endpoint.path](this.#options.parts, { query, rest: located?.rest ?? "", header, body });
+    return pages[endpoint.path](this.#options.parts, {
+      ...{ query, rest: located?.rest ?? "", header, body },
+      mayChange: request.method !== "GET" && request.method !== "HEAD" ? true : !mayBeCrossOrigin(request.headers),
+      unauthorized: (wanted) => this.#unauthorized(wanted, request),
+      pass: (path) => this.#gates.get(path)?.pass() ?? Promise.resolve(true),
+    });
   }
 
   /** As Mesos logs what reaches the agent's own process; health checks come too often. */

@@ -33,6 +33,7 @@ const dateText = (milliseconds: number): string => new Date(milliseconds).toISOS
 export function buildJson(build: BuildFacts): JsonObject {
   return {
     version: build.version,
+    ...(build.release === undefined ? {} : { release: build.release }),
     ...(build.gitSha === undefined ? {} : { git_sha: build.gitSha }),
     ...(build.gitTag === undefined ? {} : { git_tag: build.gitTag }),
     build_date: dateText(build.buildTime),

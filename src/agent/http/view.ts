@@ -54,6 +54,8 @@ export interface LogSwitch {
 export interface BuildFacts {
   /** The Mesos release whose behaviour is followed. */
   readonly version: string;
+  /** This project's own version. */
+  readonly release?: string;
   /** Milliseconds since the epoch. */
   readonly buildTime: number;
   readonly buildUser: string;

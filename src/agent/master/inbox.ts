@@ -45,15 +45,11 @@ export interface InboxOptions {
   readonly ended: (exitCode: 0 | 1, why: string) => void;
 }
 
-/** What the agent does with messages of masters and schedulers (mesos-wire §3.1: whose sender is checked). */
+/** What the agent does with messages of masters and schedulers. Who is heard at all stands in model/senders.ts. */
 export function installInbox(inbox: InboxOptions): void {
-  const { process, log, identity, master, gate, frameworks, operations, draining, messages } = inbox;
-  /** From the current master only. */
+  const { process, log, identity, gate, frameworks, operations, draining, messages } = inbox;
   const fromMaster = <D extends DescMessage>(schema: D, handler: (message: MessageShape<D>) => void): void => {
-    process.install(schema, (from, message) => {
-      if (master.isMaster(from)) whenAdmitted(inbox, () => handler(message));
-      else log.warn(`Ignoring ${schema.typeName} from ${formatUPID(from)}: it is not the registered master`);
-    });
+    process.install(schema, (_from, message) => whenAdmitted(inbox, () => handler(message)));
   };
   fromMaster(RunTaskMessageSchema, (message) => frameworks.runTask(message));
   fromMaster(RunTaskGroupMessageSchema, (message) => frameworks.runTaskGroup(message));
@@ -66,9 +62,9 @@ export function installInbox(inbox: InboxOptions): void {
       frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
     }
   });
-  process.install(UpdateFrameworkMessageSchema, (_from, message) => frameworks.updateFramework(message));
-  process.install(DrainSlaveMessageSchema, (_from, { config }) => {
-    if (config !== undefined) whenAdmitted(inbox, () => void draining.begin(config));
+  fromMaster(UpdateFrameworkMessageSchema, (message) => frameworks.updateFramework(message));
+  fromMaster(DrainSlaveMessageSchema, ({ config }) => {
+    if (config !== undefined) void draining.begin(config);
   });
   fromMaster(ApplyOperationMessageSchema, (message) => {
     // What was sent before the agent is registered is found missing when it is: the master asks, and is told so.
@@ -78,11 +74,14 @@ export function installInbox(inbox: InboxOptions): void {
   fromMaster(AcknowledgeOperationStatusMessageSchema, (message) => void operations.acknowledge(message));
   fromMaster(ReconcileOperationsMessageSchema, (message) => operations.reconcile(message));
   installCheckpointResources(inbox);
-  process.install(FrameworkToExecutorMessageSchema, (_from, message) => messages.toExecutor(message));
+  process.install(FrameworkToExecutorMessageSchema, (from, message) => messages.toExecutor(from, message));
   process.install(StatusUpdateAcknowledgementMessageSchema, (from, message) => acknowledge(inbox, from, message));
 }
 
-/** Old drivers acknowledge by themselves; who calls itself a master must be the one. */
+/**
+ * Old drivers acknowledge by themselves; who calls itself a master must be the one. Nobody else knows an update's uuid, which
+ * is random.
+ */
 function acknowledge(inbox: InboxOptions, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
   const { log, master, identity, updates, frameworks } = inbox;
   const frameworkId = message.frameworkId?.value ?? "";

@@ -21,6 +21,7 @@ import {
 import type { MasterInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Identity } from "../model/identity.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
+import { isBesideMaster } from "../model/senders.ts";
 import { Authenticatee } from "./authenticatee.ts";
 import { type AuthenticationTiming, DEFAULT_AUTHENTICATION_TIMING } from "./cram-md5.ts";
 import type { Credential } from "./credential.ts";
@@ -154,17 +155,22 @@ export class Registration {
     });
     process.install(PingSlaveMessageSchema, (from, { connected }) => {
       process.send(from, PongSlaveMessageSchema, create(PongSlaveMessageSchema));
-      this.#raise({ kind: "ping", connected });
+      this.#pinged(from, connected);
     });
     // 0.24 masters have their own names, and count no other answer.
     process.on("PING", (from, body) => {
       process.sendBytes(from, "PONG");
-      this.#raise({ kind: "ping", connected: connectedIn(body) });
+      this.#pinged(from, connectedIn(body));
     });
     process.install(ShutdownMessageSchema, (from, { message }) => {
       this.#shutdownMessage = message;
       this.#raise({ kind: "shutdown", from });
     });
+  }
+
+  /** Pings come from an observer beside the master. Others are answered, and mean nothing. */
+  #pinged(from: UPID | undefined, connected: boolean): void {
+    if (isBesideMaster(from, this.#state.master)) this.#raise({ kind: "ping", connected });
   }
 
   #answered(

@@ -1,11 +1,7 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Backoff } from "../../base/backoff.ts";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { SerialQueue } from "../../base/serial-queue.ts";
 import type { Signal } from "../../base/signal.ts";
-import { encode } from "../../mesos/codec.ts";
 import {
   type AcknowledgeOperationStatusMessage,
   type ApplyOperationMessage,
@@ -13,44 +9,46 @@ import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
   UpdateOperationStatusRecord_Type,
-  UpdateOperationStatusRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { type Offer_Operation, type Operation, OperationState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isUuid, newUuid, uuidText } from "../../mesos/ids.ts";
 import { applyConversion, type Conversion } from "../../mesos/resource-operations.ts";
 import type { Resources } from "../../mesos/resources.ts";
+import { AcknowledgedStreams, type Unexpected } from "../acknowledged/streams.ts";
 import type { CheckpointedOperationStream } from "../model/checkpointed-state.ts";
 import type { CheckpointFiles } from "../model/files.ts";
 import type { Identity } from "../model/identity.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import type { Paths } from "../model/paths.ts";
-import { encodeRecord } from "../model/record-file.ts";
 import { decide, feedbackFor } from "./decide.ts";
 import { reconciliation } from "./reconciliation.ts";
-import { finishedOperation, idOf, operationStatus, statusMessage, withoutUuid } from "./statuses.ts";
-
-/** Milliseconds; mesos-wire §3.12. */
-const RETRY = { initial: 10_000, maximum: 600_000, jitter: "none" } as const;
+import {
+  finishedOperation,
+  idOf,
+  messageFor,
+  operationKind,
+  operationStatus,
+  statusMessage,
+  withoutUuid,
+  withStatusUuid,
+} from "./statuses.ts";
 
 /** The operations whose status is not acknowledged. A table of its own: the agent's resources are checkpointed together with it. */
 export class OperationTable {
-  readonly tracked = new Map<string, Tracked>();
+  /** By the text of their uuid. */
+  readonly tracked = new Map<string, Operation>();
 
   pending(): Operation[] {
-    return [...this.tracked.values()].map(({ operation }) => operation);
+    return [...this.tracked.values()];
   }
 }
 
-interface Tracked {
-  readonly operation: Operation;
-  readonly writes: SerialQueue;
-  readonly backoff: Backoff;
-  retry: Timer | undefined;
-  /** Its status is in its file, or could not be written there: it may be sent. */
-  written: boolean;
-}
-
-type RecordInit = Omit<MessageInitShape<typeof UpdateOperationStatusRecordSchema>, "$typeName" | "$unknown">;
+const UNEXPECTED: Readonly<Record<Unexpected, string>> = {
+  "no-uuid": "the uuid of its status has not 16 bytes",
+  unknown: "it is not known here",
+  duplicate: "a duplicate",
+  "not-in-flight": "it is for another status than the one in flight",
+};
 
 interface Given {
   readonly info: Offer_Operation;
@@ -86,13 +84,16 @@ export interface OperationsOptions {
  */
 export class Operations {
   readonly #options: OperationsOptions;
-  #paused = true;
+  /** One stream for each operation, of one status. */
+  readonly #streams: AcknowledgedStreams<Operation>;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
+    const { clock, log, files } = options;
+    this.#streams = new AcknowledgedStreams({ clock, log, files, kind: operationKind((one) => this.#send(one)) });
   }
 
-  get #tracked(): Map<string, Tracked> {
+  get #tracked(): Map<string, Operation> {
     return this.#options.table.tracked;
   }
 
@@ -151,12 +152,11 @@ export class Operations {
     const name = describe(given.uuid, idOf(given.info), given.frameworkId);
     const operation = finishedOperation(given, this.#options.identity.id, newUuid());
     const once = feedbackFor(idOf(operation.info) !== undefined, master.version) === "once";
-    const tracked = entryFor(operation);
     try {
       await reservations.change((total) => {
         const next = applyConversion(total, conversion);
         if (once) this.#tracked.delete(key);
-        else this.#tracked.set(key, tracked);
+        else this.#tracked.set(key, operation);
         return next;
       });
     } catch (error) {
@@ -169,83 +169,58 @@ export class Operations {
       const { latestStatus } = operation;
       if (latestStatus !== undefined) this.#tell(messageFor(operation, withoutUuid(latestStatus)));
       settled.raise();
-    } else await this.#open(tracked);
+    } else await this.#open(operation);
   }
 
   /** Writes the status into the operation's own file, then sends it. */
-  async #open(tracked: Tracked): Promise<void> {
-    const { latestStatus } = tracked.operation;
-    if (latestStatus === undefined) return;
-    const update = messageFor(tracked.operation, latestStatus);
-    await this.#append(tracked, { type: UpdateOperationStatusRecord_Type.UPDATE, update });
-    tracked.written = true;
-    this.#send(tracked);
+  async #open(operation: Operation): Promise<void> {
+    const key = keyOf(operation);
+    await this.#streams.add(key, operation, this.#pathOf(key)).sent;
   }
 
-  /** The operation is in the agent's checkpoint already: a file that cannot be written is no reason to stop. */
-  async #append({ operation, writes }: Tracked, init: RecordInit): Promise<void> {
-    const { files, paths, identity, log } = this.#options;
-    const path = paths.meta.operationUpdates(identity.id, uuidText(operation.uuid?.value ?? new Uint8Array()));
-    const bytes = encode(UpdateOperationStatusRecordSchema, create(UpdateOperationStatusRecordSchema, init));
-    try {
-      await writes.add(() => files.append(path, encodeRecord(bytes), true));
-    } catch (error) {
-      log.error(`Cannot write ${path}: ${messageOf(error)}; after a restart the status is sent once more`);
-    }
+  #pathOf(key: string): string {
+    const { paths, identity } = this.#options;
+    return paths.meta.operationUpdates(identity.id, key);
   }
 
   #tell(message: UpdateOperationStatusMessage): void {
     this.#options.master.send(UpdateOperationStatusMessageSchema, message);
   }
 
-  #send(tracked: Tracked): void {
-    const { operation } = tracked;
-    tracked.retry?.cancel();
-    tracked.retry = undefined;
-    const key = uuidText(operation.uuid?.value ?? new Uint8Array());
+  /** Sends a status as far as this master takes it; false: nobody is to acknowledge it. */
+  #send(operation: Operation): boolean {
     const { latestStatus } = operation;
-    if (this.#paused || !tracked.written || this.#tracked.get(key) !== tracked || latestStatus === undefined) return;
-    const { clock, log, master } = this.#options;
-    const how = feedbackFor(idOf(operation.info) !== undefined, master.version);
-    if (how === "withheld") return;
+    const how = feedbackFor(idOf(operation.info) !== undefined, this.#options.master.version);
+    if (how === "withheld" || latestStatus === undefined) return false;
     if (how === "once") {
       this.#tell(messageFor(operation, withoutUuid(latestStatus)));
-      void this.#forget(tracked);
-      return;
+      const key = keyOf(operation);
+      this.#tracked.delete(key);
+      this.#streams.drop((one) => one === key);
+      void this.#forget(key);
+      return false;
     }
     this.#tell(messageFor(operation, latestStatus));
-    tracked.retry = clock.after(tracked.backoff.next(), () => {
-      log.warn(`Resending the status of operation ${key}: not acknowledged yet`);
-      this.#send(tracked);
-    });
+    return true;
   }
 
   /** The master's word that a status has arrived where it should. */
   async acknowledge({ operationUuid, statusUuid }: AcknowledgeOperationStatusMessage): Promise<void> {
     const { log } = this.#options;
     const key = uuidText(operationUuid?.value ?? new Uint8Array());
-    const tracked = this.#tracked.get(key);
-    const expected = tracked?.operation.latestStatus?.uuid?.value;
-    if (tracked === undefined || expected === undefined) {
-      log.warn(`Ignoring an acknowledgement of operation ${key}, which is not known here`);
-      return;
-    }
-    if (Buffer.compare(statusUuid?.value ?? new Uint8Array(), expected) !== 0) {
-      log.warn(`Ignoring an acknowledgement of operation ${key} for another status than the one in flight`);
-      return;
-    }
-    await this.#forget(tracked, expected);
+    // In the same turn: a re-registration must not announce what the master has acknowledged.
+    const waited = this.#streams.head(key) !== undefined;
+    const acknowledging = this.#streams.acknowledge(key, statusUuid?.value ?? new Uint8Array());
+    if (waited && this.#streams.head(key) === undefined) this.#tracked.delete(key);
+    const result = await acknowledging;
+    if (result.kind === "ignored")
+      log.warn(`Ignoring an acknowledgement of operation ${key}: ${UNEXPECTED[result.why]}`);
+    else await this.#forget(key);
   }
 
-  /** Forgets an operation that nobody waits for any more. `acknowledged`: the uuid of its status. */
-  async #forget(tracked: Tracked, acknowledged?: Uint8Array): Promise<void> {
+  /** Removes what is kept of an operation that nobody waits for any more. */
+  async #forget(key: string): Promise<void> {
     const { reservations, log, paths, identity, removeFolder, settled } = this.#options;
-    const key = uuidText(tracked.operation.uuid?.value ?? new Uint8Array());
-    tracked.retry?.cancel();
-    this.#tracked.delete(key);
-    if (acknowledged !== undefined) {
-      await this.#append(tracked, { type: UpdateOperationStatusRecord_Type.ACK, uuid: uuidOf(acknowledged) });
-    }
     try {
       await reservations.change((total) => total);
       await removeFolder(paths.meta.operation(identity.id, key));
@@ -265,28 +240,19 @@ export class Operations {
 
   /** The master is gone: nothing is sent until resume(). */
   pause(): void {
-    this.#paused = true;
-    for (const tracked of this.#tracked.values()) {
-      tracked.retry?.cancel();
-      tracked.retry = undefined;
-    }
+    this.#streams.pause();
   }
 
   /** Registered, and the master has been told of `announced()`. */
   resume(): void {
-    this.#paused = false;
-    for (const tracked of [...this.#tracked.values()]) {
-      tracked.backoff.reset();
-      this.#send(tracked);
-    }
+    this.#streams.resume();
   }
 
   /** What the checkpoint says was not acknowledged, before anything else is changed. */
   load(operations: readonly Operation[]): void {
-    for (const operation of operations) {
-      const uuid = operation.uuid?.value ?? new Uint8Array();
-      if (isUuid(uuid)) this.#tracked.set(uuidText(uuid), entryFor(operation));
-    }
+    for (const operation of operations)
+      if (isUuid(operation.uuid?.value ?? new Uint8Array()))
+        this.#tracked.set(keyOf(operation), withStatusUuid(operation));
   }
 
   /** A new agent's: what an earlier one left undone is nobody's. */
@@ -300,25 +266,28 @@ export class Operations {
    */
   async recover(streams: readonly CheckpointedOperationStream[]): Promise<void> {
     const { log, paths, identity, removeFolder } = this.#options;
+    const written = new Set<string>();
     for (const { uuid, records } of streams) {
-      const tracked = this.#tracked.get(uuid);
+      const operation = this.#tracked.get(uuid);
       const acknowledged = records.some(({ type }) => type === UpdateOperationStatusRecord_Type.ACK);
-      if (tracked !== undefined && !acknowledged) tracked.written = records.length > 0;
-      else {
-        if (tracked === undefined) log.warn(`Removing what is left of operation ${uuid}, which is over`);
-        this.#tracked.delete(uuid);
-        await removeFolder(paths.meta.operation(identity.id, uuid));
+      if (operation !== undefined && !acknowledged) {
+        if (records.length > 0) written.add(uuid);
+        continue;
       }
+      if (operation === undefined) log.warn(`Removing what is left of operation ${uuid}, which is over`);
+      this.#tracked.delete(uuid);
+      await removeFolder(paths.meta.operation(identity.id, uuid));
     }
-    for (const [key, tracked] of [...this.#tracked]) {
-      if (tracked.operation.latestStatus?.state === OperationState.OPERATION_PENDING) await this.#redo(key, tracked);
-      else if (!tracked.written) await this.#open(tracked);
+    for (const [key, operation] of [...this.#tracked]) {
+      if (operation.latestStatus?.state === OperationState.OPERATION_PENDING) await this.#redo(key, operation);
+      else if (written.has(key)) this.#streams.recover(key, this.#pathOf(key), [{ item: operation }]);
+      else await this.#open(operation);
     }
     if (this.#tracked.size > 0) log.info(`Recovered ${this.#tracked.size} operations that are not acknowledged`);
   }
 
   /** Since 1.8 C++ agents write CREATE and DESTROY down before they do them. */
-  async #redo(key: string, { operation: { info, frameworkId, uuid } }: Tracked): Promise<void> {
+  async #redo(key: string, { info, frameworkId, uuid }: Operation): Promise<void> {
     const decision = info === undefined ? undefined : decide(info);
     if (info === undefined || uuid === undefined || decision?.kind !== "apply") {
       this.#options.failed(`cannot apply the checkpointed operation ${key}`);
@@ -328,26 +297,12 @@ export class Operations {
   }
 
   /** Stops sending; resolves when what is being written is. */
-  async close(): Promise<void> {
-    this.pause();
-    await Promise.all([...this.#tracked.values()].map(({ writes }) => writes.drained()));
+  close(): Promise<void> {
+    return this.#streams.close();
   }
 }
 
-const entryFor = (operation: Operation): Tracked => ({
-  operation,
-  writes: new SerialQueue(),
-  backoff: new Backoff(RETRY),
-  retry: undefined,
-  written: false,
-});
-
-const uuidOf = (value: Uint8Array): NonNullable<Operation["uuid"]> => ({ $typeName: "mesos.v1.UUID", value });
-
-const messageFor = (
-  { agentId, frameworkId, uuid }: Operation,
-  status: NonNullable<Operation["latestStatus"]>,
-): UpdateOperationStatusMessage => statusMessage(agentId?.value ?? "", frameworkId?.value, uuid?.value, status);
+const keyOf = ({ uuid }: Operation): string => uuidText(uuid?.value ?? new Uint8Array());
 
 const describe = (uuid: Uint8Array, id: string | undefined, frameworkId: string | undefined): string =>
   `operation ${id === undefined ? "" : `'${id}' `}${uuidText(uuid)} of ${frameworkId === undefined ? "an operator" : `framework ${frameworkId}`}`;

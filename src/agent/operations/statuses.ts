@@ -1,7 +1,10 @@
 import { clone, create } from "@bufbuild/protobuf";
+import { encode } from "../../mesos/codec.ts";
 import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
+  UpdateOperationStatusRecord_Type,
+  UpdateOperationStatusRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type Offer_Operation,
@@ -10,7 +13,10 @@ import {
   OperationState,
   type OperationStatus,
   OperationStatusSchema,
+  UUIDSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { isUuid, newUuid, uuidText } from "../../mesos/ids.ts";
+import type { StreamKind } from "../acknowledged/streams.ts";
 
 export interface StatusInit {
   readonly state: OperationState;
@@ -74,3 +80,39 @@ export function finishedOperation(
     statuses: [status],
   });
 }
+
+/** An operation's status on its way to the master. */
+export const messageFor = (
+  { agentId, frameworkId, uuid }: Operation,
+  status: OperationStatus,
+): UpdateOperationStatusMessage => statusMessage(agentId?.value ?? "", frameworkId?.value, uuid?.value, status);
+
+/** A checkpointed operation, with something in its status that can be acknowledged. C++ agents always write it. */
+export function withStatusUuid(operation: Operation): Operation {
+  const { latestStatus } = operation;
+  if (latestStatus === undefined || isUuid(latestStatus.uuid?.value ?? new Uint8Array())) return operation;
+  const completed = clone(OperationSchema, operation);
+  completed.latestStatus = clone(OperationStatusSchema, latestStatus);
+  completed.latestStatus.uuid = create(UUIDSchema, { value: newUuid() });
+  return completed;
+}
+
+/** How the status of an operation is carried: there is one, and it is on disk before it is sent. */
+export const operationKind = (send: (operation: Operation) => boolean): StreamKind<Operation> => ({
+  uuidOf: ({ latestStatus }) => latestStatus?.uuid?.value ?? new Uint8Array(),
+  isLast: () => true,
+  describe: ({ uuid }) => `the status of operation ${uuidText(uuid?.value ?? new Uint8Array())}`,
+  itemRecord: (operation) => {
+    const { latestStatus } = operation;
+    const type = UpdateOperationStatusRecord_Type.UPDATE;
+    const init = latestStatus === undefined ? { type } : { type, update: messageFor(operation, latestStatus) };
+    return encode(UpdateOperationStatusRecordSchema, create(UpdateOperationStatusRecordSchema, init));
+  },
+  acknowledgementRecord: (value) =>
+    encode(
+      UpdateOperationStatusRecordSchema,
+      create(UpdateOperationStatusRecordSchema, { type: UpdateOperationStatusRecord_Type.ACK, uuid: { value } }),
+    ),
+  isSynced: () => true,
+  send,
+});

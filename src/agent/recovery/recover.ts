@@ -1,6 +1,7 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, every } from "../../base/clock.ts";
 import { UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import type { ContainerInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { AgentFlags } from "../flags/table.ts";
 import type { CheckpointedAgent, CheckpointedState } from "../model/checkpointed-state.ts";
@@ -35,6 +36,8 @@ export interface RecoveryOptions extends ResourceChanges {
   readonly gc: GarbageCollection;
   readonly runner: LaunchRunner;
   readonly containerizers: readonly Containerizer[];
+  /** `--default_container_info`: of tasks and executors that bring none. */
+  readonly defaultContainer?: ContainerInfo | undefined;
 }
 
 /** Brings back what an earlier agent left: reservations, update streams, frameworks, containers, executors. */
@@ -50,20 +53,8 @@ export class Recovery {
    * may not go on as the one that it finds.
    */
   async run(state: CheckpointedState, bootId: string): Promise<void> {
-    const {
-      log,
-      paths,
-      identity,
-      containerizers,
-      operations,
-      draining,
-      clock,
-      users,
-      updates,
-      gc,
-      registry,
-      frameworks,
-    } = this.#options;
+    const { log, paths, identity, containerizers, operations, draining, clock, users, updates, gc, registry } =
+      this.#options;
     const rebooted = state.bootId !== undefined && state.bootId !== bootId;
     if (rebooted) log.warn("Agent host rebooted");
     await recoverResources(this.#options, state);
@@ -83,18 +74,19 @@ export class Recovery {
     await this.#recoverContainers(rebuilt);
     this.#recoverExecutors(rebuilt);
     log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
-    await frameworks.processes.allReturned();
+    await this.#returns(rebuilt);
     await operations.recover(before.operationStreams);
     await draining.replay();
   }
 
   /** Each containerizer is asked for the containers that it would have been given. */
   async #recoverContainers({ expected, frameworks }: Rebuilt): Promise<void> {
-    const { containerizers } = this.#options;
+    const { containerizers, defaultContainer } = this.#options;
     const all = frameworks.flatMap(({ executors }) => [...executors.values()]);
     for (const containerizer of containerizers) {
       const own = expected.filter(
-        ({ container }) => containerizers.find((candidate) => candidate.accepts(container)) === containerizer,
+        ({ container }) =>
+          containerizers.find((candidate) => candidate.accepts(container ?? defaultContainer)) === containerizer,
       );
       const found = await containerizer.recover(own);
       for (const executor of all) if (found.has(executor.containerId)) executor.containerizer = containerizer;
@@ -109,6 +101,23 @@ export class Recovery {
         frameworks.controls.of(executor).recover(framework, executor, executor.containerizer !== undefined);
         if (executor.kind === "driver") drivers.reconnect(executor);
       }
+    }
+  }
+
+  /** Resolves when the executors came back or had their time. Drivers are asked again now and then, if that is wanted. */
+  async #returns(rebuilt: Rebuilt): Promise<void> {
+    const { flags, clock, frameworks, drivers } = this.#options;
+    const interval = flags.executor_reregistration_retry_interval;
+    const executors = rebuilt.frameworks.flatMap((framework) => [...framework.executors.values()]);
+    const askAgain = (): void => {
+      for (const executor of executors)
+        if (executor.kind === "driver" && frameworks.processes.isAwaited(executor)) drivers.reconnect(executor);
+    };
+    const asking = interval === undefined ? undefined : every(clock, interval, askAgain);
+    try {
+      await frameworks.processes.allReturned();
+    } finally {
+      asking?.cancel();
     }
   }
 

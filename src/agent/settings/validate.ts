@@ -43,6 +43,8 @@ function* boundProblems({ values }: FlagsToCheck): Generator<UserError> {
   yield* atMost("executor_reregistration_timeout", 15_000);
   if (values.authentication_timeout_max < values.authentication_timeout_min)
     yield new UserError("--authentication_timeout_max is below --authentication_timeout_min", "swap or raise it");
+  if (values.executor_reregistration_retry_interval === 0)
+    yield new UserError("--executor_reregistration_retry_interval cannot be 0", "give 100ms or more, or leave it out");
   if (values.disk_watch_interval === 0 || values.container_disk_watch_interval === 0)
     yield new UserError("--disk_watch_interval and --container_disk_watch_interval cannot be 0", "give 1secs or more");
 }

@@ -173,6 +173,11 @@ export class ExecutorProcesses implements ExecutorControl {
     if (this.#returning.delete(executor.containerId) && this.#returning.size === 0) this.#allReturned?.();
   }
 
+  /** Whether a recovered executor may still come back. */
+  isAwaited(executor: ExecutorRecord): boolean {
+    return this.#returning.has(executor.containerId);
+  }
+
   /** Resolves when every recovered executor came back, or had its time. */
   async allReturned(): Promise<void> {
     if (this.#returning.size === 0) return;
@@ -205,6 +210,11 @@ export class ExecutorProcesses implements ExecutorControl {
     if (entry?.channel !== channel) return;
     channel.close();
     entry.channel = undefined;
+  }
+
+  /** The address that the executor is connected from, if it is. */
+  peerOf(executor: ExecutorRecord): string | undefined {
+    return this.#entries.get(executor.containerId)?.channel?.peer;
   }
 
   #channel(executor: ExecutorRecord, what: string): ExecutorChannel | undefined {

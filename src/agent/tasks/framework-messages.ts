@@ -1,6 +1,6 @@
 import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
-import { parseUPID } from "../../libprocess/upid.ts";
+import { formatUPID, parseUPID, sameUPID, type UPID } from "../../libprocess/upid.ts";
 import {
   type ExecutorToFrameworkMessage,
   ExecutorToFrameworkMessageSchema,
@@ -35,10 +35,17 @@ export class FrameworkMessages {
     else process.send(pid, ExecutorToFrameworkMessageSchema, message);
   }
 
-  /** Accepted from anybody, as drivers send it directly. */
-  toExecutor({ frameworkId, executorId, data }: FrameworkToExecutorMessage): void {
-    const { registry, controls, log } = this.#options;
-    const executor = registry.active.get(frameworkId?.value ?? "")?.executors.get(executorId?.value ?? "");
+  /** From the master, or from the framework's driver itself. */
+  toExecutor(from: UPID | undefined, { frameworkId, executorId, data }: FrameworkToExecutorMessage): void {
+    const { registry, controls, log, master } = this.#options;
+    const framework = registry.active.get(frameworkId?.value ?? "");
+    if (!master.isMaster(from) && !sameUPID(from, parseUPID(framework?.pid))) {
+      log.warn(
+        `Ignoring a message of framework ${frameworkId?.value} from ${formatUPID(from)}: it is not its scheduler`,
+      );
+      return;
+    }
+    const executor = framework?.executors.get(executorId?.value ?? "");
     if (executor?.state === "RUNNING") controls.of(executor).message(executor, data);
     else log.warn(`Dropping a framework message: executor '${executorId?.value}' does not run here`);
   }

@@ -304,6 +304,15 @@ export class Frameworks implements ExecutorEvents {
 
   // ---- what executors report
 
+  /** Whether the task is that of another executor, or has none yet: its end is not this one's to tell. */
+  #isAnothers(framework: FrameworkRecord, executor: ExecutorRecord, taskId: string): boolean {
+    if (executor.completed.some((task) => task.taskId === taskId)) return false;
+    const others = [...framework.executors.values(), ...framework.completedExecutors].filter((one) => one !== executor);
+    const has = ({ tasks, completed }: ExecutorRecord) =>
+      tasks.has(taskId) || completed.some((task) => task.taskId === taskId);
+    return framework.pending.has(taskId) || others.some(has);
+  }
+
   status(framework: FrameworkRecord, executor: ExecutorRecord, status: TaskStatus): void {
     const { log, statuses } = this.#options;
     const taskId = status.taskId?.value ?? "";
@@ -319,7 +328,12 @@ export class Frameworks implements ExecutorEvents {
       this.#ending.shutdownExecutor(framework, executor);
       return;
     }
-    const task = executor.tasks.get(taskId) ?? framework.pending.get(taskId);
+    const task = executor.tasks.get(taskId);
+    if (task === undefined && this.#isAnothers(framework, executor, taskId)) {
+      log.warn(`Dropping a status that executor '${executor.executorId}' sent of task ${taskId}, which is not its own`);
+      this.controls.of(executor).acknowledge(executor, makeStatusUpdate(framework.frameworkId, status));
+      return;
+    }
     if (executor.kind === "command") {
       if (executor.state === "REGISTERING") moveExecutor(executor, "RUNNING");
       if (task?.bucket === "queued") moveTask(task, "launched");

@@ -59,12 +59,59 @@ function flagTable(): string {
   return ["| flag | takes | |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
+/** A configuration that works, for the beginning of the page; a test ships lines with it. */
+export const FIRST_CONFIGURATION = `{
+  "network": {
+    "servers": ["localhost:5043"],
+    "ssl enabled": false
+  },
+  "files": [
+    { "paths": ["/var/log/*.log"], "fields": { "type": "syslog" } },
+    { "paths": ["/var/log/nginx/access.log"], "fields": { "type": "nginx" } }
+  ]
+}`;
+
+const UNIT = `[Unit]
+Description=Ships log files to Logstash
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+ExecStart=/usr/bin/logstash-forwarder -config /etc/logstash-forwarder.json
+ExecReload=/bin/kill -HUP $MAINPID
+User=logstash-forwarder
+SupplementaryGroups=adm
+StateDirectory=logstash-forwarder
+Restart=always
+
+[Install]
+WantedBy=multi-user.target`;
+
 /** docs/forwarder.md, made from the schema of the configuration and the table of flags. */
 export function forwarderDocs(): string {
   return `# logstash-forwarder
 
 Follows files and ships their lines to Logstash over Lumberjack. Command line, configuration and protocol are those of the
 abandoned logstash-forwarder; what it lost or doubled is not. This page is generated from \`src/forwarder/config/\`.
+
+## In ten lines
+\`\`\`json
+${FIRST_CONFIGURATION}
+\`\`\`
+
+- \`logstash-forwarder -config forwarder.json -validate\` checks it and prints it with every default: what is printed can be used
+  as a configuration. It fails when a certificate file is missing or cannot be used.
+- \`logstash-forwarder -config forwarder.json -tap -once\` prints the events as JSON instead of shipping them, and records nothing.
+- \`lumberjack-sink --listen 127.0.0.1:5043\` is a receiver that prints what it gets; \`--cert\` and \`--key\` make it speak TLS.
+- \`logstash-forwarder -config forwarder.json\` then ships. It says "connected to …", and "shipped N events" at its end; which
+  entries match no file; and what stops shipping, with \`-quiet\` too.
+
+In Logstash \`input { beats { port => 5043 } }\` receives it (add \`ssl_enabled => true\`, \`ssl_certificate\` and \`ssl_key\`, and set
+\`ssl ca\` here). With systemd:
+
+\`\`\`ini
+${UNIT}
+\`\`\`
 
 ## What is promised
 - **At least once.** A position is recorded only after the receiver acknowledged everything before it; then the registry is
@@ -93,14 +140,21 @@ abandoned logstash-forwarder; what it lost or doubled is not. This page is gener
 
 ${flagTable()}
 
-TERM and INT stop, HUP reads the configuration again. The registry's lock, the status port and the certificates
-that it names are taken before what runs is stopped cleanly; when it cannot start, the old one goes on. Standard input stays. Exit codes: 0 done, 1 wrong command line, 2 anything else that keeps it from running.
+TERM and INT stop. HUP reads the configuration again: its registry's lock, its status port and its certificates are tried
+before what runs is stopped, and when it cannot start, the old one goes on. Standard input outlives it. Exit codes: 0 done,
+1 wrong command line, 2 anything else that keeps it from running, \`-once\` without a file to read too. 0 for a number is its
+default.
 
 ## Configuration
 JSON. \`#\` begins a comment up to the end of its line; \`$VAR\` and \`\${VAR}\` are replaced by environment variables before
 parsing, \`$$\` is a dollar sign. Between quotes a value that would break the text (quotes, backslashes, line ends) is taken
 as text; otherwise it stands there as JSON, so that \`["$SERVERS"]\` with \`a:5043","b:5043\` makes two. \`-config\` may name a folder: its files are put together, servers and files adding up. Keys may be
-written in any case, with \`_\` or \`-\` for spaces. A number where a duration is taken means seconds.
+written in any case, with \`_\` or \`-\` for spaces.
+
+Durations are \`300s\`, \`5m\`, \`5mins\`, \`1h30m\`; a number means seconds. Patterns are RE2's: \`(?i)\`, \`[[:alpha:]]\`, \`\\pL\`; no
+look-ahead, no references back, and no line that can stop the others. What the old program let pass is let pass, with a
+warning: keys that mean nothing, a key that is there twice (the last counts), \`null\` and empty texts (not set), entries without
+\`paths\`, a certificate without its key. In a folder, hidden files and what editors and packages leave behind are left out.
 
 ### \`network\`
 ${table(networkShape)}

@@ -6,6 +6,8 @@ import { endOf } from "./look.ts";
 /** Where and how a new source begins. */
 export interface Beginning {
   readonly group: number;
+  /** See Source.entry. */
+  readonly entry: number;
   readonly compressed: boolean;
   readonly at: number;
   readonly now: number;
@@ -13,7 +15,7 @@ export interface Beginning {
 
 /** A source that begins now in the open file, at byte `at`; what lies before is taken for acknowledged. */
 export function newSource(name: string, file: OpenFile, facts: FileFacts, begin: Beginning): Source {
-  const { group, compressed, at, now } = begin;
+  const { group, entry, compressed, at, now } = begin;
   const tail = tailFrom(tailAt(file.fd, at));
   return {
     ...BEGINNING,
@@ -23,6 +25,7 @@ export function newSource(name: string, file: OpenFile, facts: FileFacts, begin:
     identity: facts.identity,
     fingerprint: fingerprintOf(compressed ? Buffer.alloc(0) : readAt(file.fd, 0, FINGERPRINT_BYTES)),
     group,
+    entry,
     compressed,
     read: at,
     readTail: tail,

@@ -41,6 +41,7 @@ function unread(paths: readonly string[], limit = 1000) {
   const prospector: Prospector = new Prospector({
     groups: [group],
     reading: { tail: false },
+    entryOf: () => 0,
     forgetAfter: 600_000,
     clock,
     log,

@@ -28,6 +28,8 @@ export interface ProspectorOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly descriptors: Descriptors;
+  /** Which of the entries that name `path` these are, from 0. */
+  readonly entryOf: (path: string) => number;
   /** Files that the program writes itself. */
   readonly isOwn: (path: string) => boolean;
   /** The source has, or may have, something to read. */
@@ -158,7 +160,8 @@ export class Prospector {
 
   /** Files without a name are not watched by anybody: they are looked at now and then. */
   tick(): void {
-    for (const source of [...this.#options.descriptors.held()]) if (source.stage === "draining") this.changed(source);
+    for (const source of [...this.#options.descriptors.held()])
+      if (source.stage === "draining" && this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
   }
 
   /** There is a descriptor for a file that waited for one. */
@@ -317,7 +320,13 @@ export class Prospector {
       return file.close();
     }
     const at = atEnd ? facts.size : 0;
-    const source = newSource(name, file, facts, { group, compressed, at, now: clock.now() });
+    const source = newSource(name, file, facts, {
+      group,
+      entry: this.#options.entryOf(name),
+      compressed,
+      at,
+      now: clock.now(),
+    });
     if (old) log.verbose(1, `'${name}' is older than 'ignore older': only what is added is shipped`);
     else log.info(`following '${name}'${at > 0 ? ` from byte ${at}` : ""}`);
     this.#refusals.followed(name);
@@ -345,12 +354,12 @@ export class Prospector {
   }
 
   #renew(source: Source, file: OpenFile): void {
-    const { name, path, group } = source;
+    const { name, path, group, entry } = source;
     const { log, clock } = this.#options;
     this.#lose(source, "replaced");
     const facts = file.facts();
     log.info(`'${path ?? name}' was truncated or replaced: reading it from its beginning`);
-    const begin = { group, compressed: isArchive(path ?? name), at: 0, now: clock.now() };
+    const begin = { group, entry, compressed: isArchive(path ?? name), at: 0, now: clock.now() };
     this.#attach(newSource(name, file, facts, begin), path ?? source.last, file);
     if (this.#searching) return;
     this.#searching = true;

@@ -44,6 +44,8 @@ export interface Source {
   fingerprint: Fingerprint;
   /** Index of the `files` entry whose rules apply; -1 when none covers it any more. */
   group: number;
+  /** Which of the entries that name the file this is followed for, from 0: each has a position of its own. */
+  readonly entry: number;
   /** A gzip archive: positions are those of its content. */
   compressed: boolean;
   /** An archive that was read to its end, or is broken as it is: not read again until it changes. */
@@ -84,6 +86,7 @@ export const isSettled = (source: Source): boolean => !isUnread(source) && sourc
 export const BEGINNING = {
   stage: "found",
   file: undefined,
+  entry: 0,
   compressed: false,
   ended: false,
   read: 0,

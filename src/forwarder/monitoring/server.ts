@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Status } from "./status.ts";
@@ -28,12 +29,17 @@ async function metricsText(status: Status): Promise<string> {
     status.registry.failure === undefined ? 0 : 1,
   );
   gauge("ack_seconds", "Append to acknowledgement of the last window").set(status.ackSeconds.last);
+  gauge("lag_bytes", "Bytes of all files that are not acknowledged").set(status.lag.bytes);
+  gauge("lag_seconds", "Age of the oldest byte that is not acknowledged").set(status.lag.seconds);
   const lagBytes = gauge("file_lag_bytes", "Bytes of a file that are not acknowledged", ["source"]);
-  const lagSeconds = gauge("file_lag_seconds", "Age of what is not acknowledged", ["source"]);
-  for (const file of status.files) {
-    lagBytes.inc({ source: file.source }, file.lagBytes);
-    lagSeconds.inc({ source: file.source }, file.lagSeconds);
+  const lagSeconds = gauge("file_lag_seconds", "Age of the oldest byte of a file that is not acknowledged", ["source"]);
+  const oldest = new Map<string, number>();
+  for (const { source, lagBytes: bytes, lagSeconds: seconds } of status.files) {
+    // Several entries, or what was there before a rotation: the same name, and the worst of them counts.
+    oldest.set(source, Math.max(oldest.get(source) ?? 0, seconds));
+    lagBytes.inc({ source }, bytes);
   }
+  for (const [source, seconds] of oldest) lagSeconds.set({ source }, seconds);
   const up = gauge("server_up", "1 while a connection to the server is ready", ["server"]);
   const failures = counter("server_failures_total", "Failures of a server", ["server"]);
   for (const server of status.servers as { server: string; state: string; failures: number }[]) {
@@ -43,6 +49,8 @@ async function metricsText(status: Status): Promise<string> {
   return await registry.metrics();
 }
 
+const MOST_CONNECTIONS = 64;
+
 /** Serves `/status` (JSON), `/metrics` (Prometheus) and `/health`, of one pipeline after the other. */
 export class StatusServer {
   /** `host:port` as configured. */
@@ -50,6 +58,7 @@ export class StatusServer {
   readonly port: number;
   readonly #host: string;
   readonly #log: Logger;
+  readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   /** Whose status is shown. */
   shows: (() => Status) | undefined;
@@ -69,7 +78,8 @@ export class StatusServer {
     const { createServer } = await import("node:http");
     const server = createServer((request, response) => this.#answer(request, response));
     server.requestTimeout = 10_000;
-    server.maxConnections = 64;
+    server.headersTimeout = 10_000;
+    server.on("connection", (socket: Socket) => this.#makeRoom(socket));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) =>
         reject(
@@ -83,6 +93,15 @@ export class StatusServer {
     });
     server.unref();
     this.#server = server;
+  }
+
+  /** At most so many connections; who never said anything goes first. */
+  #makeRoom(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    if (this.#sockets.size <= MOST_CONNECTIONS) return;
+    const others = [...this.#sockets].filter((other) => other !== socket);
+    (others.find(({ bytesRead }) => bytesRead === 0) ?? others[0])?.destroy();
   }
 
   close(): void {

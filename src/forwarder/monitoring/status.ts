@@ -1,4 +1,6 @@
+import { factsAt, sameFile } from "../model/content.ts";
 import type { Source } from "../model/source.ts";
+import type { Lag } from "./lag.ts";
 
 /** What the program is doing, for people and for machines. */
 export interface Status {
@@ -15,6 +17,8 @@ export interface Status {
   readonly lostFiles: number;
   readonly registry: { readonly path: string; readonly failure: string | undefined };
   readonly ackSeconds: { readonly last: number; readonly maximum: number };
+  /** Of all files: bytes that are not acknowledged, and the age of the oldest. */
+  readonly lag: { readonly bytes: number; readonly seconds: number };
   readonly servers: readonly object[];
   readonly files: readonly FileStatus[];
 }
@@ -30,14 +34,22 @@ export interface FileStatus {
   /** Everything before is acknowledged. */
   readonly acknowledged: number;
   readonly lagBytes: number;
-  /** Seconds since the file last changed while something of it is unacknowledged; 0 otherwise. */
+  /** Age in seconds of the oldest byte that is not acknowledged; 0 when there is none. */
   readonly lagSeconds: number;
 }
 
+/** The size of the file as it is at this moment, by its descriptor or where it lies. */
+function sizeNow({ file, path, identity, size }: Source): number {
+  if (file !== undefined) return file.facts().size;
+  const facts = path === undefined ? undefined : factsAt(path);
+  return facts !== undefined && sameFile(identity, facts) ? facts.size : size;
+}
+
 /** How far a source is behind. An archive's size says nothing about its content: its lag is what was read of it. */
-export function fileStatus(source: Source, now: number): FileStatus {
-  const { name, path, identity, size, read, acked, modified, compressed } = source;
-  const lagBytes = Math.max(0, (compressed ? read : Math.max(size, read)) - acked);
+export function fileStatus(source: Source, lag: Lag, now: number): FileStatus {
+  const { name, path, identity, read, acked, compressed } = source;
+  const size = sizeNow(source);
+  const end = compressed ? read : Math.max(size, read);
   return {
     source: name,
     path,
@@ -46,7 +58,7 @@ export function fileStatus(source: Source, now: number): FileStatus {
     size,
     read,
     acknowledged: acked,
-    lagBytes,
-    lagSeconds: lagBytes === 0 ? 0 : Math.max(0, (now - modified) / 1000),
+    lagBytes: Math.max(0, end - acked),
+    lagSeconds: lag.ageOf(source, end, now) / 1000,
   };
 }

@@ -13,9 +13,14 @@ export interface Entry {
   readonly offset: number;
   readonly tail: { readonly length: number; readonly crc: number } | undefined;
   readonly touched: number;
+  /** Which of the entries of `files` that name the file: absent for the first, `EVERY` for the old program's only one. */
+  readonly entry?: number | undefined;
   /** The offset is the old program's, and not understood yet. */
   readonly imported?: boolean | undefined;
 }
+
+/** The old program had one position for all entries that name a file. */
+export const EVERY = -1;
 
 const whole = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const digits = z.string().regex(/^\d{1,20}$/);
@@ -24,6 +29,7 @@ const entrySchema = z.object({
   source: z.string().min(1),
   path: z.string().min(1).optional(),
   last: z.string().min(1).optional(),
+  entry: whole.optional(),
   device: digits,
   inode: digits,
   born: digits,
@@ -60,6 +66,7 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
     source: source ?? path,
     path: source ?? path,
     last: source ?? path,
+    entry: EVERY,
     device: String(device ?? 0),
     inode: String(inode ?? 0),
     born: "0",
@@ -74,9 +81,19 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
 
 /** A source as the registry keeps it. */
 export function entryOf(source: Source): Entry {
-  const { name, path, last, identity, fingerprint, acked, ackedTail, touched, imported } = source;
-  const entry = { source: name, path, last, ...identity, fingerprint, offset: acked, tail: ackedTail, touched };
-  return imported ? { ...entry, imported } : entry;
+  const { entry, name, path, last, identity, fingerprint, acked, ackedTail, touched, imported } = source;
+  return {
+    source: name,
+    path,
+    last,
+    ...(entry === 0 ? {} : { entry }),
+    ...identity,
+    fingerprint,
+    offset: acked,
+    tail: ackedTail,
+    touched,
+    ...(imported ? { imported } : {}),
+  };
 }
 
 /** The whole file. One entry a line, so that a person can read it. */

@@ -1,8 +1,11 @@
 import { BEGINNING, type Source } from "../model/source.ts";
 import type { Entry } from "./format.ts";
 
-/** The source that an entry of the registry speaks of. `group`: the `files` entry that covers it now, -1 for none. */
-export function restoredSource(entry: Entry, group: number): Source {
+/**
+ * The source that an entry of the registry speaks of. `group`: the `files` entry that covers it now, -1 for none; `order`:
+ * which of those that name the file that is.
+ */
+export function restoredSource(entry: Entry, group: number, order = 0): Source {
   const { device, inode, born, fingerprint, offset, tail, touched, path, last, source, imported } = entry;
   return {
     ...BEGINNING,
@@ -12,6 +15,7 @@ export function restoredSource(entry: Entry, group: number): Source {
     identity: { device, inode, born },
     fingerprint,
     group,
+    entry: order,
     compressed: (path ?? source).endsWith(".gz"),
     imported: imported ?? false,
     read: offset,

@@ -18,8 +18,8 @@ The node is up.
   docker  27.0.3
   files   /app/.node
   log     /app/.node/var/log/mesos/mesos-slave.INFO
-Try:
-  npx mesos-execute --master=127.0.0.1:5060 --name=hello --command='echo hello; sleep 1; echo done'
+Try, in another terminal:
+  bin/mesos-execute --master=127.0.0.1:5060 --name=hello --command='echo hello; sleep 1; echo done'
 Ctrl-C stops everything.
 `);
 });

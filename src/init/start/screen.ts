@@ -29,8 +29,8 @@ export function upBlock(up: Up): string {
     "",
     state,
     ...rows,
-    "Try:",
-    `  npx mesos-execute --master=${quoteWord(up.master)} --name=hello --command='echo hello; sleep 1; echo done'`,
+    "Try, in another terminal:",
+    `  bin/mesos-execute --master=${quoteWord(up.master)} --name=hello --command='echo hello; sleep 1; echo done'`,
     "Ctrl-C stops everything.",
     "",
   ].join("\n");

@@ -121,6 +121,7 @@ export class DockerContainerizer implements Containerizer {
       pulls: this.#pulls,
       collector: this.#collector,
       agentKey: this.#agentKey,
+      isDaemonKnown: () => this.#supervisor.isKnown || this.#tracked.size > 0,
       hostMemory: () => this.#memoryOfHost(),
       openOutput: (details: { id: string; tty: boolean; attach: boolean }) => this.#openOutput(spec, details, true),
       checkSandbox: (engineId: string) => this.#sandboxCheck.pass(engineId, spec.sandbox),

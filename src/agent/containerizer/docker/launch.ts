@@ -12,6 +12,7 @@ import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_
 import type { ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { HeldFolder } from "../../model/held/folder.ts";
+import { makeBoundFolders } from "./bound-folders.ts";
 import { registryAuth } from "./credentials.ts";
 import { containerName, label } from "./identity.ts";
 import type { ImageCollector } from "./image-collection.ts";
@@ -26,6 +27,8 @@ export interface LaunchTools {
   readonly pulls: ImagePulls;
   readonly collector: ImageCollector | undefined;
   readonly agentKey: string;
+  /** A daemon has answered this agent, or one before it: when it is away it may come back. */
+  readonly isDaemonKnown: () => boolean;
   /** Bytes of the daemon's host; 0 while it is not known. */
   readonly hostMemory: () => Promise<number>;
   readonly openOutput: (details: { id: string; tty: boolean; attach: boolean }) => Promise<ContainerOutput>;
@@ -162,6 +165,7 @@ async function createAndStart(
   signal: AbortSignal,
 ): Promise<{ details: ContainerDetails; output: ContainerOutput }> {
   const { engine, options } = tools;
+  makeBoundFolders(spec.sandbox, plan.request.HostConfig.Binds ?? []);
   const id = await patiently(tools, signal, () => createOnce(spec, plan, tools));
   let output: ContainerOutput | undefined;
   try {
@@ -199,8 +203,15 @@ async function createOnce(spec: ContainerSpec, plan: LaunchPlan, { engine, optio
   }
 }
 
-/** Tries again while the daemon cannot be reached, as when it restarts; nothing else is tried again. */
-async function patiently<T>({ options }: LaunchTools, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+/**
+ * Tries again while a daemon that was there cannot be reached, as when it restarts; nothing else is tried again. Where none was
+ * ever seen, none is waited for.
+ */
+async function patiently<T>(
+  { options, isDaemonKnown }: LaunchTools,
+  signal: AbortSignal,
+  call: () => Promise<T>,
+): Promise<T> {
   const { clock } = options;
   const end = clock.monotonic() + (options.patience ?? defaults.patience);
   const backoff = new Backoff({ initial: 200, maximum: 2_000 });
@@ -209,7 +220,8 @@ async function patiently<T>({ options }: LaunchTools, signal: AbortSignal, call:
     try {
       return await call();
     } catch (error) {
-      if (!isEngineError(error, "unreachable") || clock.monotonic() >= end) throw error;
+      const mayComeBack = isEngineError(error, "unreachable") && isDaemonKnown();
+      if (!mayComeBack || clock.monotonic() >= end) throw error;
       await sleep(clock, backoff.next(), signal);
     }
   }

@@ -26,10 +26,12 @@ import { TaskFailure } from "../../model/failure.ts";
 import type { Confinement, Isolation } from "../../model/isolation.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
 import { type Account, Accounts } from "../../users/accounts.ts";
+import { killGroups } from "./control-groups.ts";
 import { watchEnded } from "./ended-watch.ts";
+import { Findings } from "./findings.ts";
 import { Launcher, NotStarted, type Started } from "./launcher.ts";
-import { isAlive, type ProcessTable, ProcTable, treeUsage } from "./process-table.ts";
-import { type Adoption, adoption, foreignAdoption, predecessorDone } from "./recovery.ts";
+import { type ProcessTable, ProcTable, processPace, treeUsage } from "./process-table.ts";
+import { type Adoption, predecessorDone } from "./recovery.ts";
 import { commandLine, type ProcessRequest } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
@@ -52,6 +54,8 @@ export interface MesosContainerizerOptions {
   readonly path: string | undefined;
   readonly perl?: string;
   readonly isolation: Isolation;
+  /** Whether numbers of processes and threads are reported; they are, unless said otherwise. */
+  readonly countProcesses?: boolean;
   readonly table?: ProcessTable;
   readonly accounts?: Accounts;
 }
@@ -101,6 +105,7 @@ export class MesosContainerizer implements Containerizer {
       table: this.#table,
       statusOf: (id) => this.#folder.status(id),
       announceDeadline: (id, at) => this.#folder.announceDeadline(id, at),
+      killGroups: (id) => killGroups(options.isolation.confinement(id).controlGroups),
       limitation: (id) => options.isolation.limitation(id),
       cleanup: (id) => options.isolation.cleanup(id),
     });
@@ -226,9 +231,10 @@ export class MesosContainerizer implements Containerizer {
       log.warn("A launcher of a previous agent is still at work; its last launches may be lost");
     }
     const recovered = new Set<string>();
+    const findings = new Findings(this.#folder, this.#table, log);
     for (const container of expected) {
       const id = container.containerId;
-      const found = this.#evidence(id, container);
+      const found = await findings.of(id, container);
       if (found.kind === "unknown") continue;
       recovered.add(id);
       const { sandbox, user, resources } = container;
@@ -239,28 +245,10 @@ export class MesosContainerizer implements Containerizer {
       this.#adopt(id, found);
     }
     this.#begin();
-    this.#endOrphans(recovered);
+    await this.#endOrphans(recovered, findings);
     const alive = new Set(this.#supervision.ids());
     void isolation.sweep(alive).catch((error: unknown) => log.error(`Ending orphans: ${messageOf(error)}`));
     return recovered;
-  }
-
-  #evidence(id: string, container: CheckpointedContainer | undefined): Adoption {
-    const processes = this.#folder.processes(id);
-    const look = (): Adoption =>
-      adoption({
-        processes,
-        status: this.#folder.status(id),
-        owner: this.#folder.owner,
-        sameSpace: processes !== undefined && this.#folder.sameSpace(processes),
-        shimAlive: processes !== undefined && isAlive(this.#table, processes.shim, processes.since),
-      });
-    let found = look();
-    // The shim may have written the status and ended between the two looks.
-    if (found.kind === "unsupervised") found = look();
-    return found.kind === "unknown" && container !== undefined && processes === undefined
-      ? foreignAdoption(this.#table, container)
-      : found;
   }
 
   #adopt(id: string, found: Exclude<Adoption, { kind: "unknown" }>): void {
@@ -281,10 +269,10 @@ export class MesosContainerizer implements Containerizer {
     if (deadline !== undefined) this.#supervision.resumeStop(id, deadline);
   }
 
-  #endOrphans(expected: ReadonlySet<string>): void {
+  async #endOrphans(expected: ReadonlySet<string>, findings: Findings): Promise<void> {
     for (const id of this.#folder.own()) {
       if (expected.has(id) || this.#known.has(id)) continue;
-      const found = this.#evidence(id, undefined);
+      const found = await findings.of(id, undefined);
       if (found.kind === "running" || found.kind === "unsupervised") {
         this.#options.log.info(`Ending orphan container ${id}`);
         this.#supervise(id, { shim: found.shim, since: found.kind === "running" ? found.since : "", pid: found.pid });
@@ -339,7 +327,10 @@ export class MesosContainerizer implements Containerizer {
     const supervised = this.#supervision.get(containerId);
     const known = this.#known.get(containerId);
     if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
-    const own = statisticsOf(treeUsage(this.#table, supervised.tree), known.resources, this.#options.clock.now());
+    const tree = await treeUsage(this.#table, supervised.tree);
+    const { clock, countProcesses } = this.#options;
+    const own = statisticsOf(tree, known.resources, clock.now(), countProcesses);
+    await processPace.take();
     return Object.assign(own, await this.#options.isolation.usage(containerId));
   }
 

@@ -5,6 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { FakeProcesses } from "../../../../test/support/process-table.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
+import { Pace } from "../../../base/pace.ts";
 import {
   ContainerInfo_Type,
   ContainerInfoSchema,
@@ -100,7 +101,7 @@ describe("processes", () => {
     expect(parseEnvironment("A=1\0B=a=b\0\0=x\0")).toEqual({ A: "1", B: "a=b" });
   });
 
-  it("are all found below the shim, whatever sessions they made", () => {
+  it("are all found below the shim, whatever sessions they made", async () => {
     const table = new FakeProcesses();
     table.add(10, 1);
     for (const [pid, parent] of [
@@ -110,8 +111,8 @@ describe("processes", () => {
       [14, 12],
     ] as const)
       table.add(pid, parent);
-    expect(walk(table, { shim: 10, pid: 11 })).toEqual([11, 13, 12, 14]);
-    expect(treeUsage(table, { shim: 10, pid: 11 })).toEqual({
+    expect(await walk(table, { shim: 10, pid: 11 })).toEqual([11, 13, 12, 14]);
+    expect(await treeUsage(table, { shim: 10, pid: 11 })).toEqual({
       processes: 4,
       threads: 8,
       userSeconds: 4,
@@ -120,7 +121,27 @@ describe("processes", () => {
     });
   });
 
-  it("cannot fork their way out of a signal", () => {
+  it("are taken a few at a time when there are thousands: nothing else waits for them all", async () => {
+    const table = new FakeProcesses();
+    table.add(10, 1);
+    table.add(11, 10);
+    // A chain of ten, and the others beside each other.
+    for (let pid = 12; pid < 2_011; pid++) table.add(pid, pid < 22 ? pid - 1 : 11);
+    const pace = new Pace(64);
+    let between = 0;
+    const timer = setInterval(() => between++, 0);
+    expect((await treeUsage(table, { shim: 10, pid: 11 }, { pace })).processes).toBe(2_000);
+    expect(pace.turns).toBeGreaterThanOrEqual(Math.floor(2_000 / 64));
+    const before = pace.turns;
+    expect(await signalTree(table, { shim: 10, pid: 11 }, "SIGKILL", pace)).toHaveLength(2_000);
+    clearInterval(timer);
+    // Stopped, killed and let go on, each.
+    expect(pace.turns - before).toBeGreaterThanOrEqual(Math.floor((2_000 + 4_000 / 16) / 64));
+    expect(table.sent.slice(0, 2_000).every((line) => line.startsWith("SIGSTOP"))).toBe(true);
+    expect(between).toBeGreaterThan(0);
+  });
+
+  it("cannot fork their way out of a signal", async () => {
     const table = new FakeProcesses();
     table.add(10, 1);
     table.add(11, 10);
@@ -128,7 +149,7 @@ describe("processes", () => {
     table.onSignal = (pid, signal) => {
       if (pid === 11 && signal === "SIGSTOP") table.add(12, 11);
     };
-    expect(signalTree(table, { shim: 10, pid: 11 }, "SIGTERM")).toEqual([11, 12]);
+    expect(await signalTree(table, { shim: 10, pid: 11 }, "SIGTERM")).toEqual([11, 12]);
     expect(table.sent).toEqual(["SIGSTOP 11", "SIGSTOP 12", "SIGTERM 11", "SIGTERM 12", "SIGCONT 11", "SIGCONT 12"]);
   });
 });
@@ -162,14 +183,14 @@ describe("adoption", () => {
     expect(adoption(evidence(more))).toEqual(expected);
   });
 
-  it("of a C++ agent's executor needs its sandbox in the environment", () => {
+  it("of a C++ agent's executor needs its sandbox in the environment", async () => {
     const table = new FakeProcesses();
     table.add(20, 1, 20, "7");
     const container = { pid: 20, sandbox: "/s" } as Parameters<typeof foreignAdoption>[1];
-    expect(foreignAdoption(table, container)).toEqual({ kind: "unknown" });
+    expect(await foreignAdoption(table, container)).toEqual({ kind: "unknown" });
     table.add(21, 20);
     table.environments.set(21, { MESOS_DIRECTORY: "/s" });
-    expect(foreignAdoption(table, container)).toEqual({ kind: "foreign", pid: 20, since: "7" });
+    expect(await foreignAdoption(table, container)).toEqual({ kind: "foreign", pid: 20, since: "7" });
   });
 
   it("believes only whole files", () => {

@@ -7,6 +7,9 @@ import { MesosContainerizer } from "./containerizer.ts";
 /** Milliseconds between looks at the size of sandboxes' output. */
 const ROTATION_INTERVAL = 10_000;
 
+const usesGroups = (isolation: readonly string[]): boolean =>
+  isolation.includes("cgroups/cpu") || isolation.includes("cgroups");
+
 /** The mesos containerizer as the agent's flags ask for it, with the rotation of what its tasks write. */
 export function openMesos(context: ContainerizerContext): OpenedContainerizer {
   const { flags, environment, clock, log, architecture, accounts } = context;
@@ -19,6 +22,8 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     architecture,
     path: environment["PATH"],
     accounts,
+    // The isolator posix/cpu always reports them, as in Mesos.
+    countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count || !usesGroups(flags.isolation),
     isolation: createIsolation(flags.isolation, {
       cgroups: {
         clock,

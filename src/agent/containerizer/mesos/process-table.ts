@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { Pace } from "../../../base/pace.ts";
 
 /** A line of /proc/<pid>/stat, as far as we use it. */
 export interface ProcessStat {
@@ -22,10 +23,16 @@ export interface ProcessTable {
   stat(pid: number): ProcessStat | undefined;
   /** Direct children, in no order. */
   children(pid: number): readonly number[];
+  /** Every process there is. */
+  all(): readonly number[];
   /** Every process of a session. */
   session(id: number): readonly number[];
   /** The initial environment, when it may be read. */
   environment(pid: number): Record<string, string> | undefined;
+  /** The folder that it works in, when that may be seen. */
+  directory(pid: number): string | undefined;
+  /** Supervisors of containers that run now, by the container's id: the titles that our shims give themselves. */
+  shims(): ReadonlyMap<string, number>;
   /** false: no such process, or not ours. */
   signal(pid: number, signal: NodeJS.Signals): boolean;
 }
@@ -77,6 +84,8 @@ const pidsIn = (folder: string): number[] => {
   }
 };
 
+const ownerOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid;
+
 /** The kernel's own table. A process that ends meanwhile is as good as absent, so errors of reading mean "absent". */
 export class ProcTable implements ProcessTable {
   readonly #root: string;
@@ -102,6 +111,10 @@ export class ProcTable implements ProcessTable {
     });
   }
 
+  all(): readonly number[] {
+    return pidsIn(this.#root);
+  }
+
   session(id: number): readonly number[] {
     return this.#all((stat) => stat.session === id);
   }
@@ -109,6 +122,25 @@ export class ProcTable implements ProcessTable {
   environment(pid: number): Record<string, string> | undefined {
     const text = readOptional(join(this.#root, `${pid}`, "environ"));
     return text === undefined || text === "" ? undefined : parseEnvironment(text);
+  }
+
+  directory(pid: number): string | undefined {
+    try {
+      return readlinkSync(join(this.#root, `${pid}`, "cwd"));
+    } catch {
+      return undefined;
+    }
+  }
+
+  shims(): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const pid of pidsIn(this.#root)) {
+      const folder = join(this.#root, `${pid}`);
+      // A title is a word that anybody may give himself: of other users' processes it says nothing.
+      const id = /^mesos-task ([A-Za-z0-9_-]+)\0*$/.exec(readOptional(join(folder, "cmdline")) ?? "")?.[1];
+      if (id !== undefined && ownerOf(folder) === process.geteuid?.()) found.set(id, pid);
+    }
+    return found;
   }
 
   signal(pid: number, signal: NodeJS.Signals): boolean {
@@ -141,32 +173,73 @@ export interface Tree {
   readonly pid: number;
 }
 
-/** The roots of the tree: the shim's children, or without a shim whoever is left of the task's session. */
-const rootsOf = (table: ProcessTable, tree: Tree): readonly number[] =>
-  tree.shim === undefined ? table.session(tree.pid) : table.children(tree.shim);
+/** Processes that are looked at or signalled in one turn of the event loop: a task may have tens of thousands. */
+const MOST_IN_A_TURN = 64;
 
-/** Visits every process of the tree once, parents first; `before` is called before a process' children are listed. */
-export function walk(table: ProcessTable, tree: Tree, before: (pid: number) => void = () => undefined): number[] {
+/** What all who walk the kernel's table share. */
+export const processPace = new Pace(MOST_IN_A_TURN);
+
+type Pieces<T> = Generator<void, T, void>;
+
+/** The roots of the tree: the shim's children, or without a shim whoever is left of the task's session. */
+function* rootsOf(table: ProcessTable, tree: Tree): Pieces<readonly number[]> {
+  if (tree.shim !== undefined) return table.children(tree.shim);
+  const found: number[] = [];
+  for (const pid of table.all()) {
+    if (table.stat(pid)?.session === tree.pid) found.push(pid);
+    yield;
+  }
+  return found;
+}
+
+function* walkTree(table: ProcessTable, tree: Tree, before: (pid: number) => void): Pieces<number[]> {
   const seen = new Set<number>();
-  const queue = [...rootsOf(table, tree)];
-  for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
+  const queue = [...(yield* rootsOf(table, tree))];
+  for (let at = 0; at < queue.length; at++) {
+    const pid = queue[at] as number;
     if (seen.has(pid) || pid <= 1) continue;
     seen.add(pid);
     before(pid);
-    queue.push(...table.children(pid));
+    for (const child of table.children(pid)) queue.push(child);
+    yield;
   }
   return [...seen];
 }
 
+/** Visits every process of the tree once, parents first; `before` is called before a process' children are listed. */
+export function walk(
+  table: ProcessTable,
+  tree: Tree,
+  before: (pid: number) => void = () => undefined,
+  pace: Pace = processPace,
+): Promise<number[]> {
+  return pace.run(walkTree(table, tree, before));
+}
+
+function* signalAll(table: ProcessTable, tree: Tree, signal: NodeJS.Signals): Pieces<number[]> {
+  const pids = yield* walkTree(table, tree, (pid) => table.signal(pid, "SIGSTOP"));
+  for (const next of [signal, "SIGCONT"] as const) {
+    for (const [index, pid] of pids.entries()) {
+      table.signal(pid, next);
+      // A signal alone costs little.
+      if (index % 16 === 15) yield;
+    }
+  }
+  return pids;
+}
+
 /**
  * Signals the whole tree so that no process forks its way out: each is stopped before its children are listed, then all
- * are signalled, then all go on (mesos-agent-behaviour §5.12). Returns the processes.
+ * are signalled, then all go on (mesos-agent-behaviour §5.12). A small tree before this returns, a large one in many
+ * turns. Resolves to the processes.
  */
-export function signalTree(table: ProcessTable, tree: Tree, signal: NodeJS.Signals): number[] {
-  const pids = walk(table, tree, (pid) => table.signal(pid, "SIGSTOP"));
-  for (const pid of pids) table.signal(pid, signal);
-  for (const pid of pids) table.signal(pid, "SIGCONT");
-  return pids;
+export function signalTree(
+  table: ProcessTable,
+  tree: Tree,
+  signal: NodeJS.Signals,
+  pace: Pace = processPace,
+): Promise<number[]> {
+  return pace.run(signalAll(table, tree, signal));
 }
 
 export interface TreeUsage {
@@ -181,17 +254,22 @@ export interface TreeUsage {
 const TICKS_PER_SECOND = 100;
 
 /** Sums what the kernel counts for the processes of the tree that run now. */
-export function treeUsage(table: ProcessTable, tree: Tree, pageBytes = 4096): TreeUsage {
+export async function treeUsage(
+  table: ProcessTable,
+  tree: Tree,
+  { pageBytes = 4096, pace = processPace } = {},
+): Promise<TreeUsage> {
   let [processes, threads, user, system, resident] = [0, 0, 0, 0, 0];
-  for (const pid of walk(table, tree)) {
+  const add = (pid: number): void => {
     const stat = table.stat(pid);
-    if (stat === undefined) continue;
+    if (stat === undefined) return;
     processes += 1;
     threads += stat.threads;
     user += stat.userTicks;
     system += stat.systemTicks;
     resident += stat.residentPages * pageBytes;
-  }
+  };
+  await walk(table, tree, add, pace);
   return {
     processes,
     threads,

@@ -40,13 +40,38 @@ export function adoption({ status, processes, owner, sameSpace, shimAlive }: Evi
  * Whether a process id that a C++ agent checkpointed is still that executor: it, or a process below it, has the sandbox
  * in its environment. (The C++ agent itself believes any process with that id.)
  */
-export function foreignAdoption(table: ProcessTable, container: CheckpointedContainer): Adoption {
+export async function foreignAdoption(table: ProcessTable, container: CheckpointedContainer): Promise<Adoption> {
   const { pid, sandbox } = container;
   const stat = pid === undefined ? undefined : table.stat(pid);
   if (pid === undefined || stat === undefined || !isAlive(table, pid, stat.since)) return { kind: "unknown" };
-  const below = walk(table, { shim: pid, pid });
+  const below = await walk(table, { shim: pid, pid });
   const isExecutor = [pid, ...below].some((each) => table.environment(each)?.["MESOS_DIRECTORY"] === sandbox);
   return isExecutor ? { kind: "foreign", pid, since: stat.since } : { kind: "unknown" };
+}
+
+/**
+ * A container as the processes themselves show it, whatever the file about them says: its supervisor has its id for a
+ * title, and the task is the supervisor's oldest child that leads a session.
+ */
+export function sighting(
+  table: ProcessTable,
+  shim: number | undefined,
+): Extract<Adoption, { kind: "running" }> | undefined {
+  const stat = shim === undefined ? undefined : table.stat(shim);
+  if (shim === undefined || stat === undefined || !isAlive(table, shim, stat.since)) return undefined;
+  const children = table.children(shim).flatMap((pid) => table.stat(pid) ?? []);
+  const leaders = children.filter(({ pid, session }) => pid === session);
+  const [first] = leaders.sort((a, b) => Number(a.since) - Number(b.since));
+  return { kind: "running", shim, since: stat.since, pid: first?.pid ?? 0 };
+}
+
+/** Whether the processes of a session are those of a container: one of them works in its sandbox, or was given it. */
+export function isSessionOf(table: ProcessTable, session: number, sandbox: string): boolean {
+  return table.session(session).some((pid) => {
+    const directory = table.directory(pid);
+    const isInside = directory === sandbox || directory?.startsWith(`${sandbox}/`) === true;
+    return isInside || table.environment(pid)?.["MESOS_DIRECTORY"] === sandbox;
+  });
 }
 
 /** Milliseconds between looks at the pipe. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { join, normalize } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
 
@@ -65,7 +65,8 @@ export function parseProcesses(text: string): ProcessesRecord | undefined {
 
 function readOptional(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    // All of it is ASCII; of a damaged file no byte is lost so.
+    return readFileSync(path, "latin1");
   } catch (error) {
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
     throw error;
@@ -109,8 +110,25 @@ export class RuntimeFolder {
   }
 
   processes(id: string): ProcessesRecord | undefined {
-    const text = readOptional(join(this.container(id), "processes"));
+    const text = readOptional(this.processesFile(id));
     return text === undefined ? undefined : parseProcesses(text);
+  }
+
+  processesFile(id: string): string {
+    return join(this.container(id), "processes");
+  }
+
+  /**
+   * Whether what `processes` says may be damage: it cannot be read, names an agent that there never was, or a boot or pid
+   * namespace that is not this one although it looks like one. A well-formed record of another agent is none.
+   */
+  isDoubtful(id: string): boolean {
+    const record = this.processes(id);
+    if (record === undefined) return true;
+    if (!/^[0-9a-f]{16}$/.test(record.owner)) return true;
+    if (record.owner !== this.owner) return !existsSync(join(dirname(this.#own), record.owner));
+    const { bootId, pidNamespace } = record.space;
+    return bootId.length === this.space.bootId.length || !/^[!-~]+$/.test(bootId + pidNamespace);
   }
 
   /** The raw wait status of an ended container. */

@@ -13,13 +13,20 @@ function scalarOf(resources: readonly Resource[], name: string): number | undefi
   return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
-/** What posix/cpu and posix/mem report: the tree's own figures, and what was granted. `now`: epoch milliseconds. */
-export function statisticsOf(usage: TreeUsage, resources: readonly Resource[], now: number): ResourceStatistics {
+/**
+ * What posix/cpu and posix/mem report: the tree's own figures, and what was granted. `now`: epoch milliseconds. `counted`:
+ * with the numbers of processes and threads.
+ */
+export function statisticsOf(
+  usage: TreeUsage,
+  resources: readonly Resource[],
+  now: number,
+  counted = true,
+): ResourceStatistics {
   const [cpus, mem] = [scalarOf(resources, "cpus"), scalarOf(resources, "mem")];
   return create(ResourceStatisticsSchema, {
     timestamp: now / 1000,
-    processes: usage.processes,
-    threads: usage.threads,
+    ...(counted && { processes: usage.processes, threads: usage.threads }),
     cpusUserTimeSecs: usage.userSeconds,
     cpusSystemTimeSecs: usage.systemSeconds,
     memRssBytes: BigInt(usage.residentBytes),

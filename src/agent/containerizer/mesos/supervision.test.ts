@@ -21,6 +21,7 @@ function start(found?: Limitation) {
     announceDeadline: async (_id, at) => {
       deadlines.push(at);
     },
+    killGroups: () => undefined,
     limitation: () => found,
     cleanup: () => undefined,
   });

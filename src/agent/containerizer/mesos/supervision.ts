@@ -24,7 +24,11 @@ interface Entry extends Supervised {
   stopAsked: number | undefined;
   deadline: number | undefined;
   escalation: Timer | undefined;
+  /** Set with the first SIGKILL. */
+  isKilling: boolean;
   killing: Timer | undefined;
+  /** Its supervisor is gone; what is left is being ended. */
+  isLost: boolean;
   limitation: Limitation | undefined;
 }
 
@@ -35,6 +39,8 @@ export interface SupervisionOptions {
   /** The wait status that the shim wrote. */
   readonly statusOf: (id: string) => number | undefined;
   readonly announceDeadline: (id: string, epochMilliseconds: number) => Promise<void>;
+  /** SIGKILL to whatever is in the container's control groups, at once, where the kernel does that. */
+  readonly killGroups: (id: string) => void;
   /** Whether an ended container ended because of a limit. */
   readonly limitation: (id: string) => Limitation | undefined;
   /** After everything of the container has ended, before `termination` resolves. */
@@ -56,6 +62,7 @@ export class Supervision {
   readonly #options: SupervisionOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #timers: Timer[];
+  #isClosed = false;
 
   constructor(options: SupervisionOptions) {
     this.#options = options;
@@ -88,7 +95,9 @@ export class Supervision {
       stopAsked: undefined,
       deadline: undefined,
       escalation: undefined,
+      isKilling: false,
       killing: undefined,
+      isLost: false,
       limitation: undefined,
     };
     this.#entries.set(container.id, entry);
@@ -120,13 +129,20 @@ export class Supervision {
   /** The shim was killed: what is left of the task cannot be supervised, so it is ended. */
   shimLost(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded) return;
+    if (entry === undefined || entry.isEnded || entry.isLost) return;
     this.ended(id);
     if (entry.isEnded) return;
-    const { log, table } = this.#options;
+    entry.isLost = true;
+    const { log } = this.#options;
     log.error(`The supervisor ${entry.tree.shim} of container ${id} was killed; ending what is left of the container`);
+    void this.#endOrphaned(entry);
+  }
+
+  async #endOrphaned(entry: Entry): Promise<void> {
+    const { table, killGroups } = this.#options;
+    killGroups(entry.id);
     const orphaned: Tree = { shim: undefined, pid: entry.tree.pid };
-    for (let round = 0; round < 3 && signalTree(table, orphaned, "SIGKILL").length > 0; round++);
+    for (let round = 0; round < 3 && (await signalTree(table, orphaned, "SIGKILL")).length > 0; round++);
     this.#finish(entry, {
       status: undefined,
       message: `Failed to get exit status for Command: its supervisor (pid ${entry.tree.shim}) was killed`,
@@ -161,11 +177,10 @@ export class Supervision {
       log.warn(`The kill of container ${id} will not survive a restart of the agent: ${messageOf(error)}`);
     }
     if (entry.isEnded) return;
-    if (isFirst) {
-      const pids = signalTree(table, entry.tree, "SIGTERM");
-      log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
-    }
     this.#escalateAt(entry, deadline);
+    if (!isFirst) return;
+    const pids = await signalTree(table, entry.tree, "SIGTERM");
+    log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
   }
 
   /** Goes on with a stop that a previous agent began. */
@@ -175,18 +190,20 @@ export class Supervision {
     entry.stopAsked = this.#options.clock.now();
     entry.deadline = deadline;
     // The signal may or may not have been sent; a second SIGTERM does no harm.
-    signalTree(this.#options.table, entry.tree, "SIGTERM");
+    void signalTree(this.#options.table, entry.tree, "SIGTERM");
     this.#escalateAt(entry, deadline);
   }
 
   /** SIGKILL to the whole tree, repeated until it has ended. */
   kill(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded || entry.killing !== undefined) return;
-    this.#kill(entry, REPEAT_KILL);
+    if (entry === undefined || entry.isEnded || entry.isKilling) return;
+    entry.isKilling = true;
+    void this.#kill(entry, REPEAT_KILL);
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#timers) timer.cancel();
     for (const entry of this.#entries.values()) this.#cancel(entry);
   }
@@ -199,12 +216,14 @@ export class Supervision {
     });
   }
 
-  #kill(entry: Entry, repeat: number): void {
-    signalTree(this.#options.table, entry.tree, "SIGKILL");
+  async #kill(entry: Entry, repeat: number): Promise<void> {
+    this.#options.killGroups(entry.id);
+    await signalTree(this.#options.table, entry.tree, "SIGKILL");
+    if (entry.isEnded || this.#isClosed) return;
     entry.killing = this.#options.clock.after(repeat, () => {
       if (entry.isEnded) return;
       if (repeat >= LONGEST_REPEAT) this.#options.log.warn(`Container ${entry.id} still has processes after SIGKILL`);
-      this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));
+      void this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));
     });
   }
 

@@ -1,7 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
-import { decode, encode, enumName, has } from "../../../mesos/codec.ts";
+import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
+import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import {
   type Call,
   Call_Type,
@@ -10,7 +11,7 @@ import {
   Response_Type,
   ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import { decodeJson, encodeJson } from "../../../mesos/json.ts";
+import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { type Answer, text } from "../answer.ts";
 import { type AttachedFiles, FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
@@ -24,6 +25,24 @@ export interface OperatorParts {
   readonly files: AttachedFiles;
   readonly logging: LoggingLevel;
 }
+
+/** What one call may do. */
+export interface Caller extends OperatorParts {
+  /** The answer to somebody who has not shown the password of a realm. */
+  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  /** Waits for a turn at the rate of the page that shows the same; false: too many wait. */
+  readonly pass: (path: "/slave(1)/containers" | "/metrics/snapshot") => Promise<boolean>;
+}
+
+/** Calls that show what only readers may see: the pages that show the same are in the realm of readers. */
+const isReading = (type: Call_Type): boolean => !UNREAD.has(type);
+const UNREAD = new Set<Call_Type>([Call_Type.GET_HEALTH, Call_Type.GET_VERSION, Call_Type.SET_LOGGING_LEVEL]);
+
+/** Calls that cost as much as the pages that show the same, whose rate they share. */
+const LIMITED = new Map<Call_Type, Parameters<Caller["pass"]>[0]>([
+  [Call_Type.GET_CONTAINERS, "/slave(1)/containers"],
+  [Call_Type.GET_METRICS, "/metrics/snapshot"],
+]);
 
 type Reply = MessageInitShape<typeof ResponseSchema> | "done";
 type Handler = (parts: OperatorParts, call: Call) => Reply | Promise<Reply>;
@@ -144,8 +163,8 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
 };
 
 function readCall(encoding: Encoding, body: Buffer): Call {
-  if (encoding === "application/x-protobuf") return decode(CallSchema, body);
-  return decodeJson(CallSchema, body);
+  if (encoding === "application/x-protobuf") return decodeForeign(CallSchema, body, MOST_OBJECTS);
+  return decodeForeignJson(CallSchema, body, MOST_OBJECTS);
 }
 
 function reply(encoding: Encoding, init: Exclude<Reply, "done">): Answer {
@@ -158,11 +177,7 @@ function reply(encoding: Encoding, init: Exclude<Reply, "done">): Answer {
 }
 
 /** POST /api/v1. Failures of a handler that are no refusal are thrown. */
-export async function operatorCall(
-  parts: OperatorParts,
-  { request, response }: Negotiated,
-  body: Buffer,
-): Promise<Answer> {
+export async function operatorCall(parts: Caller, { request, response }: Negotiated, body: Buffer): Promise<Answer> {
   let call: Call;
   try {
     call = readCall(request, body);
@@ -173,6 +188,10 @@ export async function operatorCall(
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
   const handler = handlers[call.type];
   if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);
+  const unauthorized = isReading(call.type) ? parts.unauthorized("readonly") : undefined;
+  if (unauthorized !== undefined) return unauthorized;
+  const limited = LIMITED.get(call.type);
+  if (limited !== undefined && !(await parts.pass(limited))) return text(503, "Too many requests are waiting\n");
   try {
     const answer = await handler(parts, call);
     return answer === "done" ? text(200, "") : reply(response, answer);

@@ -40,6 +40,11 @@ export interface DriversOptions {
   readonly messages: FrameworkMessages;
 }
 
+interface Found {
+  readonly framework: FrameworkRecord;
+  readonly executor: ExecutorRecord;
+}
+
 /** Executor drivers: what they send over libprocess (mesos-wire §5.1). */
 export class Drivers {
   readonly #options: DriversOptions;
@@ -51,16 +56,30 @@ export class Drivers {
       this.#register(from, frameworkId?.value ?? "", executorId?.value ?? ""),
     );
     process.install(ReregisterExecutorMessageSchema, (from, message) => this.#reregister(from, message));
-    process.install(StatusUpdateMessageSchema, (_from, { update }) => {
-      if (update !== undefined) this.#update(update);
+    process.install(StatusUpdateMessageSchema, (from, { update }) => {
+      if (update !== undefined) this.#update(from, update);
     });
-    process.install(ExecutorToFrameworkMessageSchema, (_from, message) => {
-      const framework = options.registry.active.get(message.frameworkId?.value ?? "");
-      if (framework !== undefined) options.messages.toFramework(framework, message);
+    process.install(ExecutorToFrameworkMessageSchema, (from, message) => {
+      const found = this.#findOf(from, message.frameworkId?.value ?? "", message.executorId?.value ?? "");
+      if (found !== undefined) options.messages.toFramework(found.framework, message);
     });
   }
 
-  #find(frameworkId: string, executorId: string): { framework: FrameworkRecord; executor: ExecutorRecord } | undefined {
+  /** Whether a driver registered from there whose executor has not ended. */
+  knows(from: UPID): boolean {
+    const pid = formatUPID(from);
+    for (const { executors } of this.#options.registry.active.values())
+      for (const executor of executors.values()) if (executor.pid === pid) return true;
+    return false;
+  }
+
+  /** The executor, if the sender is the driver that registered as it. */
+  #findOf(from: UPID | undefined, frameworkId: string, executorId: string): Found | undefined {
+    const found = this.#find(frameworkId, executorId);
+    return found !== undefined && found.executor.pid === formatUPID(from) ? found : undefined;
+  }
+
+  #find(frameworkId: string, executorId: string): Found | undefined {
     const framework = this.#options.registry.active.get(frameworkId);
     const executor = framework?.executors.get(executorId);
     return framework === undefined || executor === undefined || executor.kind === "command"
@@ -70,6 +89,11 @@ export class Drivers {
 
   /** What an executor that has no business here is told. */
   #refuse(to: UPID | undefined, executorId: string, why: string): void {
+    if (to !== undefined && this.knows(to)) {
+      // Whoever writes another's address on a message would have it ended.
+      this.#options.log.warn(`Ignoring what executor '${executorId}' at ${formatUPID(to)} asks for: ${why}`);
+      return;
+    }
     this.#options.log.warn(`Shutting down executor '${executorId}' at ${formatUPID(to)}: ${why}`);
     this.#options.process.send(to, ShutdownExecutorMessageSchema, create(ShutdownExecutorMessageSchema));
   }
@@ -137,8 +161,10 @@ export class Drivers {
     if (this.#options.identity.phase === "TERMINATING") return this.#refuse(from, executorId, "the agent is ending");
     if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
     const { framework, executor } = found;
+    if (executor.pid !== formatUPID(from)) return this.#refuse(from, executorId, "it registered from elsewhere");
     if (framework.state === "TERMINATING" || executor.state === "TERMINATING" || executor.state === "TERMINATED") {
-      return this.#refuse(from, executorId, "it is being shut down");
+      const shutdown = create(ShutdownExecutorMessageSchema);
+      return this.#options.process.send(from, ShutdownExecutorMessageSchema, shutdown);
     }
     this.#options.log.info(`Executor '${executorId}' of framework ${framework.frameworkId} came back`);
     this.#connect(framework, executor, from);
@@ -148,16 +174,16 @@ export class Drivers {
       ExecutorReregisteredMessageSchema,
       create(ExecutorReregisteredMessageSchema, { agentId: { value: identity.id }, agentInfo: identity.info }),
     );
-    for (const update of message.updates) this.#update(update);
+    for (const update of message.updates) this.#update(from, update);
     const listed = new Set(message.tasks.map(({ taskId }) => taskId?.value));
     statuses.neverDelivered(framework, executor, neverDelivered(executor, listed));
     executor.everDelivered = true;
     events.registered(framework, executor);
   }
 
-  /** A status update of a driver. Its uuid is required. */
-  #update(update: StatusUpdate): void {
-    const { log, events, statuses } = this.#options;
+  /** A status update of a driver, about tasks of its own executor. Its uuid is required. */
+  #update(from: UPID | undefined, update: StatusUpdate): void {
+    const { log, events } = this.#options;
     const status = update.status;
     if (status === undefined || update.uuid.length !== 16) {
       log.warn(`Dropping a status update of task '${status?.taskId?.value}': it has no uuid of 16 bytes`);
@@ -167,13 +193,14 @@ export class Drivers {
     completed.uuid = update.uuid;
     completed.source = TaskStatus_Source.EXECUTOR;
     if (!has(status, "timestamp")) completed.timestamp = update.timestamp;
-    const framework = this.#options.registry.active.get(update.frameworkId?.value ?? "");
-    if (framework === undefined) {
-      log.warn(`Dropping a status update for unknown framework ${update.frameworkId?.value}`);
-      return;
+    const executorId = update.executorId?.value ?? "";
+    const found = this.#findOf(from, update.frameworkId?.value ?? "", executorId);
+    if (found !== undefined) events.status(found.framework, found.executor, completed);
+    else {
+      log.warn(
+        `Dropping a status update of task '${status.taskId?.value}' from ${formatUPID(from)}: ` +
+          `executor '${executorId}' of framework ${update.frameworkId?.value} did not register from there`,
+      );
     }
-    const executor = framework.executors.get(update.executorId?.value ?? "");
-    if (executor === undefined) statuses.orphan(update);
-    else events.status(framework, executor, completed);
   }
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
+import { BodyError, keepConnection, readBody, refuseBody } from "../../../libprocess/bodies.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
-/** Bytes of an executor's call; an update with its data stays far below. */
-const LARGEST_CALL = 16 * 1024 * 1024;
+/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
+const LARGEST_CALL = 4 * 1024 * 1024;
 
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(
@@ -12,28 +13,19 @@ export function executorHandler(
   log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= LARGEST_CALL) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        answer(response, { status: 413, body: `An executor's call has at most ${LARGEST_CALL} bytes` });
-        request.destroy();
-      }
-    });
-    request.on("error", () => undefined);
-    request.on("end", () => {
-      if (size > LARGEST_CALL) return;
-      try {
-        answer(response, endpoint.handle(callOf(request, Buffer.concat(chunks))));
-      } catch (error) {
+    const handle = (body: Buffer): void => {
+      const made = endpoint.handle(callOf(request, body));
+      if ("stream" in made || made.isExecutors) keepConnection(request);
+      answer(response, made);
+    };
+    readBody(request, LARGEST_CALL)
+      .then(handle)
+      .catch((error: unknown) => {
+        if (error instanceof BodyError) return refuseBody(request, response, error);
         log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
         if (!response.headersSent) response.statusCode = 500;
         response.end();
-      }
-    });
+      });
   };
 }
 
@@ -41,6 +33,7 @@ const callOf = (request: IncomingMessage, body: Buffer) => ({
   method: request.method ?? "",
   contentType: request.headers["content-type"],
   accept: request.headers.accept,
+  peer: request.socket.remoteAddress,
   body,
 });
 

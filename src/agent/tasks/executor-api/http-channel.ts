@@ -23,10 +23,13 @@ type EventInit = Omit<MessageInitShape<typeof EventSchema>, "$typeName" | "$unkn
 
 /** An executor that subscribed by the HTTP API: events are records of one endless answer (mesos-wire §5.2). */
 export class HttpChannel implements ExecutorChannel {
+  /** The address that the executor subscribed from. */
+  readonly peer: string | undefined;
   readonly #sink: EventSink;
   readonly #heartbeat: Timer;
 
-  constructor(sink: EventSink, clock: Clock) {
+  constructor(sink: EventSink, clock: Clock, peer?: string) {
+    this.peer = peer;
     this.#sink = sink;
     this.#heartbeat = every(clock, HEARTBEAT, () => this.send({ type: Event_Type.HEARTBEAT }));
   }

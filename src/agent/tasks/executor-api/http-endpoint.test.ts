@@ -186,6 +186,45 @@ function open(answer: ExecutorAnswer): { events: Event[]; ended: () => boolean; 
 
 const types = ({ events }: { events: Event[] }) => events.map(({ type }) => type);
 
+describe("a stranger", () => {
+  const call = (init: CallInit, peer: string): ExecutorAnswer => {
+    const body = encode(CallSchema, create(CallSchema, { ...ids, ...init }));
+    return endpoint.handle({ method: "POST", contentType: PROTOBUF, accept: PROTOBUF, body, peer });
+  };
+
+  it("does not take the place of an executor that is connected from elsewhere, nor speaks for it", () => {
+    remote.launch(framework, executor);
+    const mine = open(call(subscribe(), "10.0.0.1"));
+    for (const init of [subscribe(), update(), { type: Call_Type.MESSAGE, message: { data: new Uint8Array(1) } }])
+      expect(call(init, "10.0.0.2")).toMatchObject({ status: 403 });
+    expect(statuses).toEqual([]);
+    expect(mine.ended()).toBe(false);
+    expect(call(update(), "10.0.0.1")).toMatchObject({ status: 202 });
+    // It comes back before we saw its connection break.
+    const again = open(call(subscribe(), "10.0.0.1"));
+    expect([mine.ended(), again.ended()]).toEqual([true, false]);
+  });
+
+  it("does not take the place of an executor that has a driver", () => {
+    executor.kind = "driver";
+    executor.pid = "executor(1)@10.0.0.1:5";
+    expect(call(subscribe(), "10.0.0.1")).toMatchObject({ status: 403 });
+    expect(executor.kind).toBe("driver");
+  });
+
+  it.each([
+    ["protobuf", PROTOBUF, Buffer.alloc(4_000_000, Buffer.from([0x78, 0x00]))],
+    ["JSON", JSON_TYPE, Buffer.from(`{"type":[${"1,".repeat(1_000_000)}1]}`)],
+  ])("pays for a flood of nothing in %s, not we", (_what, contentType, body) => {
+    const start = performance.now();
+    expect(endpoint.handle({ method: "POST", contentType, accept: PROTOBUF, body })).toMatchObject({
+      status: 400,
+      body: expect.stringMatching(/more than \d+ (objects|values)/),
+    });
+    expect(performance.now() - start).toBeLessThan(1_000);
+  });
+});
+
 describe("answers (mesos-wire §5.2)", () => {
   const body = Buffer.alloc(0);
   const raw = (more: object) =>

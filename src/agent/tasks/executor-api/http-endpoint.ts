@@ -2,7 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
-import { decode, has } from "../../../mesos/codec.ts";
+import { decodeForeign, has } from "../../../mesos/codec.ts";
+import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import { ExecutorToFrameworkMessageSchema } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   type Call,
@@ -13,7 +14,7 @@ import {
 } from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
 import { TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isUuid } from "../../../mesos/ids.ts";
-import { decodeJson } from "../../../mesos/json.ts";
+import { decodeForeignJson } from "../../../mesos/json.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
 import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
@@ -45,11 +46,19 @@ export interface ExecutorRequest {
   readonly contentType: string | undefined;
   readonly accept: string | undefined;
   readonly body: Uint8Array;
+  /** The address that the request comes from, where that is known. */
+  readonly peer?: string | undefined;
 }
 
 /** What the HTTP server does with a call: an answer, or an endless one that events are written to. */
 export type ExecutorAnswer =
-  | { readonly status: number; readonly body: string; readonly allow?: "POST" }
+  | {
+      readonly status: number;
+      readonly body: string;
+      readonly allow?: "POST";
+      /** The call is that of an executor which is here: its connection is to be kept when others are given up. */
+      readonly isExecutors?: true;
+    }
   | {
       readonly status: 200;
       readonly contentType: string;
@@ -57,7 +66,7 @@ export type ExecutorAnswer =
       readonly stream: (sink: Omit<EventSink, "json">) => () => void;
     };
 
-const accepted: ExecutorAnswer = { status: 202, body: "" };
+const accepted: ExecutorAnswer = { status: 202, body: "", isExecutors: true };
 const refuse = (status: number, body: string): ExecutorAnswer => ({ status, body });
 const invalid = (what: string): ExecutorAnswer => refuse(400, `Failed to validate Executor::Call: ${what}`);
 
@@ -88,14 +97,15 @@ export class ExecutorEndpoint {
     try {
       call =
         type === JSON_TYPE
-          ? decodeJson(CallSchema, Buffer.from(request.body).toString())
-          : decode(CallSchema, request.body);
+          ? decodeForeignJson(CallSchema, request.body, MOST_OBJECTS)
+          : decodeForeign(CallSchema, request.body, MOST_OBJECTS);
     } catch (error) {
       return refuse(400, `Failed to parse body: ${messageOf(error)}`);
     }
     const problem = callProblem(call);
     if (problem !== undefined) return invalid(problem);
-    if (call.type === Call_Type.HEARTBEAT) return accepted;
+    // Whoever sends it, the ids mean nothing.
+    if (call.type === Call_Type.HEARTBEAT) return { status: 202, body: "" };
     return this.#dispatch(call, request);
   }
 
@@ -111,8 +121,13 @@ export class ExecutorEndpoint {
     if (framework === undefined) return refuse(400, "Framework cannot be found");
     const executor = framework.executors.get(call.executorId?.value ?? "");
     if (executor === undefined || executor.kind === "command") return refuse(400, "Executor cannot be found");
+    const stranger = this.#isStranger(executor, request.peer);
+    if (stranger !== undefined) {
+      this.#options.log.warn(`Refusing a call for executor '${executor.executorId}' from ${request.peer}: ${stranger}`);
+      return refuse(403, "Executor is connected from elsewhere");
+    }
     if (call.type === Call_Type.SUBSCRIBE) {
-      return this.#subscribe(framework, executor, call.subscribe, encoding === "json");
+      return this.#subscribe(framework, executor, call.subscribe, encoding === "json", request.peer);
     }
     if (executor.state === "REGISTERING") return refuse(403, "Executor is not subscribed");
     if (call.type === Call_Type.UPDATE && call.update?.status !== undefined) {
@@ -143,18 +158,30 @@ export class ExecutorEndpoint {
     return call.type === Call_Type.SUBSCRIBE && executor !== undefined && this.#options.executors.tracks(executor);
   }
 
+  /**
+   * Why a call is not the executor's, undefined when it may be. An executor stays where it is: while it is connected, nobody
+   * at another address speaks for it; and one that has a driver never speaks HTTP.
+   */
+  #isStranger(executor: ExecutorRecord, peer: string | undefined): string | undefined {
+    if (executor.kind === "driver") return `its driver registered from ${executor.pid}`;
+    const at = this.#options.executors.peerOf(executor);
+    return at === undefined || at === peer ? undefined : `it is connected from ${at}`;
+  }
+
   #subscribe(
     framework: FrameworkRecord,
     executor: ExecutorRecord,
     subscribe: Call_Subscribe | undefined,
     json: boolean,
+    peer: string | undefined,
   ): ExecutorAnswer {
     const { clock, executors, events, log } = this.#options;
     return {
       status: 200,
       contentType: json ? JSON_TYPE : PROTOBUF_TYPE,
       stream: (sink) => {
-        const channel = new HttpChannel({ json, write: (record) => sink.write(record), end: () => sink.end() }, clock);
+        const into = { json, write: (record: Buffer) => sink.write(record), end: () => sink.end() };
+        const channel = new HttpChannel(into, clock, peer);
         const ending = executor.state === "TERMINATING" || executor.state === "TERMINATED";
         executor.kind = "http";
         if (ending || framework.state === "TERMINATING" || !executors.connect(executor, channel)) {

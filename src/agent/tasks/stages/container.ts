@@ -1,4 +1,4 @@
-import type { ContainerInfo } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Containerizer, ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ExecutorRecord, tasksIn } from "../../model/records.ts";
@@ -8,22 +8,26 @@ import type { Launch, Stage } from "./stage.ts";
 
 export interface ContainerStageOptions {
   readonly containerizers: readonly Containerizer[];
+  /** `--default_container_info`: of tasks and executors that bring none. */
+  readonly defaultContainer?: ContainerInfo | undefined;
   readonly environment: TaskEnvironment;
   /** `--cgroups_enable_cfs` */
   readonly cfs: boolean;
 }
 
 /** The first enabled containerizer that takes the container; a launch that none can run is refused before it costs anything. */
-export const chosenStage = ({ containerizers }: ContainerStageOptions): Stage => ({
+export const chosenStage = ({ containerizers, defaultContainer }: ContainerStageOptions): Stage => ({
   name: "containerizer",
   prepare: (launch) => {
     const { executor, task } = launch;
-    const container = task?.info?.container ?? executor.info.container;
+    const container = task?.info?.container ?? executor.info.container ?? defaultContainer;
     const containerizer = containerizers.find((candidate) => candidate.accepts(container));
     if (containerizer === undefined) {
       const names = containerizers.map(({ name }) => name).join(", ");
+      const lacks =
+        container?.type === ContainerInfo_Type.DOCKER ? ": it asks for Docker, and --containerizers has no docker" : "";
       throw TaskFailure.launch(
-        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message`,
+        `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message${lacks}`,
       );
     }
     return containerizer.check(draftOf(launch, container));
@@ -35,12 +39,13 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
   name: "container",
   prepare: async (launch) => {
     const { executor, task, framework, signal } = launch;
-    const container = task?.info?.container ?? executor.info.container;
+    const container = task?.info?.container ?? executor.info.container ?? options.defaultContainer;
     const containerizer = options.containerizers.find((candidate) => candidate.accepts(container));
     executor.containerizer = containerizer;
     const spec = { ...draftOf(launch, container), environment: options.environment.of(framework, executor, task) };
     const limits = task?.info?.limits ?? limitsOfQueued(executor, options);
     launch.started = await containerizer?.launch({ ...spec, limits }, signal);
+    executor.containerStatus = launch.started?.status;
   },
   cleanup: async ({ executor }) => {
     await executor.containerizer?.destroy(executor.containerId).catch(() => undefined);

@@ -1,13 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { updateOf, uuidOf } from "../../../test/support/updates.ts";
+import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { TaskState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { UpdateStream } from "./stream.ts";
+import { AcknowledgedStream } from "./stream.ts";
 
 const { TASK_RUNNING, TASK_FINISHED } = TaskState;
 
+const open = () =>
+  new AcknowledgedStream<StatusUpdate>({
+    uuidOf: ({ uuid }) => uuid,
+    isLast: ({ status }) => status?.state === TASK_FINISHED,
+  });
+
 describe("one stream of updates", () => {
   it("keeps the order and has only the oldest in flight", () => {
-    const stream = new UpdateStream();
+    const stream = open();
     for (const number of [1, 2, 3]) expect(stream.receive(updateOf(number))).toBe(true);
     expect(stream.head?.uuid).toEqual(uuidOf(1));
     expect(stream.judge(uuidOf(2))).toBe("unexpected");
@@ -17,7 +24,7 @@ describe("one stream of updates", () => {
   });
 
   it("knows a uuid for ever, acknowledged or not", () => {
-    const stream = new UpdateStream();
+    const stream = open();
     stream.receive(updateOf(1));
     expect(stream.receive(updateOf(1))).toBe(false);
     stream.acknowledge();
@@ -27,7 +34,7 @@ describe("one stream of updates", () => {
   });
 
   it("closes with the acknowledgement of a terminal update, not with its arrival", () => {
-    const stream = new UpdateStream();
+    const stream = open();
     stream.receive(updateOf(1, TASK_RUNNING));
     stream.receive(updateOf(2, TASK_FINISHED));
     stream.acknowledge();
@@ -37,7 +44,7 @@ describe("one stream of updates", () => {
   });
 
   it("refuses what has no uuid of 16 bytes", () => {
-    const stream = new UpdateStream();
+    const stream = open();
     expect(() => stream.receive({ ...updateOf(1), uuid: new Uint8Array(15) })).toThrow("16-byte uuid");
     expect(() => stream.acknowledge()).toThrow("nothing in flight");
   });
