@@ -24,10 +24,19 @@ function readOrder(): Promise<FetchOrder> {
     });
     process.stdin.on("end", () => {
       if (!isRead) reject(new Error("no order on stdin: only the agent starts this program"));
-      // With the programs that run for it: they are of its session.
-      else process.kill(-process.pid, "SIGKILL");
+      else endAll();
     });
   });
+}
+
+/** With the programs that run for it: they are of its session, which it leads when the agent started it. */
+function endAll(): never {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    // Somebody else did.
+  }
+  process.exit(1);
 }
 
 function write(message: string, severity: Severity = "INFO"): void {

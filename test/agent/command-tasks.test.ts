@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  CheckInfo_Type,
   FrameworkInfo_Capability_Type,
   TaskState,
   TaskStatus_Reason,
@@ -124,7 +125,35 @@ describe("a command task", () => {
     expect(await test.master.status("one", TASK_FAILED)).toMatchObject({
       reason: TaskStatus_Reason.MAX_COMPLETION_TIME_REACHED,
     });
+    expect(stops(), "it hears SIGTERM, and has no time to obey").toEqual(["stop one 0"]);
+  });
+
+  it("has all the time with a max_completion_time of 0", async () => {
+    await test.running("one", TASK_RUNNING, {}, commandTask("one", { maxCompletionTime: { nanoseconds: 0n } }));
+    await test.clock.advance(1_000_000);
+    expect([test.machine.running, stops()]).toEqual([1, []]);
+  });
+
+  it("has its max_completion_time from its first TASK_RUNNING on, over health updates and a restart", async () => {
+    const limited = commandTask("one", {
+      maxCompletionTime: { nanoseconds: 60_000_000_000n },
+      check: {
+        type: CheckInfo_Type.COMMAND,
+        command: { command: { value: "look" } },
+        delaySeconds: 0,
+        intervalSeconds: 10,
+      },
+    });
+    let code = 0;
+    test.machine.run = () => code++;
+    await test.running("one", TASK_RUNNING, {}, limited);
+    await test.clock.advance(30_000);
+    await until("updates of its check", () => test.master.statusesOf("one").length > 3);
+    await test.restart();
+    await test.clock.advance(29_000);
     expect(stops()).toEqual([]);
+    await test.clock.advance(1_000);
+    await until("stop", () => stops().length === 1);
   });
 });
 

@@ -1,6 +1,11 @@
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
-import { type CommandInfo, ContainerStatusSchema, ExecutorInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type CommandInfo,
+  type ContainerStatus,
+  ContainerStatusSchema,
+  ExecutorInfoSchema,
+} from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 
 interface FakeContainer {
   readonly spec: ContainerSpec;
@@ -30,6 +35,9 @@ export class FakeMachine {
   failure: Error | undefined;
   /** Launches wait for it, as for a pull. They end early when they are aborted. */
   pull: Promise<void> | undefined;
+  /** What containers are known by, and the labels that TASK_RUNNING has of them. */
+  status: ContainerStatus = create(ContainerStatusSchema);
+  labels: Readonly<Record<string, string>> = {};
   /** The exit code of a command that is run in a container. */
   run: (command: CommandInfo) => number = () => 0;
 
@@ -97,7 +105,8 @@ export class FakeMachine {
         if (dead()) return forever;
         await this.#prepare(signal);
         this.#launch(spec);
-        return { pid: 1_000_000 + this.started.length, status: create(ContainerStatusSchema), data: undefined };
+        const pid = 1_000_000 + this.started.length;
+        return { pid, status: clone(ContainerStatusSchema, this.status), data: undefined, labels: this.labels };
       },
       recover: async (expected) => {
         const ids = new Set(expected.map(({ containerId }) => containerId));
@@ -120,7 +129,7 @@ export class FakeMachine {
         return dead() ? forever : termination;
       },
       usage: async () => undefined,
-      status: async () => create(ContainerStatusSchema),
+      status: async () => clone(ContainerStatusSchema, this.status),
       run: async (_id, command) => {
         this.commands.push(command.value);
         return { exitCode: this.run(command) };

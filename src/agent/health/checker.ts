@@ -1,7 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, equals } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { CheckInfo_Type, type CheckStatusInfo, CheckStatusInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { type HealthReport, healthUnknown, judge } from "./health.ts";
+import { type HealthReport, healthAfter, judge } from "./health.ts";
 import type { HealthPlan, Probe, Schedule } from "./plan.ts";
 import { look, type ProbeMeans, type Sight, verdict } from "./probing.ts";
 
@@ -60,14 +60,19 @@ function repeat(
   };
 }
 
-/** Watches a task's health. After a report with `killWanted` there are no more. `why` is set for unhealthy ones. */
+/**
+ * Watches a task's health. `before`: what was reported of it by an agent before this one, and the milliseconds that it runs
+ * already. After a report with `killWanted` there are no more. `why` is set for
+ * unhealthy ones.
+ */
 export function watchHealth(
   plan: HealthPlan,
   options: CheckerOptions,
   report: (report: HealthReport & { readonly why: string }) => void,
+  before: { readonly healthy: boolean | undefined; readonly age: number } = { healthy: undefined, age: 0 },
 ): Checking {
-  const begun = options.clock.monotonic();
-  let state = healthUnknown;
+  const begun = options.clock.monotonic() - before.age;
+  let state = healthAfter(before.healthy);
   const checking: Checking = repeat(options, plan.probe, plan.schedule, (sight) => {
     const { isHealthy, why } = verdict(plan.probe, sight);
     const judged = judge(state, isHealthy, options.clock.monotonic() - begun, plan);
@@ -99,17 +104,19 @@ export function checkStatus(probe: Probe, sight: Sight): CheckStatusInfo {
   }
 }
 
-/** A generic check: `changed` hears of every status that differs from the one before. It never ends a task. */
+/** A generic check: `changed` hears of every status that differs from the one before (`known`). It never ends a task. */
 export function watchCheck(
   { probe, schedule }: { readonly probe: Probe; readonly schedule: Schedule },
   options: CheckerOptions,
   changed: (status: CheckStatusInfo) => void,
+  known: CheckStatusInfo | undefined = undefined,
 ): Checking {
-  let before = "";
+  // A task begins with the empty status of its type: seeing nothing is no news then.
+  let before = known ?? checkStatus(probe, { kind: "nothing", why: "" });
   return repeat(options, probe, schedule, (sight) => {
-    const now = JSON.stringify(sight.kind === "nothing" ? { kind: sight.kind } : sight);
-    if (now === before) return;
+    const now = checkStatus(probe, sight);
+    if (equals(CheckStatusInfoSchema, now, before)) return;
     before = now;
-    changed(checkStatus(probe, sight));
+    changed(now);
   });
 }

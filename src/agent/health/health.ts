@@ -17,6 +17,12 @@ export interface HealthState {
 
 export const healthUnknown: HealthState = { kind: "unknown", failures: 0, wasHealthy: false };
 
+/** Where an agent goes on that knows what the one before it reported: its count of failures went with it. */
+export function healthAfter(healthy: boolean | undefined): HealthState {
+  if (healthy === undefined) return healthUnknown;
+  return { kind: healthy ? "healthy" : "failing", failures: 0, wasHealthy: true };
+}
+
 /** What the framework is told: TASK_RUNNING with `healthy`; `killWanted`: the task has to be ended. */
 export interface HealthReport {
   readonly healthy: boolean;

@@ -1,4 +1,5 @@
 import type {
+  ContainerStatus,
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
@@ -62,6 +63,8 @@ export interface TaskRecord {
   bucket: TaskBucket;
   /** Set once a kill was asked for; survives restarts. */
   kill: KillRequest | undefined;
+  /** Milliseconds since the epoch of the first TASK_RUNNING: of each state only the newest status is kept. */
+  runningSince?: number;
 }
 
 export interface KillRequest {
@@ -82,6 +85,8 @@ export interface ExecutorRecord {
   readonly generated?: boolean;
   state: ExecutorState;
   containerizer: Containerizer | undefined;
+  /** What its container is known by (addresses, process, groups), once it runs: every status says it. */
+  containerStatus?: ContainerStatus | undefined;
   /** `executor(1)@ip:port` of a driver. */
   pid: string | undefined;
   readonly tasks: Map<string, TaskRecord>;

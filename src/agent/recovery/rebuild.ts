@@ -1,7 +1,14 @@
 import { clone, create } from "@bufbuild/protobuf";
 import { has } from "../../mesos/codec.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import { ExecutorInfoSchema, FrameworkIDSchema, type Task, TaskSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type ContainerStatus,
+  ExecutorInfoSchema,
+  FrameworkIDSchema,
+  type Task,
+  TaskSchema,
+  TaskState,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../mesos/states.ts";
 import { looksGenerated } from "../checkpoint/mend.ts";
 import type {
@@ -14,6 +21,7 @@ import type {
 import type { CheckpointedContainer } from "../model/container.ts";
 import type { Paths } from "../model/paths.ts";
 import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
+import { keepStatus } from "../tasks/statuses.ts";
 
 /** An update stream as it was written, to be replayed. */
 export interface WrittenStream {
@@ -123,11 +131,17 @@ function rebuildExecutor(
       continue;
     }
     record.tasks.set(task.id, rebuilt);
+    record.containerStatus = rebuilt.task.statuses.findLast(({ containerStatus: told }) =>
+      isOf(told, record),
+    )?.containerStatus;
     const path = options.paths.meta.taskUpdates(key, task.id);
     streams.push({ frameworkId: framework.id, taskId: task.id, path, records: task.updates });
   }
   return record;
 }
+
+const isOf = (told: ContainerStatus | undefined, { containerId }: ExecutorRecord): boolean =>
+  told?.containerId?.value === containerId && told.containerId.parent === undefined;
 
 /**
  * A command task's executor is ours when the agent that wrote it says so (since 1.10, and we always do) and it never had
@@ -162,9 +176,11 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
   )?.update;
   const over = terminal !== undefined && acknowledged.some((uuid) => Buffer.compare(uuid, terminal.uuid) === 0);
   const live = updates.length > 0 || kind !== "command" ? "launched" : "queued";
+  const running = updates.find(({ update }) => update?.status?.state === TaskState.TASK_RUNNING)?.update?.status;
   return {
     taskId: checkpointed.id,
     frameworkId,
+    ...(running !== undefined && { runningSince: running.timestamp * 1000 }),
     task,
     info: launch?.task,
     group: undefined,
@@ -180,9 +196,7 @@ function applyUpdates(task: Task, updates: CheckpointedTask["updates"]): void {
     const status: StatusUpdate["status"] = update?.status;
     if (status === undefined || isTerminal(task.state)) continue;
     task.state = status.state;
-    const same = task.statuses.findIndex(({ state }) => state === status.state);
-    if (same >= 0) task.statuses.splice(same, 1);
-    task.statuses.push(status);
+    keepStatus(task, status);
   }
 }
 

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { formatDuration, millisecondsOf } from "../../base/duration.ts";
 import { messageOf } from "../../base/errors.ts";
@@ -11,33 +11,15 @@ import {
   TaskStatusSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { frameworkCan } from "../../mesos/states.ts";
-import type { ContainerTermination } from "../model/container.ts";
+import type { ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
+import { CommandTask, type EndCause, type StatusInit } from "./command-task.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
 import type { HealthWatch } from "./health-watch.ts";
 import type { LaunchRunner } from "./launch.ts";
 import { outcomeOf } from "./outcome.ts";
-
-/**
- *   preparing ──▶ running ──▶ killing ──▶ ended
- *       │            └──────────────────────▲
- *       └── failed or killed before it ran ──┘
- */
-type Phase = "preparing" | "running" | "killing" | "ended";
-
-interface Running {
-  readonly framework: FrameworkRecord;
-  readonly executor: ExecutorRecord;
-  readonly task: TaskRecord;
-  readonly abort: AbortController;
-  phase: Phase;
-  unhealthy: boolean;
-  timedOut: boolean;
-  deadline: Timer | undefined;
-  stopHealth: (() => void) | undefined;
-}
 
 export interface CommandTasksOptions {
   readonly clock: Clock;
@@ -52,7 +34,7 @@ export interface CommandTasksOptions {
 /** Command tasks: the agent is their executor, their container is the task. */
 export class CommandTasks implements ExecutorControl {
   readonly #options: CommandTasksOptions;
-  readonly #running = new Map<string, Running>();
+  readonly #tasks = new Map<string, CommandTask>();
   /** The agent leaves. What fails or ends from now on is its own doing, or is found by the next agent: nothing is reported. */
   #closed = false;
 
@@ -60,31 +42,32 @@ export class CommandTasks implements ExecutorControl {
     this.#options = options;
   }
 
-  #track(framework: FrameworkRecord, executor: ExecutorRecord, task: TaskRecord, phase: Phase): Running {
-    const running: Running = {
-      framework,
-      executor,
-      task,
-      phase,
-      abort: new AbortController(),
-      unhealthy: false,
-      timedOut: false,
-      deadline: undefined,
-      stopHealth: undefined,
-    };
-    this.#running.set(taskKey(framework.frameworkId, task.taskId), running);
-    return running;
+  #track(task: CommandTask): CommandTask {
+    this.#tasks.set(taskKey(task.framework.frameworkId, task.task.taskId), task);
+    return task;
   }
 
-  launch(framework: FrameworkRecord, executor: ExecutorRecord, task: TaskRecord | undefined): void {
-    if (task === undefined) throw new Error(`command executor ${executor.executorId} without a task`);
-    void this.#launch(this.#track(framework, executor, task, "preparing"));
+  #find(framework: FrameworkRecord, task: TaskRecord): CommandTask | undefined {
+    return this.#tasks.get(taskKey(framework.frameworkId, task.taskId));
   }
 
-  async #launch(running: Running): Promise<void> {
+  #end(task: CommandTask): void {
+    task.move({ kind: "ended" });
+    this.#tasks.delete(taskKey(task.framework.frameworkId, task.task.taskId));
+  }
+
+  launch(framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord | undefined): void {
+    if (record === undefined) throw new Error(`command executor ${executor.executorId} without a task`);
+    const abort = new AbortController();
+    const task = this.#track(new CommandTask(framework, executor, record, { kind: "preparing", abort }));
+    void this.#launch(task, abort);
+  }
+
+  async #launch(task: CommandTask, abort: AbortController): Promise<void> {
     const { runner, clock, launchTimeout } = this.#options;
+    const { framework, executor, task: record } = task;
     const timeout = clock.after(launchTimeout, () => {
-      running.abort.abort(
+      abort.abort(
         new TaskFailure(
           TaskState.TASK_FAILED,
           TaskStatus_Reason.EXECUTOR_REGISTRATION_TIMEOUT,
@@ -93,37 +76,34 @@ export class CommandTasks implements ExecutorControl {
       );
     });
     try {
-      const started = await runner.prepare(running.framework, running.executor, running.task, running.abort.signal);
-      if (running.task.modern)
-        this.#status(running, { state: TaskState.TASK_STARTING, containerStatus: started.status });
-      this.#status(running, {
-        state: TaskState.TASK_RUNNING,
-        containerStatus: started.status,
-        ...(started.data && { data: started.data }),
-        ...(started.labels && { labels: started.labels }),
-      });
+      this.#report(task, await runner.prepare(framework, executor, record, abort.signal));
     } catch (error) {
-      this.#failed(running, error);
+      this.#failed(task, abort.signal.aborted ? abort.signal.reason : error);
       return;
     } finally {
       timeout.cancel();
     }
-    this.#ran(running);
-    const kill = running.task.kill;
-    // Killed in the moment between the start of the container and its report.
-    if (running.abort.signal.aborted && kill !== undefined) this.#stop(running, kill);
-    this.#follow(running);
+    this.#ran(task);
+    // Killed in the moment between the start of the container and its report: like any other that runs.
+    if (abort.signal.aborted) this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
+    this.#follow(task);
   }
 
-  #failed(running: Running, error: unknown): void {
+  /** The task has started. */
+  #report(task: CommandTask, { data, labels = {} }: Pick<StartedContainer, "data" | "labels">): void {
+    const made = Object.entries(labels).map(([key, value]) => ({ key, value }));
+    const labelled = made.length === 0 ? {} : { labels: { labels: made } };
+    if (task.task.modern) this.#status(task, { state: TaskState.TASK_STARTING });
+    this.#status(task, { state: TaskState.TASK_RUNNING, ...(data && { data }), ...labelled });
+  }
+
+  #failed(task: CommandTask, why: unknown): void {
     if (this.#closed) return;
-    const { executor, task, framework } = running;
-    running.phase = "ended";
-    this.#running.delete(taskKey(framework.frameworkId, task.taskId));
-    const why = running.abort.signal.aborted ? running.abort.signal.reason : error;
+    const { executor, task: record, framework } = task;
+    this.#end(task);
     const failure =
       why instanceof TaskFailure ? why : TaskFailure.launch(`Failed to launch container: ${messageOf(why)}`);
-    const line = `Task ${task.taskId} of framework ${framework.frameworkId} was not started: ${failure.message}`;
+    const line = `Task ${record.taskId} of framework ${framework.frameworkId} was not started: ${failure.message}`;
     if (failure.state === TaskState.TASK_KILLED) this.#options.log.info(line);
     else this.#options.log.error(line);
     this.#options.events.terminated(framework, executor, {
@@ -136,84 +116,71 @@ export class CommandTasks implements ExecutorControl {
   }
 
   /** The process runs: its checks and its time begin. */
-  #ran(running: Running): void {
-    const { executor, task } = running;
-    if (running.phase === "preparing") running.phase = "running";
-    running.stopHealth = this.#options.health.start(executor, task, (report) => {
-      if (running.phase !== "running") return;
-      this.#status(running, { state: TaskState.TASK_RUNNING, ...report.status });
-      if (!report.kill) return;
-      running.unhealthy = true;
-      this.#stop(running, { policy: undefined, grace: this.#options.runner.killGrace(task, executor) });
+  #ran(task: CommandTask): void {
+    const { executor, task: record } = task;
+    const { runner, health } = this.#options;
+    const stopChecks = health.start({ executor, task: record, known: task.known }, (report) => {
+      if (task.state.kind !== "running") return;
+      this.#status(task, { state: TaskState.TASK_RUNNING, ...report.status });
+      if (report.kill) this.#stop(task, "unhealthy", runner.killGrace(record, executor));
     });
-    const limit = task.info?.maxCompletionTime?.nanoseconds;
-    if (limit === undefined) return;
-    // Counted from the first RUNNING, also across restarts.
-    const since = task.task.statuses.find(({ state }) => state === TaskState.TASK_RUNNING)?.timestamp;
-    const elapsed = since === undefined ? 0 : this.#options.clock.now() - since * 1000;
-    running.deadline = this.#options.clock.after(Math.max(0, millisecondsOf(limit) - elapsed), () => {
-      running.timedOut = true;
-      this.#quiet(running);
-      void this.#options.runner.destroy(executor);
-    });
+    task.move({ kind: "running", stopChecks, deadline: this.#deadline(task) });
+  }
+
+  /** `max_completion_time`, counted from the first TASK_RUNNING, also across restarts; none, or 0: no limit. */
+  #deadline(task: CommandTask): Timer | undefined {
+    const limit = millisecondsOf(task.task.info?.maxCompletionTime?.nanoseconds ?? 0n);
+    if (limit <= 0) return undefined;
+    const { clock } = this.#options;
+    const { runningSince = clock.now() } = task.task;
+    // As in C++: it hears SIGTERM, and has no time to obey.
+    return clock.after(Math.max(0, limit - (clock.now() - runningSince)), () => this.#stop(task, "overdue", 0));
   }
 
   /** Waits for the end, in the background. */
-  #follow(running: Running): void {
-    const { executor } = running;
-    this.#options.runner.wait(executor).then(
-      (termination) => this.#ended(running, termination),
+  #follow(task: CommandTask): void {
+    this.#options.runner.wait(task.executor).then(
+      (termination) => this.#ended(task, termination),
       (error: unknown) =>
-        this.#ended(running, {
+        this.#ended(task, {
           status: undefined,
           message: `Failed to get exit status for Command: ${messageOf(error)}`,
         }),
     );
   }
 
-  #ended(running: Running, termination: ContainerTermination): void {
-    const { framework, executor, task } = running;
-    if (running.phase === "ended" || this.#closed) return;
-    const outcome = outcomeOf(termination, {
-      modern: task.modern,
-      killed: task.kill !== undefined || running.unhealthy || running.phase === "killing",
-      unhealthy: running.unhealthy,
-      timedOut: running.timedOut,
+  #ended(task: CommandTask, termination: ContainerTermination): void {
+    const { framework, executor, task: record, state } = task;
+    if (state.kind === "ended" || this.#closed) return;
+    const cause = state.kind === "killing" ? state.cause : undefined;
+    const { limitation, ...status } = outcomeOf(termination, {
+      modern: record.modern,
+      killed: record.kill !== undefined || cause !== undefined,
+      unhealthy: cause === "unhealthy",
+      timedOut: cause === "overdue",
     });
-    running.phase = "ended";
-    this.#quiet(running);
-    this.#running.delete(taskKey(framework.frameworkId, task.taskId));
-    const { limitation, ...status } = outcome;
-    this.#status(running, {
-      ...status,
-      ...(limitation && { limitation: { resources: [...limitation] } }),
-    });
+    this.#end(task);
+    this.#status(task, { ...status, ...(limitation && { limitation: { resources: [...limitation] } }) });
     this.#options.events.terminated(framework, executor, termination);
   }
 
-  #quiet(running: Running): void {
-    running.stopHealth?.();
-    running.stopHealth = undefined;
-    running.deadline?.cancel();
-  }
-
-  /** A status as the C++ command executor would send it. */
-  #status(running: Running, status: Omit<MessageInitShape<typeof TaskStatusSchema>, "$typeName" | "$unknown">): void {
-    const { framework, executor, task } = running;
+  /** A status as the C++ command executor would send it, with all that is known of the task. */
+  #status(task: CommandTask, status: StatusInit): void {
+    const { framework, executor, task: record } = task;
     const made: TaskStatus = create(TaskStatusSchema, {
-      taskId: { value: task.taskId },
+      taskId: { value: record.taskId },
       source: TaskStatus_Source.EXECUTOR,
-      ...status,
+      ...task.complete(status),
     });
     this.#options.events.status(framework, executor, made);
   }
 
   recover(framework: FrameworkRecord, executor: ExecutorRecord, found: boolean): void {
     const live = [...executor.tasks.values()].filter(({ bucket }) => bucket === "queued" || bucket === "launched");
-    for (const task of live) {
-      const running = this.#track(framework, executor, task, "running");
-      if (found) void this.#resume(running);
-      else this.#lost(running);
+    for (const record of live) {
+      const task = this.#track(new CommandTask(framework, executor, record));
+      if (found) void this.#resume(task);
+      else this.#lost(task);
     }
     // Its end was reported before the restart; all that is left is its acknowledgement, or the clean-up.
     if (live.length > 0) return;
@@ -234,26 +201,22 @@ export class CommandTasks implements ExecutorControl {
   }
 
   /** The container runs, or its end is known: nothing about the task changes but that the agent was away. */
-  async #resume(running: Running): Promise<void> {
-    const { task, executor } = running;
-    if (!task.task.statuses.some(({ state }) => state === TaskState.TASK_RUNNING)) {
-      // The agent went away between the start of the process and the report of it.
-      const containerStatus = await this.#options.runner.status(executor);
-      const status = containerStatus === undefined ? {} : { containerStatus };
-      if (task.modern) this.#status(running, { state: TaskState.TASK_STARTING, ...status });
-      this.#status(running, { state: TaskState.TASK_RUNNING, ...status });
-    }
-    this.#ran(running);
-    if (task.kill !== undefined) this.#stop(running, task.kill);
-    this.#follow(running);
+  async #resume(task: CommandTask): Promise<void> {
+    const { executor, task: record } = task;
+    executor.containerStatus ??= await this.#options.runner.status(executor);
+    if (this.#closed) return;
+    // The agent went away between the start of the process and the report of it.
+    if (record.runningSince === undefined) this.#report(task, { data: undefined });
+    this.#ran(task);
+    if (record.kill !== undefined) this.#stop(task, "kill", record.kill.grace);
+    this.#follow(task);
   }
 
   /** No container and no trace of how it ended. */
-  #lost(running: Running): void {
-    const { framework, executor, task } = running;
-    running.phase = "ended";
-    this.#running.delete(taskKey(framework.frameworkId, task.taskId));
-    const started = task.task.statuses.length > 0;
+  #lost(task: CommandTask): void {
+    const { framework, executor, task: record } = task;
+    this.#end(task);
+    const started = record.task.statuses.length > 0;
     const partitionAware = frameworkCan(framework.info, "PARTITION_AWARE");
     const gone = started ? TaskState.TASK_GONE : TaskState.TASK_DROPPED;
     this.#options.events.terminated(framework, executor, {
@@ -270,39 +233,38 @@ export class CommandTasks implements ExecutorControl {
     throw new Error("a command executor runs one task, which it is launched with");
   }
 
-  kill(framework: FrameworkRecord, _executor: ExecutorRecord, task: TaskRecord, kill: KillRequest): void {
-    const running = this.#running.get(taskKey(framework.frameworkId, task.taskId));
-    if (running === undefined || running.phase === "ended") return;
-    if (running.phase === "preparing") {
-      running.abort.abort(
-        new TaskFailure(
-          TaskState.TASK_KILLED,
-          task.modern ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
-          task.modern ? "Killed before delivery to the executor" : "Unregistered executor",
-        ),
-      );
+  kill(framework: FrameworkRecord, _executor: ExecutorRecord, record: TaskRecord, kill: KillRequest): void {
+    const task = this.#find(framework, record);
+    if (task?.state.kind !== "preparing") {
+      if (task !== undefined) this.#stop(task, "kill", kill.grace);
       return;
     }
-    if (running.phase === "running" && frameworkCan(framework.info, "TASK_KILLING_STATE")) {
-      this.#status(running, { state: TaskState.TASK_KILLING });
-    }
-    this.#stop(running, kill);
+    task.state.abort.abort(
+      new TaskFailure(
+        TaskState.TASK_KILLED,
+        record.modern ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
+        record.modern ? "Killed before delivery to the executor" : "Unregistered executor",
+      ),
+    );
   }
 
-  #stop(running: Running, kill: KillRequest): void {
-    running.phase = "killing";
-    this.#quiet(running);
-    void this.#options.runner.stop(running.executor, kill.grace);
+  /** SIGTERM, and SIGKILL after `grace` milliseconds; the one way to the end of a task that runs. A shorter grace holds. */
+  #stop(task: CommandTask, cause: EndCause, grace: number): void {
+    if (task.state.kind === "running") {
+      // C++ says nothing either when the time is over: the next update is the last one.
+      if (cause !== "overdue" && frameworkCan(task.framework.info, "TASK_KILLING_STATE"))
+        this.#status(task, { state: TaskState.TASK_KILLING });
+      task.move({ kind: "killing", cause });
+    }
+    if (task.state.kind === "killing") void this.#options.runner.stop(task.executor, grace);
   }
 
   shutdown(framework: FrameworkRecord, executor: ExecutorRecord): void {
-    for (const task of executor.tasks.values()) {
-      const running = this.#running.get(taskKey(framework.frameworkId, task.taskId));
-      if (running === undefined) continue;
-      const kill = { policy: undefined, grace: this.#options.runner.killGrace(task, executor) };
-      if (running.phase === "preparing") {
-        running.abort.abort(new TaskFailure(TaskState.TASK_KILLED, undefined, "Executor shut down"));
-      } else this.#stop(running, kill);
+    for (const record of executor.tasks.values()) {
+      const task = this.#find(framework, record);
+      if (task?.state.kind === "preparing")
+        task.state.abort.abort(new TaskFailure(TaskState.TASK_KILLED, undefined, "Executor shut down"));
+      else if (task !== undefined) this.#stop(task, "shutdown", this.#options.runner.killGrace(record, executor));
     }
   }
 
@@ -320,7 +282,7 @@ export class CommandTasks implements ExecutorControl {
   /** Stops watching; the tasks run on. */
   close(): void {
     this.#closed = true;
-    for (const running of this.#running.values()) this.#quiet(running);
-    this.#running.clear();
+    for (const task of this.#tasks.values()) task.leave();
+    this.#tasks.clear();
   }
 }

@@ -2,16 +2,23 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { TaskState, TaskStatus_Reason, type TaskStatusSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type CheckStatusInfo, TaskStatus_Reason, type TaskStatusSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "../health/checker.ts";
 import { planCheck, planHealthCheck } from "../health/plan.ts";
 import { httpStatus, tcpConnect } from "../health/probing.ts";
 import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
 
-/** What a health check tells: the status to send, and whether the task is to be killed. */
+/** What a check tells: what is new in the task's status, and whether the task is to be killed. */
 export interface HealthReport {
-  readonly status: MessageInitShape<typeof TaskStatusSchema>;
+  readonly status: Pick<MessageInitShape<typeof TaskStatusSchema>, "healthy" | "checkStatus" | "reason">;
   readonly kill: boolean;
+}
+
+/** A task as its checks see it. */
+export interface CheckedTask {
+  readonly executor: ExecutorRecord;
+  readonly task: TaskRecord;
+  readonly known: { readonly healthy: boolean | undefined; readonly checkStatus: CheckStatusInfo | undefined };
 }
 
 /** Runs the health check and the generic check of tasks. One that makes no sense is told once and not done. */
@@ -25,8 +32,11 @@ export class HealthWatch {
     this.#log = log;
   }
 
-  /** Starts the checks of a task; the function that it returns ends them. */
-  start(executor: ExecutorRecord, task: TaskRecord, report: (report: HealthReport) => void): () => void {
+  /**
+   * Starts the checks of a task; the function that it returns ends them. `known`: what was reported of it before; only what
+   * is new is reported again.
+   */
+  start({ executor, task, known }: CheckedTask, report: (report: HealthReport) => void): () => void {
     const running: Checking[] = [];
     const begin = (what: string, start: () => Checking): void => {
       try {
@@ -39,25 +49,40 @@ export class HealthWatch {
     const healthCheck = task.info?.healthCheck ?? task.task.healthCheck;
     if (healthCheck !== undefined) {
       begin("health check", () =>
-        watchHealth(planHealthCheck(healthCheck), options, ({ healthy, killWanted, why }) => {
-          if (!healthy) this.#log.warn(`Task ${task.taskId} is unhealthy: ${why}`);
-          const reason = TaskStatus_Reason.TASK_HEALTH_CHECK_STATUS_UPDATED;
-          report({ status: { state: TaskState.TASK_RUNNING, healthy, reason }, kill: killWanted });
-        }),
+        watchHealth(
+          planHealthCheck(healthCheck),
+          options,
+          ({ healthy, killWanted, why }) => {
+            if (!healthy) this.#log.warn(`Task ${task.taskId} is unhealthy: ${why}`);
+            const reason = TaskStatus_Reason.TASK_HEALTH_CHECK_STATUS_UPDATED;
+            report({ status: { healthy, reason }, kill: killWanted });
+          },
+          { healthy: known.healthy, age: this.#ageOf(task) },
+        ),
       );
     }
     const check = task.info?.check;
     if (check !== undefined) {
       begin("check", () =>
-        watchCheck(planCheck(check), options, (checkStatus) => {
-          const reason = TaskStatus_Reason.TASK_CHECK_STATUS_UPDATED;
-          report({ status: { state: TaskState.TASK_RUNNING, checkStatus, reason }, kill: false });
-        }),
+        watchCheck(
+          planCheck(check),
+          options,
+          (checkStatus) => {
+            const reason = TaskStatus_Reason.TASK_CHECK_STATUS_UPDATED;
+            report({ status: { checkStatus, reason }, kill: false });
+          },
+          known.checkStatus,
+        ),
       );
     }
     return () => {
       for (const checking of running) checking.stop();
     };
+  }
+
+  /** Milliseconds since it was first said to run. */
+  #ageOf({ runningSince }: TaskRecord): number {
+    return runningSince === undefined ? 0 : Math.max(0, this.#clock.now() - runningSince);
   }
 
   #checkerOptions(executor: ExecutorRecord): CheckerOptions {

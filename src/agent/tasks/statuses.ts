@@ -4,8 +4,11 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
 import {
+  ContainerIDSchema,
+  type ContainerStatus,
   ContainerStatusSchema,
   NetworkInfo_Protocol,
+  NetworkInfoSchema,
   type Task,
   TaskState,
   type TaskStatus,
@@ -123,7 +126,7 @@ export class StatusIntake {
     task: TaskRecord | undefined,
     status: TaskStatus,
   ): Promise<boolean> {
-    this.#complete(framework, executor, status);
+    this.#complete(framework, executor, task, status);
     const taskId = status.taskId?.value ?? "";
     if (task !== undefined && !isTerminal(task.task.state)) this.#record(task, status);
     this.#count(status);
@@ -155,26 +158,39 @@ export class StatusIntake {
   }
 
   /** Fills in what the sender leaves to the agent. */
-  #complete(framework: FrameworkRecord, executor: ExecutorRecord | undefined, status: TaskStatus): void {
-    const { identity, clock, ip } = this.#options;
+  #complete(
+    framework: FrameworkRecord,
+    executor: ExecutorRecord | undefined,
+    task: TaskRecord | undefined,
+    status: TaskStatus,
+  ): void {
+    const { identity, clock } = this.#options;
     if (!isUuid(status.uuid)) status.uuid = newUuid();
     if (!has(status, "timestamp")) status.timestamp = clock.now() / 1000;
     status.agentId = { $typeName: "mesos.v1.AgentID", value: identity.id };
     if (executor !== undefined) status.executorId ??= { $typeName: "mesos.v1.ExecutorID", value: executor.executorId };
-    if (status.source === TaskStatus_Source.EXECUTOR) {
-      status.containerStatus ??= create(ContainerStatusSchema, {});
-      if (executor !== undefined) {
-        status.containerStatus.containerId ??= { $typeName: "mesos.v1.ContainerID", value: executor.containerId };
-      }
-      if (status.containerStatus.networkInfos.length === 0) {
-        status.containerStatus.networkInfos.push(
-          ...create(ContainerStatusSchema, {
-            networkInfos: [{ ipAddresses: [{ ipAddress: ip, protocol: NetworkInfo_Protocol.IPv4 }] }],
-          }).networkInfos,
-        );
-      }
+    if (executor !== undefined && hasContainer(executor, task, status)) {
+      status.containerStatus = this.#containerStatus(executor, status.containerStatus);
     }
     this.#drained(framework, status);
+  }
+
+  /** What the sender says of its container, the rest from what is known of it; the agent's address where none is known. */
+  #containerStatus({ containerStatus: known, containerId }: ExecutorRecord, told: ContainerStatus | undefined) {
+    const status = told ?? create(ContainerStatusSchema, {});
+    status.containerId ??= create(ContainerIDSchema, { value: containerId });
+    // A nested container is told of by its own id: nothing of its parent's is its own.
+    const isOwn = status.containerId.value === containerId && status.containerId.parent === undefined;
+    if (isOwn && known !== undefined) {
+      if (status.networkInfos.length === 0) status.networkInfos.push(...known.networkInfos);
+      if (!has(status, "executorPid") && has(known, "executorPid")) status.executorPid = known.executorPid;
+      if (status.cgroupInfo === undefined && known.cgroupInfo !== undefined) status.cgroupInfo = known.cgroupInfo;
+    }
+    if (status.networkInfos.length === 0) {
+      const ipAddresses = [{ ipAddress: this.#options.ip, protocol: NetworkInfo_Protocol.IPv4 }];
+      status.networkInfos.push(create(NetworkInfoSchema, { ipAddresses }));
+    }
+    return status;
   }
 
   /** While draining, kills say so; on an agent that is given up, they are TASK_GONE_BY_OPERATOR where it is understood. */
@@ -191,9 +207,20 @@ export class StatusIntake {
   #record(record: TaskRecord, status: TaskStatus): void {
     const task = record.task;
     task.state = status.state;
+    if (status.state === TaskState.TASK_RUNNING) record.runningSince ??= status.timestamp * 1000;
     keepStatus(task, status);
     if (isTerminal(status.state)) moveTask(record, "terminated");
   }
+}
+
+/**
+ * Whether a status is of something that runs in the executor's container: not of a task that never reached it (C++ decides
+ * so, Slave::statusUpdate).
+ */
+function hasContainer(executor: ExecutorRecord, task: TaskRecord | undefined, status: TaskStatus): boolean {
+  if (status.source === TaskStatus_Source.EXECUTOR) return true;
+  const lost = status.state === TaskState.TASK_LOST || status.state === TaskState.TASK_DROPPED;
+  return executor.containerizer !== undefined && task !== undefined && task.bucket !== "queued" && !lost;
 }
 
 /** Adds a status to a task's list, in place of an older one of the same state. */

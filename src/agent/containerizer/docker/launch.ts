@@ -12,6 +12,7 @@ import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_
 import type { ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { HeldFolder } from "../../model/held/folder.ts";
+import { makeBoundFolders } from "./bound-folders.ts";
 import { registryAuth } from "./credentials.ts";
 import { containerName, label } from "./identity.ts";
 import type { ImageCollector } from "./image-collection.ts";
@@ -164,6 +165,7 @@ async function createAndStart(
   signal: AbortSignal,
 ): Promise<{ details: ContainerDetails; output: ContainerOutput }> {
   const { engine, options } = tools;
+  makeBoundFolders(spec.sandbox, plan.request.HostConfig.Binds ?? []);
   const id = await patiently(tools, signal, () => createOnce(spec, plan, tools));
   let output: ContainerOutput | undefined;
   try {

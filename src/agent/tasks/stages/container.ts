@@ -45,6 +45,7 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
     const spec = { ...draftOf(launch, container), environment: options.environment.of(framework, executor, task) };
     const limits = task?.info?.limits ?? limitsOfQueued(executor, options);
     launch.started = await containerizer?.launch({ ...spec, limits }, signal);
+    executor.containerStatus = launch.started?.status;
   },
   cleanup: async ({ executor }) => {
     await executor.containerizer?.destroy(executor.containerId).catch(() => undefined);

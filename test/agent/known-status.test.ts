@@ -1,0 +1,124 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  CheckInfo_Type,
+  ContainerStatusSchema,
+  FrameworkInfo_Capability_Type,
+  HealthCheck_Type,
+  TaskState,
+  type TaskStatus,
+} from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { AgentUnderTest, commandTask, framework } from "../support/agent-under-test.ts";
+import { until } from "../support/scripted-master.ts";
+
+const { TASK_STARTING, TASK_RUNNING, TASK_FINISHED, TASK_KILLED, TASK_KILLING } = TaskState;
+const KILLING = framework({ capabilities: [FrameworkInfo_Capability_Type.TASK_KILLING_STATE] });
+const ADDRESS = "172.17.0.9";
+const LABEL = { key: "Docker.NetworkSettings.IPAddress", value: ADDRESS };
+
+let test: AgentUnderTest;
+/** Exit codes of the health check and of the check. */
+let codes: { health: number; check: number };
+
+beforeEach(async () => {
+  test = await AgentUnderTest.registered();
+  codes = { health: 0, check: 7 };
+  test.machine.run = ({ value }) => (value === "health" ? codes.health : codes.check);
+  test.machine.status = create(ContainerStatusSchema, {
+    networkInfos: [{ ipAddresses: [{ ipAddress: ADDRESS }] }],
+    executorPid: 4711,
+  });
+  test.machine.labels = { [LABEL.key]: LABEL.value };
+});
+afterEach(() => test.close());
+
+const checked = () =>
+  commandTask("one", {
+    healthCheck: {
+      type: HealthCheck_Type.COMMAND,
+      command: { value: "health" },
+      delaySeconds: 1,
+      intervalSeconds: 10,
+      gracePeriodSeconds: 0,
+      consecutiveFailures: 2,
+    },
+    check: {
+      type: CheckInfo_Type.COMMAND,
+      command: { command: { value: "check" } },
+      delaySeconds: 2,
+      intervalSeconds: 10,
+    },
+  });
+
+/** What every status is to say, in short. */
+const told = (status: TaskStatus) => ({
+  state: status.state,
+  healthy: Object.hasOwn(status, "healthy") ? status.healthy : undefined,
+  check: status.checkStatus?.command === undefined ? "none" : status.checkStatus.command.exitCode,
+  type: status.checkStatus?.type,
+  address: status.containerStatus?.networkInfos[0]?.ipAddresses[0]?.ipAddress,
+  pid: status.containerStatus?.executorPid,
+});
+const container = { address: ADDRESS, pid: 4711, type: CheckInfo_Type.COMMAND };
+const states = () => test.master.statusesOf("one").map(({ state }) => state);
+const count = (number: number) => until(`${number} statuses`, () => test.master.statusesOf("one").length >= number);
+
+describe("a status", () => {
+  it("says all that is known of the task: check, health, addresses, process, labels, to the last one", async () => {
+    await test.running("one", TASK_RUNNING, { framework: KILLING }, checked());
+    await test.clock.advance(1_000);
+    await count(3);
+    await test.clock.advance(1_000);
+    await count(4);
+    test.killTask("one");
+    await test.master.status("one", TASK_KILLED);
+    const statuses = test.master.statusesOf("one");
+    const empty = { ...container, healthy: undefined, check: 0 };
+    expect(statuses.map(told)).toEqual([
+      { ...empty, state: TASK_STARTING },
+      { ...empty, state: TASK_RUNNING },
+      { ...empty, state: TASK_RUNNING, healthy: true },
+      { ...container, state: TASK_RUNNING, healthy: true, check: 7 },
+      { ...container, state: TASK_KILLING, healthy: true, check: 7 },
+      { ...container, state: TASK_KILLED, healthy: true, check: 7 },
+    ]);
+    expect(Object.hasOwn(statuses[1]?.checkStatus?.command ?? {}, "exitCode"), "nothing was seen yet").toBe(false);
+    for (const status of statuses.slice(1)) expect(status.labels?.labels).toMatchObject([LABEL]);
+  });
+
+  it("of the agent's own making says them too, when the task ran", async () => {
+    await test.running("one", TASK_RUNNING);
+    test.machine.containerOf("one")?.end(0);
+    expect(told(await test.master.status("one", TASK_FINISHED))).toMatchObject({ address: ADDRESS, pid: 4711 });
+  });
+
+  it("comes when something changed, and not because a look found the same, or the agent restarted", async () => {
+    codes.check = 0;
+    await test.running("one", TASK_RUNNING, {}, checked());
+    await test.clock.advance(2_000);
+    await count(4);
+    for (let look = 0; look < 3; look++) await test.clock.advance(10_000);
+    await test.restart();
+    for (let look = 0; look < 3; look++) await test.clock.advance(10_000);
+    codes.check = 1;
+    await test.clock.advance(10_000);
+    await until("the change", () =>
+      test.master.statusesOf("one").some(({ checkStatus }) => checkStatus?.command?.exitCode === 1),
+    );
+    const changes = test.master.statusesOf("one").map(told);
+    const made = new Set(test.master.statusesOf("one").map(({ uuid }) => Buffer.from(uuid).toString("hex")));
+    expect(made.size, "starting, running, healthy, seen 0, seen 1").toBe(5);
+    expect(changes.at(-1)).toEqual({ ...container, state: TASK_RUNNING, healthy: true, check: 1 });
+  });
+
+  it("says TASK_KILLING before a task is killed for its health", async () => {
+    codes.health = 1;
+    await test.running("one", TASK_RUNNING, { framework: KILLING }, checked());
+    await test.clock.advance(1_000);
+    await count(3);
+    await test.clock.advance(10_000);
+    await test.master.status("one", TASK_KILLED);
+    expect(states().slice(-2)).toEqual([TASK_KILLING, TASK_KILLED]);
+    expect(test.master.statusesOf("one").at(-1)?.healthy).toBe(false);
+  });
+});
