@@ -50,7 +50,7 @@ export const faults: readonly Fault[] = [
     name: "killed reported as failed",
     breaks: "frameworks start a task again that was killed",
     room: "agent",
-    text: 'killed: task.kill !== undefined || running.unhealthy || running.phase === "killing",',
+    text: "killed: record.kill !== undefined || cause !== undefined,",
     instead: "killed: false,",
   },
   {
