@@ -14,6 +14,7 @@ import { idOf, idProblem } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources } from "../mesos/resources-text.ts";
 import { type Dialect, speak } from "./model.ts";
+import { taskProblem } from "./validation.ts";
 
 export interface LaunchContext {
   readonly agentId: string;
@@ -55,6 +56,8 @@ export function demandOf(task: TaskInfo, frameworkId: string, context: LaunchCon
     return "a task needs exactly one of 'command' and 'executor'";
   const wrong = executor === undefined ? undefined : executorProblem(executor, frameworkId);
   if (wrong !== undefined) return wrong;
+  const refused = taskProblem(task);
+  if (refused !== undefined) return refused;
   try {
     const own = Resources.of(task.resources).unallocated();
     const fresh = executor !== undefined && !context.executorExists(idOf(executor.executorId));

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { onDisk, pathOf } from "../model/path.ts";
 
@@ -144,11 +144,18 @@ export class Tree {
   }
 }
 
+/** What Node makes of bytes that are no UTF-8. */
+const REPLACED = "\ufffd";
+
 function listed(folder: string): FolderEntry[] {
   try {
-    return readdirSync(onDisk(folder), { withFileTypes: true, encoding: "buffer" })
+    let entries: Dirent[] | Dirent<Buffer>[] = readdirSync(onDisk(folder), { withFileTypes: true });
+    // Names as bytes cost several times as much, and few folders have one that is not UTF-8.
+    if (entries.some(({ name }) => name.includes(REPLACED)))
+      entries = readdirSync(onDisk(folder), { withFileTypes: true, encoding: "buffer" });
+    return entries
       .map((entry): FolderEntry => {
-        const name = pathOf(entry.name);
+        const name = typeof entry.name === "string" ? entry.name : pathOf(entry.name);
         const kind = entry.isDirectory() ? "folder" : entry.isSymbolicLink() ? "link" : "other";
         return { name, kind: isKnown(entry) ? kind : kindAt(joined(folder, name)) };
       })

@@ -53,7 +53,8 @@ export class Lookout {
     this.#rescan = undefined;
     const begun = clock.monotonic();
     try {
-      await prospector.scan(first);
+      // Watched before its files are looked at: what comes meanwhile is noticed, and opened.
+      await prospector.scan(first, (folders) => this.#watching && this.#watcher.include(folders));
     } catch (error) {
       log.error(`looking for files: ${messageOf(error)}`);
     }

@@ -133,9 +133,9 @@ export class Prospector {
     return this.#index.at(path);
   }
 
-  /** Looks at everything once. Scans do not overlap. */
-  scan(first: boolean): Promise<void> {
-    return this.#queue.add(() => this.#scan(first));
+  /** Looks at everything once. Scans do not overlap. `listed` is told the folders before their files are looked at. */
+  scan(first: boolean, listed: (folders: ReadonlySet<string>) => void = () => undefined): Promise<void> {
+    return this.#queue.add(() => this.#scan(first, listed));
   }
 
   /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
@@ -189,17 +189,18 @@ export class Prospector {
     this.#glimpses.close();
   }
 
-  async #scan(first: boolean): Promise<void> {
+  async #scan(first: boolean, listed: (folders: ReadonlySet<string>) => void): Promise<void> {
     const survey = new Survey(this.#options.clock);
     const seen = new Set<Source>();
     const fresh: Fresh[] = [];
     const { paths, folders } = this.#patterns.find(survey.tree);
+    this.#folders = new Set([...folders].map(realPath));
+    listed(this.#folders);
     for (const [path, group] of paths) {
       await survey.breathe();
       if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
-    this.#folders = new Set([...folders].map(realPath));
     for (const source of [...this.#index.followed()]) {
       await survey.breathe();
       if (this.#closed) return;
