@@ -137,7 +137,10 @@ export class Pipeline {
       clock,
       log: log.named("prospector"),
       isOwn,
-      changed: (source) => this.#follower.changed(source),
+      changed: (source) => {
+        this.#lag.observe([source], clock.now());
+        this.#follower.changed(source);
+      },
       abandoned: (source) => this.#follower.abandoned(source),
       recorded: () => this.#registrar.changed(),
     });

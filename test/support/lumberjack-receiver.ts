@@ -10,6 +10,8 @@ export interface ReceivedEvent {
   readonly version: 1 | 2;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly line: string;
+  /** The text of a version 2 event. */
+  readonly json?: string;
 }
 
 /**
@@ -89,7 +91,7 @@ function parseFrames(bytes: Buffer, version: number, first: number): ReceivedEve
       const json = bytes.subarray(at + 10, at + 10 + count);
       need(Buffer.from(json.toString("utf8")).equals(json), "JSON is not UTF-8");
       const fields = JSON.parse(json.toString("utf8")) as Record<string, unknown>;
-      events.push({ version: 2, fields, line: String(fields["message"]) });
+      events.push({ version: 2, fields, line: String(fields["message"]), json: json.toString("utf8") });
       at += 10 + count;
     }
   }

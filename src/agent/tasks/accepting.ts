@@ -24,6 +24,7 @@ import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
+import { makeTask } from "../model/task.ts";
 import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
 import type { FrameworkBook } from "./book.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
@@ -33,7 +34,6 @@ import type { Ending } from "./ending.ts";
 import type { AgentStatus, ExecutorControls } from "./executor-control.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
 import type { StatusIntake } from "./statuses.ts";
-import { makeTask } from "./task.ts";
 
 /** One RunTask or RunTaskGroup message, in one form. */
 interface Request {
