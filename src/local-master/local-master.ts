@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
-import { type FastifyInstance, fastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { BodyError, readBody } from "../libprocess/bodies.ts";
@@ -138,7 +138,7 @@ export class LocalMaster {
       bodyLimit: LARGEST_CALL,
       routerOptions: { ignoreTrailingSlash: true },
       frameworkErrors: (_error, _request, reply) =>
-        void reply.code(400).type("text/plain").send("The path cannot be read\n"),
+        void (reply as FastifyReply).code(400).type("text/plain").send("The path cannot be read\n"),
     });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", (_request, payload, done) => {
