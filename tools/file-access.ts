@@ -51,6 +51,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "containerizer/docker/launch.ts": "an absolute path of a Docker parameter; the sandbox through the module",
   "containerizer/docker/state-files.ts": "work_dir/docker",
   "containerizer/docker/run-inside.ts": "/proc",
+  "containerizer/docker/reach.ts": "/proc",
   "containerizer/docker/image-gc-config.ts": "Docker's own folder",
   "gc/collector.ts": "sizes and times of the folders that runs lie in, which are the agent's",
   "gc/mounts.ts": "/proc/self; a mount's place, whose mount is checked by its number",

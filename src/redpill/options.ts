@@ -71,7 +71,8 @@ export function optionsOf(
   if (values.version) return "version";
   if (!loaded.ok) {
     const [problem] = loaded.problems;
-    throw new UsageError(EXIT_USAGE, problem?.message ?? "", problem?.fix ?? "--help lists the flags");
+    const message = problem?.message.replace(/flag '([\w-]+)'/, "flag --$1") ?? "";
+    throw new UsageError(EXIT_USAGE, message, problem?.fix ?? "--help lists the flags");
   }
   const left = (flag: string, name: string): string | undefined =>
     isListener && !origins.has(flag) ? environment[name] || undefined : undefined;

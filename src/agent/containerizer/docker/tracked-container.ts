@@ -6,7 +6,9 @@ import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
 import { isNotFound } from "../../../docker/errors.ts";
 import type { CheckpointedContainer, ContainerTermination } from "../../model/container.ts";
 import { NotHeld } from "../../model/held/descriptor.ts";
+import type { Reach } from "../../model/reach.ts";
 import type { ContainerOutput } from "./output.ts";
+import { reachOf } from "./reach.ts";
 import type { StateFiles, StopRequest } from "./state-files.ts";
 import { type ContainerEnd, endOf, hasEnded, terminationOf } from "./termination.ts";
 
@@ -82,6 +84,17 @@ export class TrackedContainer {
 
   get over(): Promise<ContainerTermination> {
     return this.#over.promise;
+  }
+
+  /** How its loopback is reached now. Rejects while it was not found. */
+  async reach(): Promise<Reach> {
+    if (this.#details === undefined) throw new Error(`container ${this.subject.containerId} has not been found yet`);
+    const { engine } = this.#options;
+    const { id } = this.#details;
+    return reachOf(this.#details, async () => {
+      this.#details = await engine.inspect(id);
+      return this.#details;
+    });
   }
 
   /** Takes over a container that was just started, with its output. */
