@@ -181,9 +181,13 @@ export class TrackedContainer {
     const deadline = Math.min(this.#stop?.deadline ?? Number.MAX_SAFE_INTEGER, askedAt + Math.max(0, grace));
     this.#stop = { askedAt, deadline };
     await state.saveStop(this.subject.containerId, this.#stop);
+    const isOverdue = deadline <= clock.now();
+    if (!isOverdue) this.#arm();
+    // Also without any grace it hears of its end first, as `docker stop --time 0` has it.
+    if (!this.#signalled) await this.#signal();
+    if (!isOverdue) return;
     this.#arm();
-    if (deadline > clock.now() && !this.#signalled) await this.#signal();
-    else if (deadline <= clock.now()) await this.#kill();
+    await this.#kill();
   }
 
   async #signal(): Promise<void> {

@@ -177,10 +177,12 @@ export class Supervision {
       log.warn(`The kill of container ${id} will not survive a restart of the agent: ${messageOf(error)}`);
     }
     if (entry.isEnded) return;
-    this.#escalateAt(entry, deadline);
+    // Also without any grace it hears of its end first.
+    if (grace > 0 || !isFirst) this.#escalateAt(entry, deadline);
     if (!isFirst) return;
     const pids = await signalTree(table, entry.tree, "SIGTERM");
     log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
+    if (grace <= 0 && !entry.isEnded) this.#escalateAt(entry, deadline);
   }
 
   /** Goes on with a stop that a previous agent began. */
