@@ -19,7 +19,7 @@ export interface ReceivedEvent {
  * `go-lumber`: refuses windows above its limit. `ruby`: version 2 is acknowledged every fifth of the window, and a
  * version 2 window of 2 to 4 breaks it; no keepalive.
  */
-export type ReceiverMode = "beats" | "go-lumber" | "ruby";
+type ReceiverMode = "beats" | "go-lumber" | "ruby";
 
 export interface ReceiverOptions {
   readonly mode?: ReceiverMode;

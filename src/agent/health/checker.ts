@@ -84,7 +84,7 @@ export function watchHealth(
 const TYPES = { command: CheckInfo_Type.COMMAND, http: CheckInfo_Type.HTTP, tcp: CheckInfo_Type.TCP } as const;
 
 /** What a look of a generic check says to the framework; nothing seen is the type alone. */
-export function checkStatus(probe: Probe, sight: Sight): CheckStatusInfo {
+function checkStatus(probe: Probe, sight: Sight): CheckStatusInfo {
   const type = TYPES[probe.kind];
   switch (probe.kind) {
     case "command":

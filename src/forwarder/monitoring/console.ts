@@ -72,7 +72,7 @@ export class Console {
  * A descriptor for writing to the same pipe or terminal as `fd` that does not block. Its own, because the flag would be
  * that of every process that shares `fd`. Where there is none (a socket, no right to open it), `fd` itself.
  */
-export function unblocked(fd: number): number {
+function unblocked(fd: number): number {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd;

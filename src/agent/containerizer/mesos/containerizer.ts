@@ -67,6 +67,7 @@ export interface MesosContainerizerOptions {
 const PREDECESSOR = 10_000;
 /** Milliseconds that one container may hold up the recovery of all. */
 const RECOVERY = 10_000;
+const IN_LAUNCH = "while it was being launched";
 /** What is remembered of a container besides its processes. */
 interface Known {
   readonly sandbox: string;
@@ -152,8 +153,7 @@ export class MesosContainerizer implements Containerizer {
         containerId,
         signal,
         (signals) => this.#launch(spec, signals),
-        (grace) =>
-          grace === 0 ? this.#supervision.kill(containerId) : void this.#supervision.stop(containerId, grace),
+        (grace) => void this.#supervision.stop(containerId, grace),
       );
     } catch (error) {
       // While the agent ends, a launch may still succeed: the next agent finds it.
@@ -308,16 +308,12 @@ export class MesosContainerizer implements Containerizer {
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
-    this.#launching.end(
-      containerId,
-      graceMilliseconds,
-      TaskFailure.launch("Container was stopped while it was being launched"),
-    );
+    this.#launching.end(containerId, graceMilliseconds, TaskFailure.launch(`Container was stopped ${IN_LAUNCH}`));
     await this.#supervision.stop(containerId, graceMilliseconds);
   }
 
   async destroy(containerId: string): Promise<void> {
-    this.#launching.end(containerId, 0, TaskFailure.launch("Container was destroyed while it was being launched"));
+    this.#launching.end(containerId, 0, TaskFailure.launch(`Container was destroyed ${IN_LAUNCH}`));
     this.#supervision.kill(containerId);
   }
 

@@ -185,7 +185,7 @@ export class GroupControl implements Isolator {
 }
 
 /** The limitation of a container that ran out of memory, in Mesos' own words (§7.12). */
-export function memoryLimitation(limit: number | undefined, peak: number | undefined, statistics: string): Limitation {
+function memoryLimitation(limit: number | undefined, peak: number | undefined, statistics: string): Limitation {
   const requested = limit === undefined ? "unlimited" : formatBytes(limit);
   const used = peak === undefined ? "unknown" : formatBytes(peak);
   const value = (peak ?? limit ?? 0) / MEGABYTE;
