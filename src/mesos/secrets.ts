@@ -12,7 +12,7 @@ import {
  * The bytes of a secret of type VALUE, as Mesos' default resolver has them. Throws a UserError for a reference, which nobody
  * here can look up, and for a secret that is not whole; no text of it holds the value.
  */
-export function secretValue(secret: Secret | undefined, what: string): Uint8Array {
+function secretValue(secret: Secret | undefined, what: string): Uint8Array {
   if (secret?.type === Secret_Type.REFERENCE || secret?.reference !== undefined) {
     throw new UserError(
       `${what} is a reference to the secret '${secret.reference?.name ?? ""}', and this agent has no secret resolver`,

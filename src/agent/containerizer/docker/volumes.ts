@@ -21,7 +21,7 @@ export interface VolumeSettings {
 }
 
 /** A folder of the daemon's host in the container. A missing one is made, as `docker run --volume` has it. */
-export const bindMount = (source: string, target: string, readOnly = false): MountRequest => ({
+const bindMount = (source: string, target: string, readOnly = false): MountRequest => ({
   Type: "bind",
   Source: source,
   Target: target,
