@@ -48,7 +48,7 @@ function firstBraces(pattern: string): { start: number; end: number; parts: stri
 const isPattern = (segment: string): boolean => /[*?[\\]/.test(segment);
 
 /** One path segment as a regular expression: `*`, `?`, `[a-z]`, `[^a]` or `[!a]`, `\` before any of them. */
-export function segmentExpression(segment: string): RegExp {
+function segmentExpression(segment: string): RegExp {
   let source = "";
   for (let index = 0; index < segment.length; index++) {
     const character = segment[index] as string;
