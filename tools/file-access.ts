@@ -61,6 +61,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "checkpoint/unwritable.ts": "work_dir/meta",
   "model/files.ts": "work_dir/meta",
   "isolators/cgroups/control.ts": "/sys/fs/cgroup",
+  "isolators/cgroups/delegation.ts": "/sys/fs/cgroup",
   "isolators/cgroups/group.ts": "/sys/fs/cgroup",
   "metrics/machine.ts": "/proc",
   "metrics/pool-watch.ts": "the root folder",
