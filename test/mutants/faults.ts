@@ -120,7 +120,7 @@ export const faults: readonly Fault[] = [
     name: "SIGKILL not repeated",
     breaks: "a process that was forked in the moment of the kill lives on",
     room: "agent",
-    text: "this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));",
+    text: "this.#kill(entry, Math.min(wait * 2, LONGEST_REPEAT));",
     instead: "",
   },
 ];

@@ -19,6 +19,7 @@ import {
   type Task,
   TaskSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { Resources } from "../../mesos/resources.ts";
 import type {
   CheckpointedAgent,
@@ -261,7 +262,7 @@ class StateReader {
   #launch(path: string, key: RunKey, id: string): RunTaskMessage | undefined {
     const launch = this.#reader.named(RunTaskMessageSchema, path, id, (found) => found.task?.taskId);
     if (launch?.task === undefined) return undefined;
-    const framework = launch.framework?.id?.value ?? "";
+    const framework = idOf(launch.framework?.id);
     // Another framework's task of this name: what it says of the command is not this task's.
     if (framework !== key.frameworkId) return this.#reader.damaged(path, `it is of framework '${framework}'`);
     this.#reader.mended(path, mendLaunch(launch, key));

@@ -19,7 +19,7 @@ import {
 import { buildJson, stateBody } from "./state.ts";
 
 /** A request as a page sees it. */
-export interface Asked {
+interface Asked {
   readonly query: Query;
   /** What follows the endpoint's path. */
   readonly rest: string;

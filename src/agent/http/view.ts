@@ -85,7 +85,7 @@ export interface AgentView {
   readonly system: () => SystemFacts;
 }
 
-export interface SystemFacts {
+interface SystemFacts {
   /** 1, 5 and 15 minutes. */
   readonly load: readonly [number, number, number];
   readonly cpus: number;

@@ -72,7 +72,7 @@ export function diskQuota(resources: readonly Resource[]): number | undefined {
 }
 
 /** The limitation of a container that uses more than its quota (§7.11). */
-export function diskLimitation(used: number, quota: number): Limitation {
+function diskLimitation(used: number, quota: number): Limitation {
   return {
     reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
     message: `Disk usage (${formatBytes(used)}) exceeds quota (${formatBytes(quota)})`,

@@ -24,7 +24,7 @@ import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "
 import { keepStatus } from "../tasks/statuses.ts";
 
 /** An update stream as it was written, to be replayed. */
-export interface WrittenStream {
+interface WrittenStream {
   readonly frameworkId: string;
   readonly taskId: string;
   readonly path: string;

@@ -47,7 +47,7 @@ const exhausted = (user: string, why: string): TaskFailure =>
  * @param attempts how often an empty answer is asked for again. Node gives one, without an error, when the program ended
  * well but this process was too busy to read its output before the timeout.
  */
-export function lookUpAccount(user: string, attempts = 3): Promise<Account> {
+function lookUpAccount(user: string, attempts = 3): Promise<Account> {
   const unknown = (why: string): TaskFailure =>
     TaskFailure.launch(
       `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
