@@ -126,4 +126,27 @@ describe.runIf(canAttack)(`${ARCHIVES * ENTRIES} entries of archives that mean h
     // Not all were refused before anything was tried.
     expect(unpacked).toBeGreaterThan(ARCHIVES / 4);
   });
+
+  it("of 20,000 files with long names is fetched: its listing may be as long as it likes", {
+    timeout: 120_000,
+  }, async () => {
+    const uid = uidOf(ATTACKER);
+    const name = (index: number): Buffer => Buffer.from(`${"long".repeat(20)}-${index}`);
+    const archive = join(base, "many.tar");
+    writeFileSync(
+      archive,
+      tar(Array.from({ length: 20_000 }, (_, index) => ({ name: name(index), type: 0, target: "", mode: 0o644 }))),
+    );
+    const sandbox = join(base, "many");
+    mkdirSync(sandbox, { mode: 0o750 });
+    chownSync(sandbox, uid, uid);
+    await fetcher.fetch({
+      containerId: "many",
+      sandbox,
+      user: { name: ATTACKER, uid, gid: uid, groups: [] },
+      uris: [create(CommandInfo_URISchema, { value: archive, extract: true })],
+      signal: new AbortController().signal,
+    });
+    expect(readdirSync(sandbox).filter((found) => found.startsWith("long"))).toHaveLength(20_000);
+  });
 });

@@ -55,7 +55,7 @@ export function tar(entries: readonly Entry[], touch: (header: Buffer) => void =
 const FILE_TYPES = [0o100000, 0o100000, 0o120000, 0o020000, 0o060000, 0o040000, 0o010000];
 
 /** A zip made on Unix, nothing compressed. `touch` may change the local header and its twin in the directory. */
-export function zip(entries: readonly Entry[], touch: (header: Buffer) => void = () => undefined): Buffer {
+function zip(entries: readonly Entry[], touch: (header: Buffer) => void = () => undefined): Buffer {
   const files: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
