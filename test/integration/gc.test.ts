@@ -17,7 +17,7 @@ import { diskUsageOf, GarbageCollector } from "../../src/agent/gc/collector.ts";
 import { detachMount } from "../../src/agent/gc/mounts.ts";
 import { removeFolders } from "../../src/agent/gc/removal.ts";
 import { diskUsage } from "../../src/agent/isolators/disk.ts";
-import { type MountPoint, parseMountInfo } from "../../src/agent/model/mounts.ts";
+import { type MountPoint, parseMountInfo } from "../../src/agent/model/mount-table.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 

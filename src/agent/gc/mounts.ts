@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { runProgram } from "../../base/program.ts";
 import { mountOf, O_PATH } from "../model/held/descriptor.ts";
-import type { MountPoint } from "../model/mounts.ts";
+import type { MountPoint } from "../model/mount-table.ts";
 
 /** Milliseconds for umount(8). */
 const TIMEOUT = 60_000;

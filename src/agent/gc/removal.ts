@@ -5,7 +5,7 @@ import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { HeldFolder } from "../model/held/folder.ts";
 import { removeTree } from "../model/held/removal.ts";
-import { type MountPoint, mountsBelow, readMounts } from "../model/mounts.ts";
+import { type MountPoint, mountsBelow, readMounts } from "../model/mount-table.ts";
 import { detachMount } from "./mounts.ts";
 
 /** Milliseconds for one folder: millions of files take their time, but somebody may add to it for ever. */

@@ -6,6 +6,7 @@ import {
   AgentInfoSchema,
   DrainConfigSchema,
   ExecutorInfo_TypeSchema,
+  type Resource,
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
@@ -89,7 +90,7 @@ function executorPieces(executor: ExecutorRecord): Pieces {
     directory: executor.directory,
     resources: resourcesJson(allocated(executor)),
   };
-  const role = allocatedRole(info.resources);
+  const role = allocatedRole([...info.resources, ...roled(executor)]);
   if (role !== undefined) shown["role"] = role;
   if (info.labels !== undefined) shown["labels"] = labelsJson(info.labels.labels);
   if (has(info, "type")) shown["type"] = enumName(ExecutorInfo_TypeSchema, info.type);
@@ -99,6 +100,10 @@ function executorPieces(executor: ExecutorRecord): Pieces {
     completed_tasks: piecesOf([...executor.completed, ...tasksIn(executor, "terminated")], taskPieces),
   });
 }
+
+/** Resources of its tasks: those of a command task are all that its executor has. */
+const roled = (executor: ExecutorRecord): Resource[] =>
+  [...executor.tasks.values(), ...executor.completed].flatMap(({ task }) => task.resources);
 
 function frameworkPieces(framework: FrameworkRecord): Pieces {
   const { info } = framework;

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { parseMountInfo } from "../model/mounts.ts";
+import { parseMountInfo } from "../model/mount-table.ts";
 import { DiskWatch, diskQuota, diskUsage, duArguments } from "./disk.ts";
 
 const MB = 1024 * 1024;

@@ -8,7 +8,7 @@ import type { Logger } from "../../base/log.ts";
 import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../model/container.ts";
 import type { Isolator, Limitation } from "../model/isolation.ts";
-import { type MountPoint, readMounts } from "../model/mounts.ts";
+import { type MountPoint, readMounts } from "../model/mount-table.ts";
 
 export interface DiskOptions {
   readonly clock: Clock;

@@ -18,6 +18,7 @@ import type {
   CheckpointedRun,
   CheckpointedTask,
 } from "../model/checkpointed-state.ts";
+import { executorShare } from "../model/command-share.ts";
 import type { CheckpointedContainer } from "../model/container.ts";
 import type { Paths } from "../model/paths.ts";
 import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
@@ -208,6 +209,8 @@ function expectation(
 ): CheckpointedContainer {
   const [first] = executor.tasks.values();
   const task = executor.kind === "command" ? first : undefined;
+  const container = task?.task.container ?? executor.info.container;
+  const own = task?.task.resources ?? [];
   const command = executor.info.command ?? {
     $typeName: "mesos.v1.CommandInfo",
     uris: [],
@@ -222,10 +225,10 @@ function expectation(
     executor: executor.info,
     task: task?.info,
     command,
-    container: task?.task.container ?? executor.info.container,
+    container,
     sandbox: executor.directory,
     user: options.users.of(framework, executor),
-    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    resources: [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
     pid: options.rebooted ? undefined : run?.forkedPid,
