@@ -14,7 +14,7 @@ import { freePort } from "../support/free-port.ts";
 import { TestClock } from "../support/test-clock.ts";
 
 /** Things that happened, in order; `until` waits for one that has not been waited for. */
-class Happenings {
+class EventLog {
   readonly all: string[] = [];
   #seen = 0;
   #wake: () => void = () => undefined;
@@ -47,7 +47,7 @@ const uuid = { value: new Uint8Array(16) };
 let clock: TestClock;
 let agent: Process;
 let master: Process;
-let happened: Happenings;
+let happened: EventLog;
 let lead: (master: MasterInfo | undefined) => void = () => undefined;
 let registration: Registration | undefined;
 let id: string | undefined;
@@ -154,7 +154,7 @@ function register(more: Partial<RegistrationOptions> = {}): void {
 }
 
 beforeEach(async () => {
-  happened = new Happenings();
+  happened = new EventLog();
   clock = new TestClock();
   id = undefined;
   closing = [];

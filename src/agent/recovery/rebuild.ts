@@ -51,7 +51,7 @@ export interface RebuildOptions {
   readonly users: { of(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined };
 }
 
-/** Turns checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
+/** PacedQueue checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
 export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebuilt {
   const streams: WrittenStream[] = [];
   const expected: CheckpointedContainer[] = [];
@@ -185,7 +185,7 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
     task,
     info: launch?.task,
     group: undefined,
-    modern: launch !== undefined && has(launch, "launchExecutor"),
+    masterTracksExecutors: launch !== undefined && has(launch, "launchExecutor"),
     bucket: over ? "completed" : terminal === undefined ? live : "terminated",
     kill: killGrace === undefined ? undefined : { policy: undefined, grace: killGrace },
   };

@@ -98,7 +98,7 @@ export class CommandTasks implements ExecutorControl {
   #report(task: CommandTask, { data, labels = {} }: Pick<StartedContainer, "data" | "labels">): void {
     const made = Object.entries(labels).map(([key, value]) => ({ key, value }));
     const labelled = made.length === 0 ? {} : { labels: { labels: made } };
-    if (task.task.modern) this.#status(task, { state: TaskState.TASK_STARTING });
+    if (task.task.masterTracksExecutors) this.#status(task, { state: TaskState.TASK_STARTING });
     this.#status(task, { state: TaskState.TASK_RUNNING, ...(data && { data }), ...labelled });
   }
 
@@ -159,7 +159,7 @@ export class CommandTasks implements ExecutorControl {
     if (state.kind === "ended" || this.#closed) return;
     const cause = state.kind === "killing" ? state.cause : undefined;
     const { limitation, ...status } = outcomeOf(termination, {
-      modern: record.modern,
+      masterTracksExecutors: record.masterTracksExecutors,
       killed: record.kill !== undefined || cause !== undefined,
       unhealthy: cause === "unhealthy",
       timedOut: cause === "overdue",
@@ -246,8 +246,10 @@ export class CommandTasks implements ExecutorControl {
     task.state.abort.abort(
       new TaskFailure(
         TaskState.TASK_KILLED,
-        record.modern ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
-        record.modern ? "Killed before delivery to the executor" : "Unregistered executor",
+        record.masterTracksExecutors
+          ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH
+          : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
+        record.masterTracksExecutors ? "Killed before delivery to the executor" : "Unregistered executor",
       ),
     );
   }

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../../base/errors.ts";
-import { socketComplaint } from "../complaints.ts";
+import { socketComplaint } from "../findings.ts";
 import { existing } from "../machine.ts";
 import { type Check, containerizersOf, type Finding, findings, fixHere, type Patient } from "./finding.ts";
 

@@ -29,9 +29,9 @@ import { Launches } from "../launches.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
-import { Leftovers } from "./leftovers.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
+import { Reaper } from "./reaper.ts";
 import { isAlive, provenOurs, recoveryPlan } from "./recovery.ts";
 import { resourceSettings, updateRequest } from "./resource-settings.ts";
 import { runInside } from "./run-inside.ts";
@@ -56,7 +56,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #agentKey: string;
   readonly #supervisor: EngineSupervisor;
   readonly #pulls: ImagePulls;
-  readonly #leftovers: Leftovers;
+  readonly #reaper: Reaper;
   readonly #collector: ImageCollector | undefined;
   readonly #sandboxCheck: SandboxCheck;
   readonly #launching = new Launches();
@@ -73,7 +73,7 @@ export class DockerContainerizer implements Containerizer {
     this.#agentKey = agentKey;
     this.#supervisor = new EngineSupervisor(engine, [`${label.agentKey}=${agentKey}`], clock, log);
     this.#pulls = new ImagePulls(engine, clock, log);
-    this.#leftovers = new Leftovers(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
+    this.#reaper = new Reaper(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
     const sandboxDirectory = options.sandboxDirectory ?? defaults.sandboxDirectory;
     this.#sandboxCheck = new SandboxCheck(engine, options.workDir, sandboxDirectory);
     const { imageCollection } = options;
@@ -161,7 +161,7 @@ export class DockerContainerizer implements Containerizer {
       onEnd: (engineId, { finishedAt }) => {
         if (engineId === undefined) return;
         const endedAt = finishedAt === undefined ? undefined : Date.parse(finishedAt);
-        this.#leftovers.add(engineId, endedAt, this.#removeAtEnd.delete(containerId));
+        this.#reaper.add(engineId, endedAt, this.#removeAtEnd.delete(containerId));
       },
     });
     this.#tracked.set(containerId, tracked);
@@ -222,11 +222,11 @@ export class DockerContainerizer implements Containerizer {
     for (const found of plan.doubtful) {
       if ((await provenOurs(engine, found, workDir)) === undefined) continue;
       if (isAlive(found)) orphans.push(found);
-      else this.#leftovers.add(found.engineId, undefined);
+      else this.#reaper.add(found.engineId, undefined);
     }
     for (const found of plan.dead) {
       const finishedAt = await this.#finishedAt(found.engineId);
-      this.#leftovers.add(found.engineId, finishedAt);
+      this.#reaper.add(found.engineId, finishedAt);
     }
     for (const { engineId, containerId } of orphans) {
       if (!(this.#options.killOrphans ?? defaults.killOrphans)) {
@@ -344,7 +344,7 @@ export class DockerContainerizer implements Containerizer {
     return {
       running: [...this.#tracked.values()].filter(({ isOver }) => !isOver).length,
       launching: this.#launching.size,
-      awaiting_removal: this.#leftovers.count,
+      awaiting_removal: this.#reaper.count,
       pulls: this.#pulls.reports.length,
       daemon_breaks: this.#supervisor.breaks,
     };
@@ -352,7 +352,7 @@ export class DockerContainerizer implements Containerizer {
 
   async close(): Promise<void> {
     this.#sweeper.cancel();
-    this.#leftovers.close();
+    this.#reaper.close();
     this.#collector?.close();
     this.#supervisor.close();
     this.#launching.close();

@@ -16,7 +16,7 @@ import {
 import { containerName, label, mountsSandbox, parseName } from "./identity.ts";
 import { imagesToRemove } from "./image-collection.ts";
 import { parseImageCollection } from "./image-gc-config.ts";
-import { Leftovers } from "./leftovers.ts";
+import { Reaper } from "./reaper.ts";
 import { recoveryPlan } from "./recovery.ts";
 import { updateRequest } from "./resource-settings.ts";
 import { execArguments } from "./run-inside.ts";
@@ -294,7 +294,7 @@ describe("dead containers", () => {
       if (id === "b" && fails-- > 0) throw new EngineError("timeout", "no answer");
       removed.push(id);
     };
-    const leftovers = new Leftovers({ remove }, 10_000, clock, silentLogger);
+    const leftovers = new Reaper({ remove }, 10_000, clock, silentLogger);
     leftovers.add("a", 995_000);
     leftovers.add("b", undefined);
     leftovers.add("old", 1);

@@ -183,7 +183,7 @@ export class MesosContainerizer implements Containerizer {
   }
 
   #supervise(id: string, { shim, since, pid }: Started): Supervised {
-    const supervised = this.#supervision.add({ id, tree: { shim, pid }, since, told: true });
+    const supervised = this.#supervision.add({ id, tree: { shim, pid }, since, announced: true });
     // It may have ended before its start was heard of.
     this.#supervision.ended(id);
     return supervised;
@@ -263,7 +263,7 @@ export class MesosContainerizer implements Containerizer {
       return;
     }
     if (found.kind === "foreign") {
-      this.#supervision.add({ id, tree: { shim: undefined, pid: found.pid }, since: found.since, told: false });
+      this.#supervision.add({ id, tree: { shim: undefined, pid: found.pid }, since: found.since, announced: false });
       return;
     }
     const since = found.kind === "running" ? found.since : "";

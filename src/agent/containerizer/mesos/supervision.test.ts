@@ -25,7 +25,7 @@ function start(found?: Limitation) {
     limitation: () => found,
     cleanup: () => undefined,
   });
-  const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", told: true });
+  const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", announced: true });
   const end = (status: number): void => {
     table.end(11);
     table.end(10);
