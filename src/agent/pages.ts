@@ -71,6 +71,7 @@ export async function openPages(input: PagesInput) {
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
+      pulling: () => viewed.containerizers.flatMap((containerizer) => containerizer.pulling?.() ?? []),
       flags: shownFlags(agentFlags, flags),
       build: {
         version: MESOS_VERSION,

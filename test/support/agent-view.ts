@@ -112,6 +112,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
         status: create(ContainerStatusSchema, { executorPid: 42 }),
       },
     ],
+    pulling: () => [],
     flags: new Map([["port", "5051"]]),
     build: { version: "1.11.0", buildTime: 1_600_000_000_000, buildUser: "builder" },
     logDir: undefined,

@@ -15,6 +15,7 @@ import {
   prometheus,
   statistics,
   systemStats,
+  tasks,
 } from "./small-pages.ts";
 import { buildJson, stateText } from "./state.ts";
 
@@ -52,6 +53,7 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/slave(1)/state": ({ view }) => json(stateText(view)),
   "/slave(1)/health": () => text(200, ""),
   "/slave(1)/health/details": ({ view }) => healthDetails(view),
+  "/slave(1)/tasks": ({ view }, { query }) => tasks(view, query),
   "/slave(1)/flags": ({ view }) => flags(view),
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),

@@ -6,6 +6,7 @@ import { jsonText } from "../../mesos/json-text.ts";
 import { type Answer, json, text } from "./answer.ts";
 import { type Endpoint, endpoints } from "./endpoints.ts";
 import type { Query } from "./files/pages.ts";
+import { tasksJson } from "./task-details.ts";
 import type { JsonObject } from "./task-json.ts";
 import type { AgentView, ContainerUsage } from "./view.ts";
 
@@ -16,6 +17,16 @@ export function healthDetails(view: AgentView): Answer {
   const healthy = Object.keys(troubles).length === 0;
   const { phase, masterAddress } = view.snapshot();
   return json(jsonText({ healthy, phase, ...(masterAddress !== undefined && { master: masterAddress }), troubles }));
+}
+
+/** /tasks */
+export function tasks(view: AgentView, query: Query): Answer {
+  const taskId = query("task_id");
+  const wanted =
+    taskId === undefined
+      ? undefined
+      : { taskId, frameworkId: query("framework_id"), containerId: query("container_id") };
+  return json(JSON.stringify(tasksJson(view.snapshot(), view.pulling(), wanted)));
 }
 
 function usageJson(usage: ContainerUsage): JsonObject {

@@ -6,6 +6,7 @@ import type {
   ResourceStatistics,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Resources } from "../../mesos/resources.ts";
+import type { ImagePull } from "../model/container.ts";
 import type { FrameworkRecord } from "../model/records.ts";
 
 /** What the pages show of the agent at one moment. Records are the agent's own and are only read. */
@@ -68,6 +69,8 @@ export interface AgentView {
   snapshot(): AgentSnapshot;
   /** Every running container, measured now. Bounded in time by whoever measures. */
   usage(): Promise<readonly ContainerUsage[]>;
+  /** Images that are being brought now. */
+  pulling(): readonly ImagePull[];
   /** Flags as `shownFlags` gives them, secrets masked. */
   readonly flags: ReadonlyMap<string, string>;
   readonly build: BuildFacts;

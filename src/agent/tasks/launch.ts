@@ -63,6 +63,7 @@ export class LaunchRunner {
         // Once the container runs, a kill ends it like any other.
         if (launch.started === undefined) signal.throwIfAborted();
         begun.push(stage);
+        executor.launching = { stage: stage.name, since: this.#options.clock.now() };
         const prepared = stage.prepare(launch);
         if (prepared !== undefined) await prepared;
       }
@@ -74,6 +75,8 @@ export class LaunchRunner {
         await this.#undo(launch, begun);
       }
       throw error;
+    } finally {
+      executor.launching = undefined;
     }
   }
 
