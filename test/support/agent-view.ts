@@ -126,6 +126,13 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
     troubles: () => new Map(),
     log: { verbosity: 0 },
     processes: () => ["slave(1)", "files"],
+    workDir: "/",
+    controlGroups: "v2",
+    engines: async () => [{ name: "docker", version: "Docker 27.3.1", trouble: undefined }],
+    neighbours: async () => ({
+      services: [{ name: "mesos", state: "RUNNING", start: 17, exitStatus: 0, problem: "" }],
+      verdict: "70 mesos entered the FATAL state",
+    }),
     system: () => ({ load: [0.1, 0.2, 0.3], cpus: 2, memoryTotal: 4_000_000_000, memoryFree: 1_000_000_000 }),
   };
 }

@@ -84,6 +84,12 @@ export const endpoints = [
     query: "`task_id`, `framework_id`, `container_id`",
     present: "this agent",
   }),
+  agentPage("node", {
+    realm: "readonly",
+    summary:
+      "The machine (kernel, control groups, load, memory, disk), what runs the containers, and the services beside the agent as supervisord has them.",
+    present: "this agent",
+  }),
   agentPage("flags", {
     realm: "readonly",
     summary: "Every flag that has a value; secrets are masked.",

@@ -3,6 +3,7 @@ import { type Answer, json, text } from "./answer.ts";
 import type { EndpointPath } from "./endpoints.ts";
 import { browse, debug, download, type Query, read } from "./files/pages.ts";
 import { toggle } from "./logging.ts";
+import { nodeJson } from "./node-page.ts";
 import { type OperatorParts, operatorCall } from "./operator/calls.ts";
 import { negotiate } from "./operator/negotiate.ts";
 import {
@@ -54,6 +55,7 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/slave(1)/health": () => text(200, ""),
   "/slave(1)/health/details": ({ view }) => healthDetails(view),
   "/slave(1)/tasks": ({ view }, { query }) => tasks(view, query),
+  "/slave(1)/node": async ({ view }) => json(JSON.stringify(await nodeJson(view))),
   "/slave(1)/flags": ({ view }) => flags(view),
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),

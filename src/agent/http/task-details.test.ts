@@ -11,6 +11,7 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { addEvent, type StatusEvent } from "../model/history.ts";
 import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
+import { nodeJson } from "./node-page.ts";
 import { PageReaders } from "./page-readers.ts";
 import { tasksJson } from "./task-details.ts";
 
@@ -161,4 +162,20 @@ it("remembers who has the page open, within bounds", () => {
   expect(["a", "a", "b", "a"].map((address) => readers.isNew(address))).toEqual([true, false, true, false]);
   for (let index = 0; index < 1_000; index++) readers.isNew(String(index));
   expect(readers.isNew("a")).toBe(true);
+});
+
+it("/node tells of the machine, of what runs containers, and of the services", async () => {
+  const shown = await nodeJson(agentView({ tasks: 0 }));
+  expect(shown).toMatchObject({
+    machine: {
+      kernel: expect.any(String),
+      cgroups: "v2",
+      load: [0.1, 0.2, 0.3],
+      memory_total: 4_000_000_000,
+      disk: { path: "/", total: expect.any(Number), available: expect.any(Number) },
+      engines: [{ name: "docker", version: "Docker 27.3.1" }],
+    },
+    services: [{ name: "mesos", state: "RUNNING", start: 17, exit_status: 0 }],
+    verdict: "70 mesos entered the FATAL state",
+  });
 });

@@ -86,6 +86,38 @@ export interface AgentView {
   /** Ids of libprocess processes on this port. */
   readonly processes: () => readonly string[];
   readonly system: () => SystemFacts;
+  readonly workDir: string;
+  /** `v2`, `v1` or `v1 and v2`; undefined where there are none. */
+  readonly controlGroups: string | undefined;
+  /** What runs containers, each asked within a bound of time. */
+  engines(): Promise<readonly EngineFacts[]>;
+  /** What runs beside the agent in its container. */
+  neighbours(): Promise<NeighbourFacts>;
+}
+
+export interface EngineFacts {
+  /** As `--containerizers` has it. */
+  readonly name: string;
+  /** `Docker 27.3.1`; undefined when it has none, or did not answer. */
+  readonly version: string | undefined;
+  readonly trouble: string | undefined;
+}
+
+export interface NeighbourFacts {
+  readonly services: readonly {
+    readonly name: string;
+    /** supervisord's word: RUNNING, FATAL, … */
+    readonly state: string;
+    /** Seconds since the epoch; 0 when it never started. */
+    readonly start: number;
+    readonly exitStatus: number;
+    /** Why it could not be started; empty when it could. */
+    readonly problem: string;
+  }[];
+  /** Why supervisord could not be asked. */
+  readonly servicesProblem?: string;
+  /** Why redpill ends the container: exit code and words. */
+  readonly verdict?: string;
 }
 
 export interface SystemFacts {
