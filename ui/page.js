@@ -50,7 +50,7 @@ function resourceCard({ name }) {
   const drawn = curve("spark", `${name} in use in the last ten minutes`, CURVE_OF[name] ?? "");
   const node = element("li", { class: "card" }, element("h3", {}, name), value, bar, using, drawn.svg);
   const update = (resource) => {
-    const format = name === "mem" || name === "disk" ? megabytes : (amount) => number(amount, 2);
+    const format = name === "mem" || name === "disk" ? megabytes : (amount) => number(amount, 3);
     bar.hidden = resource.isSet;
     drawn.update(curves.of("node"), undefined);
     if (resource.isSet) {

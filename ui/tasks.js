@@ -251,13 +251,14 @@ export function showTasks({ place, more, empty, counts, choose }, frameworks, wa
 function endedRow({ framework, executor, task }) {
   const row = rowOf(ENDED_COLUMNS, "task", task === undefined ? undefined : taskAddress(framework, executor, task));
   linksInto(row.cells[4], executor.directory, task?.name || executor.name || executor.id);
-  row.cells[1].classList.add("clamped");
-  const update = ({ framework: now, executor: owner, task: ended }) => {
-    showName(row, ended?.name ?? owner.name, ended?.id ?? owner.id);
+  const owner = element("span", { class: "clamped" });
+  row.cells[1].append(owner);
+  const update = ({ framework: now, executor: runner, task: ended }) => {
+    showName(row, ended?.name ?? runner.name, ended?.id ?? runner.id);
     showWhy(row, ended?.why ?? "");
     if (ended === undefined) setText(row.cells[0], "executor");
     else showState(row.cells[0], ended.state, undefined);
-    setText(row.cells[1], now.name || now.id);
+    setText(owner, now.name || now.id);
     setAttribute(row.cells[1], "title", now.name || now.id);
     showTime(row.cells[2], ended?.started, ago(ended?.started));
     showTime(row.cells[3], ended?.ended, ago(ended?.ended));
