@@ -6,7 +6,7 @@
  *
  * `--other` names another forwarder with the same command line (the Go logstash-forwarder) to measure beside it.
  */
-import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
@@ -23,6 +23,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleForwarder } from "../test/support/forwarder.ts";
 import { LumberjackReceiver } from "../test/support/lumberjack-receiver.ts";
+import { makeCertificate } from "./certificate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -59,20 +60,8 @@ function writeLines(path: string, count: number): void {
   closeSync(file);
 }
 
-function certificate(): { cert: string; key: string } {
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  execFileSync(
-    "openssl",
-    `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${cert}`.split(
-      " ",
-    ),
-    { stdio: "ignore" },
-  );
-  return { cert, key };
-}
-
 async function throughput(name: string, command: readonly string[], old: boolean): Promise<void> {
-  const tls = certificate();
+  const tls = makeCertificate(folder);
   const sink = fork(join(import.meta.dirname, "forwarder-sink.ts"), [tls.cert, tls.key]);
   const port = await new Promise<number>((resolve) =>
     sink.once("message", (message) => resolve((message as { port: number }).port)),

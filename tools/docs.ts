@@ -9,6 +9,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { probePlacesBlock } from "../src/agent/containerizer/docker/probe-places.ts";
 import { agentFlagsPage } from "../src/agent/flags/docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
@@ -67,7 +68,10 @@ function floorsOf(name: string, floors: NonNullable<(typeof rooms)[number]["floo
 }
 
 /** Blocks for pages that are otherwise written by hand. */
-export const blocks: Readonly<Record<string, () => string>> = { rooms: roomsBlock };
+export const blocks: Readonly<Record<string, () => string>> = {
+  rooms: roomsBlock,
+  "probe-places": probePlacesBlock,
+};
 
 /** The page with every block replaced. Throws when a block is unknown or has no end. */
 export function fillBlocks(page: string, text: string, made: Readonly<Record<string, () => string>>): string {

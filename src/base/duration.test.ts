@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration, parseSeconds } from "./duration.ts";
 
 test.for([
   ["5mins", 300_000],
@@ -24,4 +24,9 @@ test.for(["", "5", "m", "5x", "5mins5", "1h30m"])("'%s' is none", (text) => {
 test("printed as Mesos does", () => {
   expect(formatDuration(300_000)).toBe("5mins");
   expect(formatDuration(1500)).toBe("1500ms");
+});
+
+test("seconds, as a number or a duration", () => {
+  expect(["30", " 30 ", "30s", "5m", "1500ms"].map(parseSeconds)).toEqual([30, 30, 30, 300, 1.5]);
+  expect(() => parseSeconds("soon")).toThrow("'soon' is not a duration");
 });

@@ -54,7 +54,7 @@ export function formatLine({ severity, time, threadId, source, line, message }: 
 }
 
 /** `20150912-140327`, as in the names of log files; local time. */
-export function fileTime(time: number): string {
+function fileTime(time: number): string {
   const date = new Date(time);
   const day = `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}`;
   return `${day}-${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;

@@ -23,16 +23,3 @@ export class SerialQueue {
     await this.#tail;
   }
 }
-
-/** One SerialQueue per key; a key whose queue runs empty is forgotten. */
-export class KeyedQueue {
-  readonly #queues = new Map<string, SerialQueue>();
-
-  add<T>(key: string, job: () => Promise<T> | T): Promise<T> {
-    const queue = this.#queues.get(key) ?? new SerialQueue();
-    this.#queues.set(key, queue);
-    return queue.add(job).finally(() => {
-      if (queue.length === 0 && this.#queues.get(key) === queue) this.#queues.delete(key);
-    });
-  }
-}

@@ -1,9 +1,9 @@
 import { EngineError } from "./errors.ts";
 
 /** Oldest API that this client speaks: Docker 1.12. */
-export const OLDEST_API = "1.24";
+const OLDEST_API = "1.24";
 /** Newest API that this client was written against: Docker 29. Newer daemons still speak it. */
-export const NEWEST_API = "1.52";
+const NEWEST_API = "1.52";
 
 /** Negative when `left` is older than `right`. Both are `major.minor`. */
 export function compareApi(left: string, right: string): number {

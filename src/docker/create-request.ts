@@ -24,7 +24,7 @@ export interface CreateRequest {
   NetworkingConfig?: { EndpointsConfig: Record<string, EndpointSettings> };
 }
 
-export interface HealthcheckRequest {
+interface HealthcheckRequest {
   Test?: string[];
   /** Nanoseconds, as all of these. */
   Interval?: number;
@@ -42,12 +42,12 @@ export interface EndpointSettings {
   IPAMConfig?: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: string[] };
 }
 
-export interface PortBinding {
+interface PortBinding {
   HostIp: string;
   HostPort: string;
 }
 
-export interface DeviceRequest {
+interface DeviceRequest {
   Driver?: string;
   Count?: number;
   DeviceIDs?: string[];
@@ -136,7 +136,7 @@ export interface HostConfig {
   CpuPercent?: number;
 }
 
-export interface RateDevice {
+interface RateDevice {
   Path: string;
   Rate: number;
 }

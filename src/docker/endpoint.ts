@@ -8,7 +8,7 @@ export type EngineEndpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls: EngineTls | undefined };
 
 /** Certificates as PEM text. */
-export interface EngineTls {
+interface EngineTls {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
@@ -29,7 +29,7 @@ export interface EndpointSettings {
   readonly tls?: boolean | undefined;
 }
 
-export const DEFAULT_SOCKET = "/var/run/docker.sock";
+const DEFAULT_SOCKET = "/var/run/docker.sock";
 
 /** The daemon's address for `settings`. Reads certificates. Throws a UserError for an address that makes no sense. */
 export function engineEndpoint(

@@ -30,7 +30,7 @@ export interface Deadlines {
   readonly slow: number;
 }
 
-export const defaultDeadlines: Deadlines = { quick: 10_000, slow: 60_000 };
+const defaultDeadlines: Deadlines = { quick: 10_000, slow: 60_000 };
 
 /** Engine over HTTP, on a Unix socket or TCP. The API version is negotiated on the first call and after a break. */
 export class HttpEngine implements E.Engine {

@@ -39,12 +39,6 @@ export async function* demultiplex(source: AsyncIterable<Uint8Array>): AsyncGene
   // A cut frame at the end of a broken connection is fetched again from the last timestamp.
 }
 
-/** A frame of a log with timestamps. */
-export interface LogEntry extends LogFrame {
-  /** RFC 3339 with nanoseconds, in one width: comparable as text. */
-  readonly time: string;
-}
-
 /**
  * Splits `2026-01-02T03:04:05.67Z line` into time and bytes. Nanoseconds are padded to nine digits, so that times
  * compare as text. Undefined when there is no timestamp.

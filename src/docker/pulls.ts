@@ -126,7 +126,7 @@ export class ImagePulls {
 }
 
 /** `2 of 5 layers, 12.3 of 40.0 MB`. */
-export function progressText({ layers, done, bytes, totalBytes }: PullProgress): string {
+function progressText({ layers, done, bytes, totalBytes }: PullProgress): string {
   const megabytes = (size: number): string => (size / 1e6).toFixed(1);
   return `${done} of ${layers} layers, ${megabytes(bytes)} of ${megabytes(totalBytes)} MB`;
 }

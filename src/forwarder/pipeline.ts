@@ -137,7 +137,10 @@ export class Pipeline {
       clock,
       log: log.named("prospector"),
       isOwn,
-      changed: (source) => this.#follower.changed(source),
+      changed: (source) => {
+        this.#lag.observe([source], clock.now());
+        this.#follower.changed(source);
+      },
       abandoned: (source) => this.#follower.abandoned(source),
       recorded: () => this.#registrar.changed(),
     });
@@ -341,7 +344,6 @@ export class Pipeline {
   #tick(): void {
     this.#descriptors.tick();
     this.#lanes.tick();
-    this.#lag.observe(this.#lanes.sources(), this.#options.clock.now());
     this.#follower.tick();
   }
 

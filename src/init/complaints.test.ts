@@ -76,6 +76,8 @@ test.for([
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's
   ["PARENT_HOST", "${HOSTNAME}", "no shell expanded"],
   ["MESOS_IP", "`hostname -i`", "no shell expanded"],
+  ["APP_NAME", "shop\r", "an env file from Windows"],
+  ["MESOS_IP", " 10.0.0.1", "part of it"],
 ] as const)("%s=%s", ([name, value, why]) => {
   expect(said({ [name]: value }).warnings.join()).toMatch(new RegExp(`${name}=.*${why}`));
 });

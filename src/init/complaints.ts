@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { formatBytes } from "../base/bytes.ts";
 import { nearest } from "../base/nearest.ts";
+import { printable } from "./boot-block.ts";
 import { firstWord } from "./command.ts";
 import type { MachineFacts, SocketState } from "./machine.ts";
 import type { OwnPrograms } from "./own-programs.ts";
@@ -39,6 +40,12 @@ function unexpanded({ resolution }: ComplaintInput): Complaint[] {
     if (!isGiven(setting) || commands.has(name) || name === "MESOS_HOSTNAME") return [];
     if (/^(["']).*\1$/s.test(value))
       return [warning(`${name}=${shown}: the quotes are part of the value (an env file keeps them): write it without`)];
+    if (/^\s|\s$/.test(value) && value.trim() !== "")
+      return [
+        warning(
+          `${name}=${printable(shown)}: blanks or a line end around the value are part of it (an env file from Windows ends its lines with \\r): write it without`,
+        ),
+      ];
     if (value === shown && /\$\(|`|\$\{?[A-Za-z_]/.test(value))
       return [warning(`${name}=${shown}: no shell expanded this (an env file does not): write the value itself`)];
     return [];

@@ -22,6 +22,7 @@ function summaryText(variable: Variable): string {
   const parts = [variable.summary];
   if (variable.command)
     parts.push(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the user writes
       "A Python format string for supervisord: `%%` is a percent sign. No shell, but `$NAME` and `${NAME}` of a variable that is documented here or in flags.md stand for its value.",
     );
   if (variable.seconds) parts.push("Or a duration: `30secs`, `5mins`, `5m`.");

@@ -34,7 +34,7 @@ export const textOf = (path: string): string => {
   }
 };
 
-export function kindOf(path: string): ReturnType<MachineFacts["kindOf"]> {
+function kindOf(path: string): ReturnType<MachineFacts["kindOf"]> {
   try {
     const found = statSync(path);
     if (found.isDirectory()) return "folder";
@@ -82,7 +82,7 @@ export function mountHolding(path: string, mounts: readonly Mount[]): Mount | un
 /** Milliseconds that a local socket may take to take a connection. */
 const SOCKET_PATIENCE = 1000;
 
-export async function socketState(path: string): Promise<SocketState> {
+async function socketState(path: string): Promise<SocketState> {
   const kind = kindOf(path);
   if (kind === undefined) return "absent";
   if (kind !== "socket") return kind === "folder" ? "folder" : "not a socket";
@@ -118,7 +118,7 @@ function softLimit(name: string): number | undefined {
   return numberOf(new RegExp(`^${name}\\s+(\\S+)`, "m").exec(textOf("/proc/self/limits"))?.[1] ?? "");
 }
 
-export const inContainer = (): boolean =>
+const inContainer = (): boolean =>
   existsSync("/.dockerenv") ||
   existsSync("/run/.containerenv") ||
   /docker|kubepods|containerd|libpod/.test(textOf("/proc/1/cgroup"));

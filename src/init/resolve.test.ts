@@ -122,3 +122,21 @@ test("what ENVIRONMENT_INIT unset, set and left, byte for byte", () => {
     ["RAW", Buffer.from([0xff])],
   ]);
 });
+
+test.for([
+  ["SERVICE_REDPILL_INTERVAL", "30secs", "30"],
+  ["SERVICE_REDPILL_INTERVAL", "5m", "300"],
+  ["SERVICE_REDPILL_WINDOW", "5mins", "300"],
+  ["SERVICE_REDPILL_EXITED", "1500ms", "2"],
+  ["SERVICE_REDPILL_CLEANUP_TIMEOUT", "45", "45"],
+] as const)("%s=%s is %s seconds", ([name, given, seconds]) => {
+  expect(value(run({ [name]: given }), name)).toBe(seconds);
+});
+
+test.for([
+  ["SERVICE_REDPILL_INTERVAL", "0s"],
+  ["SERVICE_REDPILL_INTERVAL", "soon"],
+  ["SERVICE_REDPILL_RESTARTS", "5m"],
+] as const)("%s=%s is refused", ([name, given]) => {
+  expect(run({ [name]: given }).errors[0]?.message).toContain(`${name}=${given} is not`);
+});

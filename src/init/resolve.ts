@@ -6,7 +6,7 @@ import { PROFILES, type Profile, type Variable, variables } from "./variables.ts
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type Origin = "default" | "profile" | "environment" | "init file";
+type Origin = "default" | "profile" | "environment" | "init file";
 
 export interface Setting {
   readonly name: string;

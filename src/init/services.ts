@@ -34,7 +34,7 @@ export interface Service {
 }
 
 /** The variable with each service's command. */
-export const COMMANDS: Readonly<Record<ServiceName, string>> = {
+const COMMANDS: Readonly<Record<ServiceName, string>> = {
   mesos: "SERVICE_MESOS_CMD",
   "logstash-forwarder": "SERVICE_LOGSTASH_FORWARDER_CMD",
   redpill: "SERVICE_REDPILL_CMD",

@@ -25,10 +25,7 @@ export interface Dialled {
 }
 
 /** The names one of which a server's certificate must be for. */
-export function expectedNames(
-  { host, ip, reverse }: Dialled,
-  settings: Pick<TlsSettings, "scheme" | "verifyIp">,
-): string[] {
+function expectedNames({ host, ip, reverse }: Dialled, settings: Pick<TlsSettings, "scheme" | "verifyIp">): string[] {
   if (settings.scheme === "openssl") return [host];
   return [...reverse, ...(settings.verifyIp ? [ip] : [])];
 }

@@ -1,6 +1,6 @@
 import { UserError } from "../base/errors.ts";
 
-export type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+type TlsVersion = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
 
 /** The LIBPROCESS_SSL_* variables, read. */
 export interface TlsSettings {

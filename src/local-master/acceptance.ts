@@ -19,7 +19,7 @@ import {
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call_Accept, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { newUuid, uuidText } from "../mesos/ids.ts";
+import { idOf, newUuid, uuidText } from "../mesos/ids.ts";
 import { applyConversion, conversionOf } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
 import type { Agents } from "./agents.ts";
@@ -86,7 +86,7 @@ export class Acceptance {
   }
 
   #fail(framework: Framework, task: TaskInfo, state: TaskState, reason: TaskStatus_Reason, message: string): void {
-    const [taskId, agentId] = [task.taskId?.value ?? "", task.agentId?.value];
+    const [taskId, agentId] = [idOf(task.taskId), task.agentId?.value];
     this.#cluster.context.log.warn(`Task ${taskId} of framework ${framework.id} was refused: ${message}`);
     this.#cluster.tell(framework, { taskId, agentId, state, reason, message });
   }
@@ -122,7 +122,7 @@ export class Acceptance {
   #book(purchase: Purchase, info: TaskInfo, demand: Demand, executor = info.executor): void {
     const { agent, framework, role } = purchase;
     purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
-    const key = executorKey(framework.id, executor?.executorId?.value ?? "");
+    const key = executorKey(framework.id, idOf(executor?.executorId));
     if (executor !== undefined && !agent.executors.has(key)) {
       agent.executors.set(key, { info: executor, frameworkId: framework.id, resources: demand.executor });
       agent.used = agent.used.add(demand.executor);
@@ -162,7 +162,7 @@ export class Acceptance {
     const tasks = taskGroup?.tasks ?? [];
     if (executor === undefined || tasks.length === 0) return;
     const before = purchase.left;
-    const exists = this.#context(purchase).executorExists(executor.executorId?.value ?? "");
+    const exists = this.#context(purchase).executorExists(idOf(executor.executorId));
     const demands: Demand[] = [];
     let problem: string | undefined;
     for (const [index, info] of tasks.entries()) {

@@ -29,7 +29,7 @@ import {
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { idProblem } from "../mesos/ids.ts";
+import { idOf, idProblem } from "../mesos/ids.ts";
 import { configuredForm } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal, stateForFramework } from "../mesos/states.ts";
@@ -109,7 +109,7 @@ export class Agents {
       return;
     }
     const state = unreachable ? TaskState.TASK_UNREACHABLE : TaskState.TASK_GONE;
-    const taskId = entry.task.taskId?.value ?? "";
+    const taskId = idOf(entry.task.taskId);
     this.#cluster.release(undefined, entry);
     entry.task.state = stateForFramework(state, framework.info);
     if (unreachable) {
@@ -207,7 +207,7 @@ export class Agents {
 
   #reregister(from: UPID | undefined, message: ReregisterSlaveMessage): void {
     const { process, log, clock } = this.#cluster.context;
-    const id = message.agent?.id?.value ?? "";
+    const id = idOf(message.agent?.id);
     if (from === undefined || message.agent === undefined || idProblem(id) !== undefined) return;
     const known = this.#cluster.agents.get(id);
     if (known !== undefined && (known.pid.ip !== from.ip || known.info.hostname !== message.agent.hostname)) {
@@ -262,12 +262,12 @@ export class Agents {
     const { process } = this.#cluster.context;
     for (const entry of agent.tasks.values()) {
       if (!entry.killed || entry.released) continue;
-      const [frameworkId, taskId] = [{ value: entry.frameworkId }, { value: entry.task.taskId?.value ?? "" }];
+      const [frameworkId, taskId] = [{ value: entry.frameworkId }, { value: idOf(entry.task.taskId) }];
       process.send(agent.pid, KillTaskMessageSchema, create(KillTaskMessageSchema, { frameworkId, taskId }));
     }
     const ids = new Set([
-      ...message.frameworks.map(({ id }) => id?.value ?? ""),
-      ...message.tasks.map(({ frameworkId }) => frameworkId?.value ?? ""),
+      ...message.frameworks.map(({ id }) => idOf(id)),
+      ...message.tasks.map(({ frameworkId }) => idOf(frameworkId)),
     ]);
     for (const id of ids) {
       const frameworkId = { value: id };

@@ -22,7 +22,7 @@ function* fieldsOf(bytes: Uint8Array): Generator<{ no: number; wire: WireType; d
  * v1 clients before 1.4 send `bool force = 2` in Subscribe, where later ones have `repeated string suppressed_roles = 2`:
  * only the wire type tells. Takes `force` out, for the newest subscription wins here anyway.
  */
-export function withoutForce(bytes: Uint8Array): Uint8Array {
+function withoutForce(bytes: Uint8Array): Uint8Array {
   const writer = new BinaryWriter();
   for (const { no, wire, record } of fieldsOf(bytes)) {
     if (no !== SUBSCRIBE_FIELD || wire !== WireType.LengthDelimited) {

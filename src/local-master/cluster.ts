@@ -10,6 +10,7 @@ import {
   TaskStatus_Source,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { idOf } from "../mesos/ids.ts";
 import type { Resources } from "../mesos/resources.ts";
 import { frameworkCan, stateForFramework } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
@@ -132,7 +133,7 @@ export class Cluster {
   }
 
   addTask(agent: Agent, framework: Framework | undefined, entry: TaskEntry): void {
-    const id = entry.task.taskId?.value ?? "";
+    const id = idOf(entry.task.taskId);
     agent.tasks.set(taskKey(entry.frameworkId, id), entry);
     framework?.tasks.set(id, entry);
     framework?.unreachable.delete(id);
@@ -153,7 +154,7 @@ export class Cluster {
 
   /** Forgets a task, but for the list of completed ones. */
   removeTask(entry: TaskEntry): void {
-    const id = entry.task.taskId?.value ?? "";
+    const id = idOf(entry.task.taskId);
     const agent = this.agents.get(entry.agentId);
     const framework = this.frameworks.get(entry.frameworkId);
     this.release(agent, entry);

@@ -14,7 +14,7 @@ import {
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { idProblem } from "../mesos/ids.ts";
+import { idOf, idProblem } from "../mesos/ids.ts";
 import { roleProblem } from "../mesos/reservations.ts";
 import { Resources } from "../mesos/resources.ts";
 import { frameworkCan, isTerminal } from "../mesos/states.ts";
@@ -98,7 +98,7 @@ export class Frameworks {
     for (const agent of this.#cluster.agents.values())
       for (const entry of agent.tasks.values())
         if (entry.frameworkId === id) {
-          framework.tasks.set(entry.task.taskId?.value ?? "", entry);
+          framework.tasks.set(idOf(entry.task.taskId), entry);
           if (!entry.released) framework.used = framework.used.add(entry.resources);
         }
     return framework;
@@ -106,14 +106,14 @@ export class Frameworks {
 
   /** Subscribes a scheduler whose stream is open. What is wrong is told as an ERROR event, and the stream ends. */
   subscribe(info: FrameworkInfo, suppressed: readonly string[], sink: EventSink): void {
-    const problem = this.#ended.has(info.id?.value ?? "") ? "Framework has been removed" : frameworkProblem(info);
+    const problem = this.#ended.has(idOf(info.id)) ? "Framework has been removed" : frameworkProblem(info);
     if (problem !== undefined) {
       sink.send({ type: Event_Type.ERROR, error: { message: problem } });
       sink.close();
       return;
     }
     const { clock, log, masterInfo } = this.#cluster.context;
-    const known = this.#cluster.frameworks.get(info.id?.value ?? "");
+    const known = this.#cluster.frameworks.get(idOf(info.id));
     const framework = known ?? this.#add(info.id?.value ?? this.#cluster.nextId("framework"), info);
     if (known !== undefined) {
       framework.sink?.send({ type: Event_Type.ERROR, error: { message: "Framework failed over" } });
@@ -225,7 +225,7 @@ export class Frameworks {
       case Call_Type.ACKNOWLEDGE:
         if (call.acknowledge) {
           const { agentId, taskId, uuid } = call.acknowledge;
-          updates.acknowledge(framework, agentId?.value ?? "", taskId?.value ?? "", uuid);
+          updates.acknowledge(framework, idOf(agentId), idOf(taskId), uuid);
         }
         return true;
       case Call_Type.UPDATE_FRAMEWORK:
@@ -252,7 +252,7 @@ export class Frameworks {
         return true;
       case Call_Type.SHUTDOWN: {
         const { executorId, agentId } = call.shutdown ?? {};
-        const agent = this.#cluster.agents.get(agentId?.value ?? "");
+        const agent = this.#cluster.agents.get(idOf(agentId));
         const message = create(ShutdownExecutorMessageSchema, {
           frameworkId: { value: framework.id },
           ...(executorId && { executorId }),
@@ -262,7 +262,7 @@ export class Frameworks {
       }
       case Call_Type.MESSAGE: {
         const { agentId, executorId, data } = call.message ?? {};
-        const agent = this.#cluster.agents.get(agentId?.value ?? "");
+        const agent = this.#cluster.agents.get(idOf(agentId));
         if (agent === undefined || agentId === undefined || executorId === undefined) return true;
         const message = create(FrameworkToExecutorMessageSchema, {
           frameworkId: { value: framework.id },

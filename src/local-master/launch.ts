@@ -10,10 +10,11 @@ import {
   TaskSchema,
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { idProblem } from "../mesos/ids.ts";
+import { idOf, idProblem } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources } from "../mesos/resources-text.ts";
 import { type Dialect, speak } from "./model.ts";
+import { taskProblem } from "./validation.ts";
 
 export interface LaunchContext {
   readonly agentId: string;
@@ -31,7 +32,7 @@ export interface Demand {
 }
 
 function executorProblem(executor: ExecutorInfo, frameworkId: string): string | undefined {
-  const problem = idProblem(executor.executorId?.value ?? "");
+  const problem = idProblem(idOf(executor.executorId));
   if (problem !== undefined) return `the executor id ${problem}`;
   if (executor.frameworkId !== undefined && executor.frameworkId.value !== frameworkId)
     return "the executor names another framework";
@@ -44,7 +45,7 @@ function executorProblem(executor: ExecutorInfo, frameworkId: string): string | 
 
 /** What a task demands, or why it cannot be launched with these offers. */
 export function demandOf(task: TaskInfo, frameworkId: string, context: LaunchContext): Demand | string {
-  const id = task.taskId?.value ?? "";
+  const id = idOf(task.taskId);
   const problem = idProblem(id);
   if (problem !== undefined) return `the task id ${problem}`;
   if (context.taskExists(id)) return `task '${id}' exists`;
@@ -55,9 +56,11 @@ export function demandOf(task: TaskInfo, frameworkId: string, context: LaunchCon
     return "a task needs exactly one of 'command' and 'executor'";
   const wrong = executor === undefined ? undefined : executorProblem(executor, frameworkId);
   if (wrong !== undefined) return wrong;
+  const refused = taskProblem(task);
+  if (refused !== undefined) return refused;
   try {
     const own = Resources.of(task.resources).unallocated();
-    const fresh = executor !== undefined && !context.executorExists(executor.executorId?.value ?? "");
+    const fresh = executor !== undefined && !context.executorExists(idOf(executor.executorId));
     const forExecutor = fresh ? Resources.of(executor.resources).unallocated() : Resources.empty;
     if (own.isEmpty && forExecutor.isEmpty) return "the task uses no resources";
     const all = own.add(forExecutor);

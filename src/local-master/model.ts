@@ -8,7 +8,6 @@ import type {
   Offer as OfferMessage,
   Resource,
   Task,
-  TaskStatus,
   UUID,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Event_Type, EventSchema } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
@@ -36,7 +35,7 @@ export interface TaskEntry {
   killed: boolean;
 }
 
-export interface ExecutorEntry {
+interface ExecutorEntry {
   readonly info: ExecutorInfo;
   readonly frameworkId: string;
   readonly resources: Resources;
@@ -78,7 +77,7 @@ export interface Offer {
 }
 
 /** What a framework does not want to be offered for a while. */
-export interface Refusal {
+interface Refusal {
   readonly agentId: string;
   readonly role: string;
   readonly resources: Resources;
@@ -135,5 +134,3 @@ export function speak(resources: Resources, dialect: Dialect, role: string | und
   const shown = dialect.allocation && role !== undefined ? resources.allocatedTo(role) : resources.unallocated();
   return shown.toMessages(dialect.format);
 }
-
-export const lastStatus = (task: Task): TaskStatus | undefined => task.statuses.at(-1);

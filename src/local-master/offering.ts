@@ -12,7 +12,7 @@ const LONGEST_REFUSAL = 365 * 24 * 3600;
 const DEFAULT_REFUSAL = 5;
 
 /** Neither used nor offered. */
-export function availableOn(agent: Agent): Resources {
+function availableOn(agent: Agent): Resources {
   let available = agent.total.subtract(agent.used);
   for (const offer of agent.offers) available = available.subtract(offer.resources);
   return available;

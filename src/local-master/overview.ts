@@ -1,3 +1,4 @@
+import { idOf } from "../mesos/ids.ts";
 import { formatResources } from "../mesos/resources-text.ts";
 import { stateName } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
@@ -48,10 +49,10 @@ export function overviewPage(cluster: Cluster): string {
   const tasks = [...cluster.frameworks.values(), ...cluster.completedFrameworks].flatMap((framework) =>
     [...[...framework.tasks.values()].map(({ task }) => task), ...framework.completed.toReversed()].map((task) => [
       escapeHtml(task.name),
-      escapeHtml(task.taskId?.value ?? ""),
+      escapeHtml(idOf(task.taskId)),
       stateName(task.state),
       escapeHtml(framework.info.name),
-      escapeHtml(task.agentId?.value ?? ""),
+      escapeHtml(idOf(task.agentId)),
     ]),
   );
   const links = ["state", "slaves", "frameworks", "tasks", "metrics/snapshot", "health"]

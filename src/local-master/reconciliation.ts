@@ -1,5 +1,6 @@
 import { OperationState, TaskState, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { idOf } from "../mesos/ids.ts";
 import { isTerminal } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Framework } from "./model.ts";
@@ -15,7 +16,7 @@ export class Reconciliation {
   /** Tells about the tasks asked for, or about all. */
   tasks(framework: Framework, call: Call): void {
     const asked = call.reconcile?.tasks ?? [];
-    for (const { taskId, agentId } of asked) this.answer(framework, taskId?.value ?? "", agentId?.value);
+    for (const { taskId, agentId } of asked) this.answer(framework, idOf(taskId), agentId?.value);
     if (asked.length > 0) return;
     for (const taskId of [...framework.tasks.keys(), ...framework.unreachable.keys()]) this.answer(framework, taskId);
   }

@@ -11,6 +11,7 @@ import {
   CallSchema,
   Event_Type,
 } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
+import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson } from "../mesos/json.ts";
 import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
@@ -110,7 +111,7 @@ export class SchedulerApi {
   }
 
   #call(call: Call, request: FastifyRequest): Answer {
-    const framework = this.#options.cluster.frameworks.get(call.frameworkId?.value ?? "");
+    const framework = this.#options.cluster.frameworks.get(idOf(call.frameworkId));
     if (framework === undefined) return answer(400, "Framework cannot be found");
     if (framework.sink === undefined) return answer(403, "Framework is not subscribed");
     const streamId = request.headers["mesos-stream-id"];

@@ -11,6 +11,7 @@ import {
   TaskSchema,
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../mesos/ids.ts";
 import { toJson } from "../mesos/json.ts";
 import type { Json } from "../mesos/json-text.ts";
 import { Resources } from "../mesos/resources.ts";
@@ -31,7 +32,7 @@ const sum = (items: Iterable<{ readonly resources: Resources }>): Resources => {
 };
 
 /** A task as /state and /tasks show it: flat ids, flat resources, statuses without ids. */
-export function taskJson(task: Task): Object {
+function taskJson(task: Task): Object {
   const whole = toJson(TaskSchema, task, { names: "v0", defaults: false });
   const statuses = task.statuses.map(({ state, timestamp, healthy }) => ({
     state: stateName(state),
@@ -40,11 +41,11 @@ export function taskJson(task: Task): Object {
   }));
   const roles = task.resources.map((resource) => resource.allocationInfo?.role).filter((role) => role);
   return {
-    id: task.taskId?.value ?? "",
+    id: idOf(task.taskId),
     name: task.name,
-    framework_id: task.frameworkId?.value ?? "",
-    executor_id: task.executorId?.value ?? "",
-    slave_id: task.agentId?.value ?? "",
+    framework_id: idOf(task.frameworkId),
+    executor_id: idOf(task.executorId),
+    slave_id: idOf(task.agentId),
     state: stateName(task.state),
     resources: resourcesSummary(Resources.of(task.resources)),
     ...(roles[0] !== undefined && { role: roles[0] }),
@@ -95,7 +96,7 @@ function frameworkJson(framework: Framework, cluster: Cluster): Object {
     [...agent.executors.values()]
       .filter(({ frameworkId }) => frameworkId === framework.id)
       .map(({ info: executor, resources }) => ({
-        executor_id: executor.executorId?.value ?? "",
+        executor_id: idOf(executor.executorId),
         name: executor.name,
         framework_id: framework.id,
         slave_id: agent.id,
@@ -142,6 +143,19 @@ export function frameworksJson(cluster: Cluster): Object {
 /** `/slaves` */
 export function agentsJson(cluster: Cluster): Object {
   return { slaves: [...cluster.agents.values()].map(agentJson), recovered_slaves: [] };
+}
+
+/** `/roles`: those that a framework has, with what their tasks use. */
+export function rolesJson(cluster: Cluster): Object {
+  const frameworks = [...cluster.frameworks.values()];
+  const names = new Set(frameworks.flatMap(({ info }) => rolesOf(info)));
+  return {
+    roles: [...names].sort().map((name) => {
+      const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
+      const used = own.reduce((all, framework) => all.add(framework.used), Resources.empty);
+      return { name, weight: 1, frameworks: own.map(({ id }) => id), resources: resourcesSummary(used) };
+    }),
+  };
 }
 
 /** `/tasks`: newest last; `limit` and `offset` page as in Mesos. */

@@ -8,7 +8,7 @@ import {
   type UpdateSlaveMessage,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { TaskStatus_Reason, TaskStatus_Source } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { uuidText } from "../mesos/ids.ts";
+import { idOf, uuidText } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
@@ -18,8 +18,8 @@ import { type Agent, executorKey, type TaskEntry } from "./model.ts";
 /** Takes over what only the agent knows; what only we know goes back as reconciliations. */
 export function takeOver(cluster: Cluster, agent: Agent, message: ReregisterSlaveMessage): ReconcileTasksMessage[] {
   for (const executor of message.executorInfos) {
-    const frameworkId = executor.frameworkId?.value ?? "";
-    const key = executorKey(frameworkId, executor.executorId?.value ?? "");
+    const frameworkId = idOf(executor.frameworkId);
+    const key = executorKey(frameworkId, idOf(executor.executorId));
     if (agent.executors.has(key)) continue;
     const resources = Resources.of(executor.resources).unallocated();
     agent.executors.set(key, { info: executor, frameworkId, resources });
@@ -27,8 +27,8 @@ export function takeOver(cluster: Cluster, agent: Agent, message: ReregisterSlav
   }
   const reported = new Set<string>();
   for (const task of message.tasks) {
-    const frameworkId = task.frameworkId?.value ?? "";
-    const key = executorKey(frameworkId, task.taskId?.value ?? "");
+    const frameworkId = idOf(task.frameworkId);
+    const key = executorKey(frameworkId, idOf(task.taskId));
     reported.add(key);
     if (agent.tasks.has(key)) continue;
     const resources = Resources.of(task.resources).unallocated();
@@ -48,7 +48,7 @@ export function tellReturned(cluster: Cluster, agent: Agent): void {
     const framework = cluster.frameworks.get(frameworkId);
     if (framework === undefined) continue;
     cluster.tell(framework, {
-      taskId: task.taskId?.value ?? "",
+      taskId: idOf(task.taskId),
       agentId: agent.id,
       executorId: task.executorId?.value,
       state: task.state,
@@ -85,7 +85,7 @@ function reconciliation(cluster: Cluster, frameworkId: string, entries: readonly
     frameworkId: { value: frameworkId },
     statuses: entries.map(({ task, agentId }) =>
       makeUnacknowledgedStatus(now, {
-        taskId: { value: task.taskId?.value ?? "" },
+        taskId: { value: idOf(task.taskId) },
         agentId: { value: agentId },
         state: task.state,
         source: TaskStatus_Source.MASTER,

@@ -13,7 +13,7 @@ import {
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { OperationIDSchema, TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { isUuid, uuidText } from "../mesos/ids.ts";
+import { idOf, isUuid, uuidText } from "../mesos/ids.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
@@ -35,14 +35,14 @@ export class Updates {
     process.install(UpdateOperationStatusMessageSchema, (from, message) => this.#operation(from, message));
     process.install(ExitedExecutorMessageSchema, (from, { agentId, frameworkId, executorId, status }) => {
       const agent = this.#agents.known(agentId?.value, from);
-      const framework = cluster.frameworks.get(frameworkId?.value ?? "");
+      const framework = cluster.frameworks.get(idOf(frameworkId));
       if (agent === undefined) return;
-      cluster.removeExecutor(agent, executorKey(frameworkId?.value ?? "", executorId?.value ?? ""));
+      cluster.removeExecutor(agent, executorKey(idOf(frameworkId), idOf(executorId)));
       if (framework === undefined || agentId === undefined || executorId === undefined) return;
       cluster.send(framework, { type: Event_Type.FAILURE, failure: { agentId, executorId, status } });
     });
     process.install(ExecutorToFrameworkMessageSchema, (from, { agentId, frameworkId, executorId, data }) => {
-      const framework = cluster.frameworks.get(frameworkId?.value ?? "");
+      const framework = cluster.frameworks.get(idOf(frameworkId));
       if (this.#agents.known(agentId?.value, from) === undefined || framework === undefined) return;
       if (agentId === undefined || executorId === undefined) return;
       cluster.send(framework, { type: Event_Type.MESSAGE, message: { agentId, executorId, data } });
@@ -79,9 +79,9 @@ export class Updates {
     const status = update?.status;
     if (update === undefined || status === undefined) return;
     const agent = this.#agents.known(update.agentId?.value, from);
-    const framework = this.#cluster.frameworks.get(update.frameworkId?.value ?? "");
+    const framework = this.#cluster.frameworks.get(idOf(update.frameworkId));
     if (agent === undefined || framework === undefined) return;
-    const taskId = status.taskId?.value ?? "";
+    const taskId = idOf(status.taskId);
     this.#cluster.context.log.info(
       `Task ${taskId} of framework ${framework.id}: ${stateName(status.state)}${status.message ? ` (${status.message})` : ""}`,
     );

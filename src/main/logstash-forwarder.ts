@@ -10,6 +10,7 @@ import { configText } from "../forwarder/config/render.ts";
 import { resolveSettings } from "../forwarder/config/resolve.ts";
 import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
+import { standardError } from "../forwarder/monitoring/console.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
 import { Service } from "../forwarder/service.ts";
 
@@ -75,7 +76,8 @@ function readSettings(flags: Flags, warn: (message: string) => void): Settings {
 }
 
 async function run(flags: Flags): Promise<number> {
-  const write = flags.logToSyslog ? await syslogWriter() : (line: string) => writeOut(2, line);
+  const console = standardError(systemClock);
+  const write = flags.logToSyslog ? await syslogWriter() : (line: string) => console.write(line);
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
   // Node's own warnings speak of its options, and to its programmers.
   process.removeAllListeners("warning");

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { UserError } from "../base/errors.ts";
 import { type Attribute, AttributeSchema, Value_TextSchema, Value_Type } from "./gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "./ids.ts";
 import { formatQuantity, quantityOf, valueMembers } from "./quantity.ts";
 import { parseValue } from "./values-text.ts";
 
@@ -32,7 +33,7 @@ export function parseAttributes(text: string): Attribute[] {
 
 /** An attribute's value as text: `abc`, `10`, `[1-2]`. */
 export function attributeText(attribute: Attribute): string {
-  if (attribute.type === Value_Type.TEXT) return attribute.text?.value ?? "";
+  if (attribute.type === Value_Type.TEXT) return idOf(attribute.text);
   const quantity = quantityOf(attribute);
   return typeof quantity === "string" ? "" : formatQuantity(quantity);
 }

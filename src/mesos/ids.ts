@@ -37,3 +37,6 @@ export function uuidBytes(text: string): Uint8Array<ArrayBuffer> {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new RangeError(`'${text}' is not a uuid`);
   return new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex"));
 }
+
+/** The text of an id message; empty where there is none. */
+export const idOf = (id: { readonly value: string } | undefined): string => id?.value ?? "";

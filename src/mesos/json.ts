@@ -27,7 +27,7 @@ const V0_FIELDS: Readonly<Record<string, string>> = { agent_id: "slave_id", agen
 const V1_FIELDS: Readonly<Record<string, string>> = { slave_id: "agent_id", slave_info: "agent_info" };
 
 /** The v0 spelling of an enum value's name. */
-export const v0EnumName = (name: string): string => name.replace(/^(SOURCE|REASON)_AGENT(?=_|$)/, "$1_SLAVE");
+const v0EnumName = (name: string): string => name.replace(/^(SOURCE|REASON)_AGENT(?=_|$)/, "$1_SLAVE");
 const v1EnumName = (name: string): string => name.replace(/^(SOURCE|REASON)_SLAVE(?=_|$)/, "$1_AGENT");
 
 interface FieldWriter {

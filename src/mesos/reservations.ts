@@ -76,7 +76,7 @@ export function upgrade(resource: Resource): Resource {
 }
 
 /** Whether a pre-refinement peer can be told about this (post-refinement) resource. */
-export const isRefined = (resource: Resource): boolean => resource.reservations.length > 1;
+const isRefined = (resource: Resource): boolean => resource.reservations.length > 1;
 
 /**
  * A post-refinement resource in another format. A refined one (more than one reservation) has no pre-refinement form and

@@ -41,6 +41,10 @@ export function frameworkCan(framework: Pick<FrameworkInfo, "capabilities">, cap
   return framework.capabilities.some((declared) => declared.type === type);
 }
 
+/** `state` (TASK_DROPPED, TASK_GONE) for those who tell it from TASK_LOST (1.1 and later). */
+export const unlessLost = (framework: Pick<FrameworkInfo, "capabilities">, state: TaskState): TaskState =>
+  frameworkCan(framework, "PARTITION_AWARE") ? state : TaskState.TASK_LOST;
+
 /**
  * The state to tell a framework's scheduler: TASK_LOST for the partition states unless it is PARTITION_AWARE,
  * TASK_RUNNING for TASK_KILLING unless it declared TASK_KILLING_STATE.

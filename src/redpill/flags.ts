@@ -5,13 +5,21 @@ import { helpFlags } from "../config/help.ts";
 import type { FlagKind } from "../config/kinds.ts";
 import * as kinds from "../config/kinds.ts";
 
+function secondsIn(given: string): number {
+  try {
+    return Math.ceil(parseSeconds(given));
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** At least `minimum` seconds: a number, as the old script took it, or a duration. The value is whole seconds. */
 export function secondsFrom(minimum: number): FlagKind<number> {
   return {
     ...kinds.duration,
     name: "seconds",
     parse(given) {
-      const seconds = Math.ceil(parseSeconds(given));
+      const seconds = secondsIn(given);
       if (seconds >= minimum && seconds <= 9_999_999) return seconds;
       throw new UserError(`'${given}' is not a whole number of at least ${minimum}`, "write seconds, or 30secs, 5mins");
     },

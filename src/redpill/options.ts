@@ -17,7 +17,7 @@ Exit codes: 0 stopped on purpose; 64 wrong flag; 65 no service given; 66 supervi
 69 supervisord cannot be reached; 70 a service is FATAL; 71 a service is in a crash loop; 72 a service ended.`;
 
 export const EXIT_USAGE = 64;
-export const EXIT_NO_SERVICE = 65;
+const EXIT_NO_SERVICE = 65;
 export const EXIT_UNKNOWN_SERVICE = 66;
 export const EXIT_UNREACHABLE = 69;
 
@@ -71,7 +71,8 @@ export function optionsOf(
   if (values.version) return "version";
   if (!loaded.ok) {
     const [problem] = loaded.problems;
-    throw new UsageError(EXIT_USAGE, problem?.message ?? "", problem?.fix ?? "--help lists the flags");
+    const message = problem?.message.replace(/flag '([\w-]+)'/, "flag --$1") ?? "";
+    throw new UsageError(EXIT_USAGE, message, problem?.fix ?? "--help lists the flags");
   }
   const left = (flag: string, name: string): string | undefined =>
     isListener && !origins.has(flag) ? environment[name] || undefined : undefined;

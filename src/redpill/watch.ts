@@ -9,9 +9,9 @@ export interface Verdict {
   readonly reason: string;
 }
 
-export const EXIT_FATAL = 70;
-export const EXIT_CRASH_LOOP = 71;
-export const EXIT_EXITED = 72;
+const EXIT_FATAL = 70;
+const EXIT_CRASH_LOOP = 71;
+const EXIT_EXITED = 72;
 
 export interface WatchRules {
   /** `program`, `group:name` or `group:*`. */

@@ -24,7 +24,7 @@ export interface SessionEvents {
   ended(why: "expired" | "authentication failed"): void;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly servers: readonly ZooKeeperServer[];
   /** `user:password` for digest authentication. */
   readonly credentials: string | undefined;

@@ -10,13 +10,16 @@ import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 
-const { TASK_RUNNING, TASK_KILLED } = TaskState;
+const { TASK_RUNNING, TASK_KILLED, TASK_LOST, TASK_FAILED } = TaskState;
 
 /** What becomes of a file while the agent is away, by the end of its name. */
 const DAMAGE: readonly (readonly [string, string, (content: Buffer) => Buffer])[] = [
   ["one bit flipped", "executor_generated_for_command_task", () => Buffer.from("0")],
   ["emptied", "executor_generated_for_command_task", () => Buffer.alloc(0)],
   ["another framework's id in it", "task.info", (content) => withFramework(content, "nobody")],
+  ["cut", "task.info", (content) => content.subarray(0, 20)],
+  ["emptied", "task.info", () => Buffer.alloc(0)],
+  ["noise", "task.info", (content) => Buffer.alloc(content.length, 0xa5)],
   ["cut", "processes", (content) => content.subarray(0, 7)],
   ["emptied", "processes", () => Buffer.alloc(0)],
   ["another task's numbers", "processes", (content) => Buffer.from(content.toString().replace(/^\d+ \d+/, "1 1"))],
@@ -69,12 +72,17 @@ describe("a checkpoint that was damaged while the agent was away", () => {
     await master.stop();
   });
 
-  it.each(DAMAGE)("%s: %s: the agent starts, names it and keeps the task", async (_how, name, damage) => {
+  /** Launches a task; resolves with its pid. */
+  const launch = async (): Promise<number> => {
     await scheduler.launch([commandTask("one", "echo $$ > pid; exec sleep 1000")]);
     await scheduler.until("RUNNING", () => scheduler.statesOf("one").includes(TASK_RUNNING));
-    const file = find(agent.folder, name) ?? "";
     await expect.poll(() => find(join(agent.workDir, "slaves"), "pid")).toBeDefined();
-    const pid = Number(readFileSync(find(join(agent.workDir, "slaves"), "pid") ?? "", "utf8"));
+    return Number(readFileSync(find(join(agent.workDir, "slaves"), "pid") ?? "", "utf8"));
+  };
+
+  it.each(DAMAGE)("%s: %s: the agent starts, names it and keeps the task", async (_how, name, damage) => {
+    const pid = await launch();
+    const file = find(agent.folder, name) ?? "";
     await agent.end("SIGKILL");
     writeFileSync(file, damage(readFileSync(file)));
     agent.start();
@@ -86,6 +94,26 @@ describe("a checkpoint that was damaged while the agent was away", () => {
     expect((await scheduler.until("the end", () => scheduler.terminalOf("one"))).state).toBe(TASK_KILLED);
     await expect.poll(() => isThere(pid)).toBe(false);
   });
+
+  it.each(["framework.info", "executor.info", "task.info and task.launch"])(
+    "%s: what cannot be kept is named, and ends the start; with --no-strict the task is truly ended, and reported",
+    async (names) => {
+      const pid = await launch();
+      const files = names.split(" and ").map((name) => find(agent.folder, name) ?? "");
+      await agent.end("SIGKILL");
+      for (const file of files)
+        writeFileSync(file, Buffer.from(`${readFileSync(file, "latin1").slice(0, 10)}`, "latin1"));
+      agent.start();
+      expect(await agent.exited()).toBe(1);
+      expect(files.some((file) => agent.log.includes(`cannot read the checkpoint ${file}`))).toBe(true);
+      expect(isThere(pid)).toBe(true);
+      agent.start(["--no-strict"]);
+      const { state } = await scheduler.until("the end", () => scheduler.terminalOf("one"));
+      expect([TASK_LOST, TASK_FAILED]).toContain(state);
+      await expect.poll(() => isThere(pid)).toBe(false);
+      for (const file of files) expect(agent.log).toContain(`Leaving out the damaged checkpoint ${file}`);
+    },
+  );
 });
 
 function isThere(pid: number): boolean {

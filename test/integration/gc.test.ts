@@ -165,3 +165,65 @@ it("collects many folders of a real work_dir", async () => {
   expect(runs.filter((run) => existsSync(run))).toEqual(runs.slice(-1));
   expect(collector.figures).toMatchObject({ path_removals_succeeded: 149, path_removals_failed: 0 });
 });
+
+/** Milliseconds that this thread worked at most between two turns: on a busy machine, a clock would tell of the others. */
+async function mostWorkOf(load: () => Promise<void>): Promise<number> {
+  const cpu = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  let [last, most] = [cpu(), 0];
+  const watch = setInterval(() => {
+    const now = cpu();
+    most = Math.max(most, now - last);
+    last = now;
+  }, 1);
+  await load();
+  clearInterval(watch);
+  return most;
+}
+
+it("keeps up with a hundred tasks a second, and lets the loop go on, whatever the shape", async () => {
+  const runs = Array.from({ length: 1000 }, (_, index) => join(folder, "slaves/s/executors", `e${index}`, "runs/r"));
+  for (const run of runs) {
+    mkdirSync(run, { recursive: true });
+    for (const name of ["stdout", "stderr"]) writeFileSync(join(run, name), "x");
+  }
+  const large = join(folder, "slaves/s/large");
+  mkdirSync(large);
+  for (let index = 0; index < 10_000; index++) writeFileSync(join(large, `${index}`), "");
+  const gone: string[] = [];
+  const collector = new GarbageCollector({
+    ...{ clock: systemClock, log: silentLogger, workDir: folder, delay: 1000, headroom: 0.1, interval: 60_000 },
+    removed: (path) => gone.push(path),
+  });
+  for (const run of runs) for (const path of [run, join(run, "../..")]) collector.schedule(path, 0);
+  const begin = performance.now();
+  const most = await mostWorkOf(() => collector.collect());
+  const seconds = (performance.now() - begin) / 1000;
+  collector.schedule(large, 0);
+  const mostOfLarge = await mostWorkOf(() => collector.collect());
+  await collector.close();
+  expect(gone).toHaveLength(2001);
+  expect(readdirSync(join(folder, "slaves/s/executors"))).toEqual([]);
+  expect(Math.max(most, mostOfLarge)).toBeLessThan(20);
+  expect(runs.length / seconds).toBeGreaterThan(100);
+});
+
+it("stops where it is when the agent does", async () => {
+  const run = join(folder, "slaves/s/run");
+  mkdirSync(run, { recursive: true });
+  for (let index = 0; index < 2000; index++) writeFileSync(join(run, `${index}`), "");
+  const lines: string[] = [];
+  const log = { ...silentLogger, error: (line: string) => lines.push(line) };
+  const collector = new GarbageCollector({
+    ...{ clock: systemClock, log, workDir: folder, delay: 1000, headroom: 0.1, interval: 60_000 },
+  });
+  collector.schedule(run, 0);
+  const collecting = collector.collect();
+  while (readdirSync(run).length === 2000) await new Promise((resolve) => setImmediate(resolve));
+  await collector.close();
+  await collecting;
+  expect(readdirSync(run).length).toBeGreaterThan(0);
+  expect(lines).toEqual([`Failed to delete '${run}': the agent stops`]);
+});

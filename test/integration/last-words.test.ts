@@ -83,6 +83,13 @@ describe("the last words of a service", () => {
     return running;
   }
 
+  test("when the container is stopped", async () => {
+    const container = await start("");
+    container.stop();
+    expect((await container.ended).code).toBe(0);
+    expect(lines()).toEqual(["hello", "farewell"]);
+  });
+
   test("when it fails for good", async () => {
     const container = await start(`echo "dying" >> ${root}/var/log/mesos/a.log; exit 1`);
     writeFileSync(join(root, "go"), "");

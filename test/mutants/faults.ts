@@ -50,7 +50,7 @@ export const faults: readonly Fault[] = [
     name: "killed reported as failed",
     breaks: "frameworks start a task again that was killed",
     room: "agent",
-    text: 'killed: task.kill !== undefined || running.unhealthy || running.phase === "killing",',
+    text: "killed: record.kill !== undefined || cause !== undefined,",
     instead: "killed: false,",
   },
   {
@@ -120,7 +120,7 @@ export const faults: readonly Fault[] = [
     name: "SIGKILL not repeated",
     breaks: "a process that was forked in the moment of the kill lives on",
     room: "agent",
-    text: "this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));",
+    text: "this.#kill(entry, Math.min(wait * 2, LONGEST_REPEAT));",
     instead: "",
   },
 ];

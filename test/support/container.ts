@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { layOut } from "../../src/init/layout.ts";
@@ -175,13 +175,3 @@ export function zombiesBelow(pid: number): number[] {
 function readFileSyncOrEmpty(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
-
-/** Pids whose working folder lies below `root`. */
-export const processesIn = (root: string): string[] =>
-  readdirSync("/proc").filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(root);
-    } catch {
-      return false;
-    }
-  });

@@ -38,7 +38,7 @@ export interface EmbeddedAgentOptions {
 }
 
 /** What becomes of the folders of what is over: nothing is deleted here, it is only written down. */
-export class KeptGarbage {
+class KeptGarbage {
   readonly scheduled = new Set<string>();
   /** What unschedule() answers, as long as a folder is being deleted. */
   deleting: Promise<boolean> | undefined;

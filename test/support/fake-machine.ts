@@ -134,6 +134,7 @@ export class FakeMachine {
         this.commands.push(command.value);
         return { exitCode: this.run(command) };
       },
+      reach: async () => ({ kind: "machine" }),
       remove: async (id) => {
         live("remove #", id);
         if (!dead()) this.containers.delete(id);

@@ -10,6 +10,8 @@ export interface ReceivedEvent {
   readonly version: 1 | 2;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly line: string;
+  /** The text of a version 2 event. */
+  readonly json?: string;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface ReceivedEvent {
  * `go-lumber`: refuses windows above its limit. `ruby`: version 2 is acknowledged every fifth of the window, and a
  * version 2 window of 2 to 4 breaks it; no keepalive.
  */
-export type ReceiverMode = "beats" | "go-lumber" | "ruby";
+type ReceiverMode = "beats" | "go-lumber" | "ruby";
 
 export interface ReceiverOptions {
   readonly mode?: ReceiverMode;
@@ -89,7 +91,7 @@ function parseFrames(bytes: Buffer, version: number, first: number): ReceivedEve
       const json = bytes.subarray(at + 10, at + 10 + count);
       need(Buffer.from(json.toString("utf8")).equals(json), "JSON is not UTF-8");
       const fields = JSON.parse(json.toString("utf8")) as Record<string, unknown>;
-      events.push({ version: 2, fields, line: String(fields["message"]) });
+      events.push({ version: 2, fields, line: String(fields["message"]), json: json.toString("utf8") });
       at += 10 + count;
     }
   }

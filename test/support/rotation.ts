@@ -30,12 +30,12 @@ export function seeded(seed: number): () => number {
 }
 
 /** What has arrived at the receiver. */
-export interface Arrived {
+interface Arrived {
   readonly lines: number;
   has(number: number): boolean;
 }
 
-export interface Writer {
+interface Writer {
   /** Lines written so far: numbers 0 to this. */
   readonly written: number;
   /** Writes some lines, and sometimes rotates. */

@@ -27,7 +27,7 @@ function filled(field: DescField): unknown {
 }
 
 /** A message with its required fields, and nothing else. */
-export function minimal(descriptor: DescMessage): Message {
+function minimal(descriptor: DescMessage): Message {
   const message = create(descriptor) as Message;
   for (const field of descriptor.fields) {
     if (field.presence === LEGACY_REQUIRED) (message as unknown as Fields)[field.localName] = filled(field);

@@ -45,7 +45,7 @@ export function describeRecords(data: Buffer | undefined): string {
   return [...words, ...(rest === undefined ? [] : ["!"])].join(" ");
 }
 
-export const uuidText = ({ uuid }: Pick<TaskStatus, "uuid">): string => Buffer.from(uuid).toString("hex");
+const uuidText = ({ uuid }: Pick<TaskStatus, "uuid">): string => Buffer.from(uuid).toString("hex");
 
 /** All statuses of a task in words, for the message of an assertion. */
 export const storyOf = (id: string, statuses: readonly TaskStatus[]): string =>

@@ -38,6 +38,13 @@ test("programs start with what any Node reads, and find Node 24 by path", () => 
   expect(node24()).toMatch(/node-linux-(x64|arm64)\/bin\/node$/);
 });
 
+test(".ci/run ends with the tests' own counts, and every way out before them counts as a failure", () => {
+  const lines = read(".ci/run").trimEnd().split("\n");
+  expect(lines.at(-1)).toBe("node tools/run.cjs --dev tools/test.ts --install");
+  expect(lines.filter((line) => line.startsWith("npm ")).every((line) => / \|\| fail "/.test(line))).toBe(true);
+  expect(read(".github/workflows/ci.yml")).toMatch(/ubuntu-[\d.]+, ubuntu-[\d.]+-arm\][\s\S]*- run: \.ci\/run\n/);
+});
+
 test("what a start imports is no development package", () => {
   const imported = new Set<string>();
   for (const name of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {

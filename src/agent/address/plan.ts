@@ -45,7 +45,7 @@ export interface AnnouncedAddress {
   readonly lines: readonly string[];
 }
 
-export const isLoopback = (ip: string): boolean => ip.startsWith("127.");
+const isLoopback = (ip: string): boolean => ip.startsWith("127.");
 const ANY = "0.0.0.0";
 /** Bridges that container engines and hypervisors make: nobody outside of this machine reaches their addresses. */
 const BRIDGE = /^(docker|br-|virbr|lxcbr|lxdbr|cni|flannel|cbr|podman|veth)/;

@@ -200,6 +200,41 @@ describe("a damaged checkpoint", () => {
     }
   });
 
+  it("in task.info is read from task.launch instead, strictly too, and named: 150 trials", async () => {
+    await writeAll();
+    const path = paths.meta.taskInfo(keyOf("one"), "one");
+    const whole = readFileSync(path);
+    const of = (what: string) => {
+      const executors = readState({ paths, log, strict: true }).agent?.frameworks[0]?.executors ?? [];
+      const [found] = executors.find(({ id }) => id === "one")?.run?.tasks ?? [];
+      expect(found?.updates, what).toHaveLength(1);
+      return found?.task;
+    };
+    const before = of("undamaged");
+    const random = seeded(77);
+    let remade = 0;
+    for (let trial = 0; trial < 150; trial++) {
+      const { how, content } = damaged(whole, random, [readFileSync(paths.meta.taskInfo(keyOf("two"), "two"))]);
+      writeFileSync(path, content);
+      lines.splice(0);
+      const task = of(`trial ${trial}: ${how}`);
+      const problem = lines.find((line) => line.includes("task.launch says"));
+      if (problem === undefined) continue;
+      remade++;
+      expect(problem, how).toContain(`Mending the damaged checkpoint ${path}: `);
+      expect(task?.resources, how).toEqual(before?.resources);
+      if (problem.endsWith("says the same")) expect(task, how).toEqual({ ...before, user: "u" });
+    }
+    expect(remade).toBeGreaterThan(75);
+  });
+
+  it("of a task.info that is not there is a launch that was taken back", async () => {
+    await writeAll();
+    rmSync(paths.meta.taskInfo(keyOf("one"), "one"));
+    const executors = readState({ paths, log, strict: true }).agent?.frameworks[0]?.executors ?? [];
+    expect(executors.find(({ id }) => id === "one")?.run?.tasks).toEqual([]);
+  });
+
   it("says what it is of a custom executor, whatever one character says", async () => {
     await writeAll();
     const path = paths.meta.taskLaunch(keyOf("one"), "one");

@@ -1,6 +1,7 @@
 import { equals } from "@bufbuild/protobuf";
 import type { RunTaskMessage, StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { CommandInfoSchema, type ExecutorInfo, type Task, type TaskStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { RunKey } from "../model/paths.ts";
 
 /*
@@ -56,7 +57,7 @@ export const mendExecutor = (info: ExecutorInfo, frameworkId: string): string[] 
 
 /** Whether this is an executor that our agents show a command task under: it has the task's own command. */
 export function looksGenerated({ executorId, name, source, command }: ExecutorInfo): boolean {
-  const id = executorId?.value ?? "";
+  const id = idOf(executorId);
   return (
     source === id &&
     name.startsWith(`Command Executor (Task: ${id})`) &&

@@ -1,4 +1,5 @@
 import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { NO_PID } from "../../libprocess/upid.ts";
 import { encode } from "../../mesos/codec.ts";
 import {
   ResourceStateSchema,
@@ -17,15 +18,13 @@ import {
   ResourceSchema,
   TaskSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { Resources } from "../../mesos/resources.ts";
 import type { CheckpointFiles } from "../model/files.ts";
 import type { Paths, RunKey } from "../model/paths.ts";
 import { encodeRecord } from "../model/record-file.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
 import { unwritable } from "./unwritable.ts";
-
-/** "No pid", as a driver-less scheduler's pid is written. */
-const NO_PID = "@0.0.0.0:0";
 
 const record = <D extends DescMessage>(schema: D, message: MessageShape<D>): Buffer =>
   encodeRecord(encode(schema, message));
@@ -45,7 +44,7 @@ export class CheckpointStore {
 
   /** The link first, then the info: a crash in between leaves a link to nothing, which is a new agent. */
   async agent(info: AgentInfo): Promise<void> {
-    const id = info.id?.value ?? "";
+    const id = idOf(info.id);
     const { meta } = this.#paths;
     await this.#files.linkDurably(meta.latestAgent(), meta.agent(id));
     await this.#files.replaceDurably(meta.agentInfo(id), record(AgentInfoSchema, info));

@@ -19,7 +19,7 @@ export interface FetchProcessOptions {
 }
 
 /** The program beside this one: in a checkout its source, in the package its bundle. */
-export const FETCH_PROGRAM = import.meta.filename.endsWith(".ts")
+const FETCH_PROGRAM = import.meta.filename.endsWith(".ts")
   ? join(import.meta.dirname, "../../main/mesos-fetcher.ts")
   : join(import.meta.dirname, "mesos-fetcher.js");
 

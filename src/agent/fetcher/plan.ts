@@ -33,8 +33,7 @@ const SUFFIXES: readonly (readonly [string, Unpacking])[] = [
 ];
 
 /** By suffix, case-sensitive; a query string is part of the name and defeats it, as in Mesos. */
-export const unpackingOf = (name: string): Unpacking =>
-  SUFFIXES.find(([suffix]) => name.endsWith(suffix))?.[1] ?? "none";
+const unpackingOf = (name: string): Unpacking => SUFFIXES.find(([suffix]) => name.endsWith(suffix))?.[1] ?? "none";
 
 class UriProblem extends Error {}
 

@@ -23,7 +23,7 @@ export interface CollectorOptions {
   readonly removed?: (path: string) => void;
   /** 0 to 1; the disk of the work_dir unless a test says otherwise. */
   readonly usage?: () => Promise<number>;
-  readonly remove?: (paths: readonly string[], log: Logger) => Promise<ReadonlyMap<string, string>>;
+  readonly remove?: typeof removeFolders;
 }
 
 /** Figures for /metrics/snapshot. */
@@ -36,8 +36,8 @@ export interface CollectorFigures {
 }
 
 /**
- * Folders that one rm(1) deletes; one runs at a time, so that tasks keep the disk. So many that starting it costs little,
- * so few that who takes a path back does not wait for long.
+ * Folders that are deleted together: so many that looking for mounts in them costs little, so few that who takes a path
+ * back does not wait for long.
  */
 const BATCH = 256;
 /** Folders whose age is looked at at once. */
@@ -60,7 +60,7 @@ export class GarbageCollector {
   #allowedAge: number;
   #succeeded = 0;
   #failed = 0;
-  #isClosed = false;
+  readonly #stop = new AbortController();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -128,9 +128,9 @@ export class GarbageCollector {
     return this.#round;
   }
 
-  /** Stops looking; resolves when no deletion is under way. */
+  /** Stops looking and deleting; resolves when no deletion is under way. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#stop.abort(new Error("the agent stops"));
     this.#timer?.cancel();
     await this.#round;
   }
@@ -145,7 +145,7 @@ export class GarbageCollector {
     // What ends meanwhile is for the next round, which looks at the disk again.
     let left = this.#schedule.forecast(until).due;
     if (this.#options.dryRun === true) return this.#talk(until);
-    while (left > 0 && !this.#isClosed) {
+    while (left > 0 && !this.#stop.signal.aborted) {
       const batch = this.#schedule.take(until, Math.min(left, BATCH)).map(({ path }) => path);
       if (batch.length === 0) return;
       left -= batch.length;
@@ -192,7 +192,7 @@ export class GarbageCollector {
     for (const path of allowed) log.info(`Deleting ${path}`);
     let left: ReadonlyMap<string, string>;
     try {
-      left = await remove(allowed, log);
+      left = await remove(allowed, log, this.#stop.signal);
     } catch (error) {
       left = new Map(allowed.map((path) => [path, messageOf(error)]));
     }
@@ -215,7 +215,7 @@ export class GarbageCollector {
   }
 
   #next(): void {
-    if (this.#isClosed) return;
+    if (this.#stop.signal.aborted) return;
     const { clock, interval } = this.#options;
     this.#timer = clock.after(interval, () => void this.collect().finally(() => this.#next()));
   }

@@ -1,12 +1,16 @@
-import { lstat, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, normalize, relative } from "node:path";
+import { formatDuration } from "../../base/duration.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { runProgram } from "../../base/program.ts";
+import { HeldFolder } from "../model/held/folder.ts";
+import { removeTree } from "../model/held/removal.ts";
 import { detachMount, type MountPoint, mountsBelow, readMounts } from "./mounts.ts";
 
-/** Milliseconds for one batch: millions of files take their time. */
+/** Milliseconds for one folder: millions of files take their time, but somebody may add to it for ever. */
 const TIMEOUT = 3_600_000;
+/** Half of the thread pool's usual four: checkpoints wait for their turn there, too. */
+const REMOVALS_AT_ONCE = 2;
 
 /**
  * Why `path` must not be deleted; undefined when it may be. It has to be written plainly, lie below `root`, and reach
@@ -73,26 +77,38 @@ async function detachBelow(paths: readonly string[], log: Logger): Promise<Reado
 }
 
 /**
- * Deletes folders with rm(1), which walks by file descriptors: a task that swaps a folder for a link meanwhile gains
- * nothing. Links are deleted, not followed. What is mounted below is unmounted first, and a folder where that fails is
- * left as it is. Returns for each path that is still there why.
+ * Deletes folders, each with everything in it: in this process, folder by folder from a held one, so that a task that
+ * swaps a folder for a link meanwhile gains nothing. Links are deleted, not followed. What is mounted below is unmounted
+ * first, and a folder where that fails is left as it is. Returns for each path that is still there why. `signal` ends it
+ * between two files.
  */
-export async function removeFolders(paths: readonly string[], log: Logger): Promise<ReadonlyMap<string, string>> {
+export async function removeFolders(
+  paths: readonly string[],
+  log: Logger,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
   // With a folder that has a mount still, those above it stay too.
-  const kept = await detachBelow(paths, log);
-  const going = paths.filter((path) => !kept.has(path));
-  return new Map([...kept, ...(going.length === 0 ? [] : await runRm(going))]);
+  const left = new Map(await detachBelow(paths, log));
+  const rest = paths.filter((path) => !left.has(path)).values();
+  const work = async (): Promise<void> => {
+    for (const path of rest) {
+      const why = await removeFolder(path, signal);
+      if (why !== undefined) left.set(path, why);
+    }
+  };
+  await Promise.all(Array.from({ length: REMOVALS_AT_ONCE }, work));
+  return left;
 }
 
-async function runRm(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const { code, signal, words } = await runProgram("rm", ["-rf", "--one-file-system", "--", ...paths], TIMEOUT);
-  const left = new Map<string, string>();
-  if (code === 0) return left;
-  const lines = words.split("\n");
-  for (const path of paths) {
-    if ((await lstat(path).catch(() => undefined)) === undefined) continue;
-    const own = lines.find((line) => line.includes(path) || line.includes(basename(path)));
-    left.set(path, own ?? `rm ended with ${signal ?? code}`);
+/** Resolves with why the folder is still there; undefined when it is gone. */
+async function removeFolder(path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const limit = AbortSignal.timeout(TIMEOUT);
+  try {
+    using parent = HeldFolder.open(dirname(path));
+    await removeTree(parent, basename(path), signal === undefined ? limit : AbortSignal.any([signal, limit]));
+    return undefined;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    return limit.aborted ? `it was not empty after ${formatDuration(TIMEOUT)}` : messageOf(error);
   }
-  return left;
 }

@@ -8,8 +8,6 @@ import { look, type ProbeMeans, type Sight, verdict } from "./probing.ts";
 export interface CheckerOptions {
   readonly clock: Clock;
   readonly means: ProbeMeans;
-  /** Where the task listens; default: this machine. */
-  readonly address?: string | undefined;
 }
 
 /** A check that goes on until it is stopped. */
@@ -21,7 +19,7 @@ export interface Checking {
 }
 
 function repeat(
-  { clock, means, address }: CheckerOptions,
+  { clock, means }: CheckerOptions,
   probe: Probe,
   { delay, interval, timeout }: Schedule,
   seen: (sight: Sight) => void,
@@ -33,7 +31,7 @@ function repeat(
     timer?.cancel();
     timer = clock.after(wait, () => {
       isLooking = true;
-      void look(probe, timeout, means, clock, address).then((sight) => {
+      void look(probe, timeout, means, clock).then((sight) => {
         isLooking = false;
         if (state === "stopped") return;
         seen(sight);
@@ -86,7 +84,7 @@ export function watchHealth(
 const TYPES = { command: CheckInfo_Type.COMMAND, http: CheckInfo_Type.HTTP, tcp: CheckInfo_Type.TCP } as const;
 
 /** What a look of a generic check says to the framework; nothing seen is the type alone. */
-export function checkStatus(probe: Probe, sight: Sight): CheckStatusInfo {
+function checkStatus(probe: Probe, sight: Sight): CheckStatusInfo {
   const type = TYPES[probe.kind];
   switch (probe.kind) {
     case "command":

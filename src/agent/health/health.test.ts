@@ -1,3 +1,4 @@
+import type { FileHandle } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -9,9 +10,12 @@ import {
   CheckInfoSchema,
   HealthCheck_Type,
   HealthCheckSchema,
+  NetworkInfo_Protocol,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Reach } from "../model/reach.ts";
 import { watchCheck, watchHealth } from "./checker.ts";
 import { healthUnknown, judge } from "./health.ts";
+import { NotEntered } from "./namespace.ts";
 import { planCheck, planHealthCheck } from "./plan.ts";
 import { httpStatus, look, type ProbeMeans, tcpConnect, verdict } from "./probing.ts";
 
@@ -101,6 +105,7 @@ function scripted(answers: (number | Error | undefined)[]): ProbeMeans & { looks
       if (answer === undefined) return new Promise<never>(() => undefined);
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve({ exitCode: answer });
     },
+    reach: () => Promise.reject(new Error("not asked")),
     status: () => Promise.reject(new Error("not asked")),
     connect: () => Promise.reject(new Error("not asked")),
   };
@@ -178,7 +183,12 @@ describe("real probes", () => {
   let server: Server;
   let port: number;
   const http = httpStatus();
-  const means: ProbeMeans = { run: () => Promise.reject(new Error("none")), status: http.status, connect: tcpConnect };
+  const means: ProbeMeans = {
+    run: () => Promise.reject(new Error("none")),
+    reach: async () => ({ kind: "machine" }),
+    status: http.status,
+    connect: tcpConnect,
+  };
   beforeEach(async () => {
     server = createServer((request, response) => {
       if (request.url === "/moved") response.writeHead(302, { location: "/fine" }).end();
@@ -211,5 +221,62 @@ describe("real probes", () => {
       succeeded: false,
     });
     await http.close();
+  });
+});
+
+describe("a probe of a container with a network of its own", () => {
+  const addresses = { ipv4: "172.17.0.9", ipv6: undefined };
+  /** Means that tell where they were sent; those in a namespace fail as `inside` says. */
+  function traced(reach: Reach, inside?: Error) {
+    const asked: string[] = [];
+    const note = async (what: string, net: unknown) => {
+      asked.push(net === undefined ? what : `${what} inside`);
+      if (net !== undefined && inside !== undefined) throw inside;
+    };
+    const means: ProbeMeans = {
+      run: () => Promise.reject(new Error("none")),
+      reach: async () => reach,
+      status: (url, _signal, net) => note(url, net).then(() => 200),
+      connect: (host, port, _signal, net) => note(`${host} ${port}`, net),
+    };
+    return { asked, means };
+  }
+  const probes = [health({ http: { port: 80, path: "/a" } }).probe, health({ tcp: { port: 81 } }).probe];
+  const ipv6 = health({ tcp: { port: 82, protocol: NetworkInfo_Protocol.IPv6 } }).probe;
+  const lookAll = async ({ asked, means }: ReturnType<typeof traced>) => {
+    const sights = [];
+    for (const probe of [...probes, ipv6]) sights.push(await look(probe, 5_000, means, new TestClock()));
+    return { asked, sights };
+  };
+
+  it("goes to its loopback, of either family, and lets go of the namespace", async () => {
+    let closed = 0;
+    const net = { close: async () => void closed++ } as unknown as FileHandle;
+    const { asked } = await lookAll(traced({ kind: "namespace", net, addresses }));
+    expect(asked).toEqual(["http://127.0.0.1:80/a inside", "127.0.0.1 81 inside", "::1 82 inside"]);
+    expect(closed).toBe(3);
+  });
+
+  it("goes to its address when it may not enter, and says what is missing when there is none", async () => {
+    const net = { close: async () => undefined } as unknown as FileHandle;
+    const { asked, sights } = await lookAll(
+      traced({ kind: "namespace", net, addresses }, new NotEntered("Operation not permitted")),
+    );
+    expect(asked.filter((one) => !one.endsWith("inside"))).toEqual(["http://172.17.0.9:80/a", "172.17.0.9 81"]);
+    expect(sights[2]).toMatchObject({ kind: "nothing", why: expect.stringContaining("--privileged") });
+  });
+
+  it("does not try the address because the task does not listen", async () => {
+    const net = { close: async () => undefined } as unknown as FileHandle;
+    const refused = Object.assign(new Error("Connection refused"), { code: "ECONNREFUSED" });
+    const { asked, sights } = await lookAll(traced({ kind: "namespace", net, addresses }, refused));
+    expect(asked).toHaveLength(3);
+    expect(sights[1]).toEqual({ kind: "tcp", succeeded: false });
+  });
+
+  it("goes to its address when its processes are not seen, and says what is missing when there is none", async () => {
+    const { asked, sights } = await lookAll(traced({ kind: "address", addresses }));
+    expect(asked).toEqual(["http://172.17.0.9:80/a", "172.17.0.9 81"]);
+    expect(sights[2]).toMatchObject({ kind: "nothing", why: expect.stringContaining("--pid=host") });
   });
 });

@@ -21,7 +21,7 @@ import {
 import { buildJson, stateText } from "./state.ts";
 
 /** A request as a page sees it. */
-export interface Asked {
+interface Asked {
   readonly query: Query;
   /** What follows the endpoint's path. */
   readonly rest: string;

@@ -20,7 +20,7 @@ import { disabledEndpoints, fullPath, locate } from "./route.ts";
 import type { AgentView } from "./view.ts";
 
 /** As libprocess hands requests over. */
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface AgentHttpOptions {
   readonly view: AgentView;

@@ -6,6 +6,7 @@ import {
   ExecutorInfo_TypeSchema,
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { Json } from "../../mesos/json-text.ts";
 import { reservationRole } from "../../mesos/reservations.ts";
 import type { Resources } from "../../mesos/resources.ts";
@@ -117,7 +118,7 @@ export function stateJson(
   const shown: JsonObject = {
     ...buildJson(view.build),
     start_time: seconds(snapshot.startTime),
-    id: info.id?.value ?? "",
+    id: idOf(info.id),
     pid: snapshot.pid,
     hostname: info.hostname,
     capabilities: snapshot.capabilities,

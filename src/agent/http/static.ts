@@ -9,7 +9,7 @@ import { acceptsGzip } from "./answer.ts";
 /** The node's own web page: a few files that are read once and kept. */
 
 /** What the page may do: its own scripts and styles, requests to this agent, and nothing else. */
-export const CONTENT_SECURITY_POLICY = [
+const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -31,7 +31,7 @@ const INDEX = "index.html";
 /** Bytes of all files together: what is larger is not this page. */
 const LARGEST_PAGE = 4 * 1024 * 1024;
 
-export interface StaticFile {
+interface StaticFile {
   readonly body: Buffer;
   readonly compressed: Buffer;
   readonly type: string;

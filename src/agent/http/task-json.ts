@@ -14,6 +14,7 @@ import {
   type TaskInfo,
   type TaskStatus,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { toJson } from "../../mesos/json.ts";
 import type { Json } from "../../mesos/json-text.ts";
 import { stateName } from "../../mesos/states.ts";
@@ -64,11 +65,11 @@ const limitOf = (value: number): Json => (Number.isFinite(value) ? value : "Infi
 
 export function taskJson(task: Task): JsonObject {
   const shown: JsonObject = {
-    id: task.taskId?.value ?? "",
+    id: idOf(task.taskId),
     name: task.name,
-    framework_id: task.frameworkId?.value ?? "",
-    executor_id: task.executorId?.value ?? "",
-    slave_id: task.agentId?.value ?? "",
+    framework_id: idOf(task.frameworkId),
+    executor_id: idOf(task.executorId),
+    slave_id: idOf(task.agentId),
     state: stateName(task.state),
     resources: resourcesJson(task.resources),
   };
@@ -102,15 +103,15 @@ function commandJson(command: CommandInfo): Json {
 /** A task that its executor was not handed yet: the form of TaskInfo. */
 export function queuedTaskJson(info: TaskInfo): JsonObject {
   const shown: JsonObject = {
-    id: info.taskId?.value ?? "",
+    id: idOf(info.taskId),
     name: info.name,
-    slave_id: info.agentId?.value ?? "",
+    slave_id: idOf(info.agentId),
     resources: resourcesJson(info.resources),
   };
   const role = allocatedRole(info.resources);
   if (role !== undefined) shown["role"] = role;
   if (info.command !== undefined) shown["command"] = commandJson(info.command);
-  if (info.executor !== undefined) shown["executor_id"] = info.executor.executorId?.value ?? "";
+  if (info.executor !== undefined) shown["executor_id"] = idOf(info.executor.executorId);
   if (info.discovery !== undefined) shown["discovery"] = messageJson(DiscoveryInfoSchema, info.discovery);
   return shown;
 }

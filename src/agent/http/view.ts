@@ -120,7 +120,7 @@ export interface NeighbourFacts {
   readonly verdict?: string;
 }
 
-export interface SystemFacts {
+interface SystemFacts {
   /** 1, 5 and 15 minutes. */
   readonly load: readonly [number, number, number];
   readonly cpus: number;

@@ -30,7 +30,7 @@ const MEGABYTE = 1024 * 1024;
 const TIMEOUT = 600_000;
 
 /** Bytes below `folder` on its file system, as du(1) counts them: blocks, links not followed. */
-export function diskUsage(folder: string): Promise<number> {
+function diskUsage(folder: string): Promise<number> {
   return new Promise((resolve, reject) => {
     execFile("du", ["-k", "-s", "-x", "--", folder], { timeout: TIMEOUT }, (error, stdout) => {
       // Files that vanish meanwhile make du exit with 1, and still it has a sum.
@@ -49,7 +49,7 @@ export function diskQuota(resources: readonly Resource[]): number | undefined {
 }
 
 /** The limitation of a container that uses more than its quota (§7.11). */
-export function diskLimitation(used: number, quota: number): Limitation {
+function diskLimitation(used: number, quota: number): Limitation {
   return {
     reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
     message: `Disk usage (${formatBytes(used)}) exceeds quota (${formatBytes(quota)})`,

@@ -16,7 +16,7 @@ export interface CapabilityRow {
 }
 
 /** The agent capabilities of Mesos 1.11.0. Masters decide by these, never by the version. None is needed to register. */
-export const CAPABILITIES: readonly CapabilityRow[] = [
+const CAPABILITIES: readonly CapabilityRow[] = [
   { name: "MULTI_ROLE", since: "1.2", implemented: true, without: "offers to MULTI_ROLE frameworks" },
   { name: "HIERARCHICAL_ROLE", since: "1.4", implemented: true, without: "offers for roles with a '/'" },
   { name: "RESERVATION_REFINEMENT", since: "1.4", implemented: true, without: "refined reservations" },

@@ -16,7 +16,7 @@ export interface Silence {
 }
 
 /** What was sent, in one line: what to look for in the master's log. */
-export function describe(sent: Outgoing, self: UPID): string {
+function describe(sent: Outgoing, self: UPID): string {
   const { agent, version, agentCapabilities, checkpointedResources } = sent.message;
   const parts = [
     sent.kind === "register" ? "registration of a new agent" : `re-registration of agent ${agent?.id?.value}`,
@@ -35,7 +35,7 @@ export function describe(sent: Outgoing, self: UPID): string {
 }
 
 /** Why a master may not have answered, most likely first. Masters tell nobody but their own log. */
-export function reasonsForSilence(silence: Silence): string[] {
+function reasonsForSilence(silence: Silence): string[] {
   const { master, self, hasCredential, linkFailure, sent } = silence;
   if (linkFailure !== undefined) {
     return [

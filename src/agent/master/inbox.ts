@@ -20,6 +20,7 @@ import {
   StatusUpdateAcknowledgementMessageSchema,
   UpdateFrameworkMessageSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { Identity } from "../model/identity.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import type { Operations } from "../operations/operations.ts";
@@ -55,11 +56,11 @@ export function installInbox(inbox: InboxOptions): void {
   fromMaster(RunTaskGroupMessageSchema, (message) => frameworks.runTaskGroup(message));
   fromMaster(KillTaskMessageSchema, (message) => frameworks.killTask(message));
   fromMaster(ShutdownFrameworkMessageSchema, ({ frameworkId }) => {
-    if (identity.phase === "RUNNING") frameworks.shutdownFramework(frameworkId?.value ?? "");
+    if (identity.phase === "RUNNING") frameworks.shutdownFramework(idOf(frameworkId));
   });
   fromMaster(ShutdownExecutorMessageSchema, ({ frameworkId, executorId }) => {
     if (identity.phase === "RUNNING") {
-      frameworks.shutdownExecutor(frameworkId?.value ?? "", executorId?.value ?? "");
+      frameworks.shutdownExecutor(idOf(frameworkId), idOf(executorId));
     }
   });
   fromMaster(UpdateFrameworkMessageSchema, (message) => frameworks.updateFramework(message));
@@ -84,8 +85,8 @@ export function installInbox(inbox: InboxOptions): void {
  */
 function acknowledge(inbox: InboxOptions, from: UPID | undefined, message: StatusUpdateAcknowledgementMessage): void {
   const { log, master, identity, updates, frameworks } = inbox;
-  const frameworkId = message.frameworkId?.value ?? "";
-  const taskId = message.taskId?.value ?? "";
+  const frameworkId = idOf(message.frameworkId);
+  const taskId = idOf(message.taskId);
   const stranger = from?.id.startsWith("master") && !master.isMaster(from);
   if (stranger || identity.phase === "RECOVERING") {
     log.warn(`Ignoring an acknowledgement for task ${taskId} from ${formatUPID(from)}`);

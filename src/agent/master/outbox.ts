@@ -11,6 +11,7 @@ import {
   StatusUpdateMessageSchema,
   StatusUpdateSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { stateForMaster, stateName } from "../../mesos/states.ts";
 import { MESOS_VERSION } from "../../mesos/version.ts";
 import type { Identity } from "../model/identity.ts";
@@ -43,8 +44,8 @@ export class Outbox {
     const masterPid = master.pid;
     const { status } = update;
     if (masterPid === undefined || status === undefined) return;
-    const taskId = status.taskId?.value ?? "";
-    const found = registry.findTask(update.frameworkId?.value ?? "", taskId);
+    const taskId = idOf(status.taskId);
+    const found = registry.findTask(idOf(update.frameworkId), taskId);
     // A fixed address tells no version: such a master is taken for a new one.
     const version = master.version || undefined;
     const state = stateForMaster(status.state, version);

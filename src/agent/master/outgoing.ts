@@ -7,6 +7,7 @@ import {
   ReregisterSlaveMessageSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { AgentInfo_Capability_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { configuredForm } from "../../mesos/resource-operations.ts";
 import { Resources } from "../../mesos/resources.ts";
 import { formatResources } from "../../mesos/resources-text.ts";
@@ -42,7 +43,7 @@ export function registrationProblem(outgoing: Outgoing): string | undefined {
   if (!agent.checkpoint) return "checkpoint is not true: a master would remove the agent at the first lost connection";
   if (!atLeast(version, LOWEST_VERSION)) return `version '${version}' is not at least ${LOWEST_VERSION}`;
   if (outgoing.kind === "register" && agent.id !== undefined) return "an agent id in a first registration";
-  if (outgoing.kind === "reregister" && (agent.id?.value ?? "") === "") return "no agent id in a re-registration";
+  if (outgoing.kind === "reregister" && idOf(agent.id) === "") return "no agent id in a re-registration";
   const claims = message.agentCapabilities.some(({ type }) => type === AgentInfo_Capability_Type.RESOURCE_PROVIDER);
   if (claims && message.resourceVersionUuid === undefined)
     return "RESOURCE_PROVIDER is claimed without a resource version: a 1.11 master would abort";

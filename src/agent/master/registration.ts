@@ -19,6 +19,7 @@ import {
   UnregisterSlaveMessageSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { MasterInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { Identity } from "../model/identity.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import { isBesideMaster } from "../model/senders.ts";
@@ -145,7 +146,7 @@ export class Registration {
     const { process } = this.#options;
     process.install(SlaveRegisteredMessageSchema, (from, message) => {
       this.#answered(from, "registration", message, (duplicate) =>
-        this.#options.events.registered(message.agentId?.value ?? "", message, duplicate),
+        this.#options.events.registered(idOf(message.agentId), message, duplicate),
       );
     });
     process.install(SlaveReregisteredMessageSchema, (from, message) => {
@@ -182,7 +183,7 @@ export class Registration {
     const seconds = Math.trunc(connection?.totalPingTimeoutSeconds ?? 0);
     if (this.#options.master.isMaster(from)) this.#pingTimeout = seconds > 0 ? seconds * 1_000 : DEFAULT_PING_TIMEOUT;
     this.#announce = announce;
-    const id = agentId?.value ?? "";
+    const id = idOf(agentId);
     this.#options.log.info(`Master ${formatUPID(from)} answered the ${what}: agent id ${id}`);
     this.#raise({ kind: "answered", from, id, known: this.#options.identity.knownId });
   }

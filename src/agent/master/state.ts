@@ -75,7 +75,7 @@ export interface RegistrationSettings {
 }
 
 /** Milliseconds that no wait between registrations exceeds. */
-export const LONGEST_WAIT = 60_000;
+const LONGEST_WAIT = 60_000;
 /** A link that lived so many milliseconds was a real one: its end resets the wait. */
 const REAL_LINK = 10_000;
 

@@ -34,7 +34,7 @@ export const counters = {
 };
 
 /** Milliseconds of the last one, and statistics over the last hour. */
-export const timers = {
+const timers = {
   "containerizer/docker/image_pull_ms": row("Milliseconds that image pulls took.", "1.5"),
 };
 
@@ -61,7 +61,7 @@ const ofResources = Object.fromEntries(
 ) as Readonly<Record<ResourceMetric, MetricRow>>;
 
 /** As it is now. */
-export const gauges = {
+const gauges = {
   "slave/uptime_secs": row("Seconds since the agent started."),
   "slave/registered": row("1 while registered with a master."),
   "slave/recovery_time_secs": row("Seconds that recovery took; absent until it is done.", "1.0"),

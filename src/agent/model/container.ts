@@ -11,6 +11,7 @@ import type {
   TaskStatus_Reason,
   Value_Scalar,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Reach } from "./reach.ts";
 
 /**
  * One container as the agent asks for it: a command task (the agent is its executor; `task` is set) or an executor
@@ -140,6 +141,9 @@ export interface Containerizer {
 
   /** Runs a command inside the container, with the container's environment plus the command's. */
   run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult>;
+
+  /** How HTTP and TCP probes reach what listens on the container's loopback, as it is now. Rejects for an unknown id. */
+  reach(containerId: string): Promise<Reach>;
 
   /** Forgets an ended container: its runtime files go; images and volumes stay. */
   remove(containerId: string): Promise<void>;

@@ -22,11 +22,6 @@ import { normalize } from "node:path";
  *
  * task.launch and task.kill are ours: the RunTaskMessage, and the kill that is under way. C++ agents ignore them.
  */
-export interface TaskKey {
-  readonly frameworkId: string;
-  readonly taskId: string;
-}
-
 export interface RunKey {
   readonly agentId: string;
   readonly frameworkId: string;
@@ -65,10 +60,6 @@ export class Paths {
 
   sandbox({ agentId, frameworkId, executorId, containerId }: RunKey): string {
     return join(this.executor(agentId, frameworkId, executorId), "runs", containerId);
-  }
-
-  latestSandbox(agentId: string, frameworkId: string, executorId: string): string {
-    return join(this.executor(agentId, frameworkId, executorId), "runs", "latest");
   }
 
   volume(role: string, persistenceId: string): string {

@@ -26,7 +26,7 @@ import type { RunKey } from "./paths.ts";
 export type TaskBucket = "pending" | "queued" | "launched" | "terminated" | "completed";
 
 /** Legal moves between buckets; the only table of them. */
-export const TASK_MOVES: Readonly<Record<TaskBucket, readonly TaskBucket[]>> = {
+const TASK_MOVES: Readonly<Record<TaskBucket, readonly TaskBucket[]>> = {
   pending: ["queued", "terminated"],
   queued: ["launched", "terminated"],
   launched: ["terminated"],
@@ -40,7 +40,7 @@ export const TASK_MOVES: Readonly<Record<TaskBucket, readonly TaskBucket[]>> = {
  */
 export type ExecutorState = "REGISTERING" | "RUNNING" | "TERMINATING" | "TERMINATED";
 
-export const EXECUTOR_MOVES: Readonly<Record<ExecutorState, readonly ExecutorState[]>> = {
+const EXECUTOR_MOVES: Readonly<Record<ExecutorState, readonly ExecutorState[]>> = {
   REGISTERING: ["RUNNING", "TERMINATING", "TERMINATED"],
   RUNNING: ["TERMINATING", "TERMINATED"],
   TERMINATING: ["TERMINATED"],

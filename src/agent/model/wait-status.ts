@@ -56,9 +56,6 @@ export function parseWaitStatus(status: number): ProcessEnd {
   return { kind: "signaled", signal, coreDumped: (status & 0x80) !== 0 };
 }
 
-/** Whether the process exited by itself with code 0. */
-export const succeeded = (status: number | undefined): boolean => status === 0;
-
 /** How a shell shows it: the exit code, or 128 + the signal. */
 export function shellExitCode(status: number): number {
   const end = parseWaitStatus(status);

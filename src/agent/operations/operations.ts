@@ -24,8 +24,8 @@ import { decide, feedbackFor } from "./decide.ts";
 import { reconciliation } from "./reconciliation.ts";
 import {
   finishedOperation,
-  idOf,
   messageFor,
+  operationIdOf,
   operationKind,
   operationStatus,
   statusMessage,
@@ -105,7 +105,7 @@ export class Operations {
   /** What a master may be told of them at (re)registration: one that takes no feedback must not hear of them. */
   announced(): Operation[] {
     const version = this.#options.master.version;
-    return this.pending().filter(({ info }) => feedbackFor(idOf(info) !== undefined, version) === "reliable");
+    return this.pending().filter(({ info }) => feedbackFor(operationIdOf(info) !== undefined, version) === "reliable");
   }
 
   get count(): number {
@@ -121,7 +121,7 @@ export class Operations {
       log.warn(`Ignoring an operation whose uuid has ${uuid.length} bytes, not 16`);
       return;
     }
-    const name = describe(uuid, idOf(operationInfo), frameworkId?.value);
+    const name = describe(uuid, operationIdOf(operationInfo), frameworkId?.value);
     if (this.#tracked.has(uuidText(uuid))) {
       log.warn(`Ignoring ${name}: it was applied already`);
       return;
@@ -141,7 +141,7 @@ export class Operations {
 
   #refuse({ operationInfo, operationUuid, frameworkId }: ApplyOperationMessage, state: OperationState, why: string) {
     const agentId = this.#options.identity.id;
-    const status = operationStatus({ state, agentId, operationId: idOf(operationInfo), message: why });
+    const status = operationStatus({ state, agentId, operationId: operationIdOf(operationInfo), message: why });
     this.#tell(statusMessage(agentId, frameworkId?.value, operationUuid?.value, status));
   }
 
@@ -149,9 +149,9 @@ export class Operations {
   async #finish(given: Given, conversion: Conversion): Promise<void> {
     const { reservations, log, master, failed, settled } = this.#options;
     const key = uuidText(given.uuid);
-    const name = describe(given.uuid, idOf(given.info), given.frameworkId);
+    const name = describe(given.uuid, operationIdOf(given.info), given.frameworkId);
     const operation = finishedOperation(given, this.#options.identity.id, newUuid());
-    const once = feedbackFor(idOf(operation.info) !== undefined, master.version) === "once";
+    const once = feedbackFor(operationIdOf(operation.info) !== undefined, master.version) === "once";
     try {
       await reservations.change((total) => {
         const next = applyConversion(total, conversion);
@@ -190,7 +190,7 @@ export class Operations {
   /** Sends a status as far as this master takes it; false: nobody is to acknowledge it. */
   #send(operation: Operation): boolean {
     const { latestStatus } = operation;
-    const how = feedbackFor(idOf(operation.info) !== undefined, this.#options.master.version);
+    const how = feedbackFor(operationIdOf(operation.info) !== undefined, this.#options.master.version);
     if (how === "withheld" || latestStatus === undefined) return false;
     if (how === "once") {
       this.#tell(messageFor(operation, withoutUuid(latestStatus)));

@@ -4,7 +4,7 @@ import type {
   UpdateOperationStatusMessage,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { type Operation, OperationState, type OperationStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { idOf, operationStatus, statusMessage, withoutUuid } from "./statuses.ts";
+import { operationIdOf, operationStatus, statusMessage, withoutUuid } from "./statuses.ts";
 
 type Asked = ReconcileOperationsMessage_Operation;
 
@@ -32,7 +32,7 @@ function find(asked: Asked, framework: string | undefined, known: readonly Opera
   const uuid = asked.operationUuid?.value;
   if (uuid !== undefined) return known.find((one) => Buffer.compare(one.uuid?.value ?? new Uint8Array(), uuid) === 0);
   const id = asked.operationId?.value;
-  return known.find(({ info, frameworkId }) => idOf(info) === id && frameworkId?.value === framework);
+  return known.find(({ info, frameworkId }) => operationIdOf(info) === id && frameworkId?.value === framework);
 }
 
 function answerTo(

@@ -15,7 +15,7 @@ import {
   OperationStatusSchema,
   UUIDSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { isUuid, newUuid, uuidText } from "../../mesos/ids.ts";
+import { idOf, isUuid, newUuid, uuidText } from "../../mesos/ids.ts";
 import type { StreamKind } from "../acknowledged/streams.ts";
 
 export interface StatusInit {
@@ -29,7 +29,7 @@ export interface StatusInit {
 }
 
 /** The id that a framework gave an operation, if it wants feedback. */
-export const idOf = (operation: Offer_Operation | undefined): string | undefined => operation?.id?.value;
+export const operationIdOf = (operation: Offer_Operation | undefined): string | undefined => operation?.id?.value;
 
 export const operationStatus = ({ state, agentId, operationId, providerId, uuid, message }: StatusInit) =>
   create(OperationStatusSchema, {
@@ -70,7 +70,7 @@ export function finishedOperation(
   statusUuid: Uint8Array,
 ): Operation {
   const state = OperationState.OPERATION_FINISHED;
-  const status = operationStatus({ state, agentId, operationId: idOf(info), uuid: statusUuid });
+  const status = operationStatus({ state, agentId, operationId: operationIdOf(info), uuid: statusUuid });
   return create(OperationSchema, {
     info,
     uuid: { value: uuid },
@@ -85,7 +85,7 @@ export function finishedOperation(
 export const messageFor = (
   { agentId, frameworkId, uuid }: Operation,
   status: OperationStatus,
-): UpdateOperationStatusMessage => statusMessage(agentId?.value ?? "", frameworkId?.value, uuid?.value, status);
+): UpdateOperationStatusMessage => statusMessage(idOf(agentId), frameworkId?.value, uuid?.value, status);
 
 /** A checkpointed operation, with something in its status that can be acknowledged. C++ agents always write it. */
 export function withStatusUuid(operation: Operation): Operation {

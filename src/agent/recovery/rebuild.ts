@@ -31,7 +31,7 @@ import {
 import { keepStatus } from "../tasks/statuses.ts";
 
 /** An update stream as it was written, to be replayed. */
-export interface WrittenStream {
+interface WrittenStream {
   readonly frameworkId: string;
   readonly taskId: string;
   readonly path: string;

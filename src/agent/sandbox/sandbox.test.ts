@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { Rotation, rotationPlan } from "./rotation.ts";
-import { createSandbox, isBelow, pathComponentProblem } from "./sandbox.ts";
+import { createSandbox } from "./sandbox.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -40,30 +40,6 @@ describe("createSandbox", () => {
     createSandbox(join(folder, "runs/one"), undefined);
     expect(() => createSandbox(join(folder, "runs/one"), undefined)).toThrow("EEXIST");
   });
-});
-
-it.each([
-  ["", "is empty"],
-  ["..", "is '..'"],
-  ["a/b", "slash"],
-  ["a\\b", "backslash"],
-  ["a\u0000b", "control"],
-  ["x".repeat(256), "255 bytes"],
-])("refuses the path component %j", (id, why) => {
-  expect(pathComponentProblem("executor id", id)).toContain(why);
-});
-
-it("takes what frameworks use", () => {
-  for (const id of ["task.1", "a b", "ünïcode", "ct:1234:0:job", "..."])
-    expect(pathComponentProblem("task id", id)).toBeUndefined();
-});
-
-it("knows what lies below", () => {
-  expect(isBelow("/a", "/a/b")).toBe(true);
-  expect(isBelow("/a", "/a/..b")).toBe(true);
-  expect(isBelow("/a", "/a")).toBe(false);
-  expect(isBelow("/a", "/ab")).toBe(false);
-  expect(isBelow("/a", "/a/../b")).toBe(false);
 });
 
 describe("rotation", () => {

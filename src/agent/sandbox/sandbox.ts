@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import { TaskFailure } from "../model/failure.ts";
 
@@ -47,23 +47,4 @@ function link(path: string, target: string): void {
   rmSync(temporary, { force: true });
   symlinkSync(target, temporary);
   renameSync(temporary, path);
-}
-
-/**
- * Problems with identifiers that become path components; undefined when `id` is fine. A framework chooses them, and
- * `..` or a slash would leave the tree.
- */
-export function pathComponentProblem(what: string, id: string): string | undefined {
-  if (id === "") return `the ${what} is empty`;
-  if (id === "." || id === "..") return `the ${what} is '${id}'`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[/\\\u0000-\u001f\u007f]/.test(id)) return `the ${what} contains a slash, a backslash or a control character`;
-  if (Buffer.byteLength(id) > 255) return `the ${what} has more than 255 bytes`;
-  return undefined;
-}
-
-/** Whether `path` lies below `folder`, by name only: symbolic links are not followed. */
-export function isBelow(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== "" && way !== ".." && !way.startsWith("../") && !way.startsWith("/");
 }

@@ -7,6 +7,7 @@ import {
   StatusUpdateRecord_Type,
   StatusUpdateRecordSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import { isTerminal, stateName } from "../../mesos/states.ts";
 import { AcknowledgedStreams, type StreamKind, type Unexpected } from "../acknowledged/streams.ts";
 import type { CheckpointFiles } from "../model/files.ts";
@@ -91,7 +92,7 @@ export class StatusUpdates {
    * (agent closed, framework gone).
    */
   async add(update: StatusUpdate, taskId: string, path: string | undefined): Promise<boolean> {
-    return await this.#streams.add(taskKey(update.frameworkId?.value ?? "", taskId), update, path).durable;
+    return await this.#streams.add(taskKey(idOf(update.frameworkId), taskId), update, path).durable;
   }
 
   /** The master's or scheduler's acknowledgement of the update in flight. Anything else is ignored, and says why. */

@@ -17,13 +17,14 @@ import {
   TaskState,
   TaskStatus_Reason,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { idProblem } from "../../mesos/ids.ts";
-import { frameworkCan } from "../../mesos/states.ts";
+import { idOf, idProblem } from "../../mesos/ids.ts";
+import { unlessLost } from "../../mesos/states.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
+import { makeTask } from "../model/task.ts";
 import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
 import type { FrameworkBook } from "./book.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
@@ -33,7 +34,6 @@ import type { Ending } from "./ending.ts";
 import type { AgentStatus, ExecutorControls } from "./executor-control.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
 import type { StatusIntake } from "./statuses.ts";
-import { makeTask } from "./task.ts";
 
 /** One RunTask or RunTaskGroup message, in one form. */
 interface Request {
@@ -115,7 +115,7 @@ export class Accepting {
     if (request.framework.id === undefined) return "its framework has no id";
     if (request.tasks.length === 0) return "it has no task";
     for (const task of request.tasks) {
-      const id = task.taskId?.value ?? "";
+      const id = idOf(task.taskId);
       if (task.agentId?.value !== identity.id)
         return `task ${id} is for agent ${task.agentId?.value}, this is ${identity.id}`;
       const problem = idProblem(id) ?? idProblem(request.framework.id.value);
@@ -152,7 +152,7 @@ export class Accepting {
         log.error(`Cannot keep a directory from garbage collection: ${messageOf(error)}`);
         const message = "Could not launch the task because we failed to unschedule directories scheduled for gc";
         this.#refuse(framework, records, {
-          state: dropped(framework.info),
+          state: unlessLost(framework.info, TaskState.TASK_DROPPED),
           reason: TaskStatus_Reason.GC_ERROR,
           message,
         });
@@ -164,7 +164,7 @@ export class Accepting {
     const { registry, store, identity, log } = this.#options;
     const pid =
       request.pid === undefined || request.pid === "" || request.pid.startsWith("@") ? undefined : request.pid;
-    const id = request.framework.id?.value ?? "";
+    const id = idOf(request.framework.id);
     const { framework, isNew } = registry.ensure(id, request.framework, pid);
     if (isNew) {
       try {
@@ -180,11 +180,11 @@ export class Accepting {
 
   #pending(framework: FrameworkRecord, info: TaskInfo, request: Request): TaskRecord {
     const record: TaskRecord = {
-      taskId: info.taskId?.value ?? "",
+      taskId: idOf(info.taskId),
       frameworkId: framework.frameworkId,
       task: makeTask(framework.info, info),
       info,
-      group: request.isGroup ? request.tasks.map(({ taskId }) => taskId?.value ?? "") : undefined,
+      group: request.isGroup ? request.tasks.map(({ taskId }) => idOf(taskId)) : undefined,
       modern: request.launchExecutor !== undefined,
       bucket: "pending",
       kill: undefined,
@@ -200,7 +200,7 @@ export class Accepting {
   #directories(framework: FrameworkRecord, request: Request): string[] {
     const { paths, identity } = this.#options;
     const { id } = identity;
-    const executorId = request.executor?.executorId?.value ?? request.tasks[0]?.taskId?.value ?? "";
+    const executorId = request.executor?.executorId?.value ?? idOf(request.tasks[0]?.taskId);
     const sandboxes = [
       paths.framework(id, framework.frameworkId),
       paths.executor(id, framework.frameworkId, executorId),
@@ -249,7 +249,7 @@ export class Accepting {
       }
       this.#withdraw(framework, executorId, records, executor === undefined);
       this.#refuse(framework, records, {
-        state: dropped(framework.info),
+        state: unlessLost(framework.info, TaskState.TASK_DROPPED),
         reason: TaskStatus_Reason.CONTAINER_LAUNCH_FAILED,
         message,
       });
@@ -358,9 +358,6 @@ export class Accepting {
     this.#options.ending.removeFrameworkIfIdle(framework);
   }
 }
-
-const dropped = (framework: FrameworkInfo): TaskState =>
-  frameworkCan(framework, "PARTITION_AWARE") ? TaskState.TASK_DROPPED : TaskState.TASK_LOST;
 
 /** The launch as it is kept for recovery. */
 function launchMessage(request: Request, record: TaskRecord): RunTaskMessage {

@@ -1,5 +1,5 @@
 import { type FrameworkInfo, TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan } from "../../mesos/states.ts";
+import { unlessLost } from "../../mesos/states.ts";
 import type { ExecutorState } from "../model/records.ts";
 import type { AgentStatus } from "./executor-control.ts";
 
@@ -36,7 +36,7 @@ export type Verdict =
 export function judgeLaunch(facts: AdmissionFacts): Verdict {
   const { framework, executor, launchExecutor } = facts;
   const modern = launchExecutor !== undefined;
-  const dropped = frameworkCan(framework, "PARTITION_AWARE") ? TaskState.TASK_DROPPED : TaskState.TASK_LOST;
+  const dropped = unlessLost(framework, TaskState.TASK_DROPPED);
   const refuse = (reason: TaskStatus_Reason, message: string, more: { shutdownExecutor?: boolean } = {}): Verdict => ({
     kind: "refuse",
     status: { state: dropped, reason, message },

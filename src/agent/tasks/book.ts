@@ -11,7 +11,7 @@ export interface HistoryLimits {
 }
 
 /** mesos-agent-behaviour §5.1 */
-export const DEFAULT_HISTORY: HistoryLimits = { frameworks: 50, executorsPerFramework: 150, tasksPerExecutor: 200 };
+const DEFAULT_HISTORY: HistoryLimits = { frameworks: 50, executorsPerFramework: 150, tasksPerExecutor: 200 };
 
 /** Appends, and drops the oldest beyond `limit`. */
 export function remember<T>(history: T[], item: T, limit: number): void {

@@ -1,8 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { type CommandInfoSchema, FrameworkInfoSchema, TaskInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { makeTask } from "../model/task.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
-import { makeTask } from "./task.ts";
 
 const framework = create(FrameworkInfoSchema, { user: "nobody", name: "n", id: { value: "f" } });
 const taskOf = (command: MessageInitShape<typeof CommandInfoSchema> | undefined) =>

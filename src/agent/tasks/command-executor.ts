@@ -6,6 +6,7 @@ import {
   type FrameworkInfo,
   type TaskInfo,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 
 /** Characters of a command that its generated executor's name shows. */
 const LONGEST_COMMAND = 15;
@@ -22,7 +23,7 @@ function commandText(command: CommandInfo): string {
  * is the executor. So, unlike the C++ agent's, it needs no resources of its own.
  */
 export function generateCommandExecutor(framework: FrameworkInfo, task: TaskInfo): ExecutorInfo {
-  const id = task.taskId?.value ?? "";
+  const id = idOf(task.taskId);
   const { command } = task;
   if (command === undefined) throw new Error(`task ${id} has neither a command nor an executor`);
   return create(ExecutorInfoSchema, {

@@ -10,7 +10,7 @@ import {
   TaskStatus_Source,
   TaskStatusSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan } from "../../mesos/states.ts";
+import { frameworkCan, unlessLost } from "../../mesos/states.ts";
 import type { ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
@@ -218,11 +218,10 @@ export class CommandTasks implements ExecutorControl {
     const { framework, executor, task: record } = task;
     this.#end(task);
     const started = record.task.statuses.length > 0;
-    const partitionAware = frameworkCan(framework.info, "PARTITION_AWARE");
     const gone = started ? TaskState.TASK_GONE : TaskState.TASK_DROPPED;
     this.#options.events.terminated(framework, executor, {
       status: undefined,
-      state: partitionAware ? gone : TaskState.TASK_LOST,
+      state: unlessLost(framework.info, gone),
       reason: TaskStatus_Reason.AGENT_RESTARTED,
       message: started
         ? "The task ended while the agent was away, and nothing is left that tells how"

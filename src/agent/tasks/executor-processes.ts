@@ -4,7 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan } from "../../mesos/states.ts";
+import { unlessLost } from "../../mesos/states.ts";
 import type { ContainerTermination } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import {
@@ -160,9 +160,8 @@ export class ExecutorProcesses implements ExecutorControl {
     log.warn(
       `Executor '${entry.executor.executorId}' did not come back within ${limit} of the agent's restart: ending it`,
     );
-    const aware = frameworkCan(entry.framework.info, "PARTITION_AWARE");
     this.#destroy(entry, {
-      state: aware ? TaskState.TASK_GONE : TaskState.TASK_LOST,
+      state: unlessLost(entry.framework.info, TaskState.TASK_GONE),
       reason: TaskStatus_Reason.EXECUTOR_REREGISTRATION_TIMEOUT,
       message: `Executor did not reregister within ${limit}`,
     });

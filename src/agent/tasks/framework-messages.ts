@@ -6,6 +6,7 @@ import {
   ExecutorToFrameworkMessageSchema,
   type FrameworkToExecutorMessage,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { idOf } from "../../mesos/ids.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import type { FrameworkRecord } from "../model/records.ts";
 import type { FrameworkBook } from "./book.ts";
@@ -38,14 +39,14 @@ export class FrameworkMessages {
   /** From the master, or from the framework's driver itself. */
   toExecutor(from: UPID | undefined, { frameworkId, executorId, data }: FrameworkToExecutorMessage): void {
     const { registry, controls, log, master } = this.#options;
-    const framework = registry.active.get(frameworkId?.value ?? "");
+    const framework = registry.active.get(idOf(frameworkId));
     if (!master.isMaster(from) && !sameUPID(from, parseUPID(framework?.pid))) {
       log.warn(
         `Ignoring a message of framework ${frameworkId?.value} from ${formatUPID(from)}: it is not its scheduler`,
       );
       return;
     }
-    const executor = framework?.executors.get(executorId?.value ?? "");
+    const executor = framework?.executors.get(idOf(executorId));
     if (executor?.state === "RUNNING") controls.of(executor).message(executor, data);
     else log.warn(`Dropping a framework message: executor '${executorId?.value}' does not run here`);
   }

@@ -17,7 +17,8 @@ import {
   type TaskStatus,
   TaskStatus_Reason,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan } from "../../mesos/states.ts";
+import { idOf } from "../../mesos/ids.ts";
+import { unlessLost } from "../../mesos/states.ts";
 import { makeStatusUpdate } from "../../mesos/status.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { AgentFlags } from "../flags/table.ts";
@@ -49,6 +50,9 @@ import type { HealthWatch } from "./health-watch.ts";
 import type { LaunchRunner } from "./launch.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
 import type { StatusIntake } from "./statuses.ts";
+
+/** A framework that the master says nothing of. */
+const NO_CAPABILITIES = { capabilities: [] };
 
 export interface FrameworksOptions {
   readonly clock: Clock;
@@ -140,8 +144,8 @@ export class Frameworks implements ExecutorEvents {
   killTask(message: KillTaskMessage): void {
     const { log, registry, identity } = this.#options;
     const { phase } = identity;
-    const frameworkId = message.frameworkId?.value ?? "";
-    const taskId = message.taskId?.value ?? "";
+    const frameworkId = idOf(message.frameworkId);
+    const taskId = idOf(message.taskId);
     if (phase === "RECOVERING" || phase === "TERMINATING") {
       log.warn(`Ignoring the kill of task ${taskId}: the agent is ${phase}`);
       return;
@@ -155,7 +159,7 @@ export class Frameworks implements ExecutorEvents {
     const found = registry.findTask(frameworkId, taskId);
     if (found === undefined) {
       void this.#options.statuses.fromAgent(framework, undefined, undefined, taskId, {
-        state: frameworkCan(framework.info, "PARTITION_AWARE") ? TaskState.TASK_DROPPED : TaskState.TASK_LOST,
+        state: unlessLost(framework.info, TaskState.TASK_DROPPED),
         reason: TaskStatus_Reason.EXECUTOR_TERMINATED,
         message: "Cannot find executor",
       });
@@ -268,7 +272,7 @@ export class Frameworks implements ExecutorEvents {
   /** The framework's scheduler moved, or changed its info. Its pending updates are sent again. */
   updateFramework(message: UpdateFrameworkMessage): void {
     const { registry, identity, store, log, updates } = this.#options;
-    const framework = registry.active.get(message.frameworkId?.value ?? "");
+    const framework = registry.active.get(idOf(message.frameworkId));
     if (framework === undefined || identity.phase !== "RUNNING") return;
     framework.pid = message.pid === "" || message.pid.startsWith("@") ? undefined : message.pid;
     if (message.frameworkInfo !== undefined) framework.info = message.frameworkInfo;
@@ -283,13 +287,16 @@ export class Frameworks implements ExecutorEvents {
   /** The master knows tasks that may be unknown here: say so about those (mesos-wire §3.6). */
   reconcile(reconciliations: readonly ReconcileTasksMessage[]): void {
     for (const { frameworkId, statuses, framework } of reconciliations) {
-      const id = frameworkId?.value ?? "";
-      const aware = framework !== undefined && frameworkCan(framework, "PARTITION_AWARE");
+      const id = idOf(frameworkId);
       for (const status of statuses) {
-        const taskId = status.taskId?.value ?? "";
+        const taskId = idOf(status.taskId);
         if (this.#options.registry.findTask(id, taskId) !== undefined) continue;
         this.#options.log.warn(`Task ${taskId} of framework ${id} is known to the master, but not here`);
-        void this.#options.statuses.unknownTask(id, taskId, aware ? TaskState.TASK_DROPPED : TaskState.TASK_LOST);
+        void this.#options.statuses.unknownTask(
+          id,
+          taskId,
+          unlessLost(framework ?? NO_CAPABILITIES, TaskState.TASK_DROPPED),
+        );
       }
     }
   }
@@ -315,7 +322,7 @@ export class Frameworks implements ExecutorEvents {
 
   status(framework: FrameworkRecord, executor: ExecutorRecord, status: TaskStatus): void {
     const { log, statuses } = this.#options;
-    const taskId = status.taskId?.value ?? "";
+    const taskId = idOf(status.taskId);
     if (framework.state === "TERMINATING") {
       log.verbose(1, `Dropping a status of task ${taskId}: its framework is being shut down`);
       const ending = executor.tasks.get(taskId);

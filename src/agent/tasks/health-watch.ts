@@ -92,6 +92,7 @@ export class HealthWatch {
         run: (command, timeout) =>
           executor.containerizer?.run(executor.containerId, command, timeout) ??
           Promise.reject(new Error("no container")),
+        reach: () => executor.containerizer?.reach(executor.containerId) ?? Promise.reject(new Error("no container")),
         status: this.#http.status,
         connect: tcpConnect,
       },

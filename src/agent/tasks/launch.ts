@@ -11,7 +11,7 @@ import type { Launch, RecoveredLaunch, Stage } from "./stages/stage.ts";
 import type { TaskUsers } from "./task-users.ts";
 
 /** Milliseconds from SIGTERM to SIGKILL when nobody says otherwise; the C++ command executor's. */
-export const DEFAULT_KILL_GRACE = 3_000;
+const DEFAULT_KILL_GRACE = 3_000;
 
 export interface LaunchRunnerOptions {
   readonly clock: Clock;

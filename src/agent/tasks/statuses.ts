@@ -16,8 +16,8 @@ import {
   TaskStatus_Source,
   TaskStatusSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { isUuid, newUuid } from "../../mesos/ids.ts";
-import { frameworkCan, isTerminal, stateName } from "../../mesos/states.ts";
+import { idOf, isUuid, newUuid } from "../../mesos/ids.ts";
+import { frameworkCan, isTerminal, stateName, unlessLost } from "../../mesos/states.ts";
 import { makeStatus, makeStatusUpdate } from "../../mesos/status.ts";
 import { endCounter } from "../metrics/from-model.ts";
 import type { Metrics } from "../metrics/registry.ts";
@@ -80,7 +80,7 @@ export class StatusIntake {
         `Task ${task.taskId} was launched during the agent's restart and never reached its executor`,
       );
       void this.fromAgent(framework, executor, task, task.taskId, {
-        state: frameworkCan(framework.info, "PARTITION_AWARE") ? TaskState.TASK_DROPPED : TaskState.TASK_LOST,
+        state: unlessLost(framework.info, TaskState.TASK_DROPPED),
         reason: TaskStatus_Reason.AGENT_RESTARTED,
         message: "Task launched during agent restart",
       });
@@ -128,7 +128,7 @@ export class StatusIntake {
     status: TaskStatus,
   ): Promise<boolean> {
     this.#complete(framework, executor, task, status);
-    const taskId = status.taskId?.value ?? "";
+    const taskId = idOf(status.taskId);
     if (task !== undefined && !isTerminal(task.task.state)) this.#record(task, status);
     this.#count(status);
     const update = makeStatusUpdate(framework.frameworkId, status);

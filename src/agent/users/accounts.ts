@@ -28,13 +28,26 @@ export function parseAccount(user: string, text: string): Account | undefined {
 /** What no user of a system is called: a number, or a text that the user database would read otherwise. */
 const NO_NAME = /^[+-]|^\d+$|[:/\s]|^$/;
 
+/** Errors of starting a process that say nothing of the user. */
+const EXHAUSTED = new Set<unknown>(["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"]);
+
+/** Whether no process could be started, here (`code`) or in the shell that asked (`stderr`): the node is out of something. */
+export const isNodeExhausted = (code: unknown, stderr: string): boolean =>
+  EXHAUSTED.has(code) || /cannot fork|resource temporarily unavailable|cannot allocate memory/i.test(stderr);
+
+const exhausted = (user: string, why: string): TaskFailure =>
+  TaskFailure.launch(
+    `User '${user}' could not be looked up, because no process could be started (${why}): the node's limit of processes or memory is ` +
+      "reached; raise it (docker run --pids-limit, --memory; ulimit -u)",
+  );
+
 /**
  * Asks the system's user database (NSS) through getent(1) and id(1). Rejects with a TaskFailure for a user that does not exist.
  *
  * @param attempts how often an empty answer is asked for again. Node gives one, without an error, when the program ended
  * well but this process was too busy to read its output before the timeout.
  */
-export function lookUpAccount(user: string, attempts = 3): Promise<Account> {
+function lookUpAccount(user: string, attempts = 3): Promise<Account> {
   const unknown = (why: string): TaskFailure =>
     TaskFailure.launch(
       `Failed to find user '${user}' on this agent (${why}): create it, name another user in the task, or start the agent with --no-switch_user`,
@@ -47,6 +60,8 @@ export function lookUpAccount(user: string, attempts = 3): Promise<Account> {
       const identity = error === null ? parseAccount(user, stdout) : undefined;
       if (identity !== undefined) return resolve(identity);
       if (error === null && stdout === "" && attempts > 1) return resolve(lookUpAccount(user, attempts - 1));
+      if (error !== null && isNodeExhausted(error.code, stderr))
+        return reject(exhausted(user, stderr.trim() || error.message));
       reject(unknown(stderr.trim() || (error?.code === 2 ? "no such user" : error?.message) || "no such name"));
     });
   });

@@ -116,13 +116,22 @@ ${UNIT}
 ## What is promised
 - **At least once.** A position is recorded only after the receiver acknowledged everything before it; then the registry is
   replaced atomically and durably (fsync, rename). A crash sends again at most one window (\`window size\` events).
-- **Exactly once over a clean stop.** TERM waits for the acknowledgement of what is on the wire (\`drain time\`), records it,
-  and the next start goes on behind it.
-- **A file is its device, inode, birth time, first 1,024 bytes and the bytes before the position**, never its name. Renaming,
-  copytruncate, truncation, replacement, reused inodes, retargeted links and \`.gz\` archives of what was read are told apart.
-  In doubt a file is new: sent twice rather than lost.
-- What was destroyed before it could be read (truncated without a copy, deleted while the forwarder was down) is lost. So is
-  what was written *and* moved to a name outside the globs before the forwarder ever saw it.
+- **Exactly once over a clean stop.** TERM reads what lies in the files at that moment, ships it and waits for its
+  acknowledgement (\`drain time\` in all), records it, and the next start goes on behind it. Half a line stays for the next start.
+- **A followed file is its open descriptor, from the moment it is found.** A receiver that is away or slow stops reading and
+  nothing else: files are found, opened, recognised, and their truncation is noticed meanwhile. What is renamed or deleted then
+  is read to its end, and the descriptor of a deleted file is given back when everything of it is acknowledged and nothing was
+  written for two seconds. A reload hands the open files over.
+- **How many may be open** is the limit of the process less what it needs itself (or \`maximum open files\`). Beyond that, files that
+  are quiet and wholly acknowledged close first, then those that are read to their end. A file with unread lines that cannot be
+  held is said and counted (\`logstash_forwarder_unheld_files\`), and opened as soon as a descriptor is free.
+- **A content is known by device, inode, birth time, its first 1,024 bytes, the bytes before the position and those before the end
+  that was seen**, never by its name. Renaming, copytruncate, truncation, replacement, reused inodes, retargeted links and \`.gz\`
+  archives are told apart. In doubt a file is new: sent twice rather than lost.
+- **What copytruncate takes away is found in the copy**, also in one that no pattern covers: in the folder of the log or in a
+  folder in that. It is looked for for a minute.
+- What was destroyed before it could be read (truncated without a copy, deleted while the forwarder was down or without a
+  descriptor for it) is lost; of files that it followed this is said, and counted (\`logstash_forwarder_lost_files_total\`).
 - **One process a registry**, by a lock that a dead process does not hold. A broken registry is kept beside as
   \`.broken-…\`, said aloud, and everything is sent again.
 
@@ -171,11 +180,30 @@ Without \`path\` (or \`-registry\`) the registry is \`/var/lib/logstash-forwarde
 ### \`monitoring\`
 ${table(monitoringShape)}
 
+Both tell how far each file is: bytes that are not acknowledged, as of now, and the age of the oldest of them
+(\`logstash_forwarder_lag_seconds\` for all). When nobody reads the console, lines of the log are left out, counted and said.
+
+## Receivers
+Windows begin small and double up to \`bulk size\`, or to what a receiver takes. Up to four are in flight, once three pairs of small
+ones were acknowledged well: the Ruby input of Logstash 1.4 to 2 takes one at a time and gets one at a time. The version changes
+only when three connections in a row are closed at once after their first window. What one failure of a server is, is said once a
+minute; as an error when no other server is left.
+
 ## Events
+A file that several entries of \`files\` name goes out for each, with its fields.
+
 Version 1 sends texts: \`file\`, \`host\`, the \`fields\`, \`offset\` (of the line's first byte) and \`line\`. Version 2 sends JSON with
 \`@timestamp\` (when it was read) and \`message\` in place of \`line\`. Version 1 carries bytes as they are; JSON must be UTF-8, so
-other bytes become U+FFFD there. A final CR is not part of the line. Lines without an end are held back until it comes, the
-file is deleted or rotated and quiet, or \`-once\` is set.
+other bytes become U+FFFD there; so it is with \`file\`, for names that are not UTF-8. A final CR is not part of the line, nor is a
+byte order mark of its encoding at the beginning of a file. Lines without an end are held back until it comes, the file was quiet
+for \`line end wait\`, it was deleted two seconds ago, or \`-once\` is set; what is added later is a line of its own.
+
+NULs at the beginning of a file, and runs of 4,096 and more elsewhere, are holes: what a writer that does not append leaves after
+a truncation, or room that it took and has not filled. They are passed over quickly and never shipped.
+
+Patterns: \`*\` and \`?\` match names that begin with a dot, too, as they did in the original. A pattern with braces also
+names a file that has these braces in its name. Folders are passed by; sockets, FIFOs and devices are said and not followed. The
+registry and what lies beside it are never followed.
 
 \`.gz\` files are decompressed and shipped once; an archive of a file that was followed goes on where that was read to.
 `;

@@ -7,10 +7,10 @@ import type { Flags } from "./flags.ts";
 import type { Config } from "./schema.ts";
 
 /** Where positions are recorded unless configured. */
-export const DEFAULT_FOLDER = "/var/lib/logstash-forwarder";
+const DEFAULT_FOLDER = "/var/lib/logstash-forwarder";
 const REGISTRY_NAME = "registry.json";
 /** Where the old program recorded them. */
-export const OLD_REGISTRY = ".logstash-forwarder";
+const OLD_REGISTRY = ".logstash-forwarder";
 
 function addressOf(text: string): ServerAddress {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);

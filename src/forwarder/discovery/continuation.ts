@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import type { Source } from "../model/source.ts";
 
 /** A copy whose name has only the folder in common needs this many known bytes to be believed. */
-export const CONVINCING = 256;
+const CONVINCING = 256;
 /** A file that holds less than what it may be a copy of is given this long to become one, in milliseconds. */
 export const SETTLE = 10_000;
 
@@ -37,7 +37,7 @@ export type Decision =
   | { readonly kind: "hold" };
 
 /** Whether a file is near another: in its folder, or in a folder in that, where rotation may put what is old. */
-export const isNear = (path: string, candidate: string): boolean =>
+const isNear = (path: string, candidate: string): boolean =>
   dirname(candidate) === dirname(path) || dirname(dirname(candidate)) === dirname(path);
 
 /** `app.log` and `app.log.1`, `old/app.log-20260101.gz`: names that rotation makes. Never the same path. */

@@ -12,7 +12,7 @@ const SETTLE = 50;
 const PACE = 15;
 
 export interface LookoutOptions {
-  readonly prospector: Prospector;
+  readonly prospector: Pick<Prospector, "scan" | "folders" | "source" | "changed" | "glimpse">;
   /** Milliseconds between scans when nothing is noticed. */
   readonly scanInterval: number;
   /** Files that the program writes itself: they change all the time. */
@@ -32,6 +32,10 @@ export class Lookout {
   /** Milliseconds that the last scan took: the next one waits as long, so that scanning is never all there is. */
   #scanTime = 0;
   #watching = false;
+  #scanning = false;
+  /** Another scan was asked for while one was under way. */
+  #again = false;
+  #stopped = false;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
@@ -43,7 +47,7 @@ export class Lookout {
     const { clock, scanInterval } = this.#options;
     this.#watching = watch;
     await this.scan(true);
-    this.#interval = every(clock, scanInterval, () => void this.scan());
+    this.#interval = every(clock, scanInterval, () => this.#scanSoon());
   }
 
   /** Looks at everything once more. Does not reject. */
@@ -51,13 +55,17 @@ export class Lookout {
     const { prospector, clock, log } = this.#options;
     this.#rescan?.cancel();
     this.#rescan = undefined;
+    this.#scanning = true;
     const begun = clock.monotonic();
     try {
-      await prospector.scan(first);
+      // Watched before its files are looked at: what comes meanwhile is noticed, and opened.
+      await prospector.scan(first, (folders) => this.#watching && this.#watcher.include(folders));
     } catch (error) {
       log.error(`looking for files: ${messageOf(error)}`);
     }
     this.#scanTime = clock.monotonic() - begun;
+    this.#scanning = false;
+    if (this.#again) this.#scanSoon();
     // What came between listing a folder and watching it is found by another scan.
     if (this.#watching && this.#watcher.follow(prospector.folders)) this.#scanSoon();
   }
@@ -65,13 +73,17 @@ export class Lookout {
   /** Nothing is noticed any more. */
   stop(): void {
     this.#watching = false;
+    this.#stopped = true;
     this.#interval?.cancel();
     this.#rescan?.cancel();
     this.#pace?.cancel();
     this.#watcher.close();
   }
 
+  /** One scan, however often it is asked for, and not before the one that is under way has ended. */
   #scanSoon(): void {
+    this.#again = this.#scanning;
+    if (this.#scanning || this.#stopped) return;
     this.#rescan ??= this.#options.clock.after(Math.max(SETTLE, this.#scanTime), () => void this.scan());
   }
 

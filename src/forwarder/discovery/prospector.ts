@@ -53,6 +53,8 @@ export class Prospector {
   readonly #glimpses = new Glimpses();
   readonly #refusals: Refusals;
   readonly #newcomers: Newcomers;
+  /** Change times of files without a pattern when their names were looked for last. */
+  readonly #placed = new WeakMap<Source, string>();
   #closed = false;
   /** A search for copies is due. */
   #searching = false;
@@ -133,9 +135,9 @@ export class Prospector {
     return this.#index.at(path);
   }
 
-  /** Looks at everything once. Scans do not overlap. */
-  scan(first: boolean): Promise<void> {
-    return this.#queue.add(() => this.#scan(first));
+  /** Looks at everything once. Scans do not overlap. `listed` is told the folders before their files are looked at. */
+  scan(first: boolean, listed: (folders: ReadonlySet<string>) => void = () => undefined): Promise<void> {
+    return this.#queue.add(() => this.#scan(first, listed));
   }
 
   /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
@@ -189,17 +191,18 @@ export class Prospector {
     this.#glimpses.close();
   }
 
-  async #scan(first: boolean): Promise<void> {
+  async #scan(first: boolean, listed: (folders: ReadonlySet<string>) => void): Promise<void> {
     const survey = new Survey(this.#options.clock);
     const seen = new Set<Source>();
     const fresh: Fresh[] = [];
     const { paths, folders } = this.#patterns.find(survey.tree);
+    this.#folders = new Set([...folders].map(realPath));
+    listed(this.#folders);
     for (const [path, group] of paths) {
       await survey.breathe();
       if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
-    this.#folders = new Set([...folders].map(realPath));
     for (const source of [...this.#index.followed()]) {
       await survey.breathe();
       if (this.#closed) return;
@@ -289,7 +292,11 @@ export class Prospector {
 
   /** An open file whose name is gone, or leads elsewhere. */
   #drain(source: Source, file: OpenFile, survey: Survey): void {
-    const isDeleted = file.facts().links === 0;
+    const facts = file.facts();
+    // A rename changes the time of the file itself: without one nothing has to be looked for again.
+    if (source.stage === "draining" && this.#placed.get(source) === facts.changed) return;
+    this.#placed.set(source, facts.changed);
+    const isDeleted = facts.links === 0;
     const folders = [dirname(source.last)];
     this.#place(source, isDeleted ? undefined : (file.place() ?? survey.locate(source, folders)?.path));
     const isNew = source.stage !== "draining";

@@ -34,11 +34,16 @@ export class Watcher {
       this.#watchers.delete(folder);
       dropped++;
     }
+    this.include(folders);
+    return this.#watchers.size > before - dropped;
+  }
+
+  /** Watches these folders too. */
+  include(folders: ReadonlySet<string>): void {
     for (const folder of folders) {
       if (this.#watchers.size >= MOST_FOLDERS) break;
       if (!this.#watchers.has(folder)) this.#add(folder);
     }
-    return this.#watchers.size > before - dropped;
   }
 
   close(): void {

@@ -19,7 +19,7 @@ const CERTIFICATE =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /** Every certificate of a PEM bundle. Throws a UserError when there is none, or one that cannot be read. */
-export function certificatesOf(pem: string, path: string): string[] {
+function certificatesOf(pem: string, path: string): string[] {
   const certificates = pem.match(CERTIFICATE);
   if (certificates === null) {
     throw new UserError(`'${path}' holds no PEM certificate`, "give a file with -----BEGIN CERTIFICATE----- blocks");

@@ -33,6 +33,3 @@ export function enter(source: { stage: Stage; readonly name: string }, stage: St
     throw new Error(`'${source.name}' cannot go from ${source.stage} to ${stage}`);
   source.stage = stage;
 }
-
-/** Nothing is open and the file is not known: a copy or an archive of it may appear. */
-export const isLost = (stage: Stage): boolean => stage === "gone" || stage === "replaced";

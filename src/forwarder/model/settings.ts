@@ -42,7 +42,7 @@ export interface TlsSettings {
   readonly minimumVersion: "TLSv1.2" | "TLSv1.3";
 }
 
-export interface ShippingSettings {
+interface ShippingSettings {
   /** Events in one Lumberjack window, at most. */
   readonly bulkSize: number;
   /** Events sent and not yet acknowledged and recorded, at most: what a crash may send twice. */

@@ -19,12 +19,12 @@ interface Sight {
 
 /**
  * How old the oldest byte is that is not acknowledged: when each source was seen to grow to which size is kept until that
- * is acknowledged. Exact to the interval of the observations.
+ * is acknowledged. Exact to the moments at which it is looked at: whenever a change is noticed.
  */
 export class Lag {
   readonly #sights = new WeakMap<Source, Sights>();
 
-  /** Looks at what is known of the sources at `now`, milliseconds since the epoch. To be called at intervals. */
+  /** Looks at what is known of the sources at `now`, milliseconds since the epoch. */
   observe(sources: Iterable<Source>, now: number): void {
     for (const source of sources) this.#see(source, Math.max(source.size, source.read), now);
   }

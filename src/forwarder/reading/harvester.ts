@@ -6,7 +6,7 @@ import { isPlain, LineEvents } from "./events.ts";
 import { type LineEnd, lineEndOf, type Reader } from "./reader.ts";
 
 /** A deleted file is read on until it was quiet for this long, in milliseconds: its writer may not be done. */
-export const LAST_WORDS = 2000;
+const LAST_WORDS = 2000;
 
 /** One source that is read, and how far its reading is. */
 export interface Harvester {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import type { OpenFile } from "../model/open-file.ts";
 
 /** A run of NULs of this length is a hole that a writer left, not text. */
-export const HOLE_BYTES = 4096;
+const HOLE_BYTES = 4096;
 /** Bytes that are compared at once. */
 const BLOCK = 1_048_576;
 /** After so many NULs the kernel is asked where data begins: reading a hole costs, skipping it does not. */
@@ -68,7 +68,7 @@ export async function holeEnd(file: OpenFile, from: number, ask = nextData): Pro
  * Where data begins at or after `position`, as the filesystem knows it. lseek(SEEK_DATA) is not to be had in Node; Perl,
  * which every Debian has, does it through our descriptor in /proc. The end of the file when there is no data; undefined where that does not work.
  */
-export function nextData(file: OpenFile, position: number): Promise<number | undefined> {
+function nextData(file: OpenFile, position: number): Promise<number | undefined> {
   const leave = file.use();
   return new Promise((resolve) => {
     const child = execFile(

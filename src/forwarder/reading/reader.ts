@@ -3,7 +3,7 @@ import type { Encoding } from "../model/settings.ts";
 import type { Source } from "../model/source.ts";
 
 /** Bytes of a source from where it is read on. */
-export interface Chunk {
+interface Chunk {
   readonly kind: "lines";
   readonly bytes: Buffer;
   /** Position of the first byte in the source. */

@@ -8,7 +8,7 @@ import { address, master } from "./network.ts";
 import { shipping } from "./shipping.ts";
 
 /** Every check, in the order of the report. */
-export const checks: Readonly<Record<string, Check>> = {
+const checks: Readonly<Record<string, Check>> = {
   docker: dockerSocket,
   work_dir: workDirIdentity,
   cgroups,

@@ -18,7 +18,7 @@ export function portOf(name: string, value: string | undefined, otherwise: numbe
 }
 
 /** Whether nobody listens on this port of `host`. */
-export function isFree(host: string, port: number): Promise<boolean> {
+function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((done) => {
     const server = createServer();
     server.once("error", () => done(false));

@@ -83,6 +83,16 @@ it("a container whose end nobody announced is found by the sweep", async () => {
   expect(ended).toMatchObject({ status: 3 << 8 });
 });
 
+it("a stop without any grace asks first all the same, and then kills", async () => {
+  daemon.add("d1", labels("one"));
+  await containerizer.recover([checkpointed("one")]);
+  await containerizer.stop("one", 0);
+  expect(daemon.asked.filter((what) => what.startsWith("kill")).slice(0, 2)).toEqual([
+    "kill d1 SIGTERM",
+    "kill d1 SIGKILL",
+  ]);
+});
+
 it("a FIFO that a task left in the place of its output keeps nobody: its end is reported", async () => {
   const container = checkpointed("one");
   for (const name of ["stdout", "stderr"]) execFileSync("mkfifo", [join(container.sandbox, name)]);

@@ -23,6 +23,7 @@ import type {
   StartedContainer,
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import type { Reach } from "../../model/reach.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
@@ -315,6 +316,10 @@ export class DockerContainerizer implements Containerizer {
     const { engineId } = this.#known(containerId);
     if (engineId === undefined) throw new Error(`container ${containerId} has not been found yet`);
     return runInside(this.#options.engine, engineId, command, timeoutMilliseconds);
+  }
+
+  async reach(containerId: string): Promise<Reach> {
+    return this.#known(containerId).reach();
   }
 
   async remove(containerId: string): Promise<void> {

@@ -5,6 +5,7 @@ import { newDraft } from "../../../docker/run-options/draft.ts";
 import { applyRunOptions, type RunParameter } from "../../../docker/run-options/run-options.ts";
 import { has } from "../../../mesos/codec.ts";
 import type { CommandInfo, ContainerInfo, ContainerInfo_DockerInfo } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../../mesos/ids.ts";
 import type { ContainerSpec } from "../../model/container.ts";
 import { label } from "./identity.ts";
 import { type ContainerDns, defaultDns, networkMode, portSettings } from "./networks.ts";
@@ -84,9 +85,9 @@ function labelsOf(spec: ContainerSpec, context: PlanContext): Record<string, str
   return {
     [label.agentKey]: context.agentKey,
     [label.agentId]: context.agentId,
-    [label.frameworkId]: spec.framework.id?.value ?? "",
-    [label.executorId]: spec.executor.executorId?.value ?? "",
-    ...(spec.task === undefined ? {} : { [label.taskId]: spec.task.taskId?.value ?? "" }),
+    [label.frameworkId]: idOf(spec.framework.id),
+    [label.executorId]: idOf(spec.executor.executorId),
+    ...(spec.task === undefined ? {} : { [label.taskId]: idOf(spec.task.taskId) }),
     [label.containerId]: spec.containerId,
   };
 }

@@ -6,7 +6,9 @@ import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
 import { isNotFound } from "../../../docker/errors.ts";
 import type { CheckpointedContainer, ContainerTermination } from "../../model/container.ts";
 import { NotHeld } from "../../model/held/descriptor.ts";
+import type { Reach } from "../../model/reach.ts";
 import type { ContainerOutput } from "./output.ts";
+import { reachOf } from "./reach.ts";
 import type { StateFiles, StopRequest } from "./state-files.ts";
 import { type ContainerEnd, endOf, hasEnded, terminationOf } from "./termination.ts";
 
@@ -35,11 +37,20 @@ const KILL_RETRY = 5_000;
 const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
 /**
- * One container from its start, or its recovery, to its end.
+ * One container from its start, or its recovery, to its end:
  *
- *   unlocated ──found──▶ running ──ended──▶ (output complete) ──▶ over
- *        └──────────────not there──────────────────────────────────▲
+ *   unlocated ──found──▶ running ──ended──▶ ending (its output is brought in) ──▶ over
+ *        └──────────────not there─────────────▲
  */
+type Phase = "unlocated" | "running" | "ending" | "over";
+
+const MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
+  unlocated: ["running", "ending"],
+  running: ["ending"],
+  ending: ["over"],
+  over: [],
+};
+
 export class TrackedContainer {
   readonly subject: Subject;
   readonly #options: TrackedOptions;
@@ -55,7 +66,7 @@ export class TrackedContainer {
   #toldOutput = false;
   #stopTimer: Timer | undefined;
   #retry: Timer | undefined;
-  #isOver = false;
+  #phase: Phase = "unlocated";
   #isClosed = false;
 
   constructor(options: TrackedOptions) {
@@ -77,15 +88,34 @@ export class TrackedContainer {
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#phase === "over";
+  }
+
+  /** A move that the table does not have is a defect of ours. */
+  #move(to: Phase): void {
+    if (!MOVES[this.#phase].includes(to))
+      throw new Error(`container ${this.subject.containerId} cannot go from ${this.#phase} to ${to}`);
+    this.#phase = to;
   }
 
   get over(): Promise<ContainerTermination> {
     return this.#over.promise;
   }
 
+  /** How its loopback is reached now. Rejects while it was not found. */
+  async reach(): Promise<Reach> {
+    if (this.#details === undefined) throw new Error(`container ${this.subject.containerId} has not been found yet`);
+    const { engine } = this.#options;
+    const { id } = this.#details;
+    return reachOf(this.#details, async () => {
+      this.#details = await engine.inspect(id);
+      return this.#details;
+    });
+  }
+
   /** Takes over a container that was just started, with its output. */
   started(details: ContainerDetails, output: ContainerOutput): void {
+    this.#move("running");
     this.#engineId = details.id;
     this.#details = details;
     this.#output = output;
@@ -104,7 +134,7 @@ export class TrackedContainer {
   check(): Promise<void> {
     if (this.#checks.length > 1) return this.#checks.drained();
     return this.#checks.add(async () => {
-      if (this.#isOver || this.#isClosed) return;
+      if (this.isOver || this.#isClosed) return;
       try {
         await this.#look();
       } catch (error) {
@@ -124,6 +154,7 @@ export class TrackedContainer {
       return this.#finish((await state.end(this.subject.containerId)) ?? { oomKilled: false, asked: false, error });
     }
     this.#details = details;
+    if (this.#phase === "unlocated") this.#move("running");
     if (details.state.status === "created") {
       return this.#finish({ oomKilled: false, asked: false, error: "the container was never started" });
     }
@@ -150,27 +181,30 @@ export class TrackedContainer {
   async #finish(end: ContainerEnd): Promise<void> {
     const { state, onEnd, log } = this.#options;
     const { containerId } = this.subject;
+    // A daemon that is asked once more while the output is brought in says the same.
+    if (this.#phase !== "ending") this.#move("ending");
     this.#stopTimer?.cancel();
     await state.saveEnd(containerId, end).catch((error) => {
       log.warn(`Container ${containerId}: cannot keep its exit status: ${messageOf(error)}`);
     });
     await this.#output?.finish();
-    this.#isOver = true;
+    this.#move("over");
     this.#over.resolve(terminationOf(end, this.#details?.memory || undefined));
     onEnd(this.#engineId, end);
   }
 
   /** Asks it to end; after `grace` milliseconds from the first call it is killed. Kept over restarts. */
   async stop(grace: number): Promise<void> {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     const { clock, state } = this.#options;
     const askedAt = this.#stop?.askedAt ?? clock.now();
     const deadline = Math.min(this.#stop?.deadline ?? Number.MAX_SAFE_INTEGER, askedAt + Math.max(0, grace));
     this.#stop = { askedAt, deadline };
     await state.saveStop(this.subject.containerId, this.#stop);
+    // However short the grace: what is ended has heard that it is to end.
+    if (!this.#signalled) await this.#signal();
+    if (deadline <= clock.now()) await this.#kill();
     this.#arm();
-    if (deadline > clock.now() && !this.#signalled) await this.#signal();
-    else if (deadline <= clock.now()) await this.#kill();
   }
 
   async #signal(): Promise<void> {
@@ -185,7 +219,7 @@ export class TrackedContainer {
   }
 
   async #kill(): Promise<void> {
-    if (this.#engineId === undefined || this.#isOver) return;
+    if (this.#engineId === undefined || this.isOver) return;
     try {
       await this.#options.engine.kill(this.#engineId, "SIGKILL");
     } catch (error) {
@@ -198,7 +232,7 @@ export class TrackedContainer {
   #arm(): void {
     const { clock } = this.#options;
     this.#stopTimer?.cancel();
-    if (this.#stop === undefined || this.#isOver || this.#isClosed) return;
+    if (this.#stop === undefined || this.isOver || this.#isClosed) return;
     const left = Math.max(0, this.#stop.deadline - clock.now());
     this.#stopTimer = clock.after(left, () => {
       void this.#kill();

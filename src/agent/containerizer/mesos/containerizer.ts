@@ -24,6 +24,7 @@ import type {
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import type { Confinement, Isolation } from "../../model/isolation.ts";
+import type { Reach } from "../../model/reach.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
 import { type Account, Accounts } from "../../users/accounts.ts";
 import { killGroups } from "./control-groups.ts";
@@ -363,6 +364,9 @@ export class MesosContainerizer implements Containerizer {
     if (status === "timeout") throw new Error(`Command timed out after ${timeoutMilliseconds / 1000}secs`);
     return { exitCode: shellExitCode(status) };
   }
+
+  /** Its processes share the agent's network. */
+  reach = async (): Promise<Reach> => ({ kind: "machine" });
 
   async remove(containerId: string): Promise<void> {
     if (this.#supervision.isRunning(containerId)) throw new Error(`container ${containerId} is still running`);

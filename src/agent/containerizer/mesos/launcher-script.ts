@@ -21,7 +21,7 @@
  * Shims are forks that share the launcher's memory: what is parsed here is parsed after the fork, and little is touched
  * afterwards, because every touched page counts for every task.
  */
-export const LAUNCHER_SCRIPT = String.raw`
+const LAUNCHER_SCRIPT = String.raw`
 use strict;
 use warnings;
 no warnings qw(exec uninitialized);

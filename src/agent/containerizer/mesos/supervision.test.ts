@@ -130,3 +130,25 @@ it("knows no strangers", async () => {
   expect(supervision.get("stranger")).toBeUndefined();
   supervision.close();
 });
+
+it("without any grace sends SIGTERM first all the same, and then SIGKILL", async () => {
+  const { clock, table, supervision } = start();
+  await supervision.stop("c", 0);
+  await clock.advance(0);
+  const signals = table.sent.map((one) => one.split(" ")[0]).filter((one) => one === "SIGTERM" || one === "SIGKILL");
+  expect(signals).toEqual(["SIGTERM", "SIGKILL"]);
+  supervision.close();
+});
+
+it("that is killed is not asked any more, and one that has ended is neither", async () => {
+  const { clock, supervision, sent, end, deadlines } = start();
+  supervision.kill("c");
+  await supervision.stop("c", 1000);
+  expect([sent("SIGTERM"), sent("SIGKILL"), deadlines]).toEqual([0, 1, []]);
+  end(9);
+  supervision.kill("c");
+  await supervision.stop("c", 1000);
+  await clock.advance(60_000);
+  expect([sent("SIGTERM"), sent("SIGKILL")]).toEqual([0, 1]);
+  supervision.close();
+});

@@ -17,20 +17,54 @@ export interface Supervised {
   readonly termination: Promise<ContainerTermination>;
 }
 
+/**
+ * A container that was started:
+ *
+ *   running ──stop──▶ stopping ──grace is over──▶ killing ──▶ ended
+ *      ├─────────────────┼──── a limit, destroyed ──▲            ▲
+ *      └─────────────────┴──── its shim was killed ──▶ lost ─────┤
+ *      └─────────────────┴───────── by itself ───────────────────┘
+ */
+type Phase =
+  | { readonly kind: "running" }
+  /** SIGTERM was asked for at `askedAt`, SIGKILL comes at `deadline` (milliseconds since the epoch). */
+  | { readonly kind: "stopping"; readonly askedAt: number; readonly deadline: number; readonly escalation?: Timer }
+  /** SIGKILL was sent, and is repeated. */
+  | { readonly kind: "killing"; readonly repeat?: Timer }
+  /** Nobody tells its end any more; what is left of it is being ended. */
+  | { readonly kind: "lost" }
+  | { readonly kind: "ended" };
+
+const MOVES: Readonly<Record<Phase["kind"], readonly Phase["kind"][]>> = {
+  running: ["stopping", "killing", "lost", "ended"],
+  stopping: ["stopping", "killing", "lost", "ended"],
+  killing: ["killing", "lost", "ended"],
+  lost: ["ended"],
+  ended: [],
+};
+
 interface Entry extends Supervised {
   readonly resolve: (termination: ContainerTermination) => void;
-  /** Set as soon as the end is known. */
-  isEnded: boolean;
-  stopAsked: number | undefined;
-  deadline: number | undefined;
-  escalation: Timer | undefined;
-  /** Set with the first SIGKILL. */
-  isKilling: boolean;
-  killing: Timer | undefined;
-  /** Its supervisor is gone; what is left is being ended. */
-  isLost: boolean;
+  phase: Phase;
   limitation: Limitation | undefined;
 }
+
+/** The timers of the phase that is left go. A move that the table does not have is a defect of ours. */
+function move(entry: Entry, to: Phase): void {
+  const { phase } = entry;
+  if (!MOVES[phase.kind].includes(to.kind))
+    throw new Error(`container ${entry.id} cannot go from ${phase.kind} to ${to.kind}`);
+  cancelTimers(entry);
+  entry.phase = to;
+}
+
+function cancelTimers({ phase }: Entry): void {
+  if (phase.kind === "stopping") phase.escalation?.cancel();
+  else if (phase.kind === "killing") phase.repeat?.cancel();
+}
+
+/** Nothing more can be asked of it. */
+const isOver = ({ phase }: Entry): boolean => phase.kind === "ended" || phase.kind === "lost";
 
 export interface SupervisionOptions {
   readonly clock: Clock;
@@ -78,7 +112,7 @@ export class Supervision {
 
   /** Whether it was started and has not ended. */
   isRunning(id: string): boolean {
-    return this.#entries.get(id)?.isEnded === false;
+    return (this.#entries.get(id)?.phase.kind ?? "ended") !== "ended";
   }
 
   ids(): string[] {
@@ -91,13 +125,7 @@ export class Supervision {
       ...container,
       termination: promise,
       resolve,
-      isEnded: false,
-      stopAsked: undefined,
-      deadline: undefined,
-      escalation: undefined,
-      isKilling: false,
-      killing: undefined,
-      isLost: false,
+      phase: { kind: "running" },
       limitation: undefined,
     };
     this.#entries.set(container.id, entry);
@@ -114,14 +142,14 @@ export class Supervision {
   forget(id: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
-    this.#cancel(entry);
+    cancelTimers(entry);
     this.#entries.delete(id);
   }
 
   /** The shim says that it has done its work: reads the status. Unknown ids are ignored. */
   ended(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded) return;
+    if (entry === undefined || entry.phase.kind === "ended") return;
     const status = this.#options.statusOf(id);
     if (status !== undefined) this.#finish(entry, { status });
   }
@@ -129,10 +157,10 @@ export class Supervision {
   /** The shim was killed: what is left of the task cannot be supervised, so it is ended. */
   shimLost(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded || entry.isLost) return;
+    if (entry === undefined || isOver(entry)) return;
     this.ended(id);
-    if (entry.isEnded) return;
-    entry.isLost = true;
+    if (isOver(entry)) return;
+    move(entry, { kind: "lost" });
     const { log } = this.#options;
     log.error(`The supervisor ${entry.tree.shim} of container ${id} was killed; ending what is left of the container`);
     void this.#endOrphaned(entry);
@@ -152,7 +180,7 @@ export class Supervision {
   /** Ends it because it went over a limit. */
   limit(id: string, limitation: Limitation): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded || entry.limitation !== undefined) return;
+    if (entry === undefined || isOver(entry) || entry.limitation !== undefined) return;
     entry.limitation = limitation;
     this.#options.log.info(`Container ${id} has reached its limit and will be terminated: ${limitation.message}`);
     this.kill(id);
@@ -164,87 +192,87 @@ export class Supervision {
    */
   async stop(id: string, grace: number): Promise<void> {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded) return;
+    if (entry === undefined || (entry.phase.kind !== "running" && entry.phase.kind !== "stopping")) return;
     const { clock, table, log, announceDeadline } = this.#options;
-    const isFirst = entry.stopAsked === undefined;
-    entry.stopAsked ??= clock.now();
-    const deadline = entry.stopAsked + grace;
-    if (entry.deadline !== undefined && entry.deadline <= deadline) return;
-    entry.deadline = deadline;
+    const before = entry.phase.kind === "stopping" ? entry.phase : undefined;
+    const askedAt = before?.askedAt ?? clock.now();
+    const deadline = askedAt + grace;
+    if (before !== undefined && before.deadline <= deadline) return;
+    move(entry, { kind: "stopping", askedAt, deadline });
     try {
       await announceDeadline(id, deadline);
     } catch (error) {
       log.warn(`The kill of container ${id} will not survive a restart of the agent: ${messageOf(error)}`);
     }
-    if (entry.isEnded) return;
-    this.#escalateAt(entry, deadline);
-    if (!isFirst) return;
-    const pids = await signalTree(table, entry.tree, "SIGTERM");
-    log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
+    // Before the escalation, however short the grace: what is ended has heard that it is to end.
+    if (before === undefined && entry.phase.kind === "stopping") {
+      const pids = await signalTree(table, entry.tree, "SIGTERM");
+      log.info(`Sent SIGTERM to ${pids.length} processes of container ${id} (${pids.slice(0, 20).join(" ")})`);
+    }
+    this.#escalate(entry, askedAt);
   }
 
   /** Goes on with a stop that a previous agent began. */
   resumeStop(id: string, deadline: number): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded) return;
-    entry.stopAsked = this.#options.clock.now();
-    entry.deadline = deadline;
+    if (entry === undefined || entry.phase.kind !== "running") return;
+    const askedAt = this.#options.clock.now();
+    move(entry, { kind: "stopping", askedAt, deadline });
     // The signal may or may not have been sent; a second SIGTERM does no harm.
     void signalTree(this.#options.table, entry.tree, "SIGTERM");
-    this.#escalateAt(entry, deadline);
+    this.#escalate(entry, askedAt);
   }
 
   /** SIGKILL to the whole tree, repeated until it has ended. */
   kill(id: string): void {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.isEnded || entry.isKilling) return;
-    entry.isKilling = true;
+    if (entry === undefined || (entry.phase.kind !== "running" && entry.phase.kind !== "stopping")) return;
+    move(entry, { kind: "killing" });
     void this.#kill(entry, REPEAT_KILL);
   }
 
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#timers) timer.cancel();
-    for (const entry of this.#entries.values()) this.#cancel(entry);
+    for (const entry of this.#entries.values()) cancelTimers(entry);
   }
 
-  #escalateAt(entry: Entry, deadline: number): void {
-    entry.escalation?.cancel();
-    entry.escalation = this.#options.clock.after(Math.max(0, deadline - this.#options.clock.now()), () => {
-      this.#options.log.info(`Container ${entry.id} did not end within its grace period; sending SIGKILL`);
+  /** Arms the SIGKILL of the stop that was asked for at `askedAt`, unless the container went on from there meanwhile. */
+  #escalate(entry: Entry, askedAt: number): void {
+    const { phase } = entry;
+    if (phase.kind !== "stopping" || this.#isClosed) return;
+    const { clock, log } = this.#options;
+    const escalation = clock.after(Math.max(0, phase.deadline - clock.now()), () => {
+      log.info(`Container ${entry.id} did not end within its grace period; sending SIGKILL`);
       this.kill(entry.id);
     });
+    move(entry, { kind: "stopping", askedAt, deadline: phase.deadline, escalation });
   }
 
-  async #kill(entry: Entry, repeat: number): Promise<void> {
-    this.#options.killGroups(entry.id);
-    await signalTree(this.#options.table, entry.tree, "SIGKILL");
-    if (entry.isEnded || this.#isClosed) return;
-    entry.killing = this.#options.clock.after(repeat, () => {
-      if (entry.isEnded) return;
-      if (repeat >= LONGEST_REPEAT) this.#options.log.warn(`Container ${entry.id} still has processes after SIGKILL`);
-      void this.#kill(entry, Math.min(repeat * 2, LONGEST_REPEAT));
+  async #kill(entry: Entry, wait: number): Promise<void> {
+    const { killGroups, table, clock, log } = this.#options;
+    killGroups(entry.id);
+    await signalTree(table, entry.tree, "SIGKILL");
+    if (entry.phase.kind !== "killing" || this.#isClosed) return;
+    const repeat = clock.after(wait, () => {
+      if (wait >= LONGEST_REPEAT) log.warn(`Container ${entry.id} still has processes after SIGKILL`);
+      void this.#kill(entry, Math.min(wait * 2, LONGEST_REPEAT));
     });
+    move(entry, { kind: "killing", repeat });
   }
 
   #look(wanted: (entry: Entry) => boolean): void {
     for (const entry of this.#entries.values()) {
-      if (entry.isEnded || !wanted(entry)) continue;
+      if (entry.phase.kind === "ended" || !wanted(entry)) continue;
       if (isAlive(this.#options.table, entry.tree.shim ?? entry.tree.pid, entry.since)) continue;
       if (entry.told) this.shimLost(entry.id);
       else this.#finish(entry, { status: this.#options.statusOf(entry.id) });
     }
   }
 
-  #cancel(entry: Entry): void {
-    entry.escalation?.cancel();
-    entry.killing?.cancel();
-  }
-
   #finish(entry: Entry, end: ContainerTermination): void {
-    if (entry.isEnded) return;
-    entry.isEnded = true;
-    this.#cancel(entry);
+    if (entry.phase.kind === "ended") return;
+    move(entry, { kind: "ended" });
     const limitation = entry.limitation ?? this.#options.limitation(entry.id);
     const termination: ContainerTermination =
       limitation === undefined

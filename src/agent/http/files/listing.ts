@@ -103,7 +103,7 @@ export async function listFolder(path: string, { handle, kind }: OpenedPath): Pr
 }
 
 /** 16 pages of memory: what one /files/read gives at most. */
-export const LARGEST_READ = 65_536;
+const LARGEST_READ = 65_536;
 
 export interface ReadPart {
   readonly offset: number;

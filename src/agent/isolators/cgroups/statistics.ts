@@ -5,7 +5,7 @@ type Figures = Partial<ResourceStatistics>;
 export type ReadFile = (name: string) => string | undefined;
 
 /** `key value` lines. */
-export function parseKeyed(text: string | undefined): ReadonlyMap<string, number> {
+function parseKeyed(text: string | undefined): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   for (const line of (text ?? "").split("\n")) {
     const [key = "", value = ""] = line.split(" ");

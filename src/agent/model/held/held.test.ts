@@ -188,3 +188,22 @@ test("emptying keeps the folder itself", async () => {
   expect(held.names()).toEqual([]);
   expect(existsSync(sandbox)).toBe(true);
 });
+
+test("a removal ends between two entries when it is told to, and says of what it cannot remove where it is", async () => {
+  mkdirSync(join(sandbox, "many"));
+  for (let index = 0; index < 1000; index++) writeFileSync(join(sandbox, "many", `${index}`), "");
+  using held = HeldFolder.open(sandbox);
+  const stop = new AbortController();
+  const removing = removeTree(held, "many", stop.signal);
+  const watch = setInterval(() => {
+    if (readdirSync(join(sandbox, "many")).length < 1000) stop.abort(new Error("the agent stops"));
+  }, 0);
+  await expect(removing).rejects.toThrow("the agent stops");
+  clearInterval(watch);
+  expect(readdirSync(join(sandbox, "many")).length).toBeGreaterThan(0);
+  await removeTree(held, "many");
+  expect(existsSync(join(sandbox, "many"))).toBe(false);
+  // Nobody may remove what the kernel keeps, root neither.
+  using kernel = HeldFolder.open("/sys/kernel");
+  await expect(removeTree(kernel, "uevent_seqnum")).rejects.toThrow("'/sys/kernel/uevent_seqnum' cannot be removed: E");
+});

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, opendir, open as openHandle, rename, rmdir, unlink } from "node:fs/promises";
-import { codeOf } from "../../../base/errors.ts";
+import { codeOf, messageOf } from "../../../base/errors.ts";
 import { mountOf, NotHeld, O_PATH, pathOf } from "./descriptor.ts";
 import type { HeldFolder } from "./folder.ts";
 
@@ -15,17 +15,29 @@ interface Removal {
   /** The topmost folder of what is removed: folders that lie too deep are moved there. */
   readonly top: FileHandle;
   readonly mount: number;
+  readonly signal: AbortSignal | undefined;
   moved: number;
+}
+
+/** What is removed. Names are bytes: a task may choose ones that are no UTF-8. */
+interface Entry {
+  readonly path: Buffer;
+  /** For messages. */
+  readonly shown: string;
+  /** As the folder says it; it may be something else by now. */
+  readonly isFolder: boolean;
 }
 
 /**
  * Removes `name` from a held folder, with everything in it. Links are removed, not followed; a mount below is left, and
  * said so. In turns of the thread pool, so that the loop goes on, with a bounded number of descriptors. A name that is
- * missing is fine. Rejects with the system's error, or a NotHeld for a mount; what could be removed is gone even so.
+ * missing is fine. Rejects with an Error that names what is still there and why (a NotHeld for a mount); what could be
+ * removed is gone even so. `signal` ends it between two entries: it rejects with the signal's reason.
  */
-export async function removeTree(parent: HeldFolder, name: string): Promise<void> {
-  await removeEntry(Buffer.from(parent.at(name)), `${parent.path}/${name}`, parent.mount, (folder, shown) =>
-    empty(folder, shown, 0, { top: folder, mount: parent.mount, moved: 0 }),
+export async function removeTree(parent: HeldFolder, name: string, signal?: AbortSignal): Promise<void> {
+  const entry = { path: Buffer.from(parent.at(name)), shown: `${parent.path}/${name}`, isFolder: true };
+  await removeEntry(entry, parent.mount, (top) =>
+    goThrough(top, entry, 0, { top, mount: parent.mount, signal, moved: 0 }),
   );
 }
 
@@ -33,29 +45,53 @@ export async function removeTree(parent: HeldFolder, name: string): Promise<void
 export async function emptyFolder(folder: HeldFolder): Promise<void> {
   const handle = await openHandle(pathOf(folder.fd), O_PATH | constants.O_DIRECTORY);
   try {
-    await empty(handle, folder.path, 0, { top: handle, mount: folder.mount, moved: 0 });
+    const removal: Removal = { top: handle, mount: folder.mount, signal: undefined, moved: 0 };
+    await repeatedly(removal, async () => (await clear(handle, folder.path, 0, removal)) === 0);
   } finally {
     await handle.close();
   }
 }
 
-/** Removes one entry; a folder is emptied by `clear` first, which returns true when the folder is not there any more. */
+/** Removes one entry; of a folder, `remove` removes what is in it and then the folder. */
 async function removeEntry(
-  path: Buffer,
-  shown: string,
+  { path, shown, isFolder }: Entry,
   mount: number,
-  clear: (folder: FileHandle, shown: string) => Promise<boolean>,
+  remove: (folder: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const folder = await enter(path, shown, mount);
-  if (folder === "gone") return;
-  if (folder === "no folder") return await unlink(path).catch(unlessGone);
-  let isAway: boolean;
   try {
-    isAway = await clear(folder, shown);
-  } finally {
-    await folder.close();
+    if (!isFolder && (await unlinkedOrFolder(path)) === "unlinked") return;
+    const folder = await enter(path, shown, mount);
+    if (folder === "gone") return;
+    if (folder === "no folder") return await unlink(path);
+    try {
+      await remove(folder);
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") return;
+    if (code === undefined || error instanceof NotHeld || error instanceof NotRemoved) throw error;
+    throw new NotRemoved(shown, error);
   }
-  if (!isAway) await rmdir(path).catch(unlessGone);
+}
+
+/** The system says why, but of a descriptor's path: this one names the place. */
+class NotRemoved extends Error {
+  constructor(shown: string, cause: unknown) {
+    super(`'${shown}' cannot be removed: ${codeOf(cause) ?? messageOf(cause)}`, { cause });
+  }
+}
+
+/** Most entries are files: trying is cheaper than looking. */
+async function unlinkedOrFolder(path: Buffer): Promise<"unlinked" | "folder"> {
+  try {
+    await unlink(path);
+    return "unlinked";
+  } catch (error) {
+    if (codeOf(error) === "EISDIR") return "folder";
+    throw error;
+  }
 }
 
 async function enter(path: Buffer, shown: string, mount: number): Promise<FileHandle | "gone" | "no folder"> {
@@ -72,48 +108,64 @@ async function enter(path: Buffer, shown: string, mount: number): Promise<FileHa
   throw new NotHeld(shown, "is another mount");
 }
 
-/** Names are bytes: a task may choose ones that are no UTF-8. */
-const entryPath = (folder: FileHandle, name: Buffer): Buffer =>
-  Buffer.concat([Buffer.from(`${pathOf(folder.fd)}/`), name]);
-
-async function empty(folder: FileHandle, shown: string, depth: number, removal: Removal): Promise<false> {
-  let problem: unknown;
-  for (let pass = 1, moved = -1; pass <= MOST_PASSES || removal.moved > moved; pass++) {
-    moved = removal.moved;
-    problem = undefined;
-    let found = 0;
-    for await (const entry of await opendir(pathOf(folder.fd), { encoding: "buffer" as BufferEncoding })) {
-      const name = entry.name as unknown as Buffer;
-      found++;
-      try {
-        await removeBelow(folder, name, `${shown}/${name}`, depth, removal);
-      } catch (error) {
-        problem = error;
-      }
+/** Removes what is in an opened folder and the folder by its path, again when somebody added to it meanwhile. */
+async function goThrough(folder: FileHandle, { path, shown }: Entry, depth: number, removal: Removal): Promise<void> {
+  let full: unknown;
+  const isGone = await repeatedly(removal, async () => {
+    await clear(folder, shown, depth, removal);
+    try {
+      await rmdir(path);
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== "ENOTEMPTY") throw error;
+      full = error;
+      return false;
     }
-    const isDone = found === 0 || problem !== undefined;
-    // Folders that were moved up from below are met in another pass through the topmost one.
-    if (isDone && removal.moved === moved) break;
-  }
-  if (problem !== undefined) throw problem;
-  return false;
-}
-
-async function removeBelow(
-  folder: FileHandle,
-  name: Buffer,
-  shown: string,
-  depth: number,
-  removal: Removal,
-): Promise<void> {
-  const path = entryPath(folder, name);
-  await removeEntry(path, shown, removal.mount, async (child) => {
-    if (depth < DEEPEST || removal.moved >= MOST_MOVES) return await empty(child, shown, depth + 1, removal);
-    await rename(path, `${pathOf(removal.top.fd)}/.removed-${process.pid}-${removal.moved++}`);
-    return true;
   });
+  if (!isGone) throw full;
 }
 
-function unlessGone(error: unknown): void {
-  if (codeOf(error) !== "ENOENT") throw error;
+/**
+ * Repeats `pass` until it returns true, a bounded number of times. Folders that were moved up from below are met in
+ * another pass through the topmost one: as long as there are new ones, it goes on.
+ */
+async function repeatedly(removal: Removal, pass: () => Promise<boolean>): Promise<boolean> {
+  for (let count = 1; ; count++) {
+    const moved = removal.moved;
+    let problem: { readonly error: unknown } | undefined;
+    try {
+      if (await pass()) return true;
+    } catch (error) {
+      problem = { error };
+    }
+    if (removal.moved > moved && removal.signal?.aborted !== true) continue;
+    if (problem !== undefined) throw problem.error;
+    if (count >= MOST_PASSES) return false;
+  }
+}
+
+/** Removes what is in an opened folder. Resolves with how many entries there were; rejects with the first problem. */
+async function clear(folder: FileHandle, shown: string, depth: number, removal: Removal): Promise<number> {
+  let problem: { readonly error: unknown } | undefined;
+  let found = 0;
+  for await (const entry of await opendir(pathOf(folder.fd), { encoding: "buffer" as BufferEncoding })) {
+    removal.signal?.throwIfAborted();
+    const name = entry.name as unknown as Buffer;
+    const path = Buffer.concat([Buffer.from(`${pathOf(folder.fd)}/`), name]);
+    found++;
+    try {
+      await removeBelow({ path, shown: `${shown}/${name}`, isFolder: entry.isDirectory() }, depth, removal);
+    } catch (error) {
+      problem ??= { error };
+    }
+  }
+  if (problem !== undefined) throw problem.error;
+  return found;
+}
+
+async function removeBelow(entry: Entry, depth: number, removal: Removal): Promise<void> {
+  await removeEntry(entry, removal.mount, async (child) => {
+    if (depth < DEEPEST || removal.moved >= MOST_MOVES) return await goThrough(child, entry, depth + 1, removal);
+    await rename(entry.path, `${pathOf(removal.top.fd)}/.removed-${process.pid}-${removal.moved++}`);
+  });
 }

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Process } from "../../../libprocess/process.ts";
-import type { UPID } from "../../../libprocess/upid.ts";
+import { NO_PID, type UPID } from "../../../libprocess/upid.ts";
 import {
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
@@ -11,9 +11,6 @@ import {
 } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../../model/records.ts";
 import type { ExecutorChannel } from "../channel.ts";
-
-/** Old drivers require a scheduler pid in RunTask; this is how none is written. */
-const NO_PID = "@0.0.0.0:0";
 
 /** An executor driver, spoken to by libprocess messages (mesos-wire §5.1). */
 export class DriverChannel implements ExecutorChannel {

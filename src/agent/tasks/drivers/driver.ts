@@ -17,6 +17,7 @@ import {
   StatusUpdateMessageSchema,
 } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
 import { type TaskStatus, TaskStatus_Source, TaskStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { idOf } from "../../../mesos/ids.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
 import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
@@ -53,14 +54,14 @@ export class Drivers {
     this.#options = options;
     const { process } = options;
     process.install(RegisterExecutorMessageSchema, (from, { frameworkId, executorId }) =>
-      this.#register(from, frameworkId?.value ?? "", executorId?.value ?? ""),
+      this.#register(from, idOf(frameworkId), idOf(executorId)),
     );
     process.install(ReregisterExecutorMessageSchema, (from, message) => this.#reregister(from, message));
     process.install(StatusUpdateMessageSchema, (from, { update }) => {
       if (update !== undefined) this.#update(from, update);
     });
     process.install(ExecutorToFrameworkMessageSchema, (from, message) => {
-      const found = this.#findOf(from, message.frameworkId?.value ?? "", message.executorId?.value ?? "");
+      const found = this.#findOf(from, idOf(message.frameworkId), idOf(message.executorId));
       if (found !== undefined) options.messages.toFramework(found.framework, message);
     });
   }
@@ -156,8 +157,8 @@ export class Drivers {
   }
 
   #reregister(from: UPID | undefined, message: ReregisterExecutorMessage): void {
-    const executorId = message.executorId?.value ?? "";
-    const found = this.#find(message.frameworkId?.value ?? "", executorId);
+    const executorId = idOf(message.executorId);
+    const found = this.#find(idOf(message.frameworkId), executorId);
     if (this.#options.identity.phase === "TERMINATING") return this.#refuse(from, executorId, "the agent is ending");
     if (from === undefined || found === undefined) return this.#refuse(from, executorId, "it is not known here");
     const { framework, executor } = found;
@@ -193,8 +194,8 @@ export class Drivers {
     completed.uuid = update.uuid;
     completed.source = TaskStatus_Source.EXECUTOR;
     if (!has(status, "timestamp")) completed.timestamp = update.timestamp;
-    const executorId = update.executorId?.value ?? "";
-    const found = this.#findOf(from, update.frameworkId?.value ?? "", executorId);
+    const executorId = idOf(update.executorId);
+    const found = this.#findOf(from, idOf(update.frameworkId), executorId);
     if (found !== undefined) events.status(found.framework, found.executor, completed);
     else {
       log.warn(

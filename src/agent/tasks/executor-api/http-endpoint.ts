@@ -13,7 +13,7 @@ import {
   Event_Type,
 } from "../../../mesos/gen/mesos/v1/executor/executor_pb.ts";
 import { TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { isUuid } from "../../../mesos/ids.ts";
+import { idOf, isUuid } from "../../../mesos/ids.ts";
 import { decodeForeignJson } from "../../../mesos/json.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
@@ -114,12 +114,12 @@ export class ExecutorEndpoint {
     if (call.type === Call_Type.SUBSCRIBE && encoding === undefined) {
       return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     }
-    const framework = this.#options.registry.active.get(call.frameworkId?.value ?? "");
+    const framework = this.#options.registry.active.get(idOf(call.frameworkId));
     if (this.#options.identity.phase === "RECOVERING" && !this.#mayReturn(framework, call)) {
       return refuse(503, "Agent has not finished recovery");
     }
     if (framework === undefined) return refuse(400, "Framework cannot be found");
-    const executor = framework.executors.get(call.executorId?.value ?? "");
+    const executor = framework.executors.get(idOf(call.executorId));
     if (executor === undefined || executor.kind === "command") return refuse(400, "Executor cannot be found");
     const stranger = this.#isStranger(executor, request.peer);
     if (stranger !== undefined) {
@@ -154,7 +154,7 @@ export class ExecutorEndpoint {
    * executors take any other refusal as final.
    */
   #mayReturn(framework: FrameworkRecord | undefined, call: Call): boolean {
-    const executor = framework?.executors.get(call.executorId?.value ?? "");
+    const executor = framework?.executors.get(idOf(call.executorId));
     return call.type === Call_Type.SUBSCRIBE && executor !== undefined && this.#options.executors.tracks(executor);
   }
 
@@ -229,7 +229,7 @@ export class ExecutorEndpoint {
 }
 
 /** What is wrong with a call, undefined when nothing. */
-export function callProblem(call: Call): string | undefined {
+function callProblem(call: Call): string | undefined {
   if (!has(call, "type")) return "Expecting 'type' to be present";
   switch (call.type) {
     case Call_Type.SUBSCRIBE:

@@ -28,7 +28,7 @@ export interface Lines {
 }
 
 /** CRC-32 of the last bytes before `end` in `chunk`. */
-export function tailOf(chunk: Uint8Array, end: number): Tail | undefined {
+function tailOf(chunk: Uint8Array, end: number): Tail | undefined {
   const length = Math.min(TAIL_BYTES, end);
   if (length === 0) return undefined;
   return { length, crc: crc32(chunk.subarray(end - length, end)) };

@@ -12,7 +12,7 @@ import { payloadsOf } from "./rewindow.ts";
 import { type Constants, type Template, templateOf } from "./template.ts";
 
 /** Bytes of frames in one bulk, unless a single event is larger. */
-export const BULK_BYTES = 1_048_576;
+const BULK_BYTES = 1_048_576;
 /** Bulks that are compressed at the same time. */
 const COMPRESSORS = 2;
 /** Buffers there are: one is filled, two are compressed. */

@@ -6,8 +6,8 @@ import type { Version } from "../../model/settings.ts";
  */
 export const VERSION_1 = 0x31;
 export const VERSION_2 = 0x32;
-export const WINDOW = 0x57; // W: u32 events that follow
-export const COMPRESSED = 0x43; // C: u32 length, zlib data holding whole frames
+const WINDOW = 0x57; // W: u32 events that follow
+const COMPRESSED = 0x43; // C: u32 length, zlib data holding whole frames
 export const DATA = 0x44; // D: u32 sequence, u32 pairs, then per pair u32 length and bytes of key and value
 export const JSON_DATA = 0x4a; // J: u32 sequence, u32 length, a JSON object
 export const ACK = 0x41; // A: u32 sequence, everything up to it is taken
@@ -20,7 +20,7 @@ export const WINDOW_HEAD = 2 * SHORT_FRAME;
 export const versionByte = (version: Version): number => (version === 1 ? VERSION_1 : VERSION_2);
 
 /** Writes one short frame at `at`; returns the position after it. */
-export function writeShortFrame(out: Uint8Array, at: number, version: Version, type: number, value: number): number {
+function writeShortFrame(out: Uint8Array, at: number, version: Version, type: number, value: number): number {
   out[at] = versionByte(version);
   out[at + 1] = type;
   writeUint32(out, at + 2, value);

@@ -1,0 +1,215 @@
+/**
+ * How long the event loop stands at most under each load that once held it up. Aim: 100 ms. On a busy machine a gap may
+ * be the machine's: the second figure says how long this process really worked between two looks at the clock.
+ *
+ *   node bench/loop-delay.ts [gc] [pings] [browse] [bodies] [launches]
+ *
+ * Who sends the load runs in a thread of its own; the launches are an agent's in a process of its own, whose worst
+ * answer to GET /health is measured instead.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { GarbageCollector } from "../src/agent/gc/collector.ts";
+import { AttachedFiles } from "../src/agent/http/files/attached.ts";
+import { createAgentHttp } from "../src/agent/http/server.ts";
+import { systemClock } from "../src/base/clock.ts";
+import { silentLogger } from "../src/base/log.ts";
+import { Process } from "../src/libprocess/process.ts";
+import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { agentView } from "../test/support/agent-view.ts";
+import { commandTask } from "../test/support/scheduler.ts";
+import { startNode } from "./node.ts";
+
+const AIM = 100;
+const TICK = 2;
+
+interface Standstill {
+  /** Milliseconds: the longest gap beyond the tick, and the most that this thread was on a CPU between two ticks. */
+  readonly worst: number;
+  readonly worked: number;
+}
+
+/** Runs `load` and looks at the clock every two milliseconds meanwhile. */
+async function standstillOf(load: () => Promise<void>): Promise<Standstill> {
+  const cpu = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  let [last, lastCpu] = [performance.now(), cpu()];
+  let worst: Standstill = { worst: 0, worked: 0 };
+  const timer = setInterval(() => {
+    const [now, nowCpu] = [performance.now(), cpu()];
+    worst = { worst: Math.max(worst.worst, now - last - TICK), worked: Math.max(worst.worked, nowCpu - lastCpu) };
+    [last, lastCpu] = [now, nowCpu];
+  }, TICK);
+  try {
+    await load();
+  } finally {
+    clearInterval(timer);
+  }
+  return worst;
+}
+
+/** Runs a script in a thread of its own, with `port`; resolves when it ends. */
+function elsewhere(port: number, script: string): Promise<void> {
+  const worker = new Worker(`const { port } = require("node:worker_threads").workerData;\n${script}`, {
+    eval: true,
+    workerData: { port },
+  });
+  return new Promise((resolve, reject) => {
+    worker.on("error", reject);
+    worker.on("exit", () => resolve());
+  });
+}
+
+/** 20,000 sandboxes collected, attached under their three names. */
+async function gc(folder: string): Promise<Standstill> {
+  const files = new AttachedFiles();
+  const collector = new GarbageCollector({
+    ...{ clock: systemClock, log: silentLogger, workDir: folder, delay: 1000, headroom: 0.1, interval: 3_600_000 },
+    removed: (path) => files.detachBelow(path),
+  });
+  for (let index = 0; index < 20_000; index++) {
+    const executor = `${folder}/slaves/S/frameworks/F/executors/e${index}`;
+    const sandbox = `${executor}/runs/c${index}`;
+    mkdirSync(sandbox, { recursive: true });
+    writeFileSync(`${sandbox}/stdout`, "x");
+    for (const shown of [sandbox, `${executor}/runs/latest`, `/frameworks/F/executors/e${index}/runs/latest`])
+      files.attach(sandbox, shown);
+    collector.schedule(sandbox, 0);
+    collector.schedule(executor, 0);
+  }
+  const found = await standstillOf(() => collector.collect());
+  await collector.close();
+  return found;
+}
+
+/** 200,000 pings of somebody who says that he is a master, pipelined. */
+async function pings(): Promise<Standstill> {
+  const ip = "127.0.0.1";
+  const where = { bind: { ip, port: 0 }, advertise: { ip } };
+  const agent = await Process.start({ id: "slave(1)", ...where, log: silentLogger, clock: systemClock });
+  let count = 0;
+  agent.on("PING", () => count++);
+  const script = `
+    const socket = require("node:net").connect(port, "127.0.0.1");
+    const one = "POST /slave(1)/PING HTTP/1.1\\r\\nUser-Agent: libprocess/master@127.0.0.1:1\\r\\nConnection: Keep-Alive\\r\\nContent-Length: 0\\r\\n\\r\\n";
+    const many = one.repeat(1000);
+    let left = 200;
+    socket.on("data", () => undefined).on("error", () => undefined);
+    const send = () => { while (left-- > 0) if (!socket.write(many)) return void socket.once("drain", send); socket.end(); };
+    send();
+  `;
+  const found = await standstillOf(() => elsewhere(agent.self.port, script));
+  if (count < 100_000) throw new Error(`only ${count} pings arrived`);
+  await agent.close();
+  return found;
+}
+
+async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>): Promise<T> {
+  const http = await createAgentHttp({ view: agentView({ tasks: 1 }), files, log: silentLogger, clock: systemClock });
+  const server = createServer(http.handler);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    return await use((server.address() as AddressInfo).port);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await http.close();
+  }
+}
+
+/** A folder of 19,900 entries, browsed 40 times at once. */
+function browse(folder: string): Promise<Standstill> {
+  const sandbox = join(folder, "sandbox");
+  mkdirSync(sandbox);
+  for (let index = 0; index < 19_900; index++) writeFileSync(join(sandbox, `file-${index}`), "");
+  const files = new AttachedFiles();
+  files.attach(sandbox, "/sandbox");
+  const script = `
+    const get = () => fetch("http://127.0.0.1:" + port + "/files/browse?path=/sandbox").then((answer) => answer.text());
+    Promise.all(Array.from({ length: 40 }, get));
+  `;
+  return served(files, (port) => standstillOf(() => elsewhere(port, script)));
+}
+
+/** Bodies of 16 MB to the operator API: JSON that nests, repeats, and is none. */
+function bodies(): Promise<Standstill> {
+  const script = `
+    const size = 16 * 1024 * 1024 - 100;
+    const all = ["[".repeat(size), '{"type":"GET_STATE","x":"' + "x".repeat(size) + '"}', '{"a":[' + "{},".repeat(size / 3) + "{}]}", " ".repeat(size)];
+    (async () => {
+      for (const body of [...all, ...all])
+        await fetch("http://127.0.0.1:" + port + "/api/v1", { method: "POST", body, headers: { "content-type": "application/json" } })
+          .then((answer) => answer.text(), () => undefined);
+    })();
+  `;
+  return served(new AttachedFiles(), (port) => standstillOf(() => elsewhere(port, script)));
+}
+
+/** 1,000 tasks on a real agent: the worst answer to GET /health meanwhile. */
+async function launches(): Promise<Standstill> {
+  const { agent, scheduler, close } = await startNode(undefined);
+  let [worst, isOver] = [0, false];
+  const health = (): Promise<void> =>
+    new Promise((resolve) => {
+      const begin = performance.now();
+      const ask = request({ host: "127.0.0.1", port: agent.port, path: "/health" }, (answer) => {
+        worst = Math.max(worst, performance.now() - begin);
+        answer.resume().on("end", resolve);
+      });
+      ask.on("error", () => resolve());
+      ask.end();
+    });
+  try {
+    const asking = (async () => {
+      while (!isOver) {
+        await health();
+        await new Promise((resolve) => setTimeout(resolve, TICK));
+      }
+    })();
+    const ids = Array.from({ length: 1000 }, (_, index) => `sleep-${index}`);
+    await scheduler.launch(ids.map((id) => commandTask(id, "exec sleep 1000")));
+    const running = (): number =>
+      new Set(scheduler.updates.flatMap(({ state, taskId }) => (state === TaskState.TASK_RUNNING ? taskId?.value : [])))
+        .size;
+    await scheduler.until("all RUNNING", () => running() === ids.length, 120_000);
+    isOver = true;
+    await asking;
+  } finally {
+    await close();
+  }
+  return { worst, worked: Number.NaN };
+}
+
+const loads: Readonly<Record<string, readonly [string, (folder: string) => Promise<Standstill>]>> = {
+  gc: ["20,000 sandboxes collected", gc],
+  pings: ["200,000 pings", pings],
+  browse: ["19,900 entries browsed 40 times", browse],
+  bodies: ["bodies of 16 MB", bodies],
+  launches: ["1,000 launches (worst /health)", launches],
+};
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(loads);
+console.log(
+  `${"load".padEnd(34)}${"worst standstill".padStart(18)}${"most work".padStart(15)}${"work of aim".padStart(13)}`,
+);
+for (const name of wanted) {
+  const load = loads[name];
+  if (load === undefined) throw new Error(`no load '${name}'; there are: ${Object.keys(loads).join(", ")}`);
+  const folder = mkdtempSync(join(tmpdir(), "loop-delay-"));
+  try {
+    const { worst, worked } = await load[1](folder);
+    const work = Number.isNaN(worked) ? "-" : `${worked.toFixed(0)} ms`;
+    const ratio = `${((Number.isNaN(worked) ? worst : worked) / AIM).toFixed(2)} ×`;
+    console.log(
+      `${load[0].padEnd(34)}${`${worst.toFixed(0)} ms`.padStart(18)}${work.padStart(15)}${ratio.padStart(13)}`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,42 @@
+import { expect, it } from "vitest";
+import { TestClock } from "../../../test/support/test-clock.ts";
+import { Console } from "./console.ts";
+
+it("a console that nobody reads holds nobody up; what is left out is counted and said", async () => {
+  const clock = new TestClock();
+  let [room, seen] = [100, ""];
+  const console = new Console({
+    clock,
+    write: (bytes) => {
+      if (room === 0) throw Object.assign(new Error("full"), { code: "EAGAIN" });
+      const count = Math.min(room, bytes.length);
+      room -= count;
+      seen += bytes.toString("utf8", 0, count);
+      return count;
+    },
+  });
+  const lines = Array.from({ length: 5000 }, (_, number) => `line ${number} ${"x".repeat(20)}\n`);
+  for (const line of lines) console.write(line);
+  expect(seen).toHaveLength(100);
+  await clock.advance(100);
+  expect(seen, "still nobody reads").toHaveLength(100);
+  room = 1e9;
+  await clock.advance(100);
+  const kept = lines.findIndex((line) => !seen.includes(line));
+  expect(kept).toBeGreaterThan(1000);
+  expect(seen).toBe(
+    `${lines.slice(0, kept).join("")}${lines.length - kept} lines of this log are left out: nobody read them\n`,
+  );
+  console.write("again\n");
+  expect(seen.endsWith("again\n")).toBe(true);
+});
+
+it("a console that is gone takes everything", () => {
+  const console = new Console({
+    clock: new TestClock(),
+    write: () => {
+      throw Object.assign(new Error("gone"), { code: "EPIPE" });
+    },
+  });
+  for (let line = 0; line < 10_000; line++) console.write("a line that nobody will ever see\n");
+});
