@@ -2,6 +2,7 @@ import { jsonText } from "../../mesos/json-text.ts";
 import { type Answer, json, text } from "./answer.ts";
 import type { EndpointPath } from "./endpoints.ts";
 import { browse, debug, download, type Query, read } from "./files/pages.ts";
+import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
 import { type OperatorParts, operatorCall } from "./operator/calls.ts";
@@ -10,7 +11,6 @@ import {
   containers,
   flags,
   healthDetails,
-  help,
   metricsSnapshot,
   processes,
   prometheus,

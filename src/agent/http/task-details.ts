@@ -106,7 +106,7 @@ function pullWords({ reference, progress }: ImagePull): string {
 }
 
 /** What a task that does not run yet waits for; undefined once it runs. */
-export function waitingFor({ executor, task }: Place, pulls: readonly ImagePull[]): string | undefined {
+function waitingFor({ executor, task }: Place, pulls: readonly ImagePull[]): string | undefined {
   if (task.bucket === "pending") return "waiting for its executor to be chosen";
   if (task.bucket !== "queued" || executor === undefined) return undefined;
   const { launching } = executor;
