@@ -59,7 +59,9 @@ describe.skipIf(missing !== undefined)("the log reader of the node's page", () =
       "reader",
       async (width) => {
         await expect.poll(fromEnd, { message: `${width}` }).toBeLessThan(2);
-        const bottom = await text().evaluate((node) => node.getBoundingClientRect().bottom - innerHeight);
+        const bottom = await host.page.evaluate<number>(
+          `document.getElementById("text").getBoundingClientRect().bottom - innerHeight`,
+        );
         expect(bottom, `${width}`).toBeLessThanOrEqual(0);
         expect(await host.isTooWide(), `${width}`).toBe(false);
       },

@@ -9,6 +9,11 @@ import { commandTask } from "../support/scheduler.ts";
 const missing = whyNoBrowser();
 if (missing !== undefined && process.env["CI"]) throw new Error(missing);
 
+/** An element in the browser, as far as it is measured here. */
+interface Box {
+  getBoundingClientRect(): { readonly height: number };
+}
+
 /** Names as people and programs make them. */
 const ODD_NAMES = [
   "x".repeat(264),
@@ -143,7 +148,7 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
       expect(await host.isTooWide(), `${width}`).toBe(false);
       const boxes = await page.locator("#frameworks tbody tr").evaluateAll((rows) =>
         rows.map((row) => {
-          const heightOf = (node: Element | null | undefined): number => node?.getBoundingClientRect().height ?? 0;
+          const heightOf = (node: Box | null | undefined): number => node?.getBoundingClientRect().height ?? 0;
           const [state, started, , , output] = row.querySelectorAll("td");
           return {
             name: row.querySelector("th")?.getBoundingClientRect().width ?? 0,
