@@ -41,8 +41,12 @@ function picture(kind, label) {
   return { svg, area, line };
 }
 
+/** Milliseconds that a picture shows at least: two samples are no curve yet. */
+const SHORTEST = 60_000;
+
 /** Points of the picture: time to the right, up to `highest` upwards. Gaps in what is known are gaps in the line. */
 export function pathOf(samples, name, highest, now) {
+  const shown = Math.min(WINDOW, Math.max(SHORTEST, now - (samples[0]?.at ?? now)));
   let line = "";
   let area = "";
   let first;
@@ -57,7 +61,7 @@ export function pathOf(samples, name, highest, now) {
       close();
       continue;
     }
-    const x = (100 - (100 * (now - sample.at)) / WINDOW).toFixed(1);
+    const x = (100 - (100 * (now - sample.at)) / shown).toFixed(1);
     const y = (19.5 - (19 * Math.min(value, highest)) / highest).toFixed(1);
     const step = `${first === undefined ? "M" : "L"}${x} ${y}`;
     line += step;

@@ -303,6 +303,7 @@ export async function showFile(path, sandboxes, leave, folder) {
   byId("download").href = query("files/download", { path });
   setText(byId("file-size"), "");
   setText(byId("search-said"), "");
+  words.value = "";
   say("");
   const reader = new Reader(path, leave);
   connect(reader, leave);

@@ -71,10 +71,9 @@ const reasonKey = (frameworkId, containerId, taskId) => `${text(frameworkId)}\n$
 
 /** Why, in one line: its message, and what of reason, source and exit the message does not say. */
 export function whyOf({ message, exit, reason, source }) {
-  const words = [message];
-  if (exit !== "" && !message.includes(exit)) words.push(exit);
-  for (const name of [reason, source]) if (name !== "") words.push(name);
-  return words.filter((word) => word !== "").join(" · ");
+  const words = [message, message.includes(exit) ? "" : exit, reason].filter((word) => word !== "");
+  // Who said nothing has no place here.
+  return words.length === 0 ? "" : [...words, source].filter((word) => word !== "").join(" · ");
 }
 
 const NOTHING_KNOWN = { message: "", reason: "", source: "", exit: "", waiting: "" };

@@ -2,7 +2,7 @@
 import { askJson, pause, query, Refused, seen } from "./ask.js";
 import { curve } from "./curves.js";
 import { byId, copy, definitions, element, keyed, setText } from "./dom.js";
-import { bytes, duration, megabytes, moment, number, stateWord } from "./format.js";
+import { bytes, duration, megabytes, moment, number } from "./format.js";
 import { addressOf } from "./route.js";
 import { tableOf } from "./table.js";
 import { showState, toneOf } from "./tasks.js";
@@ -196,17 +196,27 @@ function showWhy(task) {
   const parts = task.waiting
     ? [`${task.waiting}${task.waiting_since ? `, since ${moment(task.waiting_since)}` : ""}`]
     : [last.message, task.exit && !last.message?.includes(task.exit) ? task.exit : "", last.reason, last.source];
-  const text = parts.filter(Boolean).join(" · ");
+  const told = parts.filter(Boolean);
+  const text = told.length === 1 && told[0] === last.source ? "" : told.join(" · ");
   place.hidden = text === "";
   place.classList.toggle("bad", toneOf(task.state, last.healthy) === "bad");
   setText(place, text);
 }
 
+/** When it began to run, and how long it ran. */
+function timesOf({ running_since: began, state, history }) {
+  if (began === undefined) return "";
+  const last = list(history).at(-1)?.timestamp;
+  const isOver = !/STAGING|STARTING|RUNNING|KILLING/.test(state);
+  if (isOver && last !== undefined)
+    return `ran for ${duration(last - began)}, from ${moment(began)} to ${moment(last)}`;
+  return `runs since ${moment(began)}`;
+}
+
 function show(task, isNew) {
   setText(byId("heading-task"), task.name || task.task_id);
   showState(byId("task-state"), task.state, list(task.history).at(-1)?.healthy);
-  const began = task.running_since;
-  setText(byId("task-times"), began === undefined ? "" : `${stateWord(task.state)}; began to run ${moment(began)}`);
+  setText(byId("task-times"), timesOf(task));
   showWhy(task);
   showHistory(list(task.history));
   // What a task consists of does not change: what somebody selects in it stays.

@@ -31,9 +31,11 @@ function rowOf(columns, kind, address) {
 }
 
 function showName(row, name, id) {
-  setText(row.name, name || id);
-  setAttribute(row.name, "title", name || id);
-  setText(row.id, name === id || name === "" ? "" : id);
+  // A name of blanks is none: nobody could click on it.
+  const shown = name.trim() === "" ? id : name;
+  setText(row.name, shown);
+  setAttribute(row.name, "title", shown);
+  setText(row.id, shown === id ? "" : id);
   setAttribute(row.id, "title", row.id.textContent || undefined);
 }
 

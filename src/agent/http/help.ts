@@ -32,6 +32,9 @@ const homeOf = (rest: string): string => "../".repeat(rest.split("/").length - 1
 const mayBeLinked = ({ method, realm, below }: Endpoint): boolean =>
   method === "GET" && realm !== "readwrite" && !below;
 
+/** A text with its `code` marked as such. */
+const marked = (given: string): string => escapeHtml(given).replaceAll(/`([^`]*)`/g, "<code>$1</code>");
+
 function htmlOf(rows: readonly Endpoint[], rest: string): string {
   const home = homeOf(rest);
   const entry = (row: Endpoint): string => {
@@ -39,7 +42,7 @@ function htmlOf(rows: readonly Endpoint[], rest: string): string {
     const name = mayBeLinked(row) ? `<a href="${home}${path.slice(1)}">${path}</a>` : path;
     const also = row.aliases.map((alias) => `<code>${escapeHtml(alias)}</code>`).join(", ");
     const others = also === "" ? "" : ` Also: ${also}.`;
-    return `<dt>${row.method === "POST" ? "POST " : ""}${name}</dt><dd>${escapeHtml(helpText(row))}${others}</dd>`;
+    return `<dt>${row.method === "POST" ? "POST " : ""}${name}</dt><dd>${marked(helpText(row))}${others}</dd>`;
   };
   const groups = [...Map.groupBy(rows, ({ process }) => process)].map(
     ([process, all]) => `<h2>${escapeHtml(process)}</h2><dl>${all.map(entry).join("")}</dl>`,
