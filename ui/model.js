@@ -86,7 +86,7 @@ function readTask(task, isQueued, known) {
   return {
     id: text(task?.id),
     name: text(task?.name),
-    state: isQueued ? "TASK_STAGING" : text(task?.state),
+    state: isQueued ? "queued" : text(task?.state),
     healthy: typeof last.healthy === "boolean" ? last.healthy : undefined,
     // Of each state Mesos keeps the newest status: that of RUNNING is the last health check's.
     started: told.runningSince ?? object(running ?? statuses[0]).timestamp,
@@ -134,7 +134,7 @@ function readFramework(framework, { usage, reasons }) {
 }
 
 /** Running frameworks, each with its executors; what has ended, newest first. */
-export function readFrameworks(state, { usage, reasons }) {
+export function readFrameworks(state, usage, reasons = new Map()) {
   const running = list(state?.frameworks).map((framework) => readFramework(framework, { usage, reasons }));
   const gone = list(state?.completed_frameworks).map((framework) =>
     readFramework(framework, { usage: new Map(), reasons }),

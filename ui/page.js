@@ -105,7 +105,7 @@ function show() {
   const wanted = wantedNow();
   if (view === "metrics") showMetrics(wanted.filter);
   if (state === undefined) return showNotices(seen, undefined);
-  const { running, ended } = readFrameworks(state, { usage, reasons });
+  const { running, ended } = readFrameworks(state, usage, reasons);
   const count = running.reduce(
     (sum, { executors }) => sum + executors.reduce((all, each) => all + each.tasks.length, 0),
     0,

@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     const { page } = host;
     await page.goto(`${host.home}#/?q=fetching`);
     await page.locator("#frameworks .why", { hasText: "fetching its files" }).waitFor();
-    expect(await page.locator("#frameworks .badge").textContent()).toBe("staging");
+    expect(await page.locator("#frameworks .badge").textContent()).toBe("queued");
   });
 
   it("have a page each: events with times, what they are, their ports as links; no value of a variable", async () => {
@@ -185,10 +185,10 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     expect(shown).toEqual(shown.toSorted((left, right) => (left.toLowerCase() < right.toLowerCase() ? -1 : 1)));
     expect(await page.getByLabel("Filter").first().inputValue()).toBe("ODD-1");
     await page.getByLabel("Filter").first().fill("");
-    await page.locator("#tasks-counts button", { hasText: "staging" }).click();
-    expect(new URL(page.url()).hash).toContain("state=staging");
+    await page.locator("#tasks-counts button", { hasText: "queued" }).click();
+    expect(new URL(page.url()).hash).toContain("state=queued");
     await expect.poll(() => names.allTextContents()).toEqual(["fetching"]);
-    await page.locator("#tasks-counts button", { hasText: "staging" }).click();
+    await page.locator("#tasks-counts button", { hasText: "queued" }).click();
     expect(await names.count()).toBeGreaterThan(20);
   });
 
