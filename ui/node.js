@@ -127,6 +127,9 @@ export function showMachine(node) {
   const services = list(node?.services);
   byId("services").hidden = services.length === 0;
   keyed(table.body, services, ({ name }) => name, serviceRow);
+  const problem = byId("services-problem");
+  problem.hidden = node?.services_problem === undefined;
+  setText(problem, node?.services_problem ?? "");
   const verdict = byId("verdict");
   verdict.hidden = node?.verdict === undefined;
   if (node?.verdict !== undefined) setText(verdict, `redpill: ${node.verdict}`);

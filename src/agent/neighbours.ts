@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
+import { forwarderStatus } from "./forwarder-status.ts";
 import type { NeighbourFacts } from "./http/view.ts";
 
 /** Milliseconds for supervisord's answer: it is on the same machine. */
@@ -22,9 +23,18 @@ export function neighboursOf(
   if (socket === undefined) return async () => ({ services: [] });
   const supervisor = new Supervisor(socket, clock, DEADLINE);
   const verdictFile = join(dirname(socket), "redpill.verdict");
+  const configurations = join(dirname(socket), "logstash-forwarder");
   return async () => {
-    const [services, verdict] = await Promise.all([servicesOf(supervisor, socket), verdictIn(verdictFile)]);
-    return { ...services, ...(verdict !== undefined && { verdict }) };
+    const [services, verdict, forwarder] = await Promise.all([
+      servicesOf(supervisor, socket),
+      verdictIn(verdictFile),
+      forwarderStatus(configurations),
+    ]);
+    return {
+      ...services,
+      ...(verdict !== undefined && { verdict }),
+      ...(forwarder !== undefined && { forwarder }),
+    };
   };
 }
 

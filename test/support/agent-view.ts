@@ -132,6 +132,12 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
     neighbours: async () => ({
       services: [{ name: "mesos", state: "RUNNING", start: 17, exitStatus: 0, problem: "" }],
       verdict: "70 mesos entered the FATAL state",
+      forwarder: {
+        events: 17,
+        lag: { bytes: 300, seconds: 4 },
+        servers: [{ server: "logstash:5000", state: "ready" }],
+        files: [{ source: "/var/log/a", lagBytes: 300, lagSeconds: 4 }],
+      },
     }),
     system: () => ({ load: [0.1, 0.2, 0.3], cpus: 2, memoryTotal: 4_000_000_000, memoryFree: 1_000_000_000 }),
   };

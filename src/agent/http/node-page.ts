@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { release } from "node:os";
 import type { JsonObject } from "./task-json.ts";
-import type { AgentView, EngineFacts, NeighbourFacts } from "./view.ts";
+import type { AgentView, EngineFacts, ForwarderFacts, NeighbourFacts } from "./view.ts";
 
 /** What the node's page shows of the machine and of what runs beside the agent: /node. Times are seconds, sizes bytes. */
 export async function nodeJson(view: AgentView): Promise<JsonObject> {
@@ -38,7 +38,7 @@ const engineJson = ({ name, version, trouble }: EngineFacts): JsonObject => ({
   ...(trouble !== undefined && { trouble }),
 });
 
-const neighboursJson = ({ services, servicesProblem, verdict }: NeighbourFacts): JsonObject => ({
+const neighboursJson = ({ services, servicesProblem, verdict, forwarder }: NeighbourFacts): JsonObject => ({
   services: services.map(({ name, state, start, exitStatus, problem }) => ({
     name,
     state,
@@ -48,4 +48,20 @@ const neighboursJson = ({ services, servicesProblem, verdict }: NeighbourFacts):
   })),
   ...(servicesProblem !== undefined && { services_problem: servicesProblem }),
   ...(verdict !== undefined && { verdict }),
+  ...(forwarder !== undefined && { forwarder: forwarderJson(forwarder) }),
 });
+
+function forwarderJson(facts: ForwarderFacts): JsonObject {
+  if ("problem" in facts) return { problem: facts.problem };
+  return {
+    events: facts.events,
+    lag_bytes: facts.lag.bytes,
+    lag_seconds: facts.lag.seconds,
+    servers: facts.servers.map(({ server, state }) => ({ server, state })),
+    files: facts.files.map(({ source, lagBytes, lagSeconds }) => ({
+      source,
+      lag_bytes: lagBytes,
+      lag_seconds: lagSeconds,
+    })),
+  };
+}

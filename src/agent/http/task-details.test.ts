@@ -177,5 +177,12 @@ it("/node tells of the machine, of what runs containers, and of the services", a
     },
     services: [{ name: "mesos", state: "RUNNING", start: 17, exit_status: 0 }],
     verdict: "70 mesos entered the FATAL state",
+    forwarder: {
+      events: 17,
+      lag_bytes: 300,
+      lag_seconds: 4,
+      servers: [{ server: "logstash:5000", state: "ready" }],
+      files: [{ source: "/var/log/a", lag_bytes: 300, lag_seconds: 4 }],
+    },
   });
 });

@@ -118,7 +118,18 @@ export interface NeighbourFacts {
   readonly servicesProblem?: string;
   /** Why redpill ends the container: exit code and words. */
   readonly verdict?: string;
+  readonly forwarder?: ForwarderFacts;
 }
+
+/** How far the forwarder is, or why it could not be asked. Bytes and seconds. */
+export type ForwarderFacts =
+  | { readonly problem: string }
+  | {
+      readonly events: number;
+      readonly lag: { readonly bytes: number; readonly seconds: number };
+      readonly servers: readonly { readonly server: string; readonly state: string }[];
+      readonly files: readonly { readonly source: string; readonly lagBytes: number; readonly lagSeconds: number }[];
+    };
 
 interface SystemFacts {
   /** 1, 5 and 15 minutes. */
