@@ -66,6 +66,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "metrics/machine.ts": "/proc",
   "metrics/pool-watch.ts": "the root folder",
   "resources/machine.ts": "/proc, /sys and the disk of work_dir",
+  "resources/disks.ts": "/proc, and the roots of disks that the operator names",
   "address/gather.ts": "/etc/hosts and the like",
   "master/secret-file.ts": "a file that a flag names",
   "http/static.ts": "the pages of the package",

@@ -12,7 +12,7 @@ import { TestScheduler } from "./scheduler.ts";
 const SHOTS = process.env["PAGE_TEST_SCREENSHOTS"] ?? join(tmpdir(), "mesos-slave-page");
 
 /** Widths that the page is looked at in: a telephone, half a screen, a laptop, a wall. */
-export const WIDTHS = [390, 800, 1280, 1920] as const;
+const WIDTHS = [390, 800, 1280, 1920] as const;
 
 /** A development master, an agent in a process of its own, a framework, and a browser on the node's page. */
 export class PageHost {
