@@ -36,7 +36,9 @@ export class PageHost {
     this.page.on("pageerror", (error) => this.complaints.push(String(error)));
   }
 
-  static async open(options: { name?: string; flags?: readonly string[] } = {}): Promise<PageHost> {
+  static async open(
+    options: { name?: string; flags?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+  ): Promise<PageHost> {
     const master = new LocalMaster({ port: 0 });
     await master.start();
     const address = master.url.replace("http://", "");
@@ -44,6 +46,7 @@ export class PageHost {
       master: address,
       port: await freePort(),
       flags: ["--resources=cpus:8;mem:16384;disk:100000;ports:[31000-32000]", ...(options.flags ?? [])],
+      environment: options.environment ?? {},
     });
     agent.start();
     const scheduler = new TestScheduler({
@@ -53,6 +56,7 @@ export class PageHost {
       failoverTimeout: 3600,
     });
     await scheduler.subscribe();
+    await scheduler.offer();
     const browser = await startBrowser();
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     page.setDefaultTimeout(60_000);
