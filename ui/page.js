@@ -125,7 +125,9 @@ function show() {
   if (view !== "tasks") return;
   keyed(byId("resources"), readResources(state, usage), ({ name }) => name, resourceCard);
   const frameworks = `${running.length} framework${running.length === 1 ? "" : "s"}`;
-  setText(byId("summary"), `${count} task${count === 1 ? "" : "s"} of ${frameworks}`);
+  const starved = ended.filter(({ task }) => /LIMITATION_MEMORY/.test(task?.why)).length;
+  const outOfMemory = starved === 0 ? "" : ` · ${starved} ended out of memory`;
+  setText(byId("summary"), `${count} task${count === 1 ? "" : "s"} of ${frameworks}${outOfMemory}`);
   showTasks(placesOf("tasks"), running, wanted, limits.tasks, curves);
 }
 
