@@ -1,9 +1,14 @@
+import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
 import {
   type AgentInfo,
   AgentInfo_Capability_Type,
+  type DrainConfig,
+  type DrainInfo,
+  DrainInfoSchema,
+  DrainState,
   type MasterInfo,
   type TaskState,
   type TaskStatus_Reason,
@@ -55,6 +60,12 @@ export class Cluster {
   readonly offers = new Map<string, Offer>();
   /** Agents that stopped answering pings, by id; milliseconds since the epoch. */
   readonly unreachable = new Map<string, { readonly info: AgentInfo; readonly since: number }>();
+  /** Agents that are offered to nobody until an operator says otherwise. */
+  readonly deactivated = new Set<string>();
+  /** Agents that an operator drains, by id; milliseconds since the epoch. */
+  readonly draining = new Map<string, { readonly config: DrainConfig; readonly since: number }>();
+  /** Agents that may not come back. */
+  readonly gone = new Set<string>();
   readonly completedFrameworks: Framework[] = [];
   /** By the text of the operation's uuid. */
   readonly operations = new Map<string, OperationEntry>();
@@ -105,9 +116,23 @@ export class Cluster {
     framework.sink?.send(event);
   }
 
+  /** How far an agent's draining is; undefined when nobody drains it. It is drained when nothing is left on it. */
+  drainInfo(agentId: string): DrainInfo | undefined {
+    const drain = this.draining.get(agentId);
+    if (drain === undefined) return undefined;
+    const busy = [...this.operations.values()].some((operation) => operation.agentId === agentId);
+    const done = this.agents.get(agentId)?.tasks.size === 0 && !busy;
+    return create(DrainInfoSchema, { state: done ? DrainState.DRAINED : DrainState.DRAINING, config: drain.config });
+  }
+
+  /** Whether an agent's resources are offered. */
+  isActive(agent: Agent): boolean {
+    return agent.connected && !this.deactivated.has(agent.id);
+  }
+
   /** What messages to this agent may hold. */
   agentDialect(agent: Agent): Dialect {
-    const can = (type: number): boolean => agent.capabilities.has(type);
+    const can = (type: AgentInfo_Capability_Type): boolean => agent.capabilities.has(type);
     return {
       format: can(AgentInfo_Capability_Type.RESERVATION_REFINEMENT) ? "post" : "pre",
       allocation: true,

@@ -19,7 +19,7 @@ import { callProblem, decodeCall } from "./calls.ts";
 import { frameworkProblem } from "./frameworks.ts";
 import { demandOf, type LaunchContext } from "./launch.ts";
 import { ipNumber } from "./local-master.ts";
-import { acceptedType } from "./scheduler-api.ts";
+import { acceptedType } from "./negotiation.ts";
 
 describe("the allocator", () => {
   const bidder = (frameworkId: string, held = "", role = "*"): Bidder => ({
