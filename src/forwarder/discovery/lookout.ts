@@ -10,9 +10,11 @@ import { Watcher } from "./watcher.ts";
 const SETTLE = 50;
 /** A file that is written all the time is looked at at this pace, in milliseconds, so that a read is worth its cost. */
 const PACE = 15;
+/** Changed files that are looked at without a break. */
+const MOST_AT_ONCE = 256;
 
 export interface LookoutOptions {
-  readonly prospector: Prospector;
+  readonly prospector: Pick<Prospector, "scan" | "folders" | "source" | "changed" | "glimpse">;
   /** Milliseconds between scans when nothing is noticed. */
   readonly scanInterval: number;
   /** Files that the program writes itself: they change all the time. */
@@ -32,6 +34,10 @@ export class Lookout {
   /** Milliseconds that the last scan took: the next one waits as long, so that scanning is never all there is. */
   #scanTime = 0;
   #watching = false;
+  #scanning = false;
+  /** Another scan was asked for while one was under way. */
+  #again = false;
+  #stopped = false;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
@@ -43,7 +49,7 @@ export class Lookout {
     const { clock, scanInterval } = this.#options;
     this.#watching = watch;
     await this.scan(true);
-    this.#interval = every(clock, scanInterval, () => void this.scan());
+    this.#interval = every(clock, scanInterval, () => this.#scanSoon());
   }
 
   /** Looks at everything once more. Does not reject. */
@@ -51,6 +57,7 @@ export class Lookout {
     const { prospector, clock, log } = this.#options;
     this.#rescan?.cancel();
     this.#rescan = undefined;
+    this.#scanning = true;
     const begun = clock.monotonic();
     try {
       // Watched before its files are looked at: what comes meanwhile is noticed, and opened.
@@ -59,6 +66,8 @@ export class Lookout {
       log.error(`looking for files: ${messageOf(error)}`);
     }
     this.#scanTime = clock.monotonic() - begun;
+    this.#scanning = false;
+    if (this.#again) this.#scanSoon();
     // What came between listing a folder and watching it is found by another scan.
     if (this.#watching && this.#watcher.follow(prospector.folders)) this.#scanSoon();
   }
@@ -66,18 +75,22 @@ export class Lookout {
   /** Nothing is noticed any more. */
   stop(): void {
     this.#watching = false;
+    this.#stopped = true;
     this.#interval?.cancel();
     this.#rescan?.cancel();
     this.#pace?.cancel();
     this.#watcher.close();
   }
 
+  /** One scan, however often it is asked for, and not before the one that is under way has ended. */
   #scanSoon(): void {
+    this.#again = this.#scanning;
+    if (this.#scanning || this.#stopped) return;
     this.#rescan ??= this.#options.clock.after(Math.max(SETTLE, this.#scanTime), () => void this.scan());
   }
 
   #noticed(folder: string, name: string | undefined, structure: boolean): void {
-    const { prospector, isOwn, clock } = this.#options;
+    const { prospector, isOwn } = this.#options;
     const path = name === undefined ? undefined : joined(folder, name);
     if (path !== undefined && isOwn(path)) return;
     const source = path === undefined ? undefined : prospector.source(path);
@@ -89,10 +102,19 @@ export class Lookout {
     // A file that is not open may be deleted in a moment.
     if (source.file === undefined) return prospector.changed(source);
     this.#due.add(source);
+    this.#lookSoon();
+  }
+
+  /** Looks at what has changed, some files at a time: a whole folder may have changed at once. */
+  #lookSoon(): void {
+    const { prospector, clock } = this.#options;
     this.#pace ??= clock.after(PACE, () => {
       this.#pace = undefined;
-      for (const one of this.#due) prospector.changed(one);
-      this.#due.clear();
+      for (const source of [...this.#due].slice(0, MOST_AT_ONCE)) {
+        this.#due.delete(source);
+        prospector.changed(source);
+      }
+      if (this.#due.size > 0) this.#lookSoon();
     });
   }
 }

@@ -53,6 +53,8 @@ export class Prospector {
   readonly #glimpses = new Glimpses();
   readonly #refusals: Refusals;
   readonly #newcomers: Newcomers;
+  /** Change times of files without a pattern when their names were looked for last. */
+  readonly #placed = new WeakMap<Source, string>();
   #closed = false;
   /** A search for copies is due. */
   #searching = false;
@@ -290,7 +292,11 @@ export class Prospector {
 
   /** An open file whose name is gone, or leads elsewhere. */
   #drain(source: Source, file: OpenFile, survey: Survey): void {
-    const isDeleted = file.facts().links === 0;
+    const facts = file.facts();
+    // A rename changes the time of the file itself: without one nothing has to be looked for again.
+    if (source.stage === "draining" && this.#placed.get(source) === facts.changed) return;
+    this.#placed.set(source, facts.changed);
+    const isDeleted = facts.links === 0;
     const folders = [dirname(source.last)];
     this.#place(source, isDeleted ? undefined : (file.place() ?? survey.locate(source, folders)?.path));
     const isNew = source.stage !== "draining";

@@ -1,14 +1,13 @@
 import { realpathSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 import { type FileFacts, factsAt } from "../model/content.ts";
 import { onDisk, pathOf } from "../model/path.ts";
 import type { FileGroup } from "../model/settings.ts";
 import { keyOf, type Source } from "../model/source.ts";
 import { Glob, joined, Tree } from "./glob.ts";
 
-/** A scan lets others have their turn after so many milliseconds. */
-const SLICE = 15;
+/** A scan lets others have their turn after so many milliseconds, for as long: reading goes through many turns a file. */
+const SLICE = 8;
 
 /** The patterns of the `files` entries, understood once. */
 export class Patterns {
@@ -58,7 +57,7 @@ export class Survey {
   /** To be awaited between two files: signals, acknowledgements and reading are not kept waiting by a large folder. */
   async breathe(): Promise<void> {
     if (this.#clock.monotonic() - this.#since < SLICE) return;
-    await nextTurn();
+    await sleep(this.#clock, SLICE);
     this.#since = this.#clock.monotonic();
   }
 
