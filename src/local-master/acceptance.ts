@@ -19,6 +19,7 @@ import { type Call_Accept, Event_Type } from "../mesos/gen/mesos/v1/scheduler/sc
 import { idOf, uuidText } from "../mesos/ids.ts";
 import { applyConversion, conversionOf } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
+import { stateForFramework } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Demand, demandOf, type LaunchContext, prepareExecutor, taskForAgent, taskOf } from "./launch.ts";
@@ -87,6 +88,8 @@ export class Acceptance {
     const [taskId, agentId] = [idOf(task.taskId), task.agentId?.value];
     this.#cluster.context.log.warn(`Task ${taskId} of framework ${framework.id} was refused: ${message}`);
     this.#cluster.tell(framework, { taskId, agentId, state, reason, message });
+    const told = stateForFramework(state, framework.info);
+    this.#cluster.rememberRefused({ taskId, framework: framework.info.name, state: told, message });
   }
 
   #failOperation(framework: Framework, { id }: Offer_Operation, state: OperationState, message: string): void {

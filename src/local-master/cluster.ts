@@ -40,6 +40,8 @@ export interface ClusterContext {
 /** Tasks and frameworks that /state remembers after their end. */
 const COMPLETED_TASKS = 1000;
 const COMPLETED_FRAMEWORKS = 50;
+/** Refused launches that the page shows. */
+const REFUSED = 50;
 /** Milliseconds for changes to gather before offers are made. */
 const OFFER_DELAY = 10;
 
@@ -50,6 +52,14 @@ export interface MasterStatus {
   readonly executorId?: string | undefined;
   readonly state: TaskState;
   readonly reason: TaskStatus_Reason;
+  readonly message: string;
+}
+
+/** A launch that never reached an agent. */
+interface Refused {
+  readonly taskId: string;
+  readonly framework: string;
+  readonly state: TaskState;
   readonly message: string;
 }
 
@@ -69,6 +79,8 @@ export class Cluster {
   readonly completedFrameworks: Framework[] = [];
   /** By the text of the operation's uuid. */
   readonly operations = new Map<string, OperationEntry>();
+  /** The last launches that this master refused, oldest first: nothing else would remember them. */
+  readonly refused: Refused[] = [];
   readonly counters = new Map<string, number>();
   readonly context: ClusterContext;
   /** Set by the offering part: makes offers now. */
@@ -196,6 +208,11 @@ export class Cluster {
     agent.executors.delete(key);
     agent.used = agent.used.subtract(executor.resources);
     this.offerSoon();
+  }
+
+  rememberRefused(refused: Refused): void {
+    this.refused.push(refused);
+    if (this.refused.length > REFUSED) this.refused.shift();
   }
 
   remember(framework: Framework): void {

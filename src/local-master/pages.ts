@@ -79,6 +79,6 @@ export function servePages(app: FastifyInstance, cluster: Cluster, frameworks: F
     reply
       .header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
       .type("text/html; charset=utf-8")
-      .send(overviewPage(cluster)),
+      .send(overviewPage(cluster, `http://${masterAddress(cluster)}`)),
   );
 }
