@@ -3,20 +3,6 @@ import type { MediaType } from "./event-stream.ts";
 
 export const [JSON_TYPE, PROTOBUF_TYPE] = ["application/json", "application/x-protobuf"] as const;
 
-/** The media type to answer in; undefined when the client takes neither. JSON when it does not care. */
-export function acceptedType(accept: string | undefined): MediaType | undefined {
-  const accepted = (accept ?? "*/*").split(",").map((item) => {
-    const [type = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
-    return { type, refused: parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)) };
-  });
-  const takes = (type: string): boolean =>
-    accepted.some(
-      (item) => !item.refused && (item.type === type || item.type === "*/*" || item.type === "application/*"),
-    );
-  if (takes(JSON_TYPE)) return JSON_TYPE;
-  return takes(PROTOBUF_TYPE) ? PROTOBUF_TYPE : undefined;
-}
-
 /** A status, with a line of text when there is something to say. */
 export interface Answer {
   readonly status: number;

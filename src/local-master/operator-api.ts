@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { messageOf } from "../base/errors.ts";
+import { firstAccepted } from "../libprocess/accept.ts";
 import { decodeForeign, encode, enumName, has } from "../mesos/codec.ts";
 import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
 import {
@@ -16,7 +17,7 @@ import { decodeForeignJson, encodeJson } from "../mesos/json.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Draining } from "./draining.ts";
 import type { Frameworks } from "./frameworks.ts";
-import { type Answer, acceptedType, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
+import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
 import type { OperatorOperations } from "./operations.ts";
 import { agentsMessage, executorsMessage, frameworksMessage, rolesInit, tasksMessage } from "./operator-messages.ts";
 import { type MasterFacts, metricsJson } from "./state-json.ts";
@@ -176,7 +177,7 @@ function post(options: OperatorApiOptions, request: FastifyRequest, reply: Fasti
     text === undefined ? reply.code(status).send() : reply.code(status).type("text/plain").send(`${text}\n`);
   const call = callOf(request);
   if ("status" in call) return say(call);
-  const type = acceptedType(request.headers.accept);
+  const type = firstAccepted(request.headers.accept, [JSON_TYPE, PROTOBUF_TYPE]);
   if (type === undefined) return say(answer(406, `Expecting 'Accept' to allow '${PROTOBUF_TYPE}' or '${JSON_TYPE}'`));
   const reading = READINGS[call.type];
   if (reading === undefined) {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Clock, every } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { firstAccepted } from "../libprocess/accept.ts";
 import { enumName } from "../mesos/codec.ts";
 import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
 import {
@@ -17,7 +18,7 @@ import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
 import { EventStream } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
-import { type Answer, acceptedType, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
+import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
 
 const HEARTBEAT = 15_000;
 
@@ -71,7 +72,7 @@ export class SchedulerApi {
   #subscribe(call: Call, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { clock, log, frameworks } = this.#options;
     const refuse = (status: number, text: string) => reply.code(status).type("text/plain").send(text);
-    const type = acceptedType(request.headers.accept);
+    const type = firstAccepted(request.headers.accept, [JSON_TYPE, PROTOBUF_TYPE]);
     if (type === undefined) return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     if (request.headers["mesos-stream-id"] !== undefined)
       return refuse(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
