@@ -6,18 +6,20 @@ import { codeOf, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { bindError } from "./bind-error.ts";
 import { Bodies, BodyError, belongsTo } from "./bodies.ts";
-import type { Complaints } from "./complaints.ts";
 import {
   answerWhenQuiet,
   type Connection,
   connectionOf,
+  countRequest,
   type InboundMessage,
+  keepHeld,
   refuse,
   type Slot,
 } from "./connection.ts";
 import { ConnectionBound } from "./connection-bound.ts";
 import { classify, onFirstBytes } from "./first-byte.ts";
 import { recognise } from "./framing.ts";
+import type { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 import type { Reception } from "./reception.ts";
 import { formatUPID } from "./upid.ts";
 
@@ -62,7 +64,7 @@ export interface ProcessServerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   /** Where warnings about peers go. */
-  readonly complaints: Complaints;
+  readonly complaints: RateLimitedWarnings;
   /** How a process takes messages of that name; "unhandled": it does not; "nobody": there is no such process. */
   readonly reception: (to: string, name: string) => Reception | "unhandled" | "nobody";
   readonly deliver: (message: InboundMessage) => void;
@@ -120,6 +122,8 @@ export class ProcessServer {
     const [speakHttp] = this.#server.listeners("connection");
     this.#speakHttp = (socket) => {
       speakHttp?.call(this.#server, socket);
+      const connection = this.#connections.get(socket);
+      if (connection !== undefined) keepHeld(connection);
       process.nextTick(() => socket.resume());
     };
     this.#server.removeAllListeners("connection");
@@ -235,6 +239,7 @@ export class ProcessServer {
     const connection = this.#connections.get(request.socket);
     // 'request' can still be emitted for what was parsed before the connection broke: the message counts.
     const at = connection ?? connectionOf(request.socket);
+    countRequest(at);
     // Writing an answer to a peer that has closed already is normal.
     response.on("error", () => undefined);
     const recognised = recognise(request.method, request.url ?? "", request.headers);

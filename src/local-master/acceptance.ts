@@ -2,16 +2,13 @@ import { clone, create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { NO_PID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
-import {
-  ApplyOperationMessageSchema,
-  RunTaskGroupMessageSchema,
-  RunTaskMessageSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { RunTaskGroupMessageSchema, RunTaskMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfo_Capability_Type,
   ExecutorInfoSchema,
   type Offer_Operation,
   Offer_Operation_Type,
+  OperationSchema,
   OperationState,
   type TaskInfo,
   TaskInfoSchema,
@@ -19,17 +16,19 @@ import {
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call_Accept, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { idOf, newUuid, uuidText } from "../mesos/ids.ts";
+import { idOf, uuidText } from "../mesos/ids.ts";
 import { applyConversion, conversionOf } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
+import { stateForFramework } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Demand, demandOf, type LaunchContext, prepareExecutor, taskForAgent, taskOf } from "./launch.ts";
 import { type Agent, executorKey, type Framework, type Offer } from "./model.ts";
 import type { Offering } from "./offering.ts";
+import { sendOperation } from "./operations.ts";
 
 /** What an ACCEPT works on: the offers' agent, and what of them is left. */
-interface Purchase {
+interface AcceptedOffers {
   readonly framework: Framework;
   readonly agent: Agent;
   readonly role: string;
@@ -68,10 +67,10 @@ export class Acceptance {
       return;
     }
     const left = offers.reduce((sum, offer) => sum.add(offer.resources), Resources.empty);
-    const purchase: Purchase = { framework, agent, role: first.role, left };
-    for (const operation of accept.operations) this.#operate(purchase, operation);
+    const accepted: AcceptedOffers = { framework, agent, role: first.role, left };
+    for (const operation of accept.operations) this.#operate(accepted, operation);
     const seconds = accept.filters === undefined ? undefined : accept.filters.refuseSeconds;
-    this.#offering.refuse(framework, first, purchase.left, seconds);
+    this.#offering.refuse(framework, first, accepted.left, seconds);
     this.#cluster.offerSoon();
   }
 
@@ -89,6 +88,8 @@ export class Acceptance {
     const [taskId, agentId] = [idOf(task.taskId), task.agentId?.value];
     this.#cluster.context.log.warn(`Task ${taskId} of framework ${framework.id} was refused: ${message}`);
     this.#cluster.tell(framework, { taskId, agentId, state, reason, message });
+    const told = stateForFramework(state, framework.info);
+    this.#cluster.rememberRefused({ taskId, framework: framework.info.name, state: told, message });
   }
 
   #failOperation(framework: Framework, { id }: Offer_Operation, state: OperationState, message: string): void {
@@ -96,20 +97,20 @@ export class Acceptance {
     this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
   }
 
-  #operate(purchase: Purchase, operation: Offer_Operation): void {
+  #operate(accepted: AcceptedOffers, operation: Offer_Operation): void {
     switch (operation.type) {
       case Offer_Operation_Type.LAUNCH:
-        for (const task of operation.launch?.taskInfos ?? []) this.#launch(purchase, task);
+        for (const task of operation.launch?.taskInfos ?? []) this.#launch(accepted, task);
         return;
       case Offer_Operation_Type.LAUNCH_GROUP:
-        this.#launchGroup(purchase, operation);
+        this.#launchGroup(accepted, operation);
         return;
       default:
-        this.#convert(purchase, operation);
+        this.#convert(accepted, operation);
     }
   }
 
-  #context({ agent, framework, left }: Purchase): LaunchContext {
+  #context({ agent, framework, left }: AcceptedOffers): LaunchContext {
     return {
       agentId: agent.id,
       available: left,
@@ -119,9 +120,9 @@ export class Acceptance {
   }
 
   /** Books what a task takes, and its executor if that is new. */
-  #book(purchase: Purchase, info: TaskInfo, demand: Demand, executor = info.executor): void {
-    const { agent, framework, role } = purchase;
-    purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+  #book(accepted: AcceptedOffers, info: TaskInfo, demand: Demand, executor = info.executor): void {
+    const { agent, framework, role } = accepted;
+    accepted.left = accepted.left.subtract(demand.task).subtract(demand.executor);
     const key = executorKey(framework.id, idOf(executor?.executorId));
     if (executor !== undefined && !agent.executors.has(key)) {
       agent.executors.set(key, { info: executor, frameworkId: framework.id, resources: demand.executor });
@@ -133,9 +134,9 @@ export class Acceptance {
     this.#cluster.count("master/tasks_launched");
   }
 
-  #launch(purchase: Purchase, info: TaskInfo): void {
-    const { agent, framework, role } = purchase;
-    const context = this.#context(purchase);
+  #launch(accepted: AcceptedOffers, info: TaskInfo): void {
+    const { agent, framework, role } = accepted;
+    const context = this.#context(accepted);
     const demand = demandOf(info, framework.id, context);
     if (typeof demand === "string") {
       this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_INVALID, demand);
@@ -151,22 +152,22 @@ export class Acceptance {
       launchExecutor,
       resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
     });
-    this.#book(purchase, info, demand);
+    this.#book(accepted, info, demand);
     this.#cluster.context.log.info(`Launching task ${info.taskId?.value} of framework ${framework.id} on ${agent.id}`);
     this.#cluster.context.process.send(agent.pid, RunTaskMessageSchema, message);
   }
 
-  #launchGroup(purchase: Purchase, operation: Offer_Operation): void {
-    const { agent, framework, role } = purchase;
+  #launchGroup(accepted: AcceptedOffers, operation: Offer_Operation): void {
+    const { agent, framework, role } = accepted;
     const { executor, taskGroup } = operation.launchGroup ?? {};
     const tasks = taskGroup?.tasks ?? [];
     if (executor === undefined || tasks.length === 0) return;
-    const before = purchase.left;
-    const exists = this.#context(purchase).executorExists(idOf(executor.executorId));
+    const before = accepted.left;
+    const exists = this.#context(accepted).executorExists(idOf(executor.executorId));
     const demands: Demand[] = [];
     let problem: string | undefined;
     for (const [index, info] of tasks.entries()) {
-      const context = { ...this.#context(purchase), executorExists: () => exists || index > 0 };
+      const context = { ...this.#context(accepted), executorExists: () => exists || index > 0 };
       const bare = clone(TaskInfoSchema, info);
       bare.executor = executor;
       delete bare.command;
@@ -175,10 +176,10 @@ export class Acceptance {
         problem = `task '${info.taskId?.value}': ${demand}`;
         break;
       }
-      purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+      accepted.left = accepted.left.subtract(demand.task).subtract(demand.executor);
       demands.push(demand);
     }
-    purchase.left = before;
+    accepted.left = before;
     if (problem !== undefined) {
       for (const info of tasks)
         this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_GROUP_INVALID, problem);
@@ -194,20 +195,19 @@ export class Acceptance {
     });
     if (message.executor !== undefined) prepareExecutor(message.executor, framework.info, role, dialect);
     for (const [index, info] of tasks.entries())
-      this.#book(purchase, info, demands[index] as Demand, message.executor ?? executor);
+      this.#book(accepted, info, demands[index] as Demand, message.executor ?? executor);
     this.#cluster.context.process.send(agent.pid, RunTaskGroupMessageSchema, message);
   }
 
   /** RESERVE, UNRESERVE, CREATE, DESTROY. */
-  #convert(purchase: Purchase, operation: Offer_Operation): void {
-    const { framework, agent } = purchase;
-    const applies = agent.capabilities.has(AgentInfo_Capability_Type.RESOURCE_PROVIDER);
+  #convert(accepted: AcceptedOffers, operation: Offer_Operation): void {
+    const { framework, agent } = accepted;
     const feedback = agent.capabilities.has(AgentInfo_Capability_Type.AGENT_OPERATION_FEEDBACK);
     try {
       if (operation.id !== undefined && !feedback) throw new Error("the agent cannot report on operations with an id");
       const conversion = conversionOf(operation);
       const bare = { consumed: conversion.consumed.unallocated(), converted: conversion.converted.unallocated() };
-      purchase.left = applyConversion(purchase.left, bare);
+      accepted.left = applyConversion(accepted.left, bare);
       agent.total = applyConversion(agent.total, bare);
     } catch (error) {
       this.#cluster.context.log.warn(`An operation of framework ${framework.id} was refused: ${messageOf(error)}`);
@@ -215,24 +215,20 @@ export class Acceptance {
         this.#failOperation(framework, operation, OperationState.OPERATION_ERROR, messageOf(error));
       return;
     }
-    if (!applies) {
-      this.#agents.sendCheckpointed(agent);
-      return;
-    }
-    const uuid = newUuid();
-    if (operation.id !== undefined && has(operation, "id"))
-      this.#cluster.operations.set(uuidText(uuid), {
-        frameworkId: framework.id,
-        operationId: operation.id.value,
-        agentId: agent.id,
-        uuid,
-      });
-    const message = create(ApplyOperationMessageSchema, {
-      frameworkId: { value: framework.id },
-      operationInfo: operation,
-      operationUuid: { value: uuid },
-      resourceVersionUuid: { uuid: agent.resourceVersion ?? { value: new Uint8Array(16) } },
+    const uuid = sendOperation(this.#cluster, this.#agents, agent, operation, framework.id);
+    if (uuid === undefined || operation.id === undefined || !has(operation, "id")) return;
+    this.#cluster.operations.set(uuidText(uuid), {
+      frameworkId: framework.id,
+      operationId: operation.id.value,
+      agentId: agent.id,
+      uuid,
+      operation: create(OperationSchema, {
+        frameworkId: { value: framework.id },
+        agentId: { value: agent.id },
+        info: operation,
+        latestStatus: { operationId: operation.id, state: OperationState.OPERATION_PENDING },
+        uuid: { value: uuid },
+      }),
     });
-    this.#cluster.context.process.send(agent.pid, ApplyOperationMessageSchema, message);
   }
 }

@@ -26,12 +26,12 @@ import { RecordDecoder } from "../../../mesos/recordio.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import { Identity } from "../../model/identity.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
-import { FrameworkBook } from "../book.ts";
 import { ExecutorProcesses } from "../executor-processes.ts";
 import type { FrameworkMessages } from "../framework-messages.ts";
 import type { LaunchRunner } from "../launch.ts";
+import { FrameworkRegistry } from "../registry.ts";
 import type { StatusIntake } from "../statuses.ts";
-import { chooseEncoding, type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
+import { type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 const PROTOBUF = "application/x-protobuf";
 const JSON_TYPE = "application/json";
@@ -63,7 +63,7 @@ function taskRecord(taskId: string, bucket: TaskBucket): TaskRecord {
     task: create(TaskSchema, { ...common, frameworkId: { value: "framework" }, state: TaskState.TASK_STAGING }),
     info: create(TaskInfoSchema, common),
     group: undefined,
-    modern: true,
+    masterTracksExecutors: true,
     bucket,
     kill: undefined,
   };
@@ -95,7 +95,7 @@ beforeEach(() => {
     pending: new Map(),
     completedExecutors: [],
   };
-  const registry = new FrameworkBook();
+  const registry = new FrameworkRegistry();
   registry.active.set("framework", framework);
   statuses = [];
   lost = [];
@@ -283,18 +283,6 @@ describe("answers (mesos-wire §5.2)", () => {
   it("400 for a command task, which has no executor", () => {
     executor.kind = "command";
     expect(post(subscribe()).status).toBe(400);
-  });
-
-  it.each([
-    [undefined, "json"],
-    ["", "json"],
-    ["*/*", "json"],
-    ["application/*;q=0.5", "json"],
-    ["application/x-protobuf", "protobuf"],
-    ["text/html, application/x-protobuf", "protobuf"],
-    ["text/html", undefined],
-  ])("Accept %s means %s", (accept, encoding) => {
-    expect(chooseEncoding(accept)).toBe(encoding);
   });
 });
 

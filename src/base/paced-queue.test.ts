@@ -1,0 +1,68 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { PacedQueue } from "./paced-queue.ts";
+
+const unexpected = (error: unknown) => {
+  throw error;
+};
+
+describe("turns", () => {
+  it("tells what a job threw, and runs those behind it", async () => {
+    const told: unknown[] = [];
+    const turns = new PacedQueue((error) => told.push(error));
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      turns.take(() => {
+        if (name !== "c") throw new Error(name);
+        ran.push(name);
+      });
+    }
+    await turn();
+    await turn();
+    expect(told).toEqual([new Error("a"), new Error("b")]);
+    expect(ran).toEqual(["c"]);
+  });
+
+  it("runs the first at once, and one more in each turn, in order", async () => {
+    const turns = new PacedQueue(unexpected);
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
+    expect(ran).toEqual(["a"]);
+    await turn();
+    expect(ran).toEqual(["a", "b"]);
+    // A newcomer does not overtake.
+    turns.take(() => ran.push("d"));
+    await turn();
+    await turn();
+    expect(ran).toEqual(["a", "b", "c", "d"]);
+    await turn();
+    turns.take(() => ran.push("e"));
+    expect(ran).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("runs nothing more once it is closed", async () => {
+    const turns = new PacedQueue(unexpected);
+    const ran: string[] = [];
+    for (const name of ["a", "b"]) turns.take(() => ran.push(name));
+    turns.close();
+    turns.take(() => ran.push("c"));
+    await turn();
+    await turn();
+    expect(ran).toEqual(["a"]);
+  });
+
+  it("lets what was started go on in between", async () => {
+    const turns = new PacedQueue(unexpected);
+    const order: string[] = [];
+    for (let number = 0; number < 3; number++) {
+      turns.take(() => {
+        order.push(`begin ${number}`);
+        void Promise.resolve().then(() => order.push(`go on ${number}`));
+      });
+    }
+    await turn();
+    await turn();
+    await turn();
+    expect(order).toEqual(["begin 0", "go on 0", "begin 1", "go on 1", "begin 2", "go on 2"]);
+  });
+});
