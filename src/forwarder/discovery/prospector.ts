@@ -11,7 +11,8 @@ import type { Descriptors } from "../reading/descriptors.ts";
 import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
 import { Glimpses } from "./glimpses.ts";
-import { lookAt } from "./look.ts";
+import { Leads } from "./leads.ts";
+import { lookAt, type Sight } from "./look.ts";
 import { newSource } from "./new-source.ts";
 import { type Fresh, Newcomers } from "./newcomers.ts";
 import { Refusals } from "./refusals.ts";
@@ -60,8 +61,7 @@ export class Prospector {
   #searching = false;
   #folders = new Set<string>();
   readonly #restored = new Set<Source>();
-  /** Where the paths of the patterns led at the last scan. */
-  readonly #leads = new Map<string, Source>();
+  readonly #leads = new Leads();
 
   constructor(options: ProspectorOptions) {
     this.#options = options;
@@ -162,8 +162,9 @@ export class Prospector {
 
   /** Files without a name are not watched by anybody: they are looked at now and then. */
   tick(): void {
-    for (const source of [...this.#options.descriptors.held()])
-      if (source.stage === "draining" && this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
+    const draining: Source[] = [];
+    for (const source of this.#options.descriptors.held()) if (source.stage === "draining") draining.push(source);
+    for (const source of draining) if (this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
   }
 
   /** There is a descriptor for a file that waited for one. */
@@ -199,12 +200,12 @@ export class Prospector {
     this.#folders = new Set([...folders].map(realPath));
     listed(this.#folders);
     for (const [path, group] of paths) {
-      await survey.breathe();
+      if (survey.isDue) await survey.breathe();
       if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
     for (const source of [...this.#index.followed()]) {
-      await survey.breathe();
+      if (survey.isDue) await survey.breathe();
       if (this.#closed) return;
       if (source.path !== undefined) this.#folders.add(dirname(source.path));
       if (!seen.has(source)) this.#unseen(source, survey);
@@ -216,6 +217,11 @@ export class Prospector {
   }
 
   #look(path: string, group: number, seen: Set<Source>, fresh: Fresh[]): void {
+    const { glance, unchanged } = this.#leads.follow(path);
+    if (unchanged !== undefined) {
+      seen.add(unchanged);
+      return this.#tell(unchanged, "same");
+    }
     const facts = factsAt(path);
     if (facts === undefined || facts.kind === "directory") return;
     if (facts.kind !== "file")
@@ -226,12 +232,13 @@ export class Prospector {
       seen.add(source);
       if (source.group < 0) source.group = group;
       // The real path is looked up only when something moved: it costs a system call per folder.
-      if (this.#leads.get(path) !== source || source.path === undefined) {
-        this.#leads.set(path, source);
+      if (this.#leads.to(path) !== source || source.path === undefined) {
+        this.#leads.note(path, source);
         this.#place(source, realPath(path));
       }
       if (source.stage === "draining") enter(source, "held");
       this.#attend(source, facts);
+      if (source.file !== undefined) source.file.glance = glance;
       return;
     }
     if (source !== undefined) this.gone(source);
@@ -241,7 +248,7 @@ export class Prospector {
 
   /** `facts`: what lies at its path, for a source whose file is not open. */
   #attend(source: Source, facts: FileFacts | undefined): void {
-    const { descriptors, clock, changed } = this.#options;
+    const { descriptors, clock } = this.#options;
     const { file } = source;
     if (file === undefined) {
       if (facts === undefined) return;
@@ -258,7 +265,12 @@ export class Prospector {
       descriptors.touched(source);
       this.#index.refresh(source);
     }
-    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) changed(source);
+    this.#tell(source, sight);
+  }
+
+  /** Has an open file read, if there is or may be something to read. */
+  #tell(source: Source, sight: Sight): void {
+    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) this.#options.changed(source);
   }
 
   #open(source: Source): void {
@@ -382,7 +394,7 @@ export class Prospector {
       this.#index.forget(source);
       recorded();
     }
-    for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
+    this.#leads.keepOnly(paths);
     this.#refusals.keepOnly(paths);
   }
 }

@@ -54,9 +54,13 @@ export class Survey {
     this.#since = clock.monotonic();
   }
 
-  /** To be awaited between two files: signals, acknowledgements and reading are not kept waiting by a large folder. */
+  /** Others have waited long enough. Asked between two files, because a promise for each of thousands costs. */
+  get isDue(): boolean {
+    return this.#clock.monotonic() - this.#since >= SLICE;
+  }
+
+  /** Lets others have their turn: signals, acknowledgements and reading are not kept waiting by a large folder. */
   async breathe(): Promise<void> {
-    if (this.#clock.monotonic() - this.#since < SLICE) return;
     await sleep(this.#clock, SLICE);
     this.#since = this.#clock.monotonic();
   }

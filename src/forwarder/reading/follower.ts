@@ -95,6 +95,8 @@ export class Follower {
     const { clock, descriptors, gone } = this.#options;
     const now = clock.monotonic();
     for (const harvester of this.#harvesters.values()) {
+      // Thousands of quiet files are looked at every second: this is all that they cost.
+      if (now < harvester.restsUntil) continue;
       const rest = restOf(harvester, now);
       if (rest === "read") this.#wake(harvester);
       else if (rest === "close") {
@@ -130,6 +132,7 @@ export class Follower {
   #wake(harvester: Harvester): void {
     if (this.#stopped || harvester.ready || harvester.finished) return;
     harvester.ready = true;
+    harvester.restsUntil = 0;
     const { source } = harvester;
     if (source.stage === "held" || source.stage === "at-end") enter(source, "reading");
     this.#ready.push(harvester);
