@@ -15,8 +15,8 @@ import type { ExecutorRecord } from "./model/records.ts";
 import type { Operations } from "./operations/operations.ts";
 import type { Reservations } from "./reservations/reservations.ts";
 import type { StatusUpdates } from "./status-updates/streams.ts";
-import type { FrameworkBook } from "./tasks/book.ts";
 import type { DrainOrder } from "./tasks/draining.ts";
+import type { FrameworkRegistry } from "./tasks/registry.ts";
 
 /** Milliseconds for the figures of one container. */
 const USAGE_DEADLINE = 5_000;
@@ -28,7 +28,7 @@ export interface ViewedAgent {
   readonly process: Process;
   readonly identity: Identity;
   readonly master: MasterChannel;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly reservations: Reservations;
   readonly operations: Operations;
   readonly updates: StatusUpdates;

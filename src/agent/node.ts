@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { Barrier } from "../base/barrier.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import { Gate } from "../base/gate.ts";
 import type { Glog } from "../base/glog.ts";
 import type { Logger } from "../base/log.ts";
 import { Signal } from "../base/signal.ts";
@@ -47,7 +47,6 @@ import { openPages } from "./pages.ts";
 import { Recovery } from "./recovery/recover.ts";
 import { Reservations } from "./reservations/reservations.ts";
 import { StatusUpdates } from "./status-updates/streams.ts";
-import { FrameworkBook } from "./tasks/book.ts";
 import { Draining, DrainOrder } from "./tasks/draining.ts";
 import { Drivers } from "./tasks/drivers/driver.ts";
 import { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
@@ -56,6 +55,7 @@ import { Frameworks, type FrameworksOptions } from "./tasks/frameworks.ts";
 import { HealthWatch } from "./tasks/health-watch.ts";
 import { LaunchRunner } from "./tasks/launch.ts";
 import { endTasks } from "./tasks/leaving.ts";
+import { FrameworkRegistry } from "./tasks/registry.ts";
 import { ResourceFacts } from "./tasks/resource-facts.ts";
 import { type LaunchStagesOptions, launchStages } from "./tasks/stages/list.ts";
 import { StatusIntake } from "./tasks/statuses.ts";
@@ -204,7 +204,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   const master = new MasterChannel(process, log);
   const settled = new Signal();
   const drain = new DrainOrder();
-  const registry = new FrameworkBook({
+  const registry = new FrameworkRegistry({
     frameworks: 50,
     executorsPerFramework: flags.max_completed_executors_per_framework,
     tasksPerExecutor: 200,
@@ -253,7 +253,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     ...{ registry, store, statuses, messages },
   };
   const drivers = new Drivers(executors);
-  const gate = new Gate((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
+  const gate = new Barrier((error) => log.error(`Handling a message of the master failed: ${messageOf(error)}`));
   const leading = new LeadingMaster({
     log,
     master,

@@ -6,7 +6,7 @@ import type { Glog } from "../base/glog.ts";
 import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
+import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
 import { snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
@@ -74,6 +74,8 @@ export async function openPages(input: PagesInput) {
       flags: shownFlags(agentFlags, flags),
       build: {
         version: MESOS_VERSION,
+        gitSha: MESOS_COMMIT,
+        gitTag: MESOS_VERSION,
         release: release().version,
         buildTime: release().builtAt,
         buildUser: "mesos-slave",

@@ -6,7 +6,7 @@ export class Pace {
   readonly #most: number;
   readonly #waiting: (() => void)[] = [];
   #taken = 0;
-  #turns = 0;
+  #queue = 0;
 
   /** `most` pieces a turn. */
   constructor(most: number) {
@@ -15,7 +15,7 @@ export class Pace {
 
   /** How many turns had work in them: for tests. */
   get turns(): number {
-    return this.#turns;
+    return this.#queue;
   }
 
   /** Before each piece: undefined when it may be done now, else what to wait for first. Those who wait keep their order. */
@@ -39,7 +39,7 @@ export class Pace {
   }
 
   #begin(): void {
-    this.#turns++;
+    this.#queue++;
     setImmediate(() => {
       this.#taken = 0;
       const going = this.#waiting.splice(0, this.#most);

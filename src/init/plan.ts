@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { UserError } from "../base/errors.ts";
 import type { Meaning } from "./command.ts";
-import { authority, type Complaint, complaintsAbout } from "./complaints.ts";
+import { authority, type Complaint, complaintsAbout } from "./findings.ts";
 import type { ForwarderConfiguration } from "./forwarder-conf.ts";
 import { FORWARDER_USER, planForwarder, type ReadConfiguration } from "./forwarder-plan.ts";
 import { healthFile } from "./health.ts";

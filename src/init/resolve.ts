@@ -79,7 +79,7 @@ class Resolver {
   readonly errors: UserError[] = [];
   readonly #input: ResolveInput;
   readonly #read = new Set<string>();
-  readonly #leftovers = new Set<string>();
+  readonly #reaper = new Set<string>();
 
   constructor(input: ResolveInput) {
     this.#input = input;
@@ -88,7 +88,7 @@ class Resolver {
   /** The value a user gave; an empty one counts as unset, as in `${NAME:-default}`. */
   given(name: string): string | undefined {
     this.#read.add(name);
-    return this.#leftovers.has(name) ? undefined : this.#input.environment[name] || undefined;
+    return this.#reaper.has(name) ? undefined : this.#input.environment[name] || undefined;
   }
 
   set(variable: Pick<Variable, "name" | "mask">, value: string, origin: Origin, note?: string): void {
@@ -208,7 +208,7 @@ class Resolver {
       const link = name.slice(0, -"_PORT".length);
       const left = new RegExp(`^${link}_(PORT(_\\d+_.*)?|NAME|ENV_.*|SERVICE_(HOST|PORT.*))$`);
       for (const each of Object.keys(environment)) if (left.test(each)) this.#read.add(each);
-      this.#leftovers.add(name);
+      this.#reaper.add(name);
       this.removed.push(name);
       this.warnings.push(
         `${name}=${value} is what a link or a Kubernetes service named ${link.toLowerCase()} leaves, and is taken out: give the ` +

@@ -6,7 +6,6 @@ import { codeOf, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { bindError } from "./bind-error.ts";
 import { Bodies, BodyError, belongsTo } from "./bodies.ts";
-import type { Complaints } from "./complaints.ts";
 import {
   answerWhenQuiet,
   type Connection,
@@ -18,6 +17,7 @@ import {
 import { ConnectionBound } from "./connection-bound.ts";
 import { classify, onFirstBytes } from "./first-byte.ts";
 import { recognise } from "./framing.ts";
+import type { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 import type { Reception } from "./reception.ts";
 import { formatUPID } from "./upid.ts";
 
@@ -62,7 +62,7 @@ export interface ProcessServerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   /** Where warnings about peers go. */
-  readonly complaints: Complaints;
+  readonly complaints: RateLimitedWarnings;
   /** How a process takes messages of that name; "unhandled": it does not; "nobody": there is no such process. */
   readonly reception: (to: string, name: string) => Reception | "unhandled" | "nobody";
   readonly deliver: (message: InboundMessage) => void;

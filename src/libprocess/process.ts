@@ -5,11 +5,11 @@ import type { Logger } from "../base/log.ts";
 import { decodeForeign, encode } from "../mesos/codec.ts";
 import { MOST_OBJECTS } from "../mesos/cost.ts";
 import type { ChannelLimits, Dialer } from "./channel.ts";
-import { Complaints } from "./complaints.ts";
 import type { InboundMessage } from "./connection.ts";
 import { type HttpHandler, type InboundLimits, ProcessServer, type TlsAcceptor } from "./inbound.ts";
 import { type Exited, Links } from "./outbound.ts";
 import { plainDialer } from "./plain-dialer.ts";
+import { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 import { openReception, type Reception, type Receptions } from "./reception.ts";
 import { formatUPID, type UPID } from "./upid.ts";
 
@@ -34,7 +34,7 @@ interface Port {
   readonly server: ProcessServer;
   readonly links: Links;
   readonly processes: Map<string, Process>;
-  readonly complaints: Complaints;
+  readonly complaints: RateLimitedWarnings;
   readonly address: { readonly ip: string; readonly port: number };
   http: HttpHandler;
   receptions: Receptions;
@@ -67,7 +67,7 @@ export class Process {
   static async start(options: ProcessOptions): Promise<Process> {
     const { log, clock, bind, advertise, limits, tls } = options;
     const processes = new Map<string, Process>();
-    const complaints = new Complaints(log, clock);
+    const complaints = new RateLimitedWarnings(log, clock);
     const shared: { http: HttpHandler; receptions: Receptions } = { http: notFound, receptions: openReception };
     const server = new ProcessServer({
       bind,

@@ -29,7 +29,7 @@ import { type Agent, executorKey, type Framework, type Offer } from "./model.ts"
 import type { Offering } from "./offering.ts";
 
 /** What an ACCEPT works on: the offers' agent, and what of them is left. */
-interface Purchase {
+interface AcceptedOffers {
   readonly framework: Framework;
   readonly agent: Agent;
   readonly role: string;
@@ -68,10 +68,10 @@ export class Acceptance {
       return;
     }
     const left = offers.reduce((sum, offer) => sum.add(offer.resources), Resources.empty);
-    const purchase: Purchase = { framework, agent, role: first.role, left };
-    for (const operation of accept.operations) this.#operate(purchase, operation);
+    const accepted: AcceptedOffers = { framework, agent, role: first.role, left };
+    for (const operation of accept.operations) this.#operate(accepted, operation);
     const seconds = accept.filters === undefined ? undefined : accept.filters.refuseSeconds;
-    this.#offering.refuse(framework, first, purchase.left, seconds);
+    this.#offering.refuse(framework, first, accepted.left, seconds);
     this.#cluster.offerSoon();
   }
 
@@ -96,20 +96,20 @@ export class Acceptance {
     this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
   }
 
-  #operate(purchase: Purchase, operation: Offer_Operation): void {
+  #operate(accepted: AcceptedOffers, operation: Offer_Operation): void {
     switch (operation.type) {
       case Offer_Operation_Type.LAUNCH:
-        for (const task of operation.launch?.taskInfos ?? []) this.#launch(purchase, task);
+        for (const task of operation.launch?.taskInfos ?? []) this.#launch(accepted, task);
         return;
       case Offer_Operation_Type.LAUNCH_GROUP:
-        this.#launchGroup(purchase, operation);
+        this.#launchGroup(accepted, operation);
         return;
       default:
-        this.#convert(purchase, operation);
+        this.#convert(accepted, operation);
     }
   }
 
-  #context({ agent, framework, left }: Purchase): LaunchContext {
+  #context({ agent, framework, left }: AcceptedOffers): LaunchContext {
     return {
       agentId: agent.id,
       available: left,
@@ -119,9 +119,9 @@ export class Acceptance {
   }
 
   /** Books what a task takes, and its executor if that is new. */
-  #book(purchase: Purchase, info: TaskInfo, demand: Demand, executor = info.executor): void {
-    const { agent, framework, role } = purchase;
-    purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+  #book(accepted: AcceptedOffers, info: TaskInfo, demand: Demand, executor = info.executor): void {
+    const { agent, framework, role } = accepted;
+    accepted.left = accepted.left.subtract(demand.task).subtract(demand.executor);
     const key = executorKey(framework.id, idOf(executor?.executorId));
     if (executor !== undefined && !agent.executors.has(key)) {
       agent.executors.set(key, { info: executor, frameworkId: framework.id, resources: demand.executor });
@@ -133,9 +133,9 @@ export class Acceptance {
     this.#cluster.count("master/tasks_launched");
   }
 
-  #launch(purchase: Purchase, info: TaskInfo): void {
-    const { agent, framework, role } = purchase;
-    const context = this.#context(purchase);
+  #launch(accepted: AcceptedOffers, info: TaskInfo): void {
+    const { agent, framework, role } = accepted;
+    const context = this.#context(accepted);
     const demand = demandOf(info, framework.id, context);
     if (typeof demand === "string") {
       this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_INVALID, demand);
@@ -151,22 +151,22 @@ export class Acceptance {
       launchExecutor,
       resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
     });
-    this.#book(purchase, info, demand);
+    this.#book(accepted, info, demand);
     this.#cluster.context.log.info(`Launching task ${info.taskId?.value} of framework ${framework.id} on ${agent.id}`);
     this.#cluster.context.process.send(agent.pid, RunTaskMessageSchema, message);
   }
 
-  #launchGroup(purchase: Purchase, operation: Offer_Operation): void {
-    const { agent, framework, role } = purchase;
+  #launchGroup(accepted: AcceptedOffers, operation: Offer_Operation): void {
+    const { agent, framework, role } = accepted;
     const { executor, taskGroup } = operation.launchGroup ?? {};
     const tasks = taskGroup?.tasks ?? [];
     if (executor === undefined || tasks.length === 0) return;
-    const before = purchase.left;
-    const exists = this.#context(purchase).executorExists(idOf(executor.executorId));
+    const before = accepted.left;
+    const exists = this.#context(accepted).executorExists(idOf(executor.executorId));
     const demands: Demand[] = [];
     let problem: string | undefined;
     for (const [index, info] of tasks.entries()) {
-      const context = { ...this.#context(purchase), executorExists: () => exists || index > 0 };
+      const context = { ...this.#context(accepted), executorExists: () => exists || index > 0 };
       const bare = clone(TaskInfoSchema, info);
       bare.executor = executor;
       delete bare.command;
@@ -175,10 +175,10 @@ export class Acceptance {
         problem = `task '${info.taskId?.value}': ${demand}`;
         break;
       }
-      purchase.left = purchase.left.subtract(demand.task).subtract(demand.executor);
+      accepted.left = accepted.left.subtract(demand.task).subtract(demand.executor);
       demands.push(demand);
     }
-    purchase.left = before;
+    accepted.left = before;
     if (problem !== undefined) {
       for (const info of tasks)
         this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_GROUP_INVALID, problem);
@@ -194,20 +194,20 @@ export class Acceptance {
     });
     if (message.executor !== undefined) prepareExecutor(message.executor, framework.info, role, dialect);
     for (const [index, info] of tasks.entries())
-      this.#book(purchase, info, demands[index] as Demand, message.executor ?? executor);
+      this.#book(accepted, info, demands[index] as Demand, message.executor ?? executor);
     this.#cluster.context.process.send(agent.pid, RunTaskGroupMessageSchema, message);
   }
 
   /** RESERVE, UNRESERVE, CREATE, DESTROY. */
-  #convert(purchase: Purchase, operation: Offer_Operation): void {
-    const { framework, agent } = purchase;
+  #convert(accepted: AcceptedOffers, operation: Offer_Operation): void {
+    const { framework, agent } = accepted;
     const applies = agent.capabilities.has(AgentInfo_Capability_Type.RESOURCE_PROVIDER);
     const feedback = agent.capabilities.has(AgentInfo_Capability_Type.AGENT_OPERATION_FEEDBACK);
     try {
       if (operation.id !== undefined && !feedback) throw new Error("the agent cannot report on operations with an id");
       const conversion = conversionOf(operation);
       const bare = { consumed: conversion.consumed.unallocated(), converted: conversion.converted.unallocated() };
-      purchase.left = applyConversion(purchase.left, bare);
+      accepted.left = applyConversion(accepted.left, bare);
       agent.total = applyConversion(agent.total, bare);
     } catch (error) {
       this.#cluster.context.log.warn(`An operation of framework ${framework.id} was refused: ${messageOf(error)}`);

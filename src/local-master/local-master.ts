@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
-import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type FastifyInstance, fastify } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { BodyError, readBody } from "../libprocess/bodies.ts";
@@ -13,7 +13,6 @@ import { MESOS_VERSION } from "../mesos/version.ts";
 import { Acceptance } from "./acceptance.ts";
 import { Agents } from "./agents.ts";
 import { Cluster } from "./cluster.ts";
-import { ownErrors } from "./errors.ts";
 import { Frameworks } from "./frameworks.ts";
 import { Offering } from "./offering.ts";
 import { servePages } from "./pages.ts";
@@ -134,12 +133,7 @@ export class LocalMaster {
     const updates = new Updates(cluster, agents);
     const acceptance = new Acceptance(cluster, agents, offering);
     frameworks.current = new Frameworks({ cluster, offering, acceptance, updates });
-    const app = fastify({
-      bodyLimit: LARGEST_CALL,
-      routerOptions: { ignoreTrailingSlash: true },
-      frameworkErrors: (_error, _request, reply) =>
-        void (reply as FastifyReply).code(400).type("text/plain").send("The path cannot be read\n"),
-    });
+    const app = fastify({ bodyLimit: LARGEST_CALL, routerOptions: { ignoreTrailingSlash: true } });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", (_request, payload, done) => {
       readBody(payload, LARGEST_CALL).then(
@@ -154,7 +148,6 @@ export class LocalMaster {
         other ?? (method !== "GET" && isCrossOrigin(headers) ? "another site's page may not do that" : undefined);
       if (wrong !== undefined) await reply.code(403).type("text/plain").send(wrong);
     });
-    ownErrors(app);
     const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
     new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };

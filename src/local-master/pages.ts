@@ -9,7 +9,6 @@ import {
   type MasterFacts,
   masterAddress,
   metricsJson,
-  rolesJson,
   stateJson,
   tasksJson,
   versionJson,
@@ -43,7 +42,6 @@ export function servePages(app: FastifyInstance, cluster: Cluster, frameworks: F
   json(named("slaves"), () => agentsJson(cluster));
   json(named("frameworks"), () => frameworksJson(cluster));
   json(named("tasks"), ({ limit, offset }) => tasksJson(cluster, number(limit, TASK_PAGE), number(offset, 0)));
-  json(named("roles"), () => rolesJson(cluster));
   json(named("flags"), () => ({ flags: facts.flags }));
   json(["/version"], () => versionJson(cluster));
   json(["/metrics/snapshot"], () => metricsJson(cluster, facts));

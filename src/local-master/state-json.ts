@@ -145,19 +145,6 @@ export function agentsJson(cluster: Cluster): Object {
   return { slaves: [...cluster.agents.values()].map(agentJson), recovered_slaves: [] };
 }
 
-/** `/roles`: those that a framework has, with what their tasks use. */
-export function rolesJson(cluster: Cluster): Object {
-  const frameworks = [...cluster.frameworks.values()];
-  const names = new Set(frameworks.flatMap(({ info }) => rolesOf(info)));
-  return {
-    roles: [...names].sort().map((name) => {
-      const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
-      const used = own.reduce((all, framework) => all.add(framework.used), Resources.empty);
-      return { name, weight: 1, frameworks: own.map(({ id }) => id), resources: resourcesSummary(used) };
-    }),
-  };
-}
-
 /** `/tasks`: newest last; `limit` and `offset` page as in Mesos. */
 export function tasksJson(cluster: Cluster, limit: number, offset: number): Object {
   const frameworks = [...cluster.frameworks.values(), ...cluster.completedFrameworks];

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { DockerContainerizer } from "../../src/agent/containerizer/docker/containerizer.ts";
 import {
@@ -229,22 +231,15 @@ describe("containers at a real dockerd", () => {
   });
 
   it("says which mount is missing when the daemon sees another work_dir, and starts nothing", async () => {
-    const spec = await dockerSpec(workDir, "true");
-    // For the daemon /proc/self is the daemon's own: the same path, other files.
-    const unseen = { ...spec, sandbox: `/proc/self/cwd${spec.sandbox}` };
-    const before = process.cwd();
-    const elsewhere = await openContainerizer(dockerd, workDir);
-    try {
-      const other = join(dockerd.folder, "other-root");
-      await mkdir(join(other, spec.sandbox), { recursive: true });
-      process.chdir(other);
-      await expect(elsewhere.launch(unseen, never)).rejects.toThrow(/does not see the sandboxes.*-v .*docker-work/);
-      expect(elsewhere.trouble()).toMatch(/does not see the sandboxes/);
-    } finally {
-      process.chdir(before);
-      await elsewhere.close();
-    }
-    expect(await dockerd.docker("ps", "-aq", "--filter", `name=${spec.containerId}`)).toBe("");
+    // In a mount namespace of its own there are other files below the same path, as in an agent's container without the mount.
+    const script = 'mount -t tmpfs none "$1" && exec "$0" "$2" "$3" "$1"';
+    const program = resolve(import.meta.dirname, "../support/unseen-launch.ts");
+    const words = ["-m", "--propagation", "private", "sh", "-c", script, process.execPath];
+    const { stdout } = await promisify(execFile)("unshare", [...words, workDir, program, dockerd.socket]);
+    const { containerId, error, trouble } = JSON.parse(stdout) as Record<string, string>;
+    expect(error).toMatch(/does not see the sandboxes.*-v .*docker-work/);
+    expect(trouble).toMatch(/does not see the sandboxes/);
+    expect(await dockerd.docker("ps", "-aq", "--filter", `name=${containerId}`)).toBe("");
   });
 
   it("ends a launch that is killed on its way", async () => {

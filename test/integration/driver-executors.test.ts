@@ -246,10 +246,10 @@ describe("the work_dir of a stopped C++ agent", () => {
     await heard(driver, "reregistered");
     expect(node.identity.knownId).toBe("cpp-S0");
     await expect.poll(() => node.identity.phase).toBe("RUNNING");
-    const census = node.registry.census();
-    expect(census.executors).toEqual([]);
-    expect(census.tasks).toMatchObject([{ name: "task", state: TASK_RUNNING }]);
-    expect(census.tasks[0]?.executorId).toBeUndefined();
+    const reregistrationContent = node.registry.reregistrationContent();
+    expect(reregistrationContent.executors).toEqual([]);
+    expect(reregistrationContent.tasks).toMatchObject([{ name: "task", state: TASK_RUNNING }]);
+    expect(reregistrationContent.tasks[0]?.executorId).toBeUndefined();
     await scheduler.subscribe();
     driver.update("task", TASK_FINISHED, "cpp-S0");
     expect((await scheduler.until("end", () => scheduler.terminalOf("task"))).state).toBe(TASK_FINISHED);

@@ -45,7 +45,7 @@ beforeEach((ctx) => {
   ctx.skip(missing);
 });
 
-interface Seat {
+interface MasterSlot {
   readonly master: LocalMaster;
   readonly contender: Contender;
 }
@@ -53,7 +53,7 @@ interface Seat {
 /** Several masters at once; the first in the list leads, as it joined first. */
 class Masters {
   readonly #path: string;
-  #seats: Seat[] = [];
+  #slots: MasterSlot[] = [];
 
   constructor(path: string) {
     this.#path = path;
@@ -64,7 +64,7 @@ class Masters {
   }
 
   get leader(): LocalMaster {
-    const [first] = this.#seats;
+    const [first] = this.#slots;
     if (first === undefined) throw new Error("there is no master");
     return first.master;
   }
@@ -75,19 +75,19 @@ class Masters {
     const contender = new Contender(this.url, master.masterInfo, { clock: systemClock, log: silentLogger });
     contender.start();
     await contender.joined;
-    this.#seats.push({ master, contender });
+    this.#slots.push({ master, contender });
   }
 
   /** The leader goes without a goodbye; another one joins at the end of the queue. */
   async failOver(): Promise<void> {
-    const leader = this.#seats.shift();
+    const leader = this.#slots.shift();
     leader?.contender.stop();
     await leader?.master.stop();
     await this.add();
   }
 
   async close(): Promise<void> {
-    for (const { master, contender } of this.#seats.splice(0)) {
+    for (const { master, contender } of this.#slots.splice(0)) {
       contender.stop();
       await master.stop();
     }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
@@ -27,7 +27,7 @@ const open = (names: readonly string[]): Isolation =>
       root: "mesos-test",
       agent,
       destroyTimeout: 5000,
-      settings: { cfs: true, swap: false },
+      settings: { cfs: true, swap: false, pids: 50 },
     },
     disk: { clock: systemClock, log: silentLogger, interval: 100, enforce: true },
   });
@@ -51,7 +51,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 afterAll(() => {
-  for (const controller of ["cpu", "cpuacct", "memory", "pids"]) {
+  for (const controller of ["cpu", "cpuacct", "memory", "pids", ""]) {
     const own = join("/sys/fs/cgroup", controller, "mesos-test", agent);
     if (existsSync(own)) rmdirSync(own);
   }
@@ -121,8 +121,25 @@ it("keeps a recovered container in its groups", async () => {
   expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);
   expect(isolation.confinement(one.containerId).controlGroups.length).toBeGreaterThan(0);
   while (existsSync(`/proc/${lost.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
-  const own = join("/sys/fs/cgroup/memory/mesos-test", agent);
+  const [members = ""] = isolation.confinement(one.containerId).controlGroups;
+  const own = dirname(dirname(members));
   while (readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length > 1) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+});
+
+it("holds a fork bomb to the limit of processes, and ends all of it", async () => {
+  const one = spec("i=0; while [ $i -lt 200 ]; do (sleep 100 & ) ; i=$((i+1)); done; sleep 100", scalar("mem", 128));
+  await go(one);
+  const groups = isolation.confinement(one.containerId).controlGroups.map(dirname);
+  const limited = groups.find((group) => existsSync(join(group, "pids.max")));
+  if (limited === undefined) throw new Error("no group has pids.max");
+  const count = (name: string): number => Number(readFileSync(join(limited, name), "utf8"));
+  expect(count("pids.max")).toBe(50);
+  await expect.poll(() => count("pids.current")).toBe(50);
+  const begun = Date.now();
+  await containerizer.destroy(one.containerId);
+  await containerizer.wait(one.containerId);
+  expect(Date.now() - begun).toBeLessThan(5_000);
+  expect(existsSync(limited)).toBe(false);
 });

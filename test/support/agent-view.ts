@@ -30,7 +30,7 @@ function taskRecord(taskId: string): TaskRecord {
     }),
     info: create(TaskInfoSchema, { ...common, command: { value: "sleep 1000" } }),
     group: undefined,
-    modern: true,
+    masterTracksExecutors: true,
     bucket: "launched",
     kill: undefined,
   };

@@ -18,7 +18,7 @@ export const newWorkDir = (): Promise<string> => mkdtemp(join(tmpdir(), "docker-
 
 /** A containerizer as the agent opens it, for a work_dir. */
 export function openContainerizer(
-  dockerd: TestDockerd,
+  dockerd: Pick<TestDockerd, "engine">,
   workDir: string,
   options: Partial<DockerContainerizerOptions> = {},
 ): Promise<DockerContainerizer> {

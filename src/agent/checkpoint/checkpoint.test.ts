@@ -92,7 +92,7 @@ const task: TaskRecord = {
   }),
   info,
   group: undefined,
-  modern: true,
+  masterTracksExecutors: true,
   bucket: "pending",
   kill: undefined,
 };

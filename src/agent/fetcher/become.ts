@@ -4,7 +4,7 @@ import type { FetchUser } from "./order.ts";
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Turns this process into one of the user's, for good: groups, group, user, in all its threads. From then on the kernel
+ * PacedQueue this process into one of the user's, for good: groups, group, user, in all its threads. From then on the kernel
  * checks every access, and no process of the user may trace this one (its rights were once greater). Throws the system's
  * error.
  */

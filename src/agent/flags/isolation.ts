@@ -30,6 +30,12 @@ export const isolationFlags = defineFlags({
     summary: "The memory limit holds for memory and swap together.",
     default: false,
   }),
+  cgroups_pids_limit: flag(integer(0, 4_194_304), {
+    summary:
+      "How many processes and threads a container may have under cgroups/pids, unless it says so itself (the hard RLMT_NPROC of its rlimit_info); 0: no limit.",
+    since: "this agent",
+    default: 8192,
+  }),
   cgroups_cpu_enable_pids_and_tids_count: flag(boolean, {
     summary: "Report numbers of processes and threads.",
     default: false,

@@ -21,6 +21,9 @@ export type Answer =
       readonly stream: Readable;
     };
 
+/** Mesos' words. */
+export const NOT_FOUND = "404 Not Found.";
+
 export const json = (text: string | Buffer): Answer => ({ kind: "json", text });
 export const text = (status: number, body: string, headers?: Readonly<Record<string, string>>): Answer => ({
   kind: "text",

@@ -1,13 +1,28 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { UserError } from "../../base/errors.ts";
+import {
+  type Response_GetExecutors,
+  Response_GetExecutorsSchema,
+  Response_GetTasksSchema,
+} from "../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import {
+  type CommandInfo,
+  CommandInfoSchema,
+  Environment_Variable_Type,
+  KillPolicySchema,
+  Secret_Type,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { toJson } from "../../mesos/json.ts";
 import { authenticate, parseHttpCredentials } from "./access.ts";
 import { acceptsGzip } from "./answer.ts";
 import { endpoints } from "./endpoints.ts";
 import { modeText } from "./files/listing.ts";
 import { dispositionOf } from "./files/pages.ts";
 import { LoggingLevel } from "./logging.ts";
+import { executorsMessage } from "./operator/containers-and-tasks.ts";
 import { accepts, negotiate } from "./operator/negotiate.ts";
 import { defaultRate, parseRate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, fullPath, locate } from "./route.ts";
@@ -172,6 +187,62 @@ describe("small rules", () => {
   });
 });
 
+describe("GET_EXECUTORS", () => {
+  const secret = { type: Secret_Type.VALUE, value: { data: new TextEncoder().encode("s3cret") } };
+  const environment = { variables: [{ name: "P", type: Environment_Variable_Type.SECRET, secret }] };
+  /** An agent with one command task, whose command and kill policy are these. */
+  function shown(command: CommandInfo, grace: bigint): Response_GetExecutors {
+    const view = agentView({ tasks: 1 });
+    const [framework] = view.snapshot().frameworks;
+    const executor = framework?.executors.get("task-0");
+    const task = executor?.tasks.get("task-0");
+    if (framework === undefined || executor === undefined || task?.info === undefined) throw new Error("no task");
+    task.info.killPolicy = create(KillPolicySchema, { gracePeriod: { nanoseconds: grace } });
+    executor.info.command = command;
+    return executorsMessage({ ...view.snapshot(), frameworks: [framework] }, new Map([["launcher_dir", "/opt/mesos"]]));
+  }
+  const command = create(CommandInfoSchema, { value: "sleep 1", user: "web", environment });
+
+  it("shows a command task's executor as C++ agents make it, without the value of a secret", () => {
+    const message = shown(command, 5_000_000_000n);
+    const info = message.executors[0]?.executorInfo;
+    expect(info).toMatchObject({
+      executorId: { value: "task-0" },
+      command: {
+        shell: false,
+        value: "/opt/mesos/mesos-executor",
+        arguments: ["mesos-executor", "--launcher_dir=/opt/mesos"],
+        user: "web",
+        environment: { variables: [{ name: "P" }] },
+      },
+      shutdownGracePeriod: { nanoseconds: 7_000_000_000n },
+    });
+    const resources = info?.resources.map(({ name, scalar, allocationInfo }) => [
+      name,
+      scalar?.value,
+      allocationInfo?.role,
+    ]);
+    expect(resources).toEqual([
+      ["cpus", 0.1, "*"],
+      ["mem", 32, "*"],
+    ]);
+    expect(info?.command?.environment?.variables[0]?.secret).toMatchObject({ type: Secret_Type.VALUE });
+    expect(info?.command?.environment?.variables[0]?.secret?.value).toBeUndefined();
+    expect(command.environment?.variables[0]?.secret?.value, "the agent still has it").toBeDefined();
+  });
+
+  it("lists what there is none of, in JSON", () => {
+    expect(toJson(Response_GetExecutorsSchema, shown(command, 0n))).toMatchObject({ completed_executors: [] });
+    expect(toJson(Response_GetTasksSchema, create(Response_GetTasksSchema))).toEqual({
+      pending_tasks: [],
+      queued_tasks: [],
+      launched_tasks: [],
+      terminated_tasks: [],
+      completed_tasks: [],
+    });
+  });
+});
+
 describe("/state", () => {
   it("shows reservations, drains, domains, limits and buckets as Mesos does", () => {
     const view = agentView({ tasks: 1 });
@@ -204,6 +275,7 @@ describe("/state", () => {
         command: expect.objectContaining({ value: "sleep 1000", shell: true }),
       }),
     ]);
+    expect(shown?.["role"]).toBe("*");
     expect(shown?.["completed_tasks"]).toEqual([expect.objectContaining({ id: "task-0" })]);
   });
 });

@@ -8,7 +8,7 @@ import type { Logger } from "../../base/log.ts";
 import { BodyError, readBody } from "../../libprocess/bodies.ts";
 import { hostProblem, isCrossOrigin, mayBeCrossOrigin } from "../../libprocess/browsers.ts";
 import { type Access, authenticate, openToAll } from "./access.ts";
-import { type Answer, render, text } from "./answer.ts";
+import { type Answer, NOT_FOUND, render, text } from "./answer.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import type { AttachedFiles } from "./files/attached.ts";
 import { LoggingLevel } from "./logging.ts";
@@ -151,7 +151,7 @@ class Server {
         handler: (request, reply) => this.#serve(endpoint, request, reply),
       });
     }
-    app.setNotFoundHandler((_request, reply) => reply.code(404).send());
+    app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain; charset=utf-8").send(NOT_FOUND));
     app.setErrorHandler((error, request, reply) => {
       const status = error instanceof BodyError ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
       if (error instanceof BodyError) reply.header("connection", "close");

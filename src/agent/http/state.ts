@@ -4,6 +4,7 @@ import {
   AgentInfoSchema,
   DrainConfigSchema,
   ExecutorInfo_TypeSchema,
+  type Resource,
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
@@ -53,7 +54,7 @@ function executorJson(executor: ExecutorRecord): JsonObject {
     directory: executor.directory,
     resources: resourcesJson(allocated(executor)),
   };
-  const role = allocatedRole(info.resources);
+  const role = allocatedRole([...info.resources, ...roled(executor)]);
   if (role !== undefined) shown["role"] = role;
   if (info.labels !== undefined) shown["labels"] = labelsJson(info.labels.labels);
   if (has(info, "type")) shown["type"] = enumName(ExecutorInfo_TypeSchema, info.type);
@@ -63,6 +64,10 @@ function executorJson(executor: ExecutorRecord): JsonObject {
   shown["completed_tasks"] = ended.map(({ task }) => taskJson(task));
   return shown;
 }
+
+/** Resources of its tasks: those of a command task are all that its executor has. */
+const roled = (executor: ExecutorRecord): Resource[] =>
+  [...executor.tasks.values(), ...executor.completed].flatMap(({ task }) => task.resources);
 
 const queuedJson = ({ info, task }: TaskRecord): JsonObject =>
   info === undefined ? taskJson(task) : queuedTaskJson(info);

@@ -59,6 +59,7 @@ export interface BuildFacts {
   /** Milliseconds since the epoch. */
   readonly buildTime: number;
   readonly buildUser: string;
+  /** The commit and the tag of that Mesos release. */
   readonly gitSha?: string;
   readonly gitTag?: string;
 }

@@ -35,8 +35,9 @@ function openIsolators(selected: ReadonlyMap<string, IsolatorRow>, context: Isol
 export function createIsolation(names: readonly string[], context: IsolationContext): Isolation {
   const selected = selectIsolators(names);
   const all = openIsolators(selected, context);
-  const enforces = (what: IsolatorRow["enforces"]): boolean =>
-    [...selected.values()].some((row) => row.enforces === what);
+  const enforces = (what: "cpus" | "mem"): boolean =>
+    [...selected.values()].some((row) => row.enforces === what) &&
+    all.every((isolator) => isolator.holds?.(what) ?? true);
   const confinement: Isolation["confinement"] = (id) => ({
     controlGroups: all.flatMap((isolator) => isolator.members?.(id) ?? []),
   });

@@ -1,6 +1,6 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Barrier } from "../../base/barrier.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { Gate } from "../../base/gate.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
 import { formatUPID, type UPID } from "../../libprocess/upid.ts";
@@ -36,7 +36,7 @@ export interface InboxOptions {
   readonly identity: Identity;
   readonly master: MasterChannel;
   /** Messages of the master pass it in order: it is shut while what they depend on is being written down. */
-  readonly gate: Gate;
+  readonly gate: Barrier;
   readonly frameworks: Frameworks;
   readonly operations: Operations;
   readonly reservations: Reservations;

@@ -1,5 +1,5 @@
+import type { Barrier } from "../../base/barrier.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { Gate } from "../../base/gate.ts";
 import type { Logger } from "../../base/log.ts";
 import { Signal } from "../../base/signal.ts";
 import {
@@ -25,7 +25,7 @@ export interface MasterLinkOptions {
   readonly identity: Identity;
   readonly master: MasterChannel;
   readonly leading: LeadingMaster;
-  readonly gate: Gate;
+  readonly gate: Barrier;
   readonly store: CheckpointStore;
   readonly paths: Paths;
   readonly updates: StatusUpdates;

@@ -17,14 +17,14 @@ import { MESOS_VERSION } from "../../mesos/version.ts";
 import type { Identity } from "../model/identity.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import type { Reservations } from "../reservations/reservations.ts";
-import type { FrameworkBook } from "../tasks/book.ts";
+import type { FrameworkRegistry } from "../tasks/registry.ts";
 import { advertisedCapabilities } from "./capabilities.ts";
 
 export interface OutboxOptions {
   readonly process: Process;
   readonly log: Logger;
   readonly master: MasterChannel;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
 }
 
 /** Sends status updates to the master. */
@@ -67,7 +67,7 @@ export class Outbox {
 
 export interface AnnouncementOptions {
   readonly identity: Identity;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly reservations: Reservations;
 }
 
@@ -93,14 +93,14 @@ export class Announcements {
   /** Everything that the master must know of this agent (mesos-wire §3.6). */
   reregister(): ReregisterSlaveMessage {
     const { identity, registry, reservations } = this.#options;
-    const census = registry.census();
+    const reregistrationContent = registry.reregistrationContent();
     return create(ReregisterSlaveMessageSchema, {
       agent: identity.info,
       version: MESOS_VERSION,
-      tasks: census.tasks,
-      executorInfos: census.executors,
-      frameworks: census.frameworks,
-      completedFrameworks: census.completed,
+      tasks: reregistrationContent.tasks,
+      executorInfos: reregistrationContent.executors,
+      frameworks: reregistrationContent.frameworks,
+      completedFrameworks: reregistrationContent.completed,
       checkpointedResources: reservations.all.toMessages("pre"),
       agentCapabilities: advertisedCapabilities(),
       resourceVersionUuid: { value: identity.resourceVersion },

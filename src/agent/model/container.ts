@@ -98,7 +98,8 @@ export interface Containerizer {
 
   /**
    * Pulls images, isolates, starts. Resolves when the process runs. Rejects with a TaskFailure, having
-   * cleaned up; an aborted `signal` makes it stop early (kill during launch).
+   * cleaned up; an aborted `signal` makes it stop early (kill during launch). A container that runs by then is returned:
+   * the caller ends it with the grace that it owes to anything that runs.
    */
   launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer>;
 

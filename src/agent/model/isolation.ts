@@ -23,6 +23,8 @@ export interface Confinement {
 
 /** One isolator: holds containers to what they were given, or only measures them. Unknown ids are ignored everywhere. */
 export interface Isolator {
+  /** Whether a limit that it is to hold (its row's `enforces`) is held here; absent: it is. */
+  holds?(limit: "cpus" | "mem"): boolean;
   /**
    * Before the container starts. `limited` is called at most once, later, when the container goes over a limit. May throw:
    * `cleanup` is called then, too.

@@ -19,7 +19,7 @@ const task = (bucket: TaskBucket): TaskRecord => ({
   task: create(TaskSchema, {}),
   info: undefined,
   group: undefined,
-  modern: true,
+  masterTracksExecutors: true,
   bucket,
   kill: undefined,
 });

@@ -59,7 +59,7 @@ export interface TaskRecord {
   /** The task group that it came in, all members included. */
   readonly group: readonly string[] | undefined;
   /** Whether the master is 1.5.1 or newer, as seen from the launch message: chooses TASK_STARTING and reasons. */
-  readonly modern: boolean;
+  readonly masterTracksExecutors: boolean;
   bucket: TaskBucket;
   /** Set once a kill was asked for; survives restarts. */
   kill: KillRequest | undefined;

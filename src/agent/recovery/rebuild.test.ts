@@ -95,7 +95,7 @@ describe("where a command task comes back", () => {
     ["ended", [running, finished], "terminated", TASK_FINISHED],
     ["ended, the first acknowledged", [running, finished, { acknowledged: uuidOf(1) }], "terminated", TASK_FINISHED],
   ] as const)("%s", (_what, updates, bucket, state) => {
-    expect(onlyTask(taskOf(updates))).toMatchObject({ bucket, task: { state }, modern: true });
+    expect(onlyTask(taskOf(updates))).toMatchObject({ bucket, task: { state }, masterTracksExecutors: true });
   });
 
   it("not at all when its end was acknowledged", () => {

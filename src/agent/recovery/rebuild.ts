@@ -18,6 +18,7 @@ import type {
   CheckpointedRun,
   CheckpointedTask,
 } from "../model/checkpointed-state.ts";
+import { executorShare } from "../model/command-share.ts";
 import type { CheckpointedContainer } from "../model/container.ts";
 import type { Paths } from "../model/paths.ts";
 import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
@@ -50,7 +51,7 @@ export interface RebuildOptions {
   readonly users: { of(framework: FrameworkRecord, executor: ExecutorRecord): string | undefined };
 }
 
-/** Turns checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
+/** PacedQueue checkpoints into records (mesos-agent-behaviour §4.1 to §4.5). Pure: reads and changes nothing. */
 export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebuilt {
   const streams: WrittenStream[] = [];
   const expected: CheckpointedContainer[] = [];
@@ -184,7 +185,7 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
     task,
     info: launch?.task,
     group: undefined,
-    modern: launch !== undefined && has(launch, "launchExecutor"),
+    masterTracksExecutors: launch !== undefined && has(launch, "launchExecutor"),
     bucket: over ? "completed" : terminal === undefined ? live : "terminated",
     kill: killGrace === undefined ? undefined : { policy: undefined, grace: killGrace },
   };
@@ -208,6 +209,8 @@ function expectation(
 ): CheckpointedContainer {
   const [first] = executor.tasks.values();
   const task = executor.kind === "command" ? first : undefined;
+  const container = task?.task.container ?? executor.info.container;
+  const own = task?.task.resources ?? [];
   const command = executor.info.command ?? {
     $typeName: "mesos.v1.CommandInfo",
     uris: [],
@@ -222,10 +225,10 @@ function expectation(
     executor: executor.info,
     task: task?.info,
     command,
-    container: task?.task.container ?? executor.info.container,
+    container,
     sandbox: executor.directory,
     user: options.users.of(framework, executor),
-    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    resources: [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
     pid: options.rebooted ? undefined : run?.forkedPid,

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { Turns } from "../../base/turns.ts";
+import { PacedQueue } from "../../base/paced-queue.ts";
 import { has } from "../../mesos/codec.ts";
 import {
   type RunTaskGroupMessage,
@@ -26,12 +26,12 @@ import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
 import { makeTask } from "../model/task.ts";
 import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
-import type { FrameworkBook } from "./book.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
 import type { ContainerLimits } from "./container-limits.ts";
 import type { DrainOrder } from "./draining.ts";
 import type { Ending } from "./ending.ts";
 import type { AgentStatus, ExecutorControls } from "./executor-control.ts";
+import type { FrameworkRegistry } from "./registry.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
 import type { StatusIntake } from "./statuses.ts";
 
@@ -51,7 +51,7 @@ export interface AcceptingOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly identity: Identity;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly statuses: StatusIntake;
   readonly store: CheckpointStore;
   readonly paths: Paths;
@@ -67,16 +67,16 @@ export interface AcceptingOptions {
 export class Accepting {
   readonly #options: AcceptingOptions;
   /** A launch is written down synchronously: of a burst, the first tasks run while the last ones still wait. */
-  readonly #turns: Turns;
+  readonly #launches: PacedQueue;
 
   constructor(options: AcceptingOptions) {
     this.#options = options;
-    this.#turns = new Turns((error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
+    this.#launches = new PacedQueue((error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */
   close(): void {
-    this.#turns.close();
+    this.#launches.close();
   }
 
   runTask(message: RunTaskMessage): void {
@@ -185,7 +185,7 @@ export class Accepting {
       task: makeTask(framework.info, info),
       info,
       group: request.isGroup ? request.tasks.map(({ taskId }) => idOf(taskId)) : undefined,
-      modern: request.launchExecutor !== undefined,
+      masterTracksExecutors: request.launchExecutor !== undefined,
       bucket: "pending",
       kill: undefined,
     };
@@ -213,7 +213,7 @@ export class Accepting {
   }
 
   #admitInTurn(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {
-    this.#turns.take(() => this.#admit(framework, records, request));
+    this.#launches.take(() => this.#admit(framework, records, request));
   }
 
   #admit(framework: FrameworkRecord, records: readonly TaskRecord[], request: Request): void {

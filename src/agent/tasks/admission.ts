@@ -35,7 +35,7 @@ export type Verdict =
 /** The checks of a launch, in Mesos' order (mesos-wire §3.13). Pure. */
 export function judgeLaunch(facts: AdmissionFacts): Verdict {
   const { framework, executor, launchExecutor } = facts;
-  const modern = launchExecutor !== undefined;
+  const masterTracksExecutors = launchExecutor !== undefined;
   const dropped = unlessLost(framework, TaskState.TASK_DROPPED);
   const refuse = (reason: TaskStatus_Reason, message: string, more: { shutdownExecutor?: boolean } = {}): Verdict => ({
     kind: "refuse",
@@ -53,7 +53,7 @@ export function judgeLaunch(facts: AdmissionFacts): Verdict {
   }
   if (facts.draining) return refuse(TaskStatus_Reason.AGENT_DRAINING, "Agent is draining");
   if (facts.staleResources) return refuse(TaskStatus_Reason.INVALID_OFFERS, "Task assumes outdated resource state");
-  const where = modern ? "agent" : "slave";
+  const where = masterTracksExecutors ? "agent" : "slave";
   if (!facts.taskResourcesKnown) {
     return refuse(
       TaskStatus_Reason.RESOURCES_UNKNOWN,

@@ -31,6 +31,10 @@ export interface CommandTasksOptions {
   readonly health: Pick<HealthWatch, "start">;
 }
 
+/** The time of a launch is over. One that has become a running task meanwhile was not too late. */
+const isLate = (reason: unknown): boolean =>
+  reason instanceof TaskFailure && reason.reason === TaskStatus_Reason.EXECUTOR_REGISTRATION_TIMEOUT;
+
 /** Command tasks: the agent is their executor, their container is the task. */
 export class CommandTasks implements ExecutorControl {
   readonly #options: CommandTasksOptions;
@@ -85,7 +89,8 @@ export class CommandTasks implements ExecutorControl {
     }
     this.#ran(task);
     // Killed in the moment between the start of the container and its report: like any other that runs.
-    if (abort.signal.aborted) this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
+    if (abort.signal.aborted && !isLate(abort.signal.reason))
+      this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
     this.#follow(task);
   }
 
@@ -93,7 +98,7 @@ export class CommandTasks implements ExecutorControl {
   #report(task: CommandTask, { data, labels = {} }: Pick<StartedContainer, "data" | "labels">): void {
     const made = Object.entries(labels).map(([key, value]) => ({ key, value }));
     const labelled = made.length === 0 ? {} : { labels: { labels: made } };
-    if (task.task.modern) this.#status(task, { state: TaskState.TASK_STARTING });
+    if (task.task.masterTracksExecutors) this.#status(task, { state: TaskState.TASK_STARTING });
     this.#status(task, { state: TaskState.TASK_RUNNING, ...(data && { data }), ...labelled });
   }
 
@@ -154,7 +159,7 @@ export class CommandTasks implements ExecutorControl {
     if (state.kind === "ended" || this.#closed) return;
     const cause = state.kind === "killing" ? state.cause : undefined;
     const { limitation, ...status } = outcomeOf(termination, {
-      modern: record.modern,
+      masterTracksExecutors: record.masterTracksExecutors,
       killed: record.kill !== undefined || cause !== undefined,
       unhealthy: cause === "unhealthy",
       timedOut: cause === "overdue",
@@ -241,8 +246,10 @@ export class CommandTasks implements ExecutorControl {
     task.state.abort.abort(
       new TaskFailure(
         TaskState.TASK_KILLED,
-        record.modern ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
-        record.modern ? "Killed before delivery to the executor" : "Unregistered executor",
+        record.masterTracksExecutors
+          ? TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH
+          : TaskStatus_Reason.EXECUTOR_UNREGISTERED,
+        record.masterTracksExecutors ? "Killed before delivery to the executor" : "Unregistered executor",
       ),
     );
   }

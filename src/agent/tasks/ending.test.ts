@@ -7,7 +7,7 @@ const R = TaskStatus_Reason;
 
 describe("what tasks are told when their executor's container ended (mesos-wire §3.16)", () => {
   it.each([
-    // termination, generated, modern, state, reason
+    // termination, generated, masterTracksExecutors, state, reason
     [{}, false, false, TASK_LOST, R.EXECUTOR_TERMINATED],
     [{}, true, false, TASK_FAILED, R.COMMAND_EXECUTOR_FAILED],
     [{}, false, true, TASK_FAILED, R.EXECUTOR_TERMINATED],
@@ -29,9 +29,15 @@ describe("what tasks are told when their executor's container ended (mesos-wire 
     ],
     [{ state: TASK_FAILED }, false, true, TASK_FAILED, R.EXECUTOR_TERMINATED],
     [{ reason: R.CONTAINER_LIMITATION_DISK }, false, true, TASK_FAILED, R.CONTAINER_LIMITATION_DISK],
-  ] as const)("%o, generated %s, modern %s", (termination, generated, modern, state, reason) => {
-    expect(terminationStatus({ status: 9, ...termination }, generated, modern)).toMatchObject({ state, reason });
-  });
+  ] as const)(
+    "%o, generated %s, masterTracksExecutors %s",
+    (termination, generated, masterTracksExecutors, state, reason) => {
+      expect(terminationStatus({ status: 9, ...termination }, generated, masterTracksExecutors)).toMatchObject({
+        state,
+        reason,
+      });
+    },
+  );
 
   it("says why, in the words of the container, or of the era", () => {
     expect(terminationStatus({ status: 9, message: "out of memory" }, false, true).message).toBe("out of memory");

@@ -20,8 +20,8 @@ import {
   tasksIn,
 } from "../model/records.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
-import { type FrameworkBook, remember } from "./book.ts";
 import type { ExecutorControls } from "./executor-control.ts";
+import { type FrameworkRegistry, remember } from "./registry.ts";
 import type { StatusIntake } from "./statuses.ts";
 
 export interface TerminalStatus {
@@ -34,14 +34,16 @@ export interface TerminalStatus {
 export function terminationStatus(
   termination: ContainerTermination,
   generated: boolean,
-  modern: boolean,
+  masterTracksExecutors: boolean,
 ): TerminalStatus {
-  const message = termination.message ?? (modern ? "Executor terminated" : "Abnormal executor termination");
+  const message =
+    termination.message ?? (masterTracksExecutors ? "Executor terminated" : "Abnormal executor termination");
   const { EXECUTOR_TERMINATED, COMMAND_EXECUTOR_FAILED } = TaskStatus_Reason;
   if (termination.state !== undefined) {
     return { state: termination.state, reason: termination.reason ?? EXECUTOR_TERMINATED, message };
   }
-  if (modern) return { state: TaskState.TASK_FAILED, reason: termination.reason ?? EXECUTOR_TERMINATED, message };
+  if (masterTracksExecutors)
+    return { state: TaskState.TASK_FAILED, reason: termination.reason ?? EXECUTOR_TERMINATED, message };
   if (generated) return { state: TaskState.TASK_FAILED, reason: COMMAND_EXECUTOR_FAILED, message };
   return { state: TaskState.TASK_LOST, reason: EXECUTOR_TERMINATED, message };
 }
@@ -50,7 +52,7 @@ export interface EndingOptions {
   readonly log: Logger;
   readonly identity: Identity;
   readonly master: MasterChannel;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly statuses: StatusIntake;
   readonly updates: StatusUpdates;
   readonly store: CheckpointStore;
@@ -96,7 +98,7 @@ export class Ending {
         moveTask(task, "terminated");
         continue;
       }
-      const status = terminationStatus(termination, isGenerated(executor), task.modern);
+      const status = terminationStatus(termination, isGenerated(executor), task.masterTracksExecutors);
       void this.#options.statuses.fromAgent(framework, executor, task, task.taskId, {
         ...status,
         ...(termination.limitation && {

@@ -9,14 +9,14 @@ import {
 import { idOf } from "../../mesos/ids.ts";
 import type { MasterChannel } from "../model/master-channel.ts";
 import type { FrameworkRecord } from "../model/records.ts";
-import type { FrameworkBook } from "./book.ts";
 import type { ExecutorControls } from "./executor-control.ts";
+import type { FrameworkRegistry } from "./registry.ts";
 
 export interface FrameworkMessagesOptions {
   readonly process: Process;
   readonly log: Logger;
   readonly master: MasterChannel;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly controls: ExecutorControls;
 }
 

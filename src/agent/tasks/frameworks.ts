@@ -39,7 +39,6 @@ import {
 } from "../model/records.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
 import { Accepting } from "./accepting.ts";
-import type { FrameworkBook } from "./book.ts";
 import { CommandTasks } from "./command-tasks.ts";
 import { ContainerLimits } from "./container-limits.ts";
 import type { DrainOrder } from "./draining.ts";
@@ -48,6 +47,7 @@ import { ExecutorControls, type ExecutorEvents } from "./executor-control.ts";
 import { ExecutorProcesses } from "./executor-processes.ts";
 import type { HealthWatch } from "./health-watch.ts";
 import type { LaunchRunner } from "./launch.ts";
+import type { FrameworkRegistry } from "./registry.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
 import type { StatusIntake } from "./statuses.ts";
 
@@ -60,7 +60,7 @@ export interface FrameworksOptions {
   readonly flags: AgentFlags;
   readonly identity: Identity;
   readonly master: MasterChannel;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly statuses: StatusIntake;
   readonly updates: StatusUpdates;
   readonly store: CheckpointStore;
@@ -203,8 +203,10 @@ export class Frameworks implements ExecutorEvents {
       framework.pending.delete(taskId);
       void this.#options.statuses.fromAgent(framework, undefined, member, taskId, {
         state: TaskState.TASK_KILLED,
-        ...(member.modern && { reason: TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH }),
-        message: member.modern ? "Killed before delivery to the executor" : "Task killed before it was launched",
+        ...(member.masterTracksExecutors && { reason: TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH }),
+        message: member.masterTracksExecutors
+          ? "Killed before delivery to the executor"
+          : "Task killed before it was launched",
       });
     }
   }
@@ -218,8 +220,8 @@ export class Frameworks implements ExecutorEvents {
       const oldReason = registering ? { reason: TaskStatus_Reason.EXECUTOR_UNREGISTERED } : {};
       void this.#options.statuses.fromAgent(framework, executor, member, taskId, {
         state: TaskState.TASK_KILLED,
-        ...(member.modern ? { reason: TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH } : oldReason),
-        message: member.modern ? "Killed before delivery to the executor" : old,
+        ...(member.masterTracksExecutors ? { reason: TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH } : oldReason),
+        message: member.masterTracksExecutors ? "Killed before delivery to the executor" : old,
       });
     }
     if (!executor.everDelivered && tasksIn(executor, "queued", "launched").length === 0) {

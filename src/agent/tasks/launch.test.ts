@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
@@ -101,6 +104,18 @@ describe("a launch", () => {
     const fails = stage("fails", { prepare: () => Promise.reject(new Error("disk full")) });
     await expect(go(runnerOf([starts(), fails]))).rejects.toThrow("disk full");
     expect(happened).toEqual(["start", "undo fails", "undo start"]);
+  });
+
+  it("that fails says why where people look: stdout and stderr are there", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "launch-"));
+    try {
+      const fails = stage("fails", { prepare: () => Promise.reject(new Error("Failed to pull image 'x'")) });
+      await expect(go(runnerOf([fails]), { ...executorOf(), directory })).rejects.toThrow("pull");
+      expect(readFileSync(join(directory, "stdout"), "utf8")).toBe("");
+      expect(readFileSync(join(directory, "stderr"), "utf8")).toMatch(/^E.*\] Failed to pull image 'x'\n$/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("that is killed between two stages goes no further", async () => {

@@ -1,12 +1,12 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ExecutorRecord } from "../model/records.ts";
-import type { FrameworkBook } from "./book.ts";
+import type { FrameworkRegistry } from "./registry.ts";
 
 /** Milliseconds from SIGTERM to SIGKILL for tasks that end with the agent. */
 const GRACE = 800;
 /** Milliseconds that their end is waited for. */
-const PATIENCE = 1_700;
+const END_TIMEOUT = 1_700;
 
 /**
  * Ends what may not outlive the agent's process: tasks of frameworks that do not checkpoint, whose executors die with the
@@ -14,7 +14,7 @@ const PATIENCE = 1_700;
  * the agent leaves. Resolves when they have ended, or did not within 1.7 seconds.
  */
 export async function endTasks(
-  { clock, log, registry }: { readonly clock: Clock; readonly log: Logger; readonly registry: FrameworkBook },
+  { clock, log, registry }: { readonly clock: Clock; readonly log: Logger; readonly registry: FrameworkRegistry },
   { everything }: { readonly everything: boolean },
 ): Promise<void> {
   const ending = [...registry.active.values()]
@@ -25,7 +25,7 @@ export async function endTasks(
   log.info(`Ending ${ending.length} containers that do not outlive this agent`);
   const ended = Promise.allSettled(ending.map(endContainer));
   const late = new AbortController();
-  await Promise.race([ended, sleep(clock, PATIENCE, late.signal).catch(() => undefined)]);
+  await Promise.race([ended, sleep(clock, END_TIMEOUT, late.signal).catch(() => undefined)]);
   late.abort();
 }
 

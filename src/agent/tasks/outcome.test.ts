@@ -3,12 +3,12 @@ import { TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.
 import { type OutcomeContext, outcomeOf } from "./outcome.ts";
 
 const { TASK_FINISHED, TASK_FAILED, TASK_KILLED } = TaskState;
-const context: OutcomeContext = { modern: true, killed: false, unhealthy: false, timedOut: false };
+const context: OutcomeContext = { masterTracksExecutors: true, killed: false, unhealthy: false, timedOut: false };
 const exited = (code: number) => code << 8;
 
 describe("how a command task ended (mesos-agent-behaviour §5.12)", () => {
   it.each([
-    // modern, killed, wait status, state
+    // masterTracksExecutors, killed, wait status, state
     [false, false, 0, TASK_FINISHED],
     [false, true, 0, TASK_FINISHED],
     [false, true, exited(1), TASK_KILLED],
@@ -23,8 +23,8 @@ describe("how a command task ended (mesos-agent-behaviour §5.12)", () => {
     [true, false, 9, TASK_FAILED],
     [true, false, undefined, TASK_FAILED],
     [true, true, undefined, TASK_KILLED],
-  ] as const)("modern %s, killed %s, wait status %s", (modern, killed, status, state) => {
-    expect(outcomeOf({ status }, { ...context, modern, killed }).state).toBe(state);
+  ] as const)("masterTracksExecutors %s, killed %s, wait status %s", (masterTracksExecutors, killed, status, state) => {
+    expect(outcomeOf({ status }, { ...context, masterTracksExecutors, killed }).state).toBe(state);
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { commandEndMessage } from "../model/wait-status.ts";
 
 export interface OutcomeContext {
   /** The master is 1.5.1 or newer: a killed task that ends with status 0 is KILLED, not FINISHED. */
-  readonly modern: boolean;
+  readonly masterTracksExecutors: boolean;
   readonly killed: boolean;
   /** The kill came from the task's own failing health check. */
   readonly unhealthy: boolean;
@@ -37,6 +37,7 @@ export function outcomeOf(termination: ContainerTermination, context: OutcomeCon
   if (context.timedOut) {
     return { state: TaskState.TASK_FAILED, reason: TaskStatus_Reason.MAX_COMPLETION_TIME_REACHED, message };
   }
-  if (context.killed && (context.modern || status !== 0)) return { state: TaskState.TASK_KILLED, message, ...healthy };
+  if (context.killed && (context.masterTracksExecutors || status !== 0))
+    return { state: TaskState.TASK_KILLED, message, ...healthy };
   return { state: status === 0 ? TaskState.TASK_FINISHED : TaskState.TASK_FAILED, message, ...healthy };
 }

@@ -10,6 +10,8 @@ import { Watcher } from "./watcher.ts";
 const SETTLE = 50;
 /** A file that is written all the time is looked at at this pace, in milliseconds, so that a read is worth its cost. */
 const PACE = 15;
+/** Changed files that are looked at without a break. */
+const MOST_AT_ONCE = 256;
 
 export interface LookoutOptions {
   readonly prospector: Pick<Prospector, "scan" | "folders" | "source" | "changed" | "glimpse">;
@@ -88,7 +90,7 @@ export class Lookout {
   }
 
   #noticed(folder: string, name: string | undefined, structure: boolean): void {
-    const { prospector, isOwn, clock } = this.#options;
+    const { prospector, isOwn } = this.#options;
     const path = name === undefined ? undefined : joined(folder, name);
     if (path !== undefined && isOwn(path)) return;
     const source = path === undefined ? undefined : prospector.source(path);
@@ -100,10 +102,19 @@ export class Lookout {
     // A file that is not open may be deleted in a moment.
     if (source.file === undefined) return prospector.changed(source);
     this.#due.add(source);
+    this.#lookSoon();
+  }
+
+  /** Looks at what has changed, some files at a time: a whole folder may have changed at once. */
+  #lookSoon(): void {
+    const { prospector, clock } = this.#options;
     this.#pace ??= clock.after(PACE, () => {
       this.#pace = undefined;
-      for (const one of this.#due) prospector.changed(one);
-      this.#due.clear();
+      for (const source of [...this.#due].slice(0, MOST_AT_ONCE)) {
+        this.#due.delete(source);
+        prospector.changed(source);
+      }
+      if (this.#due.size > 0) this.#lookSoon();
     });
   }
 }

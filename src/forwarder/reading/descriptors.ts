@@ -7,7 +7,7 @@ import { OpenFile } from "../model/open-file.ts";
 import { isSettled, isUnread, type Source } from "../model/source.ts";
 
 /** Files that wait for a descriptor are spoken of after this many milliseconds, and not again for `SILENCE`. */
-const PATIENCE = 1000;
+const REPORT_DELAY = 1000;
 const SILENCE = 60_000;
 
 export interface DescriptorsOptions {
@@ -202,7 +202,7 @@ export class Descriptors {
     if (!isUnread(source) || this.#waiting.has(source)) return { kind: "full" };
     this.#waiting.add(source);
     this.refused++;
-    this.#said ??= this.#options.clock.after(PATIENCE, () => this.#complain());
+    this.#said ??= this.#options.clock.after(REPORT_DELAY, () => this.#complain());
     return { kind: "full" };
   }
 

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../../base/errors.ts";
-import { socketComplaint } from "../complaints.ts";
+import { socketComplaint } from "../findings.ts";
 import { existing } from "../machine.ts";
 import { type Check, containerizersOf, type Finding, findings, fixHere, type Patient } from "./finding.ts";
 
@@ -95,7 +95,12 @@ async function seenByDaemon(
   const { id } = await engine.create(name.slice(1), {
     Image: image,
     Cmd: ["true"],
-    HostConfig: { Binds: [`${folder}:/doctor:ro`], NetworkMode: "none" },
+    HostConfig: {
+      Mounts: [
+        { Type: "bind", Source: folder, Target: "/doctor", ReadOnly: true, BindOptions: { CreateMountpoint: true } },
+      ],
+      NetworkMode: "none",
+    },
   });
   try {
     return await engine.pathExists(id, `/doctor/${name}`);

@@ -10,7 +10,7 @@ interface Network {
 }
 
 /** Milliseconds for a connection, and for the answer to an empty window. */
-const PATIENCE = 4000;
+const ANSWER_TIMEOUT = 4000;
 
 function networkOf(patient: Patient): Network {
   const path = patient.setting("SERVICE_LOGSTASH_FORWARDER_CONF") ?? "/opt/logstash-forwarder/mesos-slave.conf";
@@ -39,7 +39,7 @@ function probe(server: string, ca: Buffer): Promise<{ readonly acknowledged: boo
       port,
       ca,
       servername: /^[\d.]+$|:/.test(host) ? "" : host,
-      timeout: PATIENCE,
+      timeout: ANSWER_TIMEOUT,
     });
     let secure = false;
     const end = (error: Error | undefined, acknowledged: boolean): void => {
@@ -55,7 +55,9 @@ function probe(server: string, ca: Buffer): Promise<{ readonly acknowledged: boo
     socket.once("data", (chunk: Buffer) => end(undefined, chunk[1] === 0x41));
     socket.once("error", (error) => end(error, false));
     socket.once("close", () => end(secure ? undefined : new Error("closed during the handshake"), false));
-    socket.once("timeout", () => end(secure ? undefined : new Error(`no answer within ${PATIENCE / 1000} s`), false));
+    socket.once("timeout", () =>
+      end(secure ? undefined : new Error(`no answer within ${ANSWER_TIMEOUT / 1000} s`), false),
+    );
   });
 }
 

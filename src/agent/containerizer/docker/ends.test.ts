@@ -16,7 +16,7 @@ import {
 import { containerName, label, mountsSandbox, parseName } from "./identity.ts";
 import { imagesToRemove } from "./image-collection.ts";
 import { parseImageCollection } from "./image-gc-config.ts";
-import { Leftovers } from "./leftovers.ts";
+import { Reaper } from "./reaper.ts";
 import { recoveryPlan } from "./recovery.ts";
 import { updateRequest } from "./resource-settings.ts";
 import { execArguments } from "./run-inside.ts";
@@ -143,6 +143,14 @@ describe("TASK_RUNNING", () => {
     const recent = details({ Networks: { bridge: { IPAddress: "1.2.3.4" } } });
     expect(JSON.parse(new TextDecoder().decode(inspectData(recent)))[0].NetworkSettings.IPAddress).toBe("1.2.3.4");
     expect(runningLabels(recent)).toEqual({ "Docker.NetworkSettings.IPAddress": "1.2.3.4" });
+  });
+  it("carries no secret of the task", () => {
+    const Env = ["A=1", "PASSWORD=s3cret", "B=PASSWORD=2"];
+    const inspected = readDetails(
+      JSON.stringify({ Id: "i", State: {}, Config: { Env }, HostConfig: {}, NetworkSettings: {} }),
+    );
+    const shown = JSON.parse(new TextDecoder().decode(inspectData(inspected, new Set(["PASSWORD"]))));
+    expect(shown[0].Config.Env).toEqual(["A=1", "B=PASSWORD=2"]);
   });
   it("keeps the task's own network info, and has none without an address", () => {
     const asked = create(ContainerInfoSchema, {
@@ -286,7 +294,7 @@ describe("dead containers", () => {
       if (id === "b" && fails-- > 0) throw new EngineError("timeout", "no answer");
       removed.push(id);
     };
-    const leftovers = new Leftovers({ remove }, 10_000, clock, silentLogger);
+    const leftovers = new Reaper({ remove }, 10_000, clock, silentLogger);
     leftovers.add("a", 995_000);
     leftovers.add("b", undefined);
     leftovers.add("old", 1);

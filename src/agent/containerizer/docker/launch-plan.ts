@@ -10,7 +10,7 @@ import type { ContainerSpec } from "../../model/container.ts";
 import { label } from "./identity.ts";
 import { type ContainerDns, defaultDns, networkMode, portSettings } from "./networks.ts";
 import { type ResourceContext, resourceSettings } from "./resource-settings.ts";
-import { persistentBinds, volumeSettings } from "./volumes.ts";
+import { driverOfParameters, persistentMounts, volumeSettings } from "./volumes.ts";
 
 export interface PlanContext extends ResourceContext {
   readonly agentKey: string;
@@ -58,7 +58,7 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
     ...(ports.ExposedPorts === undefined ? {} : { ExposedPorts: ports.ExposedPorts }),
     HostConfig: {
       NetworkMode: mode,
-      Binds: [...volumes.binds, ...persistentBinds(context.workDir, spec.resources, context.sandboxDirectory)],
+      Mounts: [...volumes.mounts, ...persistentMounts(context.workDir, spec.resources, context.sandboxDirectory)],
       ...(volumes.driver === undefined ? {} : { VolumeDriver: volumes.driver }),
       ...(ports.bindings === undefined ? {} : { PortBindings: ports.bindings }),
       ...(docker.privileged ? { Privileged: true } : {}),
@@ -68,6 +68,8 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
   };
   const draft = newDraft(context.name, request);
   applyRunOptions(draft, context.parameters);
+  const { Mounts: mounts = [], VolumeDriver: driver } = request.HostConfig;
+  request.HostConfig.Mounts = driverOfParameters(mounts, driver);
   // Ours hold whatever a task asked for: they are how the container is found again.
   request.Labels = { ...request.Labels, ...labelsOf(spec, context) };
   return {

@@ -58,7 +58,7 @@ interface Pending {
 /** So many launchers in a row may die without a single answer before their requests are given up. */
 const MOST_FRUITLESS = 3;
 /** Milliseconds that `close` waits for a launcher which does not react. It ends by itself when it can. */
-const LONGEST_FAREWELL = 2_000;
+const EXIT_TIMEOUT = 2_000;
 /** Longer lines than this are not answers. */
 const LONGEST_LINE = 16 * 1024;
 
@@ -126,7 +126,7 @@ export class Launcher {
     this.#pending.clear();
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.after(LONGEST_FAREWELL, resolve);
+      const timer = this.#options.clock.after(EXIT_TIMEOUT, resolve);
       child.once("exit", () => {
         timer.cancel();
         resolve();

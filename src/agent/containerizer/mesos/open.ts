@@ -31,7 +31,12 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
         root: flags.cgroups_root,
         agent: flags.work_dir,
         destroyTimeout: flags.cgroups_destroy_timeout,
-        settings: { cfs: flags.cgroups_enable_cfs, swap: flags.cgroups_limit_swap },
+        settings: {
+          cfs: flags.cgroups_enable_cfs,
+          swap: flags.cgroups_limit_swap,
+          pids: flags.cgroups_pids_limit,
+        },
+        warn: (line) => log.warn(line),
       },
       disk: {
         clock,

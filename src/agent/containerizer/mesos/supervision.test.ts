@@ -25,7 +25,7 @@ function start(found?: Limitation) {
     limitation: () => found,
     cleanup: () => undefined,
   });
-  const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", told: true });
+  const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", announced: true });
   const end = (status: number): void => {
     table.end(11);
     table.end(10);
@@ -68,6 +68,15 @@ it("takes a shorter grace from the first call on, never a longer one, and signal
   expect(sent("SIGKILL")).toBe(0);
   await clock.advance(1);
   expect([sent("SIGTERM"), sent("SIGKILL")]).toEqual([1, 1]);
+  supervision.close();
+});
+
+it("asks first, without any grace, too", async () => {
+  const { clock, supervision, table } = start();
+  await supervision.stop("c", 0);
+  await clock.advance(0);
+  const signals = table.sent.map((one) => one.split(" ")[0]).filter((one) => one === "SIGTERM" || one === "SIGKILL");
+  expect([...new Set(signals)]).toEqual(["SIGTERM", "SIGKILL"]);
   supervision.close();
 });
 

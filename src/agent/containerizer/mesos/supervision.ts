@@ -13,7 +13,7 @@ export interface Supervised {
   /** Start time of the shim; of the process itself when there is no shim. */
   readonly since: string;
   /** Who tells the end: the shim's file, or nobody, so that the process is looked at. */
-  readonly told: boolean;
+  readonly announced: boolean;
   readonly termination: Promise<ContainerTermination>;
 }
 
@@ -82,7 +82,7 @@ export interface SupervisionOptions {
 }
 
 /** Milliseconds between looks at processes whose end nobody announces. */
-const LOOK_AT_UNTOLD = 1_000;
+const LOOK_AT_UNANNOUNCED = 1_000;
 /** Milliseconds between looks whether shims of a previous launcher were killed. */
 const LOOK_AT_SHIMS = 5_000;
 /** Milliseconds after which a kill that did not end everything is repeated; it doubles up to the second. */
@@ -101,8 +101,8 @@ export class Supervision {
   constructor(options: SupervisionOptions) {
     this.#options = options;
     this.#timers = [
-      every(options.clock, LOOK_AT_UNTOLD, () => this.#look((entry) => !entry.told)),
-      every(options.clock, LOOK_AT_SHIMS, () => this.#look((entry) => entry.told)),
+      every(options.clock, LOOK_AT_UNANNOUNCED, () => this.#look((entry) => !entry.announced)),
+      every(options.clock, LOOK_AT_SHIMS, () => this.#look((entry) => entry.announced)),
     ];
   }
 
@@ -134,7 +134,7 @@ export class Supervision {
 
   /** Adds a container that has ended already. */
   addEnded(id: string, status: number | undefined): Supervised {
-    const entry = this.add({ id, tree: { shim: undefined, pid: 0 }, since: "", told: true }) as Entry;
+    const entry = this.add({ id, tree: { shim: undefined, pid: 0 }, since: "", announced: true }) as Entry;
     this.#finish(entry, { status });
     return entry;
   }
@@ -265,7 +265,7 @@ export class Supervision {
     for (const entry of this.#entries.values()) {
       if (entry.phase.kind === "ended" || !wanted(entry)) continue;
       if (isAlive(this.#options.table, entry.tree.shim ?? entry.tree.pid, entry.since)) continue;
-      if (entry.told) this.shimLost(entry.id);
+      if (entry.announced) this.shimLost(entry.id);
       else this.#finish(entry, { status: this.#options.statusOf(entry.id) });
     }
   }

@@ -5,11 +5,19 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { TestClock } from "../../../../test/support/test-clock.ts";
-import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type Resource,
+  ResourceSchema,
+  type RLimitInfo,
+  RLimitInfo_RLimit_Type,
+  RLimitInfoSchema,
+  TaskStatus_Reason,
+  Value_Type,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { selectIsolators } from "../isolation.ts";
 import { GroupControl } from "./control.ts";
 import { findControllers, parseMounts } from "./hierarchy.ts";
-import { type Allowance, allowanceOf, cpuSettings, memorySettings } from "./settings.ts";
+import { type Allowance, allowanceOf, cpuSettings, memorySettings, pidsSettings } from "./settings.ts";
 import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, oomKills, parseLimit } from "./statistics.ts";
 
 const MB = 1024 * 1024;
@@ -116,6 +124,22 @@ describe("memory", () => {
   });
 });
 
+describe("pids", () => {
+  const limit = (hard?: bigint): RLimitInfo =>
+    create(RLimitInfoSchema, {
+      rlimits: [{ type: RLimitInfo_RLimit_Type.RLMT_NPROC, ...(hard !== undefined && { soft: hard, hard }) }],
+    });
+  it.each([
+    ["the agent's limit", undefined, 8192, "8192"],
+    ["no limit of the agent's", undefined, 0, "max"],
+    ["the task's own", limit(100n), 8192, "100"],
+    ["the task's own, above the agent's", limit(20_000n), 8192, "20000"],
+    ["none at the task's wish", limit(), 8192, "max"],
+  ])("%s", (_what, info, pids, value) => {
+    expect(shown(pidsSettings(info, { ...plain, pids }))).toEqual([`pids.max=${value}`]);
+  });
+});
+
 describe("figures", () => {
   const files = (given: Record<string, string>) => (name: string) => given[name];
 
@@ -185,6 +209,7 @@ it("sets up a container on v2 and finds its OOM kill", async () => {
   for (const name of [createHash("sha256").update("/var/lib/mesos").digest("hex").slice(0, 16)]) {
     mkdirSync(join(folder, "mesos", name));
     writeFileSync(join(folder, "mesos", name, "cgroup.subtree_control"), "");
+    writeFileSync(join(folder, "mesos", name, "cgroup.controllers"), "memory\n");
   }
   const options = {
     clock,
@@ -192,17 +217,19 @@ it("sets up a container on v2 and finds its OOM kill", async () => {
     root: "mesos",
     agent: "agent-1",
     destroyTimeout: 1000,
-    settings: { cfs: true, swap: false },
+    settings: { cfs: true, swap: false, pids: 500 },
     mounts,
   };
-  const control = new GroupControl(new Set(["cgroups/cpu", "cgroups/mem"]), options);
+  const control = new GroupControl(new Set(["cgroups/cpu", "cgroups/mem", "cgroups/pids"]), options);
   const limitations: string[] = [];
   const spec = { containerId: "c1", resources: [scalar("cpus", 2), scalar("mem", 64)], limits: {} };
   control.prepare(spec, ({ message }) => limitations.push(message));
   const group = join(folder, "mesos/agent-1/c1");
   const read = (name: string) => readFileSync(join(group, name), "utf8");
-  expect(readFileSync(join(folder, "mesos/agent-1/cgroup.subtree_control"), "utf8")).toBe("+memory");
+  expect(readFileSync(join(folder, "mesos/agent-1/cgroup.subtree_control"), "utf8")).toBe("+pids");
+  expect([control.holds("cpus"), control.holds("mem")]).toEqual([true, true]);
   expect([read("cpu.weight"), read("cpu.max"), read("memory.max")]).toEqual(["200", "200000 100000", `${64 * MB}`]);
+  expect(read("pids.max")).toBe("500");
   expect(control.members("c1")).toEqual([join(group, "cgroup.procs")]);
   expect(control.limitation("c1")).toBeUndefined();
   writeFileSync(join(group, "memory.events"), "low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\n");

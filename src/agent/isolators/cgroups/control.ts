@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { formatBytes } from "../../../base/bytes.ts";
 import { type Clock, every, type Timer } from "../../../base/clock.ts";
-import { codeOf, UserError } from "../../../base/errors.ts";
+import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
 import {
   type Resource,
   ResourceSchema,
@@ -16,7 +16,14 @@ import type { CheckpointedContainer, ContainerSpec } from "../../model/container
 import type { Isolator, Limitation } from "../../model/isolation.ts";
 import { Groups } from "./group.ts";
 import { type Controller, findControllers, parseMounts } from "./hierarchy.ts";
-import { allowanceOf, cpuSettings, hardMemoryLimit, memorySettings, type SettingOptions } from "./settings.ts";
+import {
+  allowanceOf,
+  cpuSettings,
+  hardMemoryLimit,
+  memorySettings,
+  pidsSettings,
+  type SettingOptions,
+} from "./settings.ts";
 import {
   cpuFiguresV1,
   cpuFiguresV2,
@@ -39,9 +46,13 @@ export interface ControlOptions {
   /** `--cgroups_destroy_timeout`, milliseconds. */
   readonly destroyTimeout: number;
   readonly settings: SettingOptions;
+  /** Hears of each thing that is asked for and cannot be had here, once, with its fix. */
+  readonly warn?: (line: string) => void;
   /** Text of /proc/mounts. */
   readonly mounts?: string;
 }
+
+type Prepared = Pick<ContainerSpec, "containerId" | "resources" | "limits"> & Partial<Pick<ContainerSpec, "container">>;
 
 interface Watched {
   readonly limited: (limitation: Limitation) => void;
@@ -65,6 +76,7 @@ const controllersOf = (path: string): readonly string[] => {
 export class GroupControl implements Isolator {
   readonly #options: ControlOptions;
   readonly #holdsCpu: boolean;
+  readonly #countsCpu: boolean;
   readonly #holdsMemory: boolean;
   readonly #groups: Groups;
   readonly #watched = new Map<string, Watched>();
@@ -81,21 +93,28 @@ export class GroupControl implements Isolator {
     const entries = parseMounts(mounts, options.hierarchy);
     const found = findControllers(entries, wanted, options.hierarchy, controllersOf);
     this.#options = options;
-    this.#holdsCpu = names.has("cgroups/cpu");
-    this.#holdsMemory = names.has("cgroups/mem");
     this.#groups = new Groups(found, options.root, options.agent);
-    this.#groups.prepare();
+    for (const lacking of this.#groups.prepare())
+      options.warn?.(`Not isolated: ${messageOf(lacking).replaceAll(/\s*\n\s*/g, " ")}`);
+    this.#countsCpu = names.has("cgroups/cpu");
+    this.#holdsCpu = this.#groups.has("cpu");
+    this.#holdsMemory = this.#groups.has("memory");
     this.#timer = every(options.clock, LOOK_FOR_KILLS, () => this.#look());
   }
 
+  /** False for a limit that was asked for and cannot be held here. */
+  holds(limit: "cpus" | "mem"): boolean {
+    return limit === "cpus" ? this.#holdsCpu : this.#holdsMemory;
+  }
+
   /** Makes the container's groups with their limits. Throws; whatever was made is removed by `cleanup`. */
-  prepare(
-    { containerId: id, resources, limits }: Pick<ContainerSpec, "containerId" | "resources" | "limits">,
-    limited: (limitation: Limitation) => void,
-  ): void {
+  prepare(spec: Prepared, limited: (limitation: Limitation) => void): void {
+    const { containerId: id, resources, limits } = spec;
     if (this.#groups.exists(id)) throw new UserError(`the control group of container ${id} exists already`);
     this.#groups.create(id);
     this.#watched.set(id, { limited, memoryLimit: undefined });
+    for (const setting of pidsSettings(spec.container?.rlimitInfo, this.#options.settings))
+      this.#groups.write(id, setting);
     this.update(id, resources, limits);
   }
 
@@ -132,11 +151,11 @@ export class GroupControl implements Isolator {
 
   usage(id: string): Partial<ResourceStatistics> {
     if (!this.#watched.has(id)) return {};
-    const cpu = this.#reader(id, "cpu");
+    const clock = this.#reader(id, "cpuacct");
     const memory = this.#reader(id, "memory");
     return {
-      ...(this.#holdsCpu && this.#groups.version("cpu") === 1 ? cpuFiguresV1(this.#reader(id, "cpuacct"), cpu) : {}),
-      ...(this.#holdsCpu && this.#groups.version("cpu") === 2 ? cpuFiguresV2(cpu) : {}),
+      ...(this.#countsCpu && this.#groups.version("cpuacct") === 1 ? cpuFiguresV1(clock, this.#reader(id, "cpu")) : {}),
+      ...(this.#countsCpu && this.#groups.version("cpuacct") === 2 ? cpuFiguresV2(clock) : {}),
       ...(this.#holdsMemory && this.#groups.version("memory") === 1 ? memoryFiguresV1(memory) : {}),
       ...(this.#holdsMemory && this.#groups.version("memory") === 2 ? memoryFiguresV2(memory) : {}),
     };

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Clock, sleep } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
+import { handDown } from "./delegation.ts";
 import type { Controller, Mount } from "./hierarchy.ts";
 import type { Setting } from "./settings.ts";
 
@@ -32,11 +33,11 @@ const groupName = (agent: string): string =>
 
 /** All groups of one agent: `<mount>/<cgroups_root>/<agent>/<container id>` for each mount. */
 export class Groups {
-  readonly #mounts: ReadonlyMap<Controller, Mount>;
+  readonly #mounts: Map<Controller, Mount>;
   readonly #name: string;
 
   constructor(mounts: ReadonlyMap<Controller, Mount>, cgroupsRoot: string, agent: string) {
-    this.#mounts = mounts;
+    this.#mounts = new Map(mounts);
     this.#name = join(cgroupsRoot.replace(/^\/+/, ""), groupName(agent));
   }
 
@@ -53,31 +54,24 @@ export class Groups {
     return [...new Set([...this.#mounts.values()].map(({ path }) => join(path, this.#name, id)))];
   }
 
-  /** Makes the agent's own group in every mount, and on v2 hands the controllers down to it. Throws a UserError. */
-  prepare(): void {
+  /**
+   * Makes the agent's own group in every mount, and on v2 hands the controllers down to it. Returns why some cannot be had,
+   * which are done without. Throws a UserError when none can be had.
+   */
+  prepare(): UserError[] {
+    const unified = new Map<string, Controller[]>();
     for (const [controller, { version, path }] of this.#mounts) {
       makeGroup(join(path, this.#name));
-      if (version === 2 && controller !== "cpuacct") this.#handDown(path, controller);
+      if (version === 2 && controller !== "cpuacct") unified.set(path, [...(unified.get(path) ?? []), controller]);
     }
-  }
-
-  #handDown(mount: string, controller: Controller): void {
-    let folder = join(mount, this.#name);
-    const chain = [folder];
-    while (folder !== mount) {
-      folder = dirname(folder);
-      chain.unshift(folder);
-    }
-    for (const each of chain) {
-      try {
-        enable(each, controller);
-      } catch (error) {
-        if (codeOf(error) !== "EBUSY" || each !== mount) throw error;
-        // In a container the top group is not the machine's: no controller is handed down while processes are in it.
-        evacuate(mount);
-        enable(each, controller);
-      }
-    }
+    const lacking = [...unified].flatMap(([path, controllers]) => [
+      ...handDown(path, join(path, this.#name), controllers),
+    ]);
+    for (const [controller] of lacking) this.#mounts.delete(controller);
+    const [first] = lacking;
+    const isLimiting = [...this.#mounts.keys()].some((controller) => controller !== "cpuacct");
+    if (first !== undefined && !isLimiting) throw first[1];
+    return lacking.map(([, error]) => error);
   }
 
   create(id: string): void {
@@ -135,26 +129,6 @@ export class Groups {
       return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     });
     return [...new Set(found)];
-  }
-}
-
-function enable(folder: string, controller: Controller): void {
-  const file = join(folder, "cgroup.subtree_control");
-  if (readFileSync(file, "utf8").split(/\s+/).includes(controller)) return;
-  writeFileSync(file, `+${controller}`);
-}
-
-/** Moves every process of a v2 group one level down. */
-function evacuate(mount: string): void {
-  const leaf = join(mount, "agent");
-  makeGroup(leaf);
-  for (const pid of pidsOf(mount)) {
-    try {
-      writeFileSync(join(leaf, "cgroup.procs"), `${pid}`);
-    } catch (error) {
-      // It ended meanwhile.
-      if (codeOf(error) !== "ESRCH") throw error;
-    }
   }
 }
 

@@ -1,4 +1,9 @@
-import type { Resource, Value_Scalar } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type Resource,
+  type RLimitInfo,
+  RLimitInfo_RLimit_Type,
+  type Value_Scalar,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Controller } from "./hierarchy.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -30,6 +35,8 @@ export interface SettingOptions {
   readonly cfs: boolean;
   /** `--cgroups_limit_swap` */
   readonly swap: boolean;
+  /** `--cgroups_pids_limit`; 0 or absent: none. */
+  readonly pids?: number;
 }
 
 const sum = (resources: readonly Resource[], name: string): number | undefined => {
@@ -115,4 +122,15 @@ export function memorySettings(
   // memory and swap together may never be below memory alone: raised first, lowered last.
   if (swap) limits.splice(current === undefined ? 1 : 0, 0, set("memory.memsw.limit_in_bytes", value));
   return [set("memory.soft_limit_in_bytes", soft), ...(isRaised ? limits : [])];
+}
+
+/**
+ * How many processes and threads there may be: the hard RLMT_NPROC of the container's rlimit_info, which setrlimit(2) counts
+ * per user and root is not held to, else the agent's limit. The file is the same on v1 and v2. A fork above it fails with
+ * EAGAIN.
+ */
+export function pidsSettings(rlimits: RLimitInfo | undefined, { pids = 0 }: SettingOptions): Setting[] {
+  const own = rlimits?.rlimits.findLast(({ type }) => type === RLimitInfo_RLimit_Type.RLMT_NPROC);
+  const asked = own === undefined ? BigInt(pids) : own.hard;
+  return [{ controller: "pids", file: "pids.max", value: asked > 0n ? `${asked}` : "max" }];
 }

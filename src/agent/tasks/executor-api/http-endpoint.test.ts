@@ -26,10 +26,10 @@ import { RecordDecoder } from "../../../mesos/recordio.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import { Identity } from "../../model/identity.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
-import { FrameworkBook } from "../book.ts";
 import { ExecutorProcesses } from "../executor-processes.ts";
 import type { FrameworkMessages } from "../framework-messages.ts";
 import type { LaunchRunner } from "../launch.ts";
+import { FrameworkRegistry } from "../registry.ts";
 import type { StatusIntake } from "../statuses.ts";
 import { chooseEncoding, type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
@@ -63,7 +63,7 @@ function taskRecord(taskId: string, bucket: TaskBucket): TaskRecord {
     task: create(TaskSchema, { ...common, frameworkId: { value: "framework" }, state: TaskState.TASK_STAGING }),
     info: create(TaskInfoSchema, common),
     group: undefined,
-    modern: true,
+    masterTracksExecutors: true,
     bucket,
     kill: undefined,
   };
@@ -95,7 +95,7 @@ beforeEach(() => {
     pending: new Map(),
     completedExecutors: [],
   };
-  const registry = new FrameworkBook();
+  const registry = new FrameworkRegistry();
   registry.active.set("framework", framework);
   statuses = [];
   lost = [];

@@ -18,11 +18,11 @@ import { decodeForeignJson } from "../../../mesos/json.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
 import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
-import type { FrameworkBook } from "../book.ts";
 import type { ExecutorEvents } from "../executor-control.ts";
 import type { ExecutorProcesses } from "../executor-processes.ts";
 import type { FrameworkMessages } from "../framework-messages.ts";
 import { neverDelivered } from "../never-delivered.ts";
+import type { FrameworkRegistry } from "../registry.ts";
 import type { StatusIntake } from "../statuses.ts";
 import { type EventSink, HttpChannel } from "./http-channel.ts";
 
@@ -35,7 +35,7 @@ export interface ExecutorEndpointOptions {
   readonly identity: Identity;
   readonly executors: ExecutorProcesses;
   readonly events: ExecutorEvents;
-  readonly registry: FrameworkBook;
+  readonly registry: FrameworkRegistry;
   readonly store: CheckpointStore;
   readonly statuses: StatusIntake;
   readonly messages: FrameworkMessages;

@@ -7,7 +7,7 @@ import type { Engine } from "../../../docker/engine.ts";
 const RETRY = 60_000;
 
 /** Removes dead containers of ours, `delay` milliseconds after their end (`--docker_remove_delay`). */
-export class Leftovers {
+export class Reaper {
   readonly #engine: Pick<Engine, "remove">;
   readonly #delay: number;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { Turns } from "./turns.ts";
+import { PacedQueue } from "./paced-queue.ts";
 
 const unexpected = (error: unknown) => {
   throw error;
@@ -9,7 +9,7 @@ const unexpected = (error: unknown) => {
 describe("turns", () => {
   it("tells what a job threw, and runs those behind it", async () => {
     const told: unknown[] = [];
-    const turns = new Turns((error) => told.push(error));
+    const turns = new PacedQueue((error) => told.push(error));
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) {
       turns.take(() => {
@@ -24,7 +24,7 @@ describe("turns", () => {
   });
 
   it("runs the first at once, and one more in each turn, in order", async () => {
-    const turns = new Turns(unexpected);
+    const turns = new PacedQueue(unexpected);
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
     expect(ran).toEqual(["a"]);
@@ -41,7 +41,7 @@ describe("turns", () => {
   });
 
   it("runs nothing more once it is closed", async () => {
-    const turns = new Turns(unexpected);
+    const turns = new PacedQueue(unexpected);
     const ran: string[] = [];
     for (const name of ["a", "b"]) turns.take(() => ran.push(name));
     turns.close();
@@ -52,7 +52,7 @@ describe("turns", () => {
   });
 
   it("lets what was started go on in between", async () => {
-    const turns = new Turns(unexpected);
+    const turns = new PacedQueue(unexpected);
     const order: string[] = [];
     for (let number = 0; number < 3; number++) {
       turns.take(() => {

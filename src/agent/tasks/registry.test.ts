@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ExecutorInfoSchema, FrameworkInfoSchema, TaskSchema, TaskState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ExecutorKind, ExecutorRecord, ExecutorState, TaskBucket, TaskRecord } from "../model/records.ts";
-import { FrameworkBook, remember } from "./book.ts";
+import { FrameworkRegistry, remember } from "./registry.ts";
 
 const info = (id: string) => create(FrameworkInfoSchema, { user: "u", name: id, id: { value: id } });
 
@@ -20,7 +20,7 @@ function taskRecord(taskId: string, bucket: TaskBucket, data = new Uint8Array(0)
     }),
     info: undefined,
     group: undefined,
-    modern: true,
+    masterTracksExecutors: true,
     bucket,
     kill: undefined,
   };
@@ -49,12 +49,12 @@ function executorRecord(
 }
 
 describe("what the master is told at re-registration (mesos-wire §3.6)", () => {
-  function census(executors: readonly ExecutorRecord[], pending: readonly TaskRecord[] = []) {
-    const book = new FrameworkBook();
+  function reregistrationContent(executors: readonly ExecutorRecord[], pending: readonly TaskRecord[] = []) {
+    const book = new FrameworkRegistry();
     const { framework } = book.ensure("f", info("f"), undefined);
     for (const executor of executors) framework.executors.set(executor.executorId, executor);
     for (const task of pending) framework.pending.set(task.taskId, task);
-    const { tasks, executors: infos, frameworks, completed } = book.census();
+    const { tasks, executors: infos, frameworks, completed } = book.reregistrationContent();
     return {
       tasks: tasks.map(({ name }) => name),
       executors: infos.map(({ executorId }) => executorId?.value),
@@ -67,7 +67,7 @@ describe("what the master is told at re-registration (mesos-wire §3.6)", () => 
   it("every task that is not acknowledged to its end", () => {
     const buckets: TaskBucket[] = ["queued", "launched", "terminated", "completed"];
     const executor = executorRecord("e", { tasks: buckets.map((bucket) => taskRecord(bucket, bucket)) });
-    expect(census([executor], [taskRecord("pending", "pending")]).tasks).toEqual([
+    expect(reregistrationContent([executor], [taskRecord("pending", "pending")]).tasks).toEqual([
       "pending",
       "queued",
       "launched",
@@ -85,21 +85,21 @@ describe("what the master is told at re-registration (mesos-wire §3.6)", () => 
       executorRecord("ours", { kind: "command" }),
       executorRecord("of a C++ agent", { generated: true }),
     ];
-    expect(census(executors).executors).toEqual(["driver", "http", "unknown", "ending"]);
+    expect(reregistrationContent(executors).executors).toEqual(["driver", "http", "unknown", "ending"]);
   });
 
   it("frameworks that have something in the message, and no other", () => {
-    expect(census([]).frameworks).toEqual([]);
-    expect(census([executorRecord("ended", { state: "TERMINATED" })]).frameworks).toEqual([]);
-    expect(census([executorRecord("e")]).frameworks).toEqual(["f"]);
-    expect(census([], [taskRecord("p", "pending")]).frameworks).toEqual(["f"]);
+    expect(reregistrationContent([]).frameworks).toEqual([]);
+    expect(reregistrationContent([executorRecord("ended", { state: "TERMINATED" })]).frameworks).toEqual([]);
+    expect(reregistrationContent([executorRecord("e")]).frameworks).toEqual(["f"]);
+    expect(reregistrationContent([], [taskRecord("p", "pending")]).frameworks).toEqual(["f"]);
     const command = executorRecord("c", { kind: "command", tasks: [taskRecord("t", "launched")] });
-    expect(census([command]).frameworks).toEqual(["f"]);
+    expect(reregistrationContent([command]).frameworks).toEqual(["f"]);
   });
 
   it("statuses without their payload, which stays here", () => {
     const task = taskRecord("t", "launched", new Uint8Array(9));
-    const { raw } = census([executorRecord("e", { tasks: [task] })]);
+    const { raw } = reregistrationContent([executorRecord("e", { tasks: [task] })]);
     expect(raw[0]?.statuses[0]?.data).toHaveLength(0);
     expect(task.task.statuses[0]?.data).toHaveLength(9);
   });
@@ -113,7 +113,7 @@ describe("history", () => {
   });
 
   it("of a framework comes back with it", () => {
-    const book = new FrameworkBook({ frameworks: 2, executorsPerFramework: 1, tasksPerExecutor: 1 });
+    const book = new FrameworkRegistry({ frameworks: 2, executorsPerFramework: 1, tasksPerExecutor: 1 });
     for (const id of ["a", "b", "c"]) {
       const { framework } = book.ensure(id, info(id), undefined);
       framework.completedExecutors.push(executorRecord(`of ${id}`));
@@ -128,7 +128,7 @@ describe("history", () => {
   });
 
   it("finds tasks that are pending, a command task's, and others", () => {
-    const book = new FrameworkBook();
+    const book = new FrameworkRegistry();
     const { framework } = book.ensure("f", info("f"), undefined);
     framework.pending.set("pending", taskRecord("pending", "pending"));
     framework.executors.set("own", executorRecord("own", { tasks: [taskRecord("own", "launched")] }));

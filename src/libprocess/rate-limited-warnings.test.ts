@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
 import { silentLogger } from "../base/log.ts";
-import { Complaints } from "./complaints.ts";
+import { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 
 it("passes on a few warnings per window and counts the rest", async () => {
   const lines: string[] = [];
   const clock = new TestClock();
-  const complaints = new Complaints({ ...silentLogger, warn: (line) => lines.push(line) }, clock);
+  const complaints = new RateLimitedWarnings({ ...silentLogger, warn: (line) => lines.push(line) }, clock);
   for (let count = 0; count < 1_000; count++) complaints.warn(`bad ${count}`);
   expect(lines).toHaveLength(20);
   await clock.advance(10_000);

@@ -20,7 +20,7 @@ export function remember<T>(history: T[], item: T, limit: number): void {
 }
 
 /** What a re-registration carries of tasks, executors and frameworks. */
-export interface Census {
+export interface ReregistrationContent {
   readonly tasks: Task[];
   readonly executors: ExecutorInfo[];
   readonly frameworks: FrameworkInfo[];
@@ -28,7 +28,7 @@ export interface Census {
 }
 
 /** All frameworks that the agent knows, and those that are over. */
-export class FrameworkBook {
+export class FrameworkRegistry {
   readonly active = new Map<string, FrameworkRecord>();
   readonly completed: FrameworkRecord[] = [];
   readonly limits: HistoryLimits;
@@ -88,20 +88,23 @@ export class FrameworkBook {
   }
 
   /** What the master is told at re-registration (mesos-wire §3.6). Statuses lose their payload. */
-  census(): Census {
-    const census: Census = { tasks: [], executors: [], frameworks: [], completed: [] };
+  reregistrationContent(): ReregistrationContent {
+    const reregistrationContent: ReregistrationContent = { tasks: [], executors: [], frameworks: [], completed: [] };
     for (const framework of this.active.values()) {
-      const before = census.tasks.length + census.executors.length;
-      for (const task of framework.pending.values()) census.tasks.push(task.task);
+      const before = reregistrationContent.tasks.length + reregistrationContent.executors.length;
+      for (const task of framework.pending.values()) reregistrationContent.tasks.push(task.task);
       for (const executor of framework.executors.values()) {
-        for (const task of tasksIn(executor, "queued", "launched", "terminated")) census.tasks.push(slim(task.task));
-        if (!isGenerated(executor) && executor.state !== "TERMINATED") census.executors.push(executor.info);
+        for (const task of tasksIn(executor, "queued", "launched", "terminated"))
+          reregistrationContent.tasks.push(slim(task.task));
+        if (!isGenerated(executor) && executor.state !== "TERMINATED")
+          reregistrationContent.executors.push(executor.info);
       }
-      if (census.tasks.length + census.executors.length > before) census.frameworks.push(framework.info);
-      if (framework.completedExecutors.length > 0) census.completed.push(archive(framework));
+      if (reregistrationContent.tasks.length + reregistrationContent.executors.length > before)
+        reregistrationContent.frameworks.push(framework.info);
+      if (framework.completedExecutors.length > 0) reregistrationContent.completed.push(archive(framework));
     }
-    for (const framework of this.completed) census.completed.push(archive(framework));
-    return census;
+    for (const framework of this.completed) reregistrationContent.completed.push(archive(framework));
+    return reregistrationContent;
   }
 }
 

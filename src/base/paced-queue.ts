@@ -2,7 +2,7 @@
  * Runs jobs in their order, one in each turn of the event loop, the first at once. A burst of synchronous work so leaves
  * room for everything else, and what its first pieces started goes on before its last ones have begun.
  */
-export class Turns {
+export class PacedQueue {
   readonly #waiting: (() => void)[] = [];
   readonly #failed: (error: unknown) => void;
   #taken = false;

@@ -6,7 +6,7 @@ const MOST = 20;
 const WINDOW = 10_000;
 
 /** Warnings about peers, of which a flood of garbage must not make a flood of lines: so many per window, then a count. */
-export class Complaints {
+export class RateLimitedWarnings {
   readonly #log: Logger;
   readonly #clock: Clock;
   #start = Number.NEGATIVE_INFINITY;

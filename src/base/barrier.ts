@@ -2,7 +2,7 @@
  * Lets jobs pass in their order. While something that later ones depend on is still being done, it is shut: jobs wait,
  * and pass, synchronously and in order, once everything that held it is over (done or failed).
  */
-export class Gate {
+export class Barrier {
   readonly #waiting: (() => void)[] = [];
   readonly #failed: (error: unknown) => void;
   #holds = 0;

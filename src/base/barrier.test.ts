@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Gate } from "./gate.ts";
+import { Barrier } from "./barrier.ts";
 
 const unexpected = (error: unknown) => {
   throw error;
@@ -8,7 +8,7 @@ const unexpected = (error: unknown) => {
 describe("a gate", () => {
   it("tells what a job threw, and lets those behind it pass", async () => {
     const told: unknown[] = [];
-    const gate = new Gate((error) => told.push(error));
+    const gate = new Barrier((error) => told.push(error));
     const done: string[] = [];
     const fails = () => {
       throw new Error("bad");
@@ -23,14 +23,14 @@ describe("a gate", () => {
   });
 
   it("lets jobs pass at once while nothing holds it", () => {
-    const gate = new Gate(unexpected);
+    const gate = new Barrier(unexpected);
     const done: string[] = [];
     gate.pass(() => done.push("one"));
     expect(done).toEqual(["one"]);
   });
 
   it("keeps their order behind work that is under way, whether it succeeds or fails", async () => {
-    const gate = new Gate(unexpected);
+    const gate = new Barrier(unexpected);
     const done: string[] = [];
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ describe("a gate", () => {
   });
 
   it("stays shut while one of several holds is left", async () => {
-    const gate = new Gate(unexpected);
+    const gate = new Barrier(unexpected);
     const done: string[] = [];
     const slow = Promise.withResolvers<void>();
     gate.hold(Promise.resolve());
