@@ -2,7 +2,7 @@
  * How long the event loop stands at most under each load that once held it up. Aim: 100 ms. On a busy machine a gap may
  * be the machine's: the second figure says how long this process really worked between two looks at the clock.
  *
- *   node bench/loop-delay.ts [gc] [pings] [browse] [bodies] [launches]
+ *   node bench/loop-delay.ts [gc] [pings] [browse] [state] [bodies] [launches]
  *
  * Who sends the load runs in a thread of its own; the launches are an agent's in a process of its own, whose worst
  * answer to GET /health is measured instead.
@@ -110,8 +110,8 @@ async function pings(): Promise<Standstill> {
   return found;
 }
 
-async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>): Promise<T> {
-  const http = await createAgentHttp({ view: agentView({ tasks: 1 }), files, log: silentLogger, clock: systemClock });
+async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>, tasks = 1): Promise<T> {
+  const http = await createAgentHttp({ view: agentView({ tasks }), files, log: silentLogger, clock: systemClock });
   const server = createServer(http.handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
@@ -135,6 +135,18 @@ function browse(folder: string): Promise<Standstill> {
     Promise.all(Array.from({ length: 40 }, get));
   `;
   return served(files, (port) => standstillOf(() => elsewhere(port, script)));
+}
+
+/** /state of 5,000 tasks, 20 times one after the other and then 10 at once. */
+function state(): Promise<Standstill> {
+  const script = `
+    const get = () => fetch("http://127.0.0.1:" + port + "/state").then((answer) => answer.arrayBuffer());
+    (async () => {
+      for (let count = 0; count < 20; count++) await get();
+      await Promise.all(Array.from({ length: 10 }, get));
+    })();
+  `;
+  return served(new AttachedFiles(), (port) => standstillOf(() => elsewhere(port, script)), 5000);
 }
 
 /** Bodies of 16 MB to the operator API: JSON that nests, repeats, and is none. */
@@ -190,6 +202,7 @@ const loads: Readonly<Record<string, readonly [string, (folder: string) => Promi
   gc: ["20,000 sandboxes collected", gc],
   pings: ["200,000 pings", pings],
   browse: ["19,900 entries browsed 40 times", browse],
+  state: ["/state of 5,000 tasks", state],
   bodies: ["bodies of 16 MB", bodies],
   launches: ["1,000 launches (worst /health)", launches],
 };

@@ -16,7 +16,7 @@ import {
   statistics,
   systemStats,
 } from "./small-pages.ts";
-import { buildJson, stateText } from "./state.ts";
+import { buildJson, stateBody } from "./state.ts";
 
 /** A request as a page sees it. */
 interface Asked {
@@ -49,7 +49,7 @@ function operator(parts: OperatorParts, { header, body, unauthorized, pass }: As
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
 export const pages: Readonly<Record<EndpointPath, Page>> = {
-  "/slave(1)/state": ({ view }) => json(stateText(view)),
+  "/slave(1)/state": async ({ view }) => json(await stateBody(view)),
   "/slave(1)/health": () => text(200, ""),
   "/slave(1)/health/details": ({ view }) => healthDetails(view),
   "/slave(1)/flags": ({ view }) => flags(view),

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+
 /** A mount of this process' namespace. */
 export interface MountPoint {
   readonly id: number;
@@ -20,3 +22,25 @@ export function parseMountInfo(text: string): MountPoint[] {
     return path === "" ? [] : [{ id: Number(id), path: unquote(path), what: `${type} ${unquote(root)}` }];
   });
 }
+
+/**
+ * The mounts on or below each of `folders` (real paths), innermost and newest first: the order in which they come off.
+ * Costs a few steps per mount, however many folders there are.
+ */
+export function mountsBelow(
+  mounts: readonly MountPoint[],
+  folders: ReadonlySet<string>,
+): ReadonlyMap<string, readonly MountPoint[]> {
+  const found = new Map<string, MountPoint[]>();
+  for (const mount of mounts.toReversed()) {
+    for (let path = mount.path; path.length > 1; path = path.slice(0, path.lastIndexOf("/"))) {
+      if (!folders.has(path)) continue;
+      found.set(path, [...(found.get(path) ?? []), mount]);
+    }
+  }
+  for (const list of found.values()) list.sort((a, b) => b.path.length - a.path.length);
+  return found;
+}
+
+export const readMounts = async (): Promise<MountPoint[]> =>
+  parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"));
