@@ -77,7 +77,7 @@ const unblockedSockets: Socket[] = [];
  * can be, because the flag is that of every process that shares a descriptor. A socket cannot be opened anew: its own flag
  * is set, which Node takes back when it ends. What may not be opened stays as it is.
  */
-export function unblocked(fd: number): number {
+function unblocked(fd: number): number {
   try {
     const stat = fstatSync(fd);
     if (stat.isSocket()) {
