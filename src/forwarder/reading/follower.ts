@@ -130,9 +130,10 @@ export class Follower {
   }
 
   #wake(harvester: Harvester): void {
+    // Something happened to it: what becomes of it is decided anew.
+    harvester.restsUntil = 0;
     if (this.#stopped || harvester.ready || harvester.finished) return;
     harvester.ready = true;
-    harvester.restsUntil = 0;
     const { source } = harvester;
     if (source.stage === "held" || source.stage === "at-end") enter(source, "reading");
     this.#ready.push(harvester);
