@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { type FileFacts, factsAt, type Glance, holdsContent, sameFile } from "../model/content.ts";
+import { type FileFacts, factsAt, holdsContent, sameFile } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
 import { keyOf, type Source } from "../model/source.ts";
 import { type Found, headOf, judge } from "./candidates.ts";
@@ -18,8 +18,6 @@ export interface Fresh {
   readonly name: string;
   readonly path: string;
   readonly facts: FileFacts;
-  /** What its name said just before. */
-  readonly glance?: Glance | undefined;
   readonly group: number;
 }
 
@@ -77,8 +75,7 @@ export class Newcomers {
   }
 
   /** `opened`: its descriptor, if it was glimpsed. */
-  async #consider(fresh: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
-    const { name, path, facts, glance, group } = fresh;
+  async #consider({ name, path, facts, group }: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
     const { index, refusals, clock, log, lookAgain, begin, adopt } = this.#options;
     const key = keyOf(facts.identity);
     const file = index.byKey(key) === undefined ? (opened ?? this.#openFresh(name, path, facts)) : undefined;
@@ -91,10 +88,7 @@ export class Newcomers {
     const related = index.related(path, await headOf(found));
     const decision = await judge(found, related, clock.now());
     if (index.byKey(key) !== undefined) return file.close();
-    if (decision.kind === "new") {
-      file.glance = glance;
-      return begin(found, group, first);
-    }
+    if (decision.kind === "new") return begin(found, group, first);
     if (decision.kind === "adopt" && index.isLost(decision.source)) {
       log.info(`'${path}' continues '${decision.source.name}' at byte ${decision.source.read}`);
       return adopt(decision.source, found);

@@ -94,6 +94,7 @@ describe("while nothing is read", () => {
     const { prospector, contents, close } = unread(["*.log"]);
     writeFileSync(at("a.log"), "first\n");
     await prospector.scan(true);
+    await prospector.scan(false);
     const [source] = [...prospector.sources()];
     if (source?.file === undefined) throw new Error("nothing is open");
     const facts = vi.spyOn(source.file, "facts");

@@ -243,7 +243,7 @@ export class Prospector {
     }
     if (source !== undefined) this.gone(source);
     if (this.#refusals.isRefused(path, facts.changed)) return;
-    fresh.push({ name: path, path: realPath(path), facts, glance, group });
+    fresh.push({ name: path, path: realPath(path), facts, group });
   }
 
   /** `facts`: what lies at its path, for a source whose file is not open. */
@@ -340,7 +340,6 @@ export class Prospector {
     const at = atEnd ? facts.size : 0;
     const entry = this.#options.entryOf(name);
     const source = newSource(name, file, facts, { group, entry, compressed, at, now: clock.now() });
-    this.#leads.note(name, source);
     if (old) log.verbose(1, `'${name}' is older than 'ignore older': only what is added is shipped`);
     else log.info(`following '${name}'${at > 0 ? ` from byte ${at}` : ""}`);
     this.#refusals.followed(name);
