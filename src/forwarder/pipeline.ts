@@ -344,7 +344,6 @@ export class Pipeline {
   #tick(): void {
     this.#descriptors.tick();
     this.#lanes.tick();
-    this.#lag.observe(this.#lanes.sources(), this.#options.clock.now());
     this.#follower.tick();
   }
 

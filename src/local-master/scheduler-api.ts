@@ -18,24 +18,15 @@ import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
 import { EventStream } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
+import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
 
 const HEARTBEAT = 15_000;
-const [JSON_TYPE, PROTOBUF_TYPE] = ["application/json", "application/x-protobuf"] as const;
-
-interface Answer {
-  readonly status: number;
-  readonly text?: string;
-}
-
-const answer = (status: number, text?: string): Answer => (text === undefined ? { status } : { status, text });
 
 /** A request's call, or the answer that refuses it. */
 function callOf(request: FastifyRequest): Call | Answer {
-  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
-  if (type === undefined || type === "") return answer(400, "Expecting 'Content-Type' to be present");
-  if (type !== JSON_TYPE && type !== PROTOBUF_TYPE)
-    return answer(415, `Expecting 'Content-Type' of ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const type = bodyType(request);
+  if (typeof type === "object") return type;
+  const body = bodyOf(request);
   let call: Call;
   try {
     call = type === JSON_TYPE ? decodeForeignJson(CallSchema, body, MOST_OBJECTS_OF_MASTER) : decodeCall(body);

@@ -1,9 +1,12 @@
+import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FIRST_CONFIGURATION } from "../../src/forwarder/config/docs.ts";
 import { configure, forwarderSuite, linesOf, numbered, textOf, until } from "../support/forwarder.ts";
+import { freePort } from "../support/free-port.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const { place, receive, start } = forwarderSuite("words");
 
 describe("the first hour with the forwarder", () => {
@@ -41,6 +44,29 @@ describe("the first hour with the forwarder", () => {
     const again = start(config, ["-once", ...registry]);
     expect(await again.exit).toBe(0);
     expect(again.log()).toContain("shipped 0 events: there is nothing new in 2 files");
+  });
+
+  it("the sink prints what it gets, without TLS too", async () => {
+    const folder = place();
+    const port = await freePort();
+    writeFileSync(join(folder, "a.log"), "one\ntwo\n");
+    const sink = spawn(process.execPath, [join(ROOT, "src/main/lumberjack-sink.ts"), "--listen", `127.0.0.1:${port}`]);
+    try {
+      let printed = "";
+      sink.stdout.on("data", (text) => {
+        printed += text;
+      });
+      const forwarder = start(configure(folder, [port]), []);
+      await until(() => printed.split("\n").length === 3, "both lines", forwarder.log);
+      expect(
+        printed
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line).line),
+      ).toEqual(["one", "two"]);
+    } finally {
+      sink.kill("SIGKILL");
+    }
   });
 
   it("-once that finds no file at all is a fault, with -quiet too", async () => {

@@ -69,6 +69,14 @@ export interface ContainerTermination {
   readonly limitation?: readonly Resource[];
 }
 
+/** An image on its way, and how far it is. */
+export interface ImagePull {
+  readonly reference: string;
+  readonly progress:
+    | { readonly layers: number; readonly done: number; readonly bytes: number; readonly totalBytes: number }
+    | undefined;
+}
+
 /** The result of a command run inside a container (health checks). */
 export interface CommandResult {
   /** 0 to 255; 128 + n when a signal ended it. */
@@ -143,6 +151,12 @@ export interface Containerizer {
 
   /** Details for /health and metrics: undefined when all is well, else what is wrong. */
   trouble(): string | undefined;
+
+  /** Images that are being brought, for what a task waits for; absent where none ever are. */
+  pulling?(): readonly ImagePull[];
+
+  /** What runs the containers, for people: `Docker 27.3.1`. Rejects, or is undefined, while nobody knows. */
+  engineName?(): Promise<string | undefined>;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

@@ -165,6 +165,7 @@ export class CommandTasks implements ExecutorControl {
       timedOut: cause === "overdue",
     });
     this.#end(task);
+    if (termination.status !== undefined) record.waitStatus = termination.status;
     this.#status(task, { ...status, ...(limitation && { limitation: { resources: [...limitation] } }) });
     this.#options.events.terminated(framework, executor, termination);
   }

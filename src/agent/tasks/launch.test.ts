@@ -185,7 +185,7 @@ describe("the stages of a launch", () => {
       store: {} as never,
       paths: new Paths("/work"),
       sandboxes: { create: () => void happened.push("sandbox") },
-      shown: { attach: () => void happened.push("shown") },
+      shown: { attach: () => void happened.push("shown"), attachPast: () => undefined },
       fetcher: { fetch: async () => void happened.push("fetched") },
       containerizers: [containerizer],
       environment: {} as never,

@@ -65,6 +65,7 @@ export class LaunchRunner {
         // Once the container runs, a kill ends it like any other.
         if (launch.started === undefined) signal.throwIfAborted();
         begun.push(stage);
+        executor.launching = { stage: stage.name, since: this.#options.clock.now() };
         const prepared = stage.prepare(launch);
         if (prepared !== undefined) await prepared;
       }
@@ -78,6 +79,8 @@ export class LaunchRunner {
         this.#note(executor, signal.aborted ? signal.reason : error);
       }
       throw error;
+    } finally {
+      executor.launching = undefined;
     }
   }
 

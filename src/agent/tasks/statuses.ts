@@ -24,6 +24,7 @@ import { frameworkCan, isTerminal, stateName, unlessLost } from "../../mesos/sta
 import { makeStatus, makeStatusUpdate } from "../../mesos/status.ts";
 import { endCounter } from "../metrics/from-model.ts";
 import type { Metrics } from "../metrics/registry.ts";
+import { addEvent } from "../model/history.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
@@ -218,6 +219,7 @@ export class StatusIntake {
     const task = record.task;
     task.state = status.state;
     if (status.state === TaskState.TASK_RUNNING) record.runningSince ??= status.timestamp * 1000;
+    if (record.history !== undefined) addEvent(record.history, status);
     keepStatus(task, status);
     if (isTerminal(status.state)) moveTask(record, "terminated");
   }

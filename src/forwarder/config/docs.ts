@@ -180,7 +180,18 @@ Without \`path\` (or \`-registry\`) the registry is \`/var/lib/logstash-forwarde
 ### \`monitoring\`
 ${table(monitoringShape)}
 
+Both tell how far each file is: bytes that are not acknowledged, as of now, and the age of the oldest of them
+(\`logstash_forwarder_lag_seconds\` for all). When nobody reads the console, lines of the log are left out, counted and said.
+
+## Receivers
+Windows begin small and double up to \`bulk size\`, or to what a receiver takes. Up to four are in flight, once three pairs of small
+ones were acknowledged well: the Ruby input of Logstash 1.4 to 2 takes one at a time and gets one at a time. The version changes
+only when three connections in a row are closed at once after their first window. What one failure of a server is, is said once a
+minute; as an error when no other server is left.
+
 ## Events
+A file that several entries of \`files\` name goes out for each, with its fields.
+
 Version 1 sends texts: \`file\`, \`host\`, the \`fields\`, \`offset\` (of the line's first byte) and \`line\`. Version 2 sends JSON with
 \`@timestamp\` (when it was read) and \`message\` in place of \`line\`. Version 1 carries bytes as they are; JSON must be UTF-8, so
 other bytes become U+FFFD there; so it is with \`file\`, for names that are not UTF-8. A final CR is not part of the line, nor is a

@@ -1,6 +1,7 @@
 import { type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { onDisk, pathOf } from "../model/path.ts";
+import { Wildcard } from "./wildcard.ts";
 
 /** Alternatives that one pattern may expand to, and depth of `**`: bounds against slips in a configuration. */
 const MOST_ALTERNATIVES = 1024;
@@ -47,33 +48,10 @@ function firstBraces(pattern: string): { start: number; end: number; parts: stri
 
 const isPattern = (segment: string): boolean => /[*?[\\]/.test(segment);
 
-/** One path segment as a regular expression: `*`, `?`, `[a-z]`, `[^a]` or `[!a]`, `\` before any of them. */
-function segmentExpression(segment: string): RegExp {
-  let source = "";
-  for (let index = 0; index < segment.length; index++) {
-    const character = segment[index] as string;
-    if (character === "*") source += "[^/]*";
-    else if (character === "?") source += "[^/]";
-    else if (character === "\\" && index + 1 < segment.length) source += RegExp.escape(segment[++index] as string);
-    else if (character === "[" && segment.indexOf("]", index + 2) !== -1) {
-      const end = segment.indexOf("]", index + 2);
-      const body = segment.slice(index + 1, end).replace(/^[!^]/, "^");
-      source += `[${body.replace(/[\\[\]]/g, "\\$&")}]`;
-      index = end;
-    } else source += RegExp.escape(character);
-  }
-  try {
-    return new RegExp(`^${source}$`, "su");
-  } catch {
-    // A class that runs backwards, `[z-a]`, matches nothing.
-    return /^(?!)/;
-  }
-}
-
 /** A segment of a path as it is compared: a name, a pattern, or any number of folders. */
-type Segment = string | RegExp | "**";
+type Segment = string | Wildcard | "**";
 
-const segmentOf = (text: string): Segment => (text !== "**" && isPattern(text) ? segmentExpression(text) : text);
+const segmentOf = (text: string): Segment => (text !== "**" && isPattern(text) ? new Wildcard(text) : text);
 
 interface Alternative {
   readonly absolute: boolean;

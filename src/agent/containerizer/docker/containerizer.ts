@@ -339,6 +339,10 @@ export class DockerContainerizer implements Containerizer {
     return this.#pulls.reports;
   }
 
+  async engineName(): Promise<string | undefined> {
+    return `Docker ${(await this.#options.engine.version()).version}`;
+  }
+
   /** Gauges and counters for metrics. */
   counts(): Readonly<Record<"running" | "launching" | "awaiting_removal" | "pulls" | "daemon_breaks", number>> {
     return {
