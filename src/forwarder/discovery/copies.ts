@@ -80,7 +80,7 @@ export class Copies {
     const { index, clock, log, adopt } = this.#options;
     const isNamedLike = index.namedLike(path).some((source) => this.#sought.has(source));
     if (!isNamedLike && !index.knowsContents(path)) return;
-    if (survey.isDue) await survey.breathe();
+    await survey.breathe();
     const facts = factsAt(path);
     if (facts?.kind !== "file" || index.byKey(keyOf(facts.identity)) !== undefined) return;
     const mark = `${facts.changed} ${this.#generation}`;

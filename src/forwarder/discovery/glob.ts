@@ -169,12 +169,7 @@ function kindAt(path: string): FolderEntry["kind"] {
   }
 }
 
-/** The path of `name` in `folder`, which is as short as can be. Put together without join(), which looks at every letter. */
-export function joined(folder: string, name: string): string {
-  if (folder === ".") return name;
-  if (name === "." || name === "..") return join(folder, name);
-  return folder === "/" ? `/${name}` : `${folder}/${name}`;
-}
+export const joined = (folder: string, name: string): string => (folder === "." ? name : join(folder, name));
 
 interface Walk {
   readonly result: GlobResult;

@@ -66,7 +66,7 @@ export class Newcomers {
         await this.#consider(one, take(key), false);
       }
       for (const one of fresh) {
-        if (survey.isDue) await survey.breathe();
+        await survey.breathe();
         await this.#consider(one, take(keyOf(one.facts.identity)), first);
       }
     } finally {

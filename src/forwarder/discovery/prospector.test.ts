@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { readAt, tailFrom } from "../model/content.ts";
@@ -87,37 +87,6 @@ describe("while nothing is read", () => {
     }
     expect(contents().sort()).toEqual(["first\n", "round 1\n", "round 2\n", "round 3\n"]);
     expect([...prospector.sources()].map(({ stage }) => stage)).toContain("draining");
-    await close();
-  });
-
-  it("a file of which its name says nothing new is asked nothing more, and whatever happens to it is noticed", async () => {
-    const { prospector, contents, close } = unread(["*.log"]);
-    writeFileSync(at("a.log"), "first\n");
-    await prospector.scan(true);
-    await prospector.scan(false);
-    const [source] = [...prospector.sources()];
-    if (source?.file === undefined) throw new Error("nothing is open");
-    const facts = vi.spyOn(source.file, "facts");
-    await prospector.scan(false);
-    await prospector.scan(false);
-    expect(facts).not.toHaveBeenCalled();
-    appendFileSync(at("a.log"), "second\n");
-    await prospector.scan(false);
-    expect(source.size).toBe("first\nsecond\n".length);
-    truncateSync(at("a.log"));
-    await prospector.scan(false);
-    expect(source.stage, "truncated").toBe("replaced");
-    writeFileSync(at("b.log"), "another\n");
-    await prospector.scan(false);
-    renameSync(at("b.log"), at("a.log"));
-    await prospector.scan(false);
-    expect(contents(), "another file of that name").toContain("another\n");
-    expect([...prospector.sources()].find(({ name, stage }) => name === at("b.log") && stage === "held")?.path).toBe(
-      at("a.log"),
-    );
-    unlinkSync(at("a.log"));
-    await prospector.scan(false);
-    expect([...prospector.sources()].find(({ name }) => name === at("b.log"))?.stage).toBe("draining");
     await close();
   });
 

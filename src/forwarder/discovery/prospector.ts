@@ -11,8 +11,7 @@ import type { Descriptors } from "../reading/descriptors.ts";
 import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
 import { Glimpses } from "./glimpses.ts";
-import { Leads } from "./leads.ts";
-import { lookAt, type Sight } from "./look.ts";
+import { lookAt } from "./look.ts";
 import { newSource } from "./new-source.ts";
 import { type Fresh, Newcomers } from "./newcomers.ts";
 import { Refusals } from "./refusals.ts";
@@ -61,7 +60,8 @@ export class Prospector {
   #searching = false;
   #folders = new Set<string>();
   readonly #restored = new Set<Source>();
-  readonly #leads = new Leads();
+  /** Where the paths of the patterns led at the last scan. */
+  readonly #leads = new Map<string, Source>();
 
   constructor(options: ProspectorOptions) {
     this.#options = options;
@@ -162,9 +162,8 @@ export class Prospector {
 
   /** Files without a name are not watched by anybody: they are looked at now and then. */
   tick(): void {
-    const draining: Source[] = [];
-    for (const source of this.#options.descriptors.held()) if (source.stage === "draining") draining.push(source);
-    for (const source of draining) if (this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
+    for (const source of [...this.#options.descriptors.held()])
+      if (source.stage === "draining" && this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
   }
 
   /** There is a descriptor for a file that waited for one. */
@@ -200,12 +199,12 @@ export class Prospector {
     this.#folders = new Set([...folders].map(realPath));
     listed(this.#folders);
     for (const [path, group] of paths) {
-      if (survey.isDue) await survey.breathe();
+      await survey.breathe();
       if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
     for (const source of [...this.#index.followed()]) {
-      if (survey.isDue) await survey.breathe();
+      await survey.breathe();
       if (this.#closed) return;
       if (source.path !== undefined) this.#folders.add(dirname(source.path));
       if (!seen.has(source)) this.#unseen(source, survey);
@@ -217,11 +216,6 @@ export class Prospector {
   }
 
   #look(path: string, group: number, seen: Set<Source>, fresh: Fresh[]): void {
-    const { glance, unchanged } = this.#leads.follow(path);
-    if (unchanged !== undefined) {
-      seen.add(unchanged);
-      return this.#tell(unchanged, "same");
-    }
     const facts = factsAt(path);
     if (facts === undefined || facts.kind === "directory") return;
     if (facts.kind !== "file")
@@ -232,13 +226,12 @@ export class Prospector {
       seen.add(source);
       if (source.group < 0) source.group = group;
       // The real path is looked up only when something moved: it costs a system call per folder.
-      if (this.#leads.to(path) !== source || source.path === undefined) {
-        this.#leads.note(path, source);
+      if (this.#leads.get(path) !== source || source.path === undefined) {
+        this.#leads.set(path, source);
         this.#place(source, realPath(path));
       }
       if (source.stage === "draining") enter(source, "held");
       this.#attend(source, facts);
-      if (source.file !== undefined) source.file.glance = glance;
       return;
     }
     if (source !== undefined) this.gone(source);
@@ -248,7 +241,7 @@ export class Prospector {
 
   /** `facts`: what lies at its path, for a source whose file is not open. */
   #attend(source: Source, facts: FileFacts | undefined): void {
-    const { descriptors, clock } = this.#options;
+    const { descriptors, clock, changed } = this.#options;
     const { file } = source;
     if (file === undefined) {
       if (facts === undefined) return;
@@ -265,12 +258,7 @@ export class Prospector {
       descriptors.touched(source);
       this.#index.refresh(source);
     }
-    this.#tell(source, sight);
-  }
-
-  /** Has an open file read, if there is or may be something to read. */
-  #tell(source: Source, sight: Sight): void {
-    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) this.#options.changed(source);
+    if (sight !== "same" || source.stage === "held" || this.#restored.has(source)) changed(source);
   }
 
   #open(source: Source): void {
@@ -338,8 +326,13 @@ export class Prospector {
       return file.close();
     }
     const at = atEnd ? facts.size : 0;
-    const entry = this.#options.entryOf(name);
-    const source = newSource(name, file, facts, { group, entry, compressed, at, now: clock.now() });
+    const source = newSource(name, file, facts, {
+      group,
+      entry: this.#options.entryOf(name),
+      compressed,
+      at,
+      now: clock.now(),
+    });
     if (old) log.verbose(1, `'${name}' is older than 'ignore older': only what is added is shipped`);
     else log.info(`following '${name}'${at > 0 ? ` from byte ${at}` : ""}`);
     this.#refusals.followed(name);
@@ -389,7 +382,7 @@ export class Prospector {
       this.#index.forget(source);
       recorded();
     }
-    this.#leads.keepOnly(paths);
+    for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
     this.#refusals.keepOnly(paths);
   }
 }

@@ -54,13 +54,9 @@ export class Survey {
     this.#since = clock.monotonic();
   }
 
-  /** Others have waited long enough. Asked between two files, because a promise for each of thousands costs. */
-  get isDue(): boolean {
-    return this.#clock.monotonic() - this.#since >= SLICE;
-  }
-
-  /** Lets others have their turn: signals, acknowledgements and reading are not kept waiting by a large folder. */
+  /** To be awaited between two files: signals, acknowledgements and reading are not kept waiting by a large folder. */
   async breathe(): Promise<void> {
+    if (this.#clock.monotonic() - this.#since < SLICE) return;
     await sleep(this.#clock, SLICE);
     this.#since = this.#clock.monotonic();
   }

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf } from "../../base/errors.ts";
@@ -54,28 +54,6 @@ export function factsAt(path: string): FileFacts | undefined {
   }
 }
 
-/** What a path leads to, as numbers: enough to see that nothing has changed, at a third of the price of `FileFacts`. */
-export interface Glance {
-  readonly device: number;
-  readonly inode: number;
-  readonly size: number;
-  /** Last change of content or inode in milliseconds, with fractions. */
-  readonly changed: number;
-}
-
-/** Follows symbolic links. Undefined when nothing is there or it may not be looked at. */
-export function glanceAt(path: string): Glance | undefined {
-  try {
-    const { dev, ino, size, ctimeMs } = statSync(onDisk(path));
-    return { device: dev, inode: ino, size, changed: ctimeMs };
-  } catch {
-    return undefined;
-  }
-}
-
-export const sameGlance = (a: Glance, b: Glance): boolean =>
-  a.changed === b.changed && a.size === b.size && a.inode === b.inode && a.device === b.device;
-
 export const factsOfOpen = (fd: number): FileFacts => factsOf(fstatSync(fd, { bigint: true }));
 
 /**
@@ -118,7 +96,7 @@ export function fingerprintOf(head: Uint8Array): Fingerprint {
   return { length: bytes.length, hash: hashOf(bytes) };
 }
 
-export const hashOf = (bytes: Uint8Array): string => hash("sha256", bytes, "base64");
+export const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64");
 
 /** Whether a file that begins with `head` can be the one with that fingerprint. */
 export function headMatches(fingerprint: Fingerprint, head: Uint8Array): boolean {

@@ -1,6 +1,6 @@
 import { closeSync, read as readCallback, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
-import { type FileFacts, factsOfOpen, type Glance, openForReading, sameFile } from "./content.ts";
+import { type FileFacts, factsOfOpen, openForReading, sameFile } from "./content.ts";
 import { pathOf } from "./path.ts";
 import type { Identity } from "./source.ts";
 
@@ -16,8 +16,6 @@ const DELETED = Buffer.from(" (deleted)");
 export class OpenFile {
   readonly fd: number;
   readonly identity: Identity;
-  /** What its name said just before it was looked at last: while it says the same, there is nothing to look at. */
-  glance: Glance | undefined;
   #users = 0;
   #closed = false;
 

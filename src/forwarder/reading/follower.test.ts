@@ -1,7 +1,6 @@
 import { appendFileSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
@@ -168,22 +167,6 @@ describe("a last line without its end", () => {
     expect([sink.taken, events]).toEqual([["0: one", "4: last words"], []]);
     acknowledge(source);
     await tick(1000);
-    expect(events).toEqual(["gone"]);
-    stop();
-  });
-
-  it("an archive that was read, and quiet, is let go of when it is deleted", async () => {
-    const { events, follow, changed, tick, stop } = reading();
-    writeFileSync(join(folder, "app.log.gz"), gzipSync("one\n"));
-    const source = follow("app.log.gz");
-    source.compressed = true;
-    await changed(source);
-    acknowledge(source);
-    await tick(1000);
-    unlinkSync(join(folder, "app.log.gz"));
-    enter(source, "draining");
-    await Promise.race([changed(source), tick(0)]);
-    await tick(3000);
     expect(events).toEqual(["gone"]);
     stop();
   });

@@ -95,8 +95,6 @@ export class Follower {
     const { clock, descriptors, gone } = this.#options;
     const now = clock.monotonic();
     for (const harvester of this.#harvesters.values()) {
-      // Thousands of quiet files are looked at every second: this is all that they cost.
-      if (now < harvester.restsUntil) continue;
       const rest = restOf(harvester, now);
       if (rest === "read") this.#wake(harvester);
       else if (rest === "close") {
@@ -130,8 +128,6 @@ export class Follower {
   }
 
   #wake(harvester: Harvester): void {
-    // Something happened to it: what becomes of it is decided anew.
-    harvester.restsUntil = 0;
     if (this.#stopped || harvester.ready || harvester.finished) return;
     harvester.ready = true;
     const { source } = harvester;

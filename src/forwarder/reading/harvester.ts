@@ -18,8 +18,6 @@ export interface Harvester {
   file: OpenFile | undefined;
   /** In the queue, or to be read again when its turn ends. */
   ready: boolean;
-  /** Nothing is to be decided about it before this, in monotonic milliseconds, unless it is read again. */
-  restsUntil: number;
   finished: boolean;
   /** Bytes of a last line without an end, when it was read last. */
   rest: number;
@@ -38,7 +36,6 @@ export function newHarvester(source: Source, group: FileGroup, clock: Clock): Ha
     reader: undefined,
     file: undefined,
     ready: false,
-    restsUntil: 0,
     finished: false,
     rest: 0,
     until: Number.POSITIVE_INFINITY,
@@ -80,10 +77,7 @@ export function restOf(harvester: Harvester, now: number): Rest {
   if (!isSettled(source)) return stage === "draining" && rest === 0 && isUnread(source) ? "read" : "stay";
   const quiet = now - source.grown;
   if (stage === "draining" && quiet >= LAST_WORDS && file.facts().links === 0) return "gone";
-  if (quiet < group.closeInactive) {
-    if (stage !== "draining" && rest === 0) harvester.restsUntil = source.grown + group.closeInactive;
-    return "stay";
-  }
+  if (quiet < group.closeInactive) return "stay";
   return !source.compressed && file.facts().size > Math.max(source.read, source.blankTo) ? "read" : "close";
 }
 
