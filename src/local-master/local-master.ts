@@ -159,7 +159,7 @@ export class LocalMaster {
         other ?? (method !== "GET" && isCrossOrigin(headers) ? "another site's page may not do that" : undefined);
       if (wrong !== undefined) await reply.code(403).type("text/plain").send(wrong);
     });
-    ownErrors(app);
+    ownErrors(app, LARGEST_CALL);
     const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
     new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };

@@ -97,12 +97,14 @@ export class OperatorOperations {
     } catch (error) {
       return answer(400, `Invalid ${name} operation on agent ${agentId}: ${messageOf(error)}`);
     }
+    const { consumed } = conversion;
     for (const offer of [...agent.offers]) {
-      if (availableOn(agent).contains(conversion.consumed)) break;
+      if (availableOn(agent).contains(consumed)) break;
+      // An offer that holds nothing of it may stay.
+      if (consumed.subtract(offer.resources).equals(consumed)) continue;
       this.#cluster.removeOffer(offer, true);
     }
-    if (!availableOn(agent).contains(conversion.consumed))
-      return answer(409, `${name}: the agent has not that much free`);
+    if (!availableOn(agent).contains(consumed)) return answer(409, `${name}: the agent has not that much free`);
     agent.total = applyConversion(agent.total, conversion);
     sendOperation(this.#cluster, this.#agents, agent, operation, undefined);
     this.#cluster.context.log.info(`An operator's ${name} on agent ${agentId} was applied`);

@@ -54,6 +54,7 @@ describe("/state", () => {
       "container",
       "directory",
       "resources",
+      "role",
       "tasks",
       "queued_tasks",
       "completed_tasks",

@@ -225,6 +225,11 @@ describe("the operator API of the development master", () => {
       if (index === 0) expect(await reserved()).toMatchObject({ web: { disk: 64 } });
     }
     expect(await reserved()).toEqual({});
+    const offers = async () => (await send({ type: Call_Type.GET_FRAMEWORKS })).getFrameworks?.frameworks[0]?.offers;
+    await expect.poll(async () => (await offers())?.length).toBe(1);
+    const before = await offers();
+    expect((await ask(steps[5]?.[0] ?? {})).status).toBe(409);
+    expect(await offers(), "an offer that holds nothing of it stays").toEqual(before);
     // Before refinements: the form that old documents show.
     const old = { name: "cpus", type: "SCALAR", scalar: { value: 1 }, role: "web", reservation: { principal: "ops" } };
     const reserve = { type: "RESERVE_RESOURCES", reserve_resources: { agent_id, resources: [old] } };

@@ -19,7 +19,7 @@ import type { Frameworks } from "../tasks/frameworks.ts";
 import type { LaunchRunner } from "../tasks/launch.ts";
 import { type FrameworkRegistry, remember } from "../tasks/registry.ts";
 import type { TaskUsers } from "../tasks/task-users.ts";
-import { accepts, differences, explainDifferences } from "./compatibility.ts";
+import { accepts, differences, explainDifferences, waysOut } from "./compatibility.ts";
 import { type Rebuilt, rebuild } from "./rebuild.ts";
 
 export interface RecoveryOptions extends ResourceChanges {
@@ -160,11 +160,9 @@ export class Recovery {
       store.forgetAgent();
       return undefined;
     }
-    const additive = policy === "equal" && accepts("additive", found);
     throw new UserError(
       `Incompatible agent info detected:\n${changes}`,
-      `start with the old settings${additive ? ", or allow more of everything with --reconfiguration_policy=additive" : ""}; ` +
-        `or give up the old id and its tasks:\n    rm -f ${paths.meta.latestAgent()}\n  and start again`,
+      waysOut(found, policy, paths.meta.latestAgent()),
     );
   }
 }

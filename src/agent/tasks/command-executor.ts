@@ -25,7 +25,7 @@ function commandText(command: CommandInfo): string {
 
 /**
  * The executor that a command task is shown under (mesos-agent-behaviour §5.4). No such process exists here: the agent
- * is the executor. So, unlike the C++ agent's, it needs no resources of its own.
+ * is the executor. What C++ agents grant theirs, the container has all the same (model/command-share.ts).
  */
 export function generateCommandExecutor(framework: FrameworkInfo, task: TaskInfo): ExecutorInfo {
   const id = idOf(task.taskId);

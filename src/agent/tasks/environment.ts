@@ -68,6 +68,6 @@ export function executorEnvironment(input: EnvironmentInput): Record<string, str
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = formatDuration(SUBSCRIPTION_BACKOFF_MAX);
   }
   if (input.allocationRole !== undefined) environment["MESOS_ALLOCATION_ROLE"] = input.allocationRole;
-  Object.assign(environment, variablesOf(input.command?.environment));
-  return environment;
+  // Not by assignment: that would lose a variable named __proto__.
+  return { ...environment, ...variablesOf(input.command?.environment) };
 }

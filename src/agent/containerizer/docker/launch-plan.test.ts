@@ -138,11 +138,8 @@ describe("the plan of a docker task", () => {
     expect({ Cmd, Entrypoint }).toEqual({ Entrypoint: undefined, ...expected });
   });
 
-  it("keeps our labels whatever a task asks for", () => {
-    const parameters = [
-      { key: "label", value: "org.apache.mesos.agent-key=stolen" },
-      { key: "label", value: "own=1" },
-    ];
+  it("keeps our labels beside a task's own", () => {
+    const parameters = [{ key: "label", value: "own=1" }];
     const { Labels } = plan({ docker: { parameters } }).request;
     expect(Labels).toMatchObject({ "org.apache.mesos.agent-key": "K", own: "1" });
   });
@@ -267,6 +264,26 @@ describe("volumes", () => {
     [{ containerPath: "/in", hostPath: "../../other", ...rw }, /leaves the sandbox/],
     [{ containerPath: "/in", ...rw, source: { type: Volume_Source_Type.SECRET } }, /is a secret/],
   ])("refuses %j", (volume, message) => expect(() => binds(volume)).toThrow(message));
+});
+
+describe("options that take over what is not the task's", () => {
+  const withOption = (key: string, value: string) => () => plan({ docker: { parameters: [{ key, value }] } });
+  it.each([
+    ["name", "mine", /names its containers/],
+    ["label", "org.apache.mesos.agent-key=other", /how the agent finds/],
+    ["net", "container:other", /network of another container/],
+    ["network", "container:other", /network of another container/],
+    ["pid", "container:other", /processes of another container/],
+    ["ipc", "container:other", /memory of another container/],
+    ["volumes-from", "other", /volumes of another container/],
+  ])("%s=%s", (key, value, why) => expect(withOption(key, value)).toThrow(why));
+  it.each([
+    ["label", "team=web"],
+    ["net", "host"],
+    ["network", "mine"],
+    ["pid", "host"],
+    ["ipc", "host"],
+  ])("%s=%s is the task's", (key, value) => expect(withOption(key, value)).not.toThrow());
 });
 
 describe("networks and ports", () => {

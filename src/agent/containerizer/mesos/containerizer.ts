@@ -357,8 +357,8 @@ export class MesosContainerizer implements Containerizer {
     if (known === undefined || !this.#supervision.isRunning(containerId)) {
       throw new Error(`container ${containerId} has ended`);
     }
-    const environment = { ...(known.environment ?? this.#table.environment(supervised.tree.pid)) };
-    Object.assign(environment, variablesOf(command.environment));
+    const own = known.environment ?? this.#table.environment(supervised.tree.pid);
+    const environment = { ...own, ...variablesOf(command.environment) };
     const name = command.user || known.user;
     const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
     const confinement = this.#options.isolation.confinement(containerId);
