@@ -29,7 +29,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["test/integration/**/*.test.ts", "test/attack/**/*.test.ts"],
+          include: ["test/integration/**/*.test.ts", "test/attack/**/*.test.ts", "test/conformance/**/*.test.ts"],
           pool: "forks",
           fileParallelism: false,
           expect: PATIENT,

@@ -2,9 +2,9 @@
  * How long the event loop stands at most under each load that once held it up. Aim: 100 ms. On a busy machine a gap may
  * be the machine's: the second figure says how long this process really worked between two looks at the clock.
  *
- *   node bench/loop-delay.ts [gc] [pings] [browse] [bodies] [launches]
+ *   node bench/loop-delay.ts [gc] [pings] [browse] [state] [bodies] [processes] [launches]
  *
- * Who sends the load runs in a thread of its own; the launches are an agent's in a process of its own, whose worst
+ * Who sends the load runs in a thread of its own; processes and launches are an agent's in a process of its own, whose worst
  * answer to GET /health is measured instead.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,10 +22,11 @@ import { Process } from "../src/libprocess/process.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { agentView } from "../test/support/agent-view.ts";
 import { commandTask } from "../test/support/scheduler.ts";
-import { startNode } from "./node.ts";
+import { type MeasuredNode, startNode } from "./node.ts";
 
 const AIM = 100;
 const TICK = 2;
+const PROCESSES = 12_000;
 
 interface Standstill {
   /** Milliseconds: the longest gap beyond the tick, and the most that this thread was on a CPU between two ticks. */
@@ -110,8 +111,8 @@ async function pings(): Promise<Standstill> {
   return found;
 }
 
-async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>): Promise<T> {
-  const http = await createAgentHttp({ view: agentView({ tasks: 1 }), files, log: silentLogger, clock: systemClock });
+async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>, tasks = 1): Promise<T> {
+  const http = await createAgentHttp({ view: agentView({ tasks }), files, log: silentLogger, clock: systemClock });
   const server = createServer(http.handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
@@ -137,6 +138,18 @@ function browse(folder: string): Promise<Standstill> {
   return served(files, (port) => standstillOf(() => elsewhere(port, script)));
 }
 
+/** /state of 5,000 tasks, 20 times one after the other and then 10 at once. */
+function state(): Promise<Standstill> {
+  const script = `
+    const get = () => fetch("http://127.0.0.1:" + port + "/state").then((answer) => answer.arrayBuffer());
+    (async () => {
+      for (let count = 0; count < 20; count++) await get();
+      await Promise.all(Array.from({ length: 10 }, get));
+    })();
+  `;
+  return served(new AttachedFiles(), (port) => standstillOf(() => elsewhere(port, script)), 5000);
+}
+
 /** Bodies of 16 MB to the operator API: JSON that nests, repeats, and is none. */
 function bodies(): Promise<Standstill> {
   const script = `
@@ -151,20 +164,15 @@ function bodies(): Promise<Standstill> {
   return served(new AttachedFiles(), (port) => standstillOf(() => elsewhere(port, script)));
 }
 
-/** 1,000 tasks on a real agent: the worst answer to GET /health meanwhile. */
-async function launches(): Promise<Standstill> {
-  const { agent, scheduler, close } = await startNode(undefined);
+/** A load on a real agent in a process of its own: the worst answer to GET /health meanwhile. */
+async function worstHealth(load: (node: MeasuredNode) => Promise<void>): Promise<Standstill> {
+  const node = await startNode(undefined);
   let [worst, isOver] = [0, false];
-  const health = (): Promise<void> =>
-    new Promise((resolve) => {
-      const begin = performance.now();
-      const ask = request({ host: "127.0.0.1", port: agent.port, path: "/health" }, (answer) => {
-        worst = Math.max(worst, performance.now() - begin);
-        answer.resume().on("end", resolve);
-      });
-      ask.on("error", () => resolve());
-      ask.end();
-    });
+  const health = async (): Promise<void> => {
+    const begin = performance.now();
+    await get(node.agent.port, "/health");
+    worst = Math.max(worst, performance.now() - begin);
+  };
   try {
     const asking = (async () => {
       while (!isOver) {
@@ -172,25 +180,62 @@ async function launches(): Promise<Standstill> {
         await new Promise((resolve) => setTimeout(resolve, TICK));
       }
     })();
+    await load(node);
+    isOver = true;
+    await asking;
+  } finally {
+    isOver = true;
+    await node.close();
+  }
+  return { worst, worked: Number.NaN };
+}
+
+function get(port: number, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const ask = request({ host: "127.0.0.1", port, path }, (answer) => {
+      let body = "";
+      answer.setEncoding("utf8").on("data", (piece: string) => {
+        body += piece;
+      });
+      answer.on("end", () => resolve(body));
+    });
+    ask.on("error", reject);
+    ask.end();
+  });
+}
+
+/** 1,000 tasks. */
+const launches = (): Promise<Standstill> =>
+  worstHealth(async ({ scheduler }) => {
     const ids = Array.from({ length: 1000 }, (_, index) => `sleep-${index}`);
     await scheduler.launch(ids.map((id) => commandTask(id, "exec sleep 1000")));
     const running = (): number =>
       new Set(scheduler.updates.flatMap(({ state, taskId }) => (state === TaskState.TASK_RUNNING ? taskId?.value : [])))
         .size;
     await scheduler.until("all RUNNING", () => running() === ids.length, 120_000);
-    isOver = true;
-    await asking;
-  } finally {
-    await close();
-  }
-  return { worst, worked: Number.NaN };
-}
+  });
+
+/** One task of 12,000 processes (some gigabytes of the kernel's memory), looked at three times and killed. */
+const processes = (): Promise<Standstill> =>
+  worstHealth(async ({ agent, scheduler }) => {
+    const script = `for (1..${PROCESSES}) { fork or do { sleep 1000; exit } } sleep 1000`;
+    await scheduler.launch([commandTask("many", `exec perl -e '${script}'`)]);
+    await scheduler.until("RUNNING", () => scheduler.statesOf("many").includes(TaskState.TASK_RUNNING), 60_000);
+    for (let enough = 0; enough < 3; ) {
+      const [container] = JSON.parse(await get(agent.port, "/containers")) as { statistics?: { processes?: number } }[];
+      if ((container?.statistics?.processes ?? 0) > PROCESSES) enough++;
+    }
+    await scheduler.kill("many");
+    await scheduler.until("the end", () => scheduler.terminalOf("many"), 120_000);
+  });
 
 const loads: Readonly<Record<string, readonly [string, (folder: string) => Promise<Standstill>]>> = {
   gc: ["20,000 sandboxes collected", gc],
   pings: ["200,000 pings", pings],
   browse: ["19,900 entries browsed 40 times", browse],
+  state: ["/state of 5,000 tasks", state],
   bodies: ["bodies of 16 MB", bodies],
+  processes: ["12,000 processes (worst /health)", processes],
   launches: ["1,000 launches (worst /health)", launches],
 };
 

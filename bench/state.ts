@@ -32,7 +32,7 @@ async function measure(name: string, work: () => unknown): Promise<void> {
   );
 }
 
-console.log(`${tasks} tasks, ${(stateText(view).length / 1024).toFixed(0)} KiB of JSON`);
+console.log(`${tasks} tasks, ${((await stateText(view)).length / 1024).toFixed(0)} KiB of JSON`);
 await measure("text", () => stateText(view));
 
 const http = await createAgentHttp({ view, files: new AttachedFiles(), log: silentLogger, clock: systemClock });

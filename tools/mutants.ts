@@ -10,7 +10,17 @@
  * Exits 1 when a fault was not noticed, or the survey notices less than it should.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { type Fault, faults } from "../test/mutants/faults.ts";
@@ -43,9 +53,11 @@ function failingTest(folder: string, file: string): string | undefined {
   rmSync(report, { force: true });
   const words = ["related", file, "--run", "--project", "unit", "--project", "agent", "--bail", "1"];
   const output = ["--reporter", "json", "--outputFile", report];
-  const program = join(root, "node_modules/.bin/vitest");
-  const result = spawnSync(program, [...words, ...output], { cwd: folder, encoding: "utf8" });
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const result = spawnSync(process.execPath, [vitest, ...words, ...output], { cwd: folder, encoding: "utf8" });
   if (result.status === 0) return undefined;
+  if (!existsSync(report))
+    throw new Error(`vitest did not come to its end in ${folder}:\n${result.stderr.slice(-2_000)}`);
   const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report;
   for (const { name, assertionResults } of testResults)
     for (const { status, fullName } of assertionResults)
@@ -130,12 +142,12 @@ function installStryker(folder: string): void {
 }
 
 /** Returns 0 when enough was noticed. */
-function survey(folder: string, words: readonly string[]): number {
+function survey(folder: string, given: readonly string[]): number {
   const option = (name: string, otherwise: number): number => {
-    const at = words.indexOf(name);
-    return at < 0 ? otherwise : Number(words[at + 1]);
+    const at = given.indexOf(name);
+    return at < 0 ? otherwise : Number(given[at + 1]);
   };
-  const named = words.filter((word, index) => word.endsWith(".ts") && !words[index - 1]?.startsWith("--"));
+  const named = given.filter((word, index) => word.endsWith(".ts") && !given[index - 1]?.startsWith("--"));
   const all = SURVEYED.flatMap((pattern) => globSync(pattern, { cwd: root }))
     .filter((file) => !NOT_SURVEYED.test(file))
     .sort();
@@ -161,14 +173,15 @@ function survey(folder: string, words: readonly string[]): number {
     // TypeScript 7 has no API in JavaScript: Stryker must not look for its settings.
     tsconfigFile: "none.json",
     vitest: { configFile: "vitest.survey.ts", related: false },
-    tempDirName: join(folder, "sandbox"),
-    symlinkNodeModules: true,
+    // The sandbox lies in the copy, whose packages it finds on its way up: Stryker does not see that they are a link.
+    symlinkNodeModules: false,
   };
   impatient(project);
   writeFileSync(join(project, "stryker.config.json"), JSON.stringify(config));
   writeFileSync(join(project, "vitest.survey.ts"), SURVEY_TESTS);
-  const program = join(folder, "node_modules/.bin/stryker");
-  return spawnSync(program, ["run", "stryker.config.json"], { cwd: project, stdio: "inherit" }).status ?? 1;
+  const stryker = join(folder, "node_modules/@stryker-mutator/core/bin/stryker.js");
+  const words = [stryker, "run", "stryker.config.json"];
+  return spawnSync(process.execPath, words, { cwd: project, stdio: "inherit" }).status ?? 1;
 }
 
 /** Of a thousand faults many are noticed by what never comes: there it is not waited for as long as on a busy machine. */

@@ -33,11 +33,12 @@ export const rooms: readonly Room[] = [
   },
   { name: "libprocess", purpose: "UPIDs, framing, links, messages and HTTP on one port", mayImport: vocabulary },
   { name: "zookeeper", purpose: "zk:// urls, group watch, leader detector", mayImport: vocabulary },
+  { name: "supervisor", purpose: "supervisord's own API, over its socket", mayImport: ["base"] },
   { name: "docker", purpose: "the part of the Engine API that we need", mayImport: vocabulary },
   {
     name: "agent",
     purpose: "the Mesos agent",
-    mayImport: wires,
+    mayImport: [...wires, "supervisor"],
     floors: [
       ["model"],
       [
@@ -70,13 +71,13 @@ export const rooms: readonly Room[] = [
     floors: [["model"], ["config", "lumberjack", "registrar"], ["batching", "reading"], ["discovery"], ["monitoring"]],
   },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
-  { name: "redpill", purpose: "the watchdog", mayImport: vocabulary },
+  { name: "redpill", purpose: "the watchdog", mayImport: [...vocabulary, "supervisor"] },
   { name: "local-master", purpose: "the embedded development master", mayImport: wires },
   { name: "execute", purpose: "mesos-execute", mayImport: wires },
   {
     name: "main",
     purpose: "one short file per program; only here: process.env, process.argv, process.exit",
-    mayImport: [...wires, "agent", "forwarder", "init", "redpill", "local-master", "execute"],
+    mayImport: [...wires, "supervisor", "agent", "forwarder", "init", "redpill", "local-master", "execute"],
   },
 ];
 

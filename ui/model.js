@@ -32,6 +32,10 @@ export function readUsage(entries, before = new Map()) {
       cpuSeconds,
       cpus,
       cpusLimit: figures.cpus_limit,
+      // Of a hundred periods of the scheduler, how many it was held back in since the look before.
+      throttled: shareOf(figures.cpus_nr_throttled, figures.cpus_nr_periods, previous),
+      throttledCount: amount(figures.cpus_nr_throttled),
+      periods: amount(figures.cpus_nr_periods),
       memory: figures.mem_rss_bytes,
       memoryLimit: figures.mem_limit_bytes,
       disk: figures.disk_used_bytes,
@@ -40,26 +44,65 @@ export function readUsage(entries, before = new Map()) {
   return usage;
 }
 
-function readTask(task, isQueued) {
+function shareOf(throttled, periods, previous) {
+  if (typeof throttled !== "number" || previous === undefined) return undefined;
+  const during = amount(periods) - previous.periods;
+  return during > 0 ? (100 * (throttled - previous.throttledCount)) / during : undefined;
+}
+
+/** Why tasks are in their state, by framework, container and task: what /tasks says. */
+export function readReasons(answer) {
+  const reasons = new Map();
+  for (const one of list(answer?.tasks)) {
+    reasons.set(reasonKey(one?.framework_id, one?.container_id, one?.task_id), {
+      message: text(one?.message),
+      reason: text(one?.reason),
+      source: text(one?.source),
+      exit: text(one?.exit),
+      waiting: text(one?.waiting),
+      waitingSince: one?.waiting_since,
+      runningSince: one?.running_since,
+    });
+  }
+  return reasons;
+}
+
+const reasonKey = (frameworkId, containerId, taskId) => `${text(frameworkId)}\n${text(containerId)}\n${text(taskId)}`;
+
+/** Why, in one line: its message, and what of reason, source and exit the message does not say. */
+export function whyOf({ message, exit, reason, source }) {
+  const words = [message, message.includes(exit) ? "" : exit, reason].filter((word) => word !== "");
+  // Who said nothing has no place here.
+  return words.length === 0 ? "" : [...words, source].filter((word) => word !== "").join(" · ");
+}
+
+const NOTHING_KNOWN = { message: "", reason: "", source: "", exit: "", waiting: "" };
+
+function readTask(task, isQueued, known) {
   const statuses = list(task?.statuses);
   const last = object(statuses.at(-1));
   const running = statuses.find((status) => status?.state === "TASK_RUNNING");
+  const told = known(task?.id) ?? NOTHING_KNOWN;
   return {
     id: text(task?.id),
     name: text(task?.name),
     state: isQueued ? "queued" : text(task?.state),
     healthy: typeof last.healthy === "boolean" ? last.healthy : undefined,
-    started: object(running ?? statuses[0]).timestamp,
+    // Of each state Mesos keeps the newest status: that of RUNNING is the last health check's.
+    started: told.runningSince ?? object(running ?? statuses[0]).timestamp,
+    waiting: told.waiting,
+    why: whyOf(told),
     ended: last.timestamp,
     resources: object(task?.resources),
   };
 }
 
-function readExecutor(executor, frameworkId, usage) {
+function readExecutor(executor, frameworkId, { usage, reasons }) {
   const id = text(executor?.id);
-  const tasks = list(executor?.tasks).map((task) => readTask(task, false));
-  const queued = list(executor?.queued_tasks).map((task) => readTask(task, true));
-  const completed = list(executor?.completed_tasks).map((task) => readTask(task, false));
+  const known = (taskId) => reasons.get(reasonKey(frameworkId, executor?.container, taskId));
+  const tasks = list(executor?.tasks).map((task) => readTask(task, false, known));
+  const queued = list(executor?.queued_tasks).map((task) => readTask(task, true, known));
+  const completed = list(executor?.completed_tasks).map((task) => readTask(task, false, known));
   const all = [...queued, ...tasks, ...completed];
   return {
     id,
@@ -75,7 +118,7 @@ function readExecutor(executor, frameworkId, usage) {
   };
 }
 
-function readFramework(framework, usage) {
+function readFramework(framework, { usage, reasons }) {
   const id = text(framework?.id);
   const roles = Array.isArray(framework?.roles) ? framework.roles : [framework?.role];
   return {
@@ -83,15 +126,19 @@ function readFramework(framework, usage) {
     name: text(framework?.name),
     user: text(framework?.user),
     roles: roles.map(text).filter((role) => role !== "" && role !== "*"),
-    executors: list(framework?.executors).map((executor) => readExecutor(executor, id, usage)),
-    completedExecutors: list(framework?.completed_executors).map((executor) => readExecutor(executor, id, new Map())),
+    executors: list(framework?.executors).map((executor) => readExecutor(executor, id, { usage, reasons })),
+    completedExecutors: list(framework?.completed_executors).map((executor) =>
+      readExecutor(executor, id, { usage: new Map(), reasons }),
+    ),
   };
 }
 
 /** Running frameworks, each with its executors; what has ended, newest first. */
-export function readFrameworks(state, usage) {
-  const running = list(state?.frameworks).map((framework) => readFramework(framework, usage));
-  const gone = list(state?.completed_frameworks).map((framework) => readFramework(framework, new Map()));
+export function readFrameworks(state, usage, reasons = new Map()) {
+  const running = list(state?.frameworks).map((framework) => readFramework(framework, { usage, reasons }));
+  const gone = list(state?.completed_frameworks).map((framework) =>
+    readFramework(framework, { usage: new Map(), reasons }),
+  );
   const ended = [];
   for (const framework of [...running, ...gone]) {
     for (const executor of [...framework.executors, ...framework.completedExecutors]) {
@@ -131,6 +178,37 @@ export function readResources(state, usage) {
     .filter(({ name, total: whole, isSet }) => isSet || whole > 0 || ["cpus", "mem", "disk"].includes(name));
 }
 
+const WORDS = /^TASK_/;
+
+/** How many tasks are in each state, most first: `[["running", 12], …]`. */
+export function countStates(tasks) {
+  const counts = new Map();
+  for (const { state } of tasks) {
+    const word = state.replace(WORDS, "").toLowerCase();
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].sort(([left, some], [right, more]) => more - some || (left < right ? -1 : 1));
+}
+
+/** How rows may be ordered; `undefined` of a figure comes last. */
+export const ORDERS = {
+  "": undefined,
+  name: ({ executor, task }) => (task?.name || task?.id || executor.name || executor.id).toLowerCase(),
+  started: ({ task }) => -amount(task?.started),
+  cpu: ({ executor }) => -amount(executor.usage?.cpus),
+  memory: ({ executor }) => -amount(executor.usage?.memory),
+  state: ({ task }) => task?.state ?? "",
+};
+
+/** Rows in the order of that name, each beside its like; unknown names leave them as they come. */
+export function ordered(rows, name) {
+  const of = Object.hasOwn(ORDERS, name) ? ORDERS[name] : undefined;
+  if (of === undefined) return rows;
+  const keyed = rows.map((row) => [of(row), row]);
+  keyed.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
+  return keyed.map(([, row]) => row);
+}
+
 /** Executor folders, so that the page knows where a sandbox begins and whose it is. */
 export function readSandboxes(state) {
   const sandboxes = [];
@@ -138,7 +216,11 @@ export function readSandboxes(state) {
     for (const executor of [...list(framework?.executors), ...list(framework?.completed_executors)]) {
       const tasks = [...list(executor?.tasks), ...list(executor?.queued_tasks), ...list(executor?.completed_tasks)];
       const name = tasks.length === 1 ? text(tasks[0]?.name) || text(tasks[0]?.id) : text(executor?.id);
-      sandboxes.push({ directory: text(executor?.directory), name, framework: text(framework?.name) });
+      const task =
+        tasks.length === 1
+          ? { framework: text(framework?.id), container: text(executor?.container), id: text(tasks[0]?.id) }
+          : undefined;
+      sandboxes.push({ directory: text(executor?.directory), name, framework: text(framework?.name), task });
     }
   }
   return sandboxes.filter(({ directory }) => directory !== "");

@@ -1,121 +1,39 @@
 /** The node's page: asks the agent every five seconds, and shows what it says. */
+import { askJson } from "./ask.js";
+import { Curves, curve } from "./curves.js";
 import { byId, definitions, element, keyed, setAttribute, setText } from "./dom.js";
-import { showFile, showFolder } from "./files.js";
-import { duration, megabytes, moment, number, timeOfDay } from "./format.js";
-import { readFrameworks, readResources, readSandboxes, readUsage } from "./model.js";
+import { showFolder } from "./folder.js";
+import { megabytes, number, timeOfDay } from "./format.js";
+import { isRecovering, showAway, showHeader, showNotices } from "./header.js";
+import { readFrameworks, readReasons, readResources, readSandboxes, readUsage } from "./model.js";
+import { showFacts, showFlags, showMachine } from "./node.js";
+import { addressOf, route, setParameter } from "./route.js";
+import { showTask, showTaskUsage } from "./task.js";
 import { newLimit, showEnded, showTasks } from "./tasks.js";
 
-/** Milliseconds between looks, and until one is given up. */
+/** Milliseconds between looks. */
 const INTERVAL = 5_000;
-const DEADLINE = 10_000;
 
 /** What was seen last; kept while the agent is away. */
 const seen = {
   state: undefined,
   health: undefined,
   usage: new Map(),
+  reasons: new Map(),
   metrics: undefined,
+  node: undefined,
   /** Milliseconds since the epoch. */
   at: undefined,
 };
+const curves = new Curves();
 
-const filters = { tasks: "", completed: "", flags: "", metrics: "" };
 const limits = {
   tasks: newLimit(byId("tasks-more").firstElementChild, show),
   completed: newLimit(byId("completed-more").firstElementChild, show),
 };
 
-class Refused extends Error {
-  constructor(status) {
-    super(`status ${status}`);
-    this.status = status;
-  }
-}
-
-async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(DEADLINE), cache: "no-store" });
-  if (!response.ok) throw new Refused(response.status);
-  return await response.json();
-}
-
-function route() {
-  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
-  const view = ["completed", "node", "metrics", "files", "file"].includes(path) ? path : "tasks";
-  return { view, path: new URLSearchParams(query).get("path") ?? "" };
-}
-
-const PHASES = {
-  RUNNING: ["registered", "good"],
-  RECOVERING: ["recovering", "plain"],
-  DISCONNECTED: ["no master", "bad"],
-  TERMINATING: ["leaving", "bad"],
-};
-
-function showHeader() {
-  const { state, health } = seen;
-  if (state !== undefined) {
-    setText(byId("hostname"), state.hostname);
-    const title = `${state.hostname} – Mesos agent`;
-    if (document.title !== title) document.title = title;
-  }
-  if (state !== undefined) showAbout(state, health);
-  if (health === undefined) return;
-  const [word, tone] = byId("away").hidden ? (PHASES[health.phase] ?? [health.phase, "plain"]) : ["away", "bad"];
-  const badge = byId("phase");
-  badge.hidden = false;
-  setText(badge, word);
-  setAttribute(badge, "data-tone", tone);
-}
-
-const aboutMaster = element("a", { rel: "noreferrer" });
-byId("about-master").append(aboutMaster);
-
-/** The line below: version, master, id. */
-function showAbout(state, health) {
-  byId("about").hidden = false;
-  setText(byId("about-version"), state.version);
-  setText(byId("about-uptime"), duration(Date.now() / 1000 - state.start_time));
-  setText(byId("about-id"), state.id || "without an id yet");
-  showMaster(aboutMaster, health?.master);
-}
-
-/** A link to the master's page: it speaks TLS when its agents do. */
-function showMaster(anchor, address) {
-  setText(anchor, address ?? "none");
-  const url = address === undefined ? undefined : URL.parse(`${location.protocol}//${address}/`)?.href;
-  setAttribute(anchor, "href", url);
-}
-
-/** What an operator has to know first: troubles, a drain, no master. */
-function showNotices() {
-  const { state, health } = seen;
-  const notices = Object.entries(health?.troubles ?? {}).map(([part, text]) => ({
-    key: part,
-    tone: "bad",
-    text: `${part}: ${text}`,
-  }));
-  if (health?.phase === "RECOVERING")
-    notices.push({ key: "recovering", tone: "plain", text: "The agent looks for the tasks of its last run." });
-  if (health?.phase === "DISCONNECTED")
-    notices.push({ key: "master", tone: "bad", text: "The agent is registered with no master. Its tasks run on." });
-  if (state?.drain_config !== undefined) {
-    const since = state.estimated_drain_start_time_seconds;
-    notices.push({ key: "drain", tone: "plain", text: `The master drains this agent, since ${moment(since)}.` });
-  }
-  keyed(
-    byId("notices"),
-    notices,
-    ({ key }) => key,
-    () => {
-      const node = element("p", { class: "notice" });
-      const update = ({ tone, text }) => {
-        node.classList.toggle("bad", tone === "bad");
-        setText(node, text);
-      };
-      return { node, update };
-    },
-  );
-}
+/** Which figure of the curves belongs to a resource. */
+const CURVE_OF = { cpus: "cpus", mem: "memory" };
 
 function resourceCard({ name }) {
   const value = element("p", { class: "value" });
@@ -129,10 +47,12 @@ function resourceCard({ name }) {
   const inner = element("span", { class: "in-use" });
   bar.append(part, inner);
   const using = element("p", { class: "quiet" });
-  const node = element("li", { class: "card" }, element("h3", {}, name), value, bar, using);
+  const drawn = curve("spark", `${name} in use in the last ten minutes`, CURVE_OF[name] ?? "");
+  const node = element("li", { class: "card" }, element("h3", {}, name), value, bar, using, drawn.svg);
   const update = (resource) => {
-    const format = name === "mem" || name === "disk" ? megabytes : (amount) => number(amount, 2);
+    const format = name === "mem" || name === "disk" ? megabytes : (amount) => number(amount, 3);
     bar.hidden = resource.isSet;
+    drawn.update(curves.of("node"), undefined);
     if (resource.isSet) {
       setText(value, resource.text);
       return;
@@ -149,99 +69,99 @@ function resourceCard({ name }) {
   return { node, update };
 }
 
-function showFacts() {
-  const { state, health } = seen;
-  showMaster(masterLink, health?.master);
-  const facts = [
-    ["Agent id", state.id || "none yet"],
-    ["Address", state.pid],
-    ["Version", `mesos-slave ${state.release}, built ${state.build_date}; speaks Mesos ${state.version}`],
-    ["Running for", `${duration(Date.now() / 1000 - state.start_time)}, since ${moment(state.start_time)}`],
-    ["Master", masterLink],
-  ];
-  for (const [name, value] of Object.entries(state.attributes ?? {})) facts.push([`Attribute ${name}`, value]);
-  for (const [role, resources] of Object.entries(state.reserved_resources ?? {}))
-    facts.push([
-      `Reserved for ${role}`,
-      Object.entries(resources)
-        .map((pair) => pair.join(":"))
-        .join("; "),
-    ]);
-  facts.push(["Capabilities", (state.capabilities ?? []).join(", ")]);
-  if (state.log_dir !== undefined || state.external_log_file !== undefined) facts.push(["Log", logLink]);
-  definitions(byId("facts"), facts);
-  const flags = Object.entries(state.flags ?? {});
-  const wanted = flags.filter((pair) => pair.some((text) => String(text).toLowerCase().includes(filters.flags)));
-  definitions(byId("flags"), wanted);
-}
-
-const logLink = element("a", { href: "#/file?path=%2Fslave%2Flog" }, "the agent's log");
-const masterLink = element("a", { rel: "noreferrer" });
-
-function showMetrics() {
+function showMetrics(filter) {
   if (seen.metrics === undefined) return;
-  const rows = Object.entries(seen.metrics).filter(([name]) => name.toLowerCase().includes(filters.metrics));
+  const rows = Object.entries(seen.metrics).filter(([name]) => name.toLowerCase().includes(filter));
   definitions(
     byId("metrics"),
     rows.map(([name, value]) => [name, number(value, 6)]),
   );
 }
 
+/** What the address narrows the view to. */
+function wantedNow() {
+  const { parameters } = route();
+  const of = (name) => parameters.get(name) ?? "";
+  return { filter: of("q").trim().toLowerCase(), state: of("state"), order: of("sort") };
+}
+
+const chooseState = (state) => {
+  setParameter("state", state);
+  show();
+};
+
+const placesOf = (name) => ({
+  place: byId(name === "tasks" ? "frameworks" : name),
+  more: byId(`${name}-more`),
+  empty: byId(`${name}-empty`),
+  counts: byId(`${name}-counts`),
+  choose: chooseState,
+});
+
 function show() {
-  showHeader();
-  showNotices();
-  const { state, usage } = seen;
-  const { view } = route();
-  if (view === "metrics") showMetrics();
-  if (state === undefined) return;
-  if (view === "node") showFacts();
-  if (view !== "tasks" && view !== "completed") return;
-  const { running, ended } = readFrameworks(state, usage);
-  if (view === "completed") {
-    const places = { place: byId("completed"), more: byId("completed-more"), empty: byId("completed-empty") };
-    showEnded(places, ended, filters.completed, limits.completed);
-    return;
-  }
-  keyed(byId("resources"), readResources(state, usage), ({ name }) => name, resourceCard);
-  const tasks = running.reduce(
+  showHeader(seen);
+  const { state, usage, reasons } = seen;
+  const { view, parameters } = route();
+  const wanted = wantedNow();
+  if (view === "metrics") showMetrics(wanted.filter);
+  if (state === undefined) return showNotices(seen, undefined);
+  const { running, ended } = readFrameworks(state, usage, reasons);
+  const count = running.reduce(
     (sum, { executors }) => sum + executors.reduce((all, each) => all + each.tasks.length, 0),
     0,
   );
-  setText(
-    byId("summary"),
-    `${tasks} task${tasks === 1 ? "" : "s"} of ${running.length} framework${running.length === 1 ? "" : "s"}`,
+  showNotices(seen, count);
+  if (view === "task") {
+    const container = parameters.get("container") ?? "";
+    const executor = running.flatMap(({ executors }) => executors).find((one) => one.container === container);
+    showTaskUsage(executor?.usage, curves.of(container));
+  }
+  if (view === "node") {
+    showFacts({ ...seen, tasks: count });
+    showMachine(seen.node);
+    showFlags(state, wanted.filter);
+  }
+  if (view === "completed") showEnded(placesOf("completed"), ended, wanted, limits.completed);
+  if (view !== "tasks") return;
+  keyed(byId("resources"), readResources(state, usage), ({ name }) => name, resourceCard);
+  const frameworks = `${running.length} framework${running.length === 1 ? "" : "s"}`;
+  const starved = ended.filter(({ task }) => /LIMITATION_MEMORY/.test(task?.why)).length;
+  const outOfMemory = starved === 0 ? "" : ` · ${starved} ended out of memory`;
+  setText(byId("summary"), `${count} task${count === 1 ? "" : "s"} of ${frameworks}${outOfMemory}`);
+  showTasks(placesOf("tasks"), running, wanted, limits.tasks, curves);
+}
+
+/** Remembers what is used now, of every container and of the node. */
+function addCurves(state, usage) {
+  const figures = new Map();
+  const containers = (state?.frameworks ?? []).flatMap(({ id, executors = [] }) =>
+    executors.map((executor) => [executor.container, usage.get(`${id}\n${executor.id}`)]),
   );
-  const places = { place: byId("frameworks"), more: byId("tasks-more"), empty: byId("tasks-empty") };
-  showTasks(places, running, filters.tasks, limits.tasks);
+  const node = { cpus: undefined, memory: undefined };
+  for (const [container, used] of containers) {
+    if (used === undefined) continue;
+    figures.set(container, { cpus: used.cpus, memory: used.memory });
+    for (const name of ["cpus", "memory"]) if (used[name] !== undefined) node[name] = (node[name] ?? 0) + used[name];
+  }
+  figures.set("node", node);
+  curves.add(Date.now(), figures);
 }
-
-/** Says that the agent is away, or what it refuses; takes it back when it answers. */
-function showAway(error) {
-  const place = byId("away");
-  place.hidden = error === undefined;
-  if (error === undefined) return;
-  const old = seen.at === undefined ? "" : ` What you see is from ${timeOfDay(seen.at)}.`;
-  if (error instanceof Refused && error.status === 401)
-    setText(place, `The agent asks for a password: load this page anew and give it.${old}`);
-  else if (error instanceof Refused && error.status === 403)
-    setText(place, "The agent's firewall rules (--firewall_rules) do not let this page see it.");
-  else if (error instanceof Refused) setText(place, `The agent refuses: ${error.message}.${old}`);
-  else setText(place, `The agent does not answer.${old} Trying again every ${INTERVAL / 1000} s.`);
-}
-
-const isRecovering = (error) => error instanceof Refused && error.status === 503;
 
 async function look() {
-  const wantsMetrics = route().view === "metrics";
-  const [health, state, usage, metrics] = await Promise.allSettled([
-    ask("health/details"),
-    ask("state"),
-    ask("monitor/statistics"),
-    wantsMetrics ? ask("metrics/snapshot?timeout=5secs") : undefined,
+  const { view } = route();
+  const [health, state, usage, reasons, metrics, node] = await Promise.allSettled([
+    askJson("health/details"),
+    askJson("state"),
+    askJson("monitor/statistics"),
+    askJson("tasks"),
+    view === "metrics" ? askJson("metrics/snapshot?timeout=5secs") : undefined,
+    view === "node" ? askJson("node") : undefined,
   ]);
   if (health.status === "fulfilled") seen.health = health.value;
   if (usage.status === "fulfilled") seen.usage = readUsage(usage.value, seen.usage);
+  if (reasons.status === "fulfilled") seen.reasons = readReasons(reasons.value);
   if (metrics.status === "fulfilled" && metrics.value !== undefined) seen.metrics = metrics.value;
+  if (node.status === "fulfilled" && node.value !== undefined) seen.node = node.value;
   const problem = byId("metrics-problem");
   problem.hidden = metrics.status === "fulfilled";
   if (metrics.status === "rejected") setText(problem, "The metrics could not be had just now.");
@@ -250,7 +170,8 @@ async function look() {
     seen.at = Date.now();
     setText(byId("updated"), `as of ${timeOfDay(seen.at)}`);
   }
-  showAway(state.status === "fulfilled" || isRecovering(state.reason) ? undefined : state.reason);
+  if (usage.status === "fulfilled") addCurves(seen.state, seen.usage);
+  showAway(state.status === "fulfilled" || isRecovering(state.reason) ? undefined : state.reason, seen.at);
   show();
 }
 
@@ -266,7 +187,7 @@ function lookOn() {
       await look();
     } catch (error) {
       console.error(error);
-      showAway(error);
+      showAway(error, seen.at);
     }
     if (!document.hidden) timer = setTimeout(lookOn, INTERVAL);
   });
@@ -276,23 +197,45 @@ let leave = new AbortController();
 const places = new Map();
 let current;
 
+/** What narrows a view is in the address: its fields show it. */
+function showFields(view, parameters) {
+  for (const [id, name] of [
+    [`filter-${view}`, "q"],
+    [`sort-${view}`, "sort"],
+  ]) {
+    const field = byId(id);
+    if (field !== null && field !== document.activeElement) field.value = parameters.get(name) ?? "";
+  }
+}
+
+/** The reader is fetched when somebody reads. */
+async function readFile(path, sandboxes, signal) {
+  const { showFile } = await import("./file.js");
+  if (!signal.aborted) await showFile(path, sandboxes, signal, () => location.replace(addressOf("files", { path })));
+}
+
 /** Shows the view that the address names, where it was left. */
 function enter(isFirst) {
-  const { view, path } = route();
+  const { view, parameters } = route();
+  const path = parameters.get("path") ?? "";
   if (current !== undefined) places.set(current, scrollY);
   leave.abort();
   leave = new AbortController();
   const section = view === "file" ? "files" : view;
-  for (const name of ["tasks", "completed", "node", "metrics", "files"]) byId(`view-${name}`).hidden = name !== section;
+  document.body.classList.toggle("reading", view === "file");
+  for (const name of ["tasks", "completed", "task", "node", "metrics", "files"])
+    byId(`view-${name}`).hidden = name !== section;
   for (const link of document.querySelectorAll("header nav a")) {
-    const isHere = link.getAttribute("href") === `#/${view === "tasks" ? "" : view}`;
+    const isHere = link.getAttribute("href") === addressOf(view);
     setAttribute(link, "aria-current", isHere ? "page" : undefined);
   }
+  showFields(section, parameters);
   const sandboxes = readSandboxes(seen.state);
   if (view === "files") void showFolder(path, sandboxes, leave.signal);
-  if (view === "file") void showFile(path, sandboxes, leave.signal, () => location.replace(folderAddress(path)));
+  if (view === "file") void readFile(path, sandboxes, leave.signal);
+  if (view === "task") void showTask(parameters, leave.signal);
   show();
-  if (view === "metrics" && !isFirst) lookOn();
+  if ((view === "metrics" || view === "node") && !isFirst) lookOn();
   if (!isFirst) {
     byId(`heading-${section}`).focus({ preventScroll: true });
     scrollTo(0, places.get(location.hash) ?? 0);
@@ -300,11 +243,15 @@ function enter(isFirst) {
   current = location.hash;
 }
 
-const folderAddress = (path) => `#/files?path=${encodeURIComponent(path)}`;
-
-for (const name of Object.keys(filters)) {
+for (const name of ["tasks", "completed", "node", "metrics"]) {
   byId(`filter-${name}`).addEventListener("input", ({ target }) => {
-    filters[name] = target.value.trim().toLowerCase();
+    setParameter("q", target.value.trim());
+    current = location.hash;
+    show();
+  });
+  byId(`sort-${name}`)?.addEventListener("change", ({ target }) => {
+    setParameter("sort", target.value);
+    current = location.hash;
     show();
   });
 }

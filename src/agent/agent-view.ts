@@ -3,7 +3,7 @@ import type { Process } from "../libprocess/process.ts";
 import { formatUPID } from "../libprocess/upid.ts";
 import type { MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Agent } from "./agent.ts";
-import type { AgentSnapshot, ContainerUsage } from "./http/view.ts";
+import type { AgentSnapshot, ContainerUsage, EngineFacts } from "./http/view.ts";
 import { capabilityNames } from "./master/capabilities.ts";
 import { countGauges, resourceGauges } from "./metrics/from-model.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
@@ -76,16 +76,9 @@ export async function usageOf({
 
 async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {
   const { containerizer, containerId, info } = executor;
-  const within = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
-    new Promise((resolve) => {
-      const timer = clock.after(USAGE_DEADLINE, () => resolve(undefined));
-      Promise.resolve(work)
-        .then(resolve, () => resolve(undefined))
-        .finally(() => timer.cancel());
-    });
   const [statistics, status] = await Promise.all([
-    within(containerizer?.usage(containerId)),
-    within(containerizer?.status(containerId)),
+    within(clock, USAGE_DEADLINE, containerizer?.usage(containerId)),
+    within(clock, USAGE_DEADLINE, containerizer?.status(containerId)),
   ]);
   return {
     frameworkId: executor.frameworkId,
@@ -96,6 +89,33 @@ async function measure(clock: Clock, executor: ExecutorRecord): Promise<Containe
     statistics,
     status,
   };
+}
+
+/** Milliseconds for a daemon's version. */
+const VERSION_DEADLINE = 2_000;
+
+/** What runs the containers, its version and whether it works. */
+export async function enginesOf({
+  containerizers,
+  clock,
+}: Pick<ViewedAgent, "containerizers" | "clock">): Promise<readonly EngineFacts[]> {
+  return await Promise.all(
+    containerizers.map(async (containerizer) => ({
+      name: containerizer.name,
+      version: await within(clock, VERSION_DEADLINE, containerizer.engineName?.()),
+      trouble: containerizer.trouble(),
+    })),
+  );
+}
+
+/** What `work` resolves to; undefined when it fails or takes longer than `milliseconds`. */
+function within<T>(clock: Clock, milliseconds: number, work: Promise<T> | undefined): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const timer = clock.after(milliseconds, () => resolve(undefined));
+    Promise.resolve(work)
+      .then(resolve, () => resolve(undefined))
+      .finally(() => timer.cancel());
+  });
 }
 
 /** Gauges that are read from the agent's own records. */

@@ -17,6 +17,7 @@ import { type AddressFacts, type Given, planAddress, planHostname } from "./addr
 import type { AgentFlagTable } from "./flags/table.ts";
 import { readContainerLimits } from "./resources/container-limits.ts";
 import { planResources } from "./resources/detect.ts";
+import { holdDisks } from "./resources/disks.ts";
 import { measureMachineSize, readSystemFile } from "./resources/machine.ts";
 
 export interface BindInput {
@@ -90,6 +91,7 @@ export async function bind(input: BindInput): Promise<{ process: Process; info: 
     limits: readContainerLimits(readSystemFile),
     ignoreLimits: values.detect_host_resources,
   });
+  holdDisks(offered.resources, workDir);
   for (const line of [...offered.lines, name.line]) log.info(line);
   for (const warning of offered.warnings) log.warn(warning);
   const attributes = parseAttributes(values.attributes ?? "");

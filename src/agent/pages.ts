@@ -6,8 +6,8 @@ import type { Glog } from "../base/glog.ts";
 import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
-import { MESOS_VERSION } from "../mesos/version.ts";
-import { snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
+import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
+import { enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
@@ -15,9 +15,10 @@ import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
 import { readStaticFiles, staticHandler } from "./http/static.ts";
 import { warnIfReadable } from "./master/secret-file.ts";
-import { machineFacts } from "./metrics/machine.ts";
+import { controlGroupVersions, machineFacts } from "./metrics/machine.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
+import { neighboursOf } from "./neighbours.ts";
 import { executorHandler } from "./tasks/executor-api/handler.ts";
 import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
 
@@ -71,9 +72,12 @@ export async function openPages(input: PagesInput) {
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
+      pulling: () => viewed.containerizers.flatMap((containerizer) => containerizer.pulling?.() ?? []),
       flags: shownFlags(agentFlags, flags),
       build: {
         version: MESOS_VERSION,
+        gitSha: MESOS_COMMIT,
+        gitTag: MESOS_VERSION,
         release: release().version,
         buildTime: release().builtAt,
         buildUser: "mesos-slave",
@@ -86,6 +90,10 @@ export async function openPages(input: PagesInput) {
       log: glog,
       processes: () => viewed.process.ids,
       system: machineFacts,
+      workDir: values.work_dir,
+      controlGroups: controlGroupVersions(),
+      engines: () => enginesOf(viewed),
+      neighbours: neighboursOf(environment, clock),
     },
   });
 }

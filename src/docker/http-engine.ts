@@ -20,6 +20,7 @@ import { EngineError, isEngineError, isNotFound } from "./errors.ts";
 import { lines } from "./json-lines.ts";
 import { demultiplex, type LogFrame } from "./log-frames.ts";
 import { PullLedger } from "./pull-stream.ts";
+import { requestForApi } from "./request-for-api.ts";
 import { type CallOptions, Transport, type TransportCounters } from "./transport.ts";
 
 /** Milliseconds that calls may take. */
@@ -82,7 +83,7 @@ export class HttpEngine implements E.Engine {
     platform?: string,
   ): Promise<{ id: string; warnings: readonly string[] }> {
     const { api } = await this.version();
-    const body = forApi(request, api);
+    const body = requestForApi(request, api);
     const query = { name, platform: compareApi(api, "1.41") >= 0 ? platform : undefined };
     const { Id, Warnings } = readCreated(await this.#post("/containers/create", { query, body, ...this.#slow }));
     return { id: Id, warnings: Warnings };
@@ -311,14 +312,4 @@ export class HttpEngine implements E.Engine {
 /** A terminal's output is not multiplexed: all of it is stdout. */
 async function* raw(source: AsyncIterable<Uint8Array>): AsyncGenerator<LogFrame[]> {
   for await (const chunk of source) yield [{ stream: "stdout", data: Buffer.from(chunk) }];
-}
-
-/** What moved between API versions. */
-function forApi(request: CreateRequest, api: string): CreateRequest {
-  const { MacAddress: mac, ...rest } = request;
-  if (mac === undefined || compareApi(api, "1.44") < 0) return request;
-  const network = rest.HostConfig.NetworkMode ?? "default";
-  const endpoints = rest.NetworkingConfig?.EndpointsConfig ?? {};
-  const endpoint = { ...endpoints[network], MacAddress: mac };
-  return { ...rest, NetworkingConfig: { EndpointsConfig: { ...endpoints, [network]: endpoint } } };
 }

@@ -42,10 +42,20 @@ export interface Connection {
   busy: boolean;
   /** Answers to messages, which wait until no more bytes come. */
   readonly answers: ServerResponse[];
+  /** Requests that came in this turn of the event loop. */
+  inTurn: number;
+  /** Nothing is read in the rest of this turn. */
+  isHeld: boolean;
+  /** More may have come by now, had it been read. */
+  wasHeld: boolean;
 }
 
 /** Answers that wait on one connection at most. */
 const MOST_ANSWERS = 1_000;
+/** Requests of one connection in a turn of the event loop, but for those that came in the same piece as the last one. */
+const MOST_IN_A_TURN = 128;
+/** Answers of one connection in a turn. */
+const ANSWERS_IN_A_TURN = 256;
 
 /** A connection on which nothing is under way. */
 export const connectionOf = (socket: Socket, raw: Socket = socket, certificate?: X509Certificate): Connection => ({
@@ -57,7 +67,37 @@ export const connectionOf = (socket: Socket, raw: Socket = socket, certificate?:
   requests: [],
   busy: false,
   answers: [],
+  inTurn: 0,
+  isHeld: false,
+  wasHeld: false,
 });
+
+/**
+ * Counts a request, and reads on in the next turn when there were many: the system would hand over 2 MB at once, 16,000
+ * pings of somebody who does not wait for answers, before anybody else has a turn.
+ */
+export function countRequest(connection: Connection): void {
+  const { socket } = connection;
+  if (++connection.inTurn === 1)
+    setImmediate(() => {
+      connection.inTurn = 0;
+      if (!connection.isHeld) return;
+      connection.isHeld = false;
+      socket.resume();
+    });
+  if (connection.inTurn < MOST_IN_A_TURN || connection.isHeld) return;
+  connection.isHeld = true;
+  connection.wasHeld = true;
+  socket.pause();
+}
+
+/** Whoever reads the body of a request resumes its connection: one that is held is paused again. */
+export function keepHeld(connection: Connection): void {
+  const { socket } = connection;
+  socket.on("resume", () => {
+    if (connection.isHeld) socket.pause();
+  });
+}
 
 /**
  * Answers once a turn of the event loop has brought no more bytes. A peer without a link closes its socket behind the
@@ -67,10 +107,12 @@ export function answerWhenQuiet(connection: Connection, response: ServerResponse
   const { answers, socket } = connection;
   if (answers.push(response) > 1) return;
   const look = (before: number): void => {
-    if (!socket.destroyed && socket.bytesRead !== before && answers.length < MOST_ANSWERS) {
-      const now = socket.bytesRead;
-      setImmediate(() => look(now));
-    } else for (const answer of answers.splice(0)) answer.end();
+    const now = socket.bytesRead;
+    const isQuiet = now === before && !connection.wasHeld;
+    connection.wasHeld = connection.isHeld;
+    if (isQuiet || socket.destroyed || answers.length >= MOST_ANSWERS)
+      for (const answer of answers.splice(0, ANSWERS_IN_A_TURN)) answer.end();
+    if (answers.length > 0) setImmediate(() => look(now));
   };
   const { bytesRead } = socket;
   setImmediate(() => look(bytesRead));

@@ -10,7 +10,9 @@ import {
   answerWhenQuiet,
   type Connection,
   connectionOf,
+  countRequest,
   type InboundMessage,
+  keepHeld,
   refuse,
   type Slot,
 } from "./connection.ts";
@@ -120,6 +122,8 @@ export class ProcessServer {
     const [speakHttp] = this.#server.listeners("connection");
     this.#speakHttp = (socket) => {
       speakHttp?.call(this.#server, socket);
+      const connection = this.#connections.get(socket);
+      if (connection !== undefined) keepHeld(connection);
       process.nextTick(() => socket.resume());
     };
     this.#server.removeAllListeners("connection");
@@ -235,6 +239,7 @@ export class ProcessServer {
     const connection = this.#connections.get(request.socket);
     // 'request' can still be emitted for what was parsed before the connection broke: the message counts.
     const at = connection ?? connectionOf(request.socket);
+    countRequest(at);
     // Writing an answer to a peer that has closed already is normal.
     response.on("error", () => undefined);
     const recognised = recognise(request.method, request.url ?? "", request.headers);

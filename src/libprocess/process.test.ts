@@ -143,6 +143,27 @@ describe("Process", () => {
     );
   });
 
+  it("lets others have their turn while somebody sends without waiting for answers, and loses nothing", async () => {
+    const b = await start("b");
+    let [count, inTurn, most] = [0, 0, 0];
+    const all = Promise.withResolvers<void>();
+    b.on("m", () => {
+      if (++inTurn === 1)
+        setImmediate(() => {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+        });
+      if (++count === 20_000) all.resolve();
+    });
+    const { socket } = dial(b.self);
+    const one = encodeMessage(b.self, sender, "m", new Uint8Array());
+    socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => one)));
+    await all.promise;
+    // What one read of the system brings is taken as a whole: 64 KB.
+    expect(most).toBeLessThanOrEqual(128 + Math.ceil(65_536 / one.length));
+    expect(most).toBeGreaterThan(0);
+  });
+
   it("takes no compressed message, and those around it in order", async () => {
     const b = await start("b");
     const got = inbox(b, "m");

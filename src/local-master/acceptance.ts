@@ -2,16 +2,13 @@ import { clone, create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { NO_PID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
-import {
-  ApplyOperationMessageSchema,
-  RunTaskGroupMessageSchema,
-  RunTaskMessageSchema,
-} from "../mesos/gen/mesos/internal/messages_pb.ts";
+import { RunTaskGroupMessageSchema, RunTaskMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfo_Capability_Type,
   ExecutorInfoSchema,
   type Offer_Operation,
   Offer_Operation_Type,
+  OperationSchema,
   OperationState,
   type TaskInfo,
   TaskInfoSchema,
@@ -19,14 +16,16 @@ import {
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call_Accept, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { idOf, newUuid, uuidText } from "../mesos/ids.ts";
+import { idOf, uuidText } from "../mesos/ids.ts";
 import { applyConversion, conversionOf } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
+import { stateForFramework } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Demand, demandOf, type LaunchContext, prepareExecutor, taskForAgent, taskOf } from "./launch.ts";
 import { type Agent, executorKey, type Framework, type Offer } from "./model.ts";
 import type { Offering } from "./offering.ts";
+import { sendOperation } from "./operations.ts";
 
 /** What an ACCEPT works on: the offers' agent, and what of them is left. */
 interface AcceptedOffers {
@@ -89,6 +88,8 @@ export class Acceptance {
     const [taskId, agentId] = [idOf(task.taskId), task.agentId?.value];
     this.#cluster.context.log.warn(`Task ${taskId} of framework ${framework.id} was refused: ${message}`);
     this.#cluster.tell(framework, { taskId, agentId, state, reason, message });
+    const told = stateForFramework(state, framework.info);
+    this.#cluster.rememberRefused({ taskId, framework: framework.info.name, state: told, message });
   }
 
   #failOperation(framework: Framework, { id }: Offer_Operation, state: OperationState, message: string): void {
@@ -201,7 +202,6 @@ export class Acceptance {
   /** RESERVE, UNRESERVE, CREATE, DESTROY. */
   #convert(accepted: AcceptedOffers, operation: Offer_Operation): void {
     const { framework, agent } = accepted;
-    const applies = agent.capabilities.has(AgentInfo_Capability_Type.RESOURCE_PROVIDER);
     const feedback = agent.capabilities.has(AgentInfo_Capability_Type.AGENT_OPERATION_FEEDBACK);
     try {
       if (operation.id !== undefined && !feedback) throw new Error("the agent cannot report on operations with an id");
@@ -215,24 +215,20 @@ export class Acceptance {
         this.#failOperation(framework, operation, OperationState.OPERATION_ERROR, messageOf(error));
       return;
     }
-    if (!applies) {
-      this.#agents.sendCheckpointed(agent);
-      return;
-    }
-    const uuid = newUuid();
-    if (operation.id !== undefined && has(operation, "id"))
-      this.#cluster.operations.set(uuidText(uuid), {
-        frameworkId: framework.id,
-        operationId: operation.id.value,
-        agentId: agent.id,
-        uuid,
-      });
-    const message = create(ApplyOperationMessageSchema, {
-      frameworkId: { value: framework.id },
-      operationInfo: operation,
-      operationUuid: { value: uuid },
-      resourceVersionUuid: { uuid: agent.resourceVersion ?? { value: new Uint8Array(16) } },
+    const uuid = sendOperation(this.#cluster, this.#agents, agent, operation, framework.id);
+    if (uuid === undefined || operation.id === undefined || !has(operation, "id")) return;
+    this.#cluster.operations.set(uuidText(uuid), {
+      frameworkId: framework.id,
+      operationId: operation.id.value,
+      agentId: agent.id,
+      uuid,
+      operation: create(OperationSchema, {
+        frameworkId: { value: framework.id },
+        agentId: { value: agent.id },
+        info: operation,
+        latestStatus: { operationId: operation.id, state: OperationState.OPERATION_PENDING },
+        uuid: { value: uuid },
+      }),
     });
-    this.#cluster.context.process.send(agent.pid, ApplyOperationMessageSchema, message);
   }
 }

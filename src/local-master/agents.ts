@@ -5,6 +5,7 @@ import {
   AuthenticateMessageSchema,
   AuthenticationErrorMessageSchema,
   CheckpointResourcesMessageSchema,
+  DrainSlaveMessageSchema,
   KillTaskMessageSchema,
   ReconcileOperationsMessageSchema,
   type RegisterSlaveMessage,
@@ -24,6 +25,7 @@ import {
   type AgentInfo_Capability,
   AgentInfo_Capability_Type,
   AgentInfoSchema,
+  DrainState,
   type FrameworkInfo,
   TaskState,
   TaskStatus_Reason,
@@ -49,7 +51,7 @@ export interface AgentsOptions {
   readonly isCompleted: (frameworkId: string) => boolean;
 }
 
-const capabilityNumbers = (capabilities: readonly AgentInfo_Capability[]): ReadonlySet<number> =>
+const capabilityNumbers = (capabilities: readonly AgentInfo_Capability[]): ReadonlySet<AgentInfo_Capability_Type> =>
   new Set(capabilities.map(({ type }) => type));
 
 /** Registration, liveness and removal of agents. */
@@ -88,7 +90,7 @@ export class Agents {
   }
 
   /** Ends an agent's registration: its tasks are lost. */
-  remove(agent: Agent, why: string, how: "unregistered" | "unreachable" | "disconnected"): void {
+  remove(agent: Agent, why: string, how: "unregistered" | "unreachable" | "disconnected" | "gone"): void {
     const { log, process, clock } = this.#cluster.context;
     log.warn(`Removed agent ${agent.id} at ${formatUPID(agent.pid)}: ${why}`);
     this.#cluster.agents.delete(agent.id);
@@ -96,19 +98,24 @@ export class Agents {
     process.unlink(agent.exited);
     for (const offer of [...agent.offers]) this.#cluster.removeOffer(offer, true);
     if (how === "unreachable") this.#cluster.unreachable.set(agent.id, { info: agent.info, since: clock.now() });
-    for (const entry of [...agent.tasks.values()]) this.#lose(entry, why, how === "unreachable");
+    for (const entry of [...agent.tasks.values()]) this.#lose(entry, why, how);
     this.#cluster.count(how === "unreachable" ? "master/slave_unreachable_completed" : "master/slave_removals");
     for (const framework of this.#cluster.frameworks.values())
       this.#cluster.send(framework, { type: Event_Type.FAILURE, failure: { agentId: { value: agent.id } } });
   }
 
-  #lose(entry: TaskEntry, why: string, unreachable: boolean): void {
+  #lose(entry: TaskEntry, why: string, how: string): void {
+    const unreachable = how === "unreachable";
     const framework = this.#cluster.frameworks.get(entry.frameworkId);
     if (framework === undefined || isTerminal(entry.task.state)) {
       this.#cluster.removeTask(entry);
       return;
     }
-    const state = unreachable ? TaskState.TASK_UNREACHABLE : TaskState.TASK_GONE;
+    const state = unreachable
+      ? TaskState.TASK_UNREACHABLE
+      : how === "gone"
+        ? TaskState.TASK_GONE_BY_OPERATOR
+        : TaskState.TASK_GONE;
     const taskId = idOf(entry.task.taskId);
     this.#cluster.release(undefined, entry);
     entry.task.state = stateForFramework(state, framework.info);
@@ -116,7 +123,7 @@ export class Agents {
       framework.tasks.delete(taskId);
       framework.unreachable.set(taskId, entry);
     } else this.#cluster.removeTask(entry);
-    const reason = TaskStatus_Reason.AGENT_REMOVED;
+    const reason = how === "gone" ? TaskStatus_Reason.AGENT_REMOVED_BY_OPERATOR : TaskStatus_Reason.AGENT_REMOVED;
     this.#cluster.tell(framework, {
       taskId,
       agentId: entry.agentId,
@@ -125,6 +132,12 @@ export class Agents {
       reason,
       message: `Agent ${entry.agentId} is gone: ${why}`,
     });
+  }
+
+  /** Ends an agent process that is to be no agent any more. */
+  refuseGone(pid: UPID): void {
+    const message = create(ShutdownMessageSchema, { message: "Agent has been marked gone" });
+    this.#cluster.context.process.send(pid, ShutdownMessageSchema, message);
   }
 
   #register(from: UPID | undefined, message: RegisterSlaveMessage): void {
@@ -209,6 +222,10 @@ export class Agents {
     const { process, log, clock } = this.#cluster.context;
     const id = idOf(message.agent?.id);
     if (from === undefined || message.agent === undefined || idProblem(id) !== undefined) return;
+    if (this.#cluster.gone.has(id)) {
+      this.refuseGone(from);
+      return;
+    }
     const known = this.#cluster.agents.get(id);
     if (known !== undefined && (known.pid.ip !== from.ip || known.info.hostname !== message.agent.hostname)) {
       const why = `agent ${id} is registered at ${known.pid.ip} (${known.info.hostname}): the address may not change`;
@@ -265,6 +282,9 @@ export class Agents {
       const [frameworkId, taskId] = [{ value: entry.frameworkId }, { value: idOf(entry.task.taskId) }];
       process.send(agent.pid, KillTaskMessageSchema, create(KillTaskMessageSchema, { frameworkId, taskId }));
     }
+    const drain = this.#cluster.drainInfo(agent.id);
+    if (drain?.state === DrainState.DRAINING)
+      process.send(agent.pid, DrainSlaveMessageSchema, create(DrainSlaveMessageSchema, { config: drain.config }));
     const ids = new Set([
       ...message.frameworks.map(({ id }) => idOf(id)),
       ...message.tasks.map(({ frameworkId }) => idOf(frameworkId)),

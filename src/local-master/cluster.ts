@@ -1,9 +1,14 @@
+import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Process } from "../libprocess/process.ts";
 import {
   type AgentInfo,
   AgentInfo_Capability_Type,
+  type DrainConfig,
+  type DrainInfo,
+  DrainInfoSchema,
+  DrainState,
   type MasterInfo,
   type TaskState,
   type TaskStatus_Reason,
@@ -35,6 +40,8 @@ export interface ClusterContext {
 /** Tasks and frameworks that /state remembers after their end. */
 const COMPLETED_TASKS = 1000;
 const COMPLETED_FRAMEWORKS = 50;
+/** Refused launches that the page shows. */
+const REFUSED = 50;
 /** Milliseconds for changes to gather before offers are made. */
 const OFFER_DELAY = 10;
 
@@ -48,6 +55,14 @@ export interface MasterStatus {
   readonly message: string;
 }
 
+/** A launch that never reached an agent. */
+interface Refused {
+  readonly taskId: string;
+  readonly framework: string;
+  readonly state: TaskState;
+  readonly message: string;
+}
+
 /** Everything the master knows, and what changes in more than one place. */
 export class Cluster {
   readonly agents = new Map<string, Agent>();
@@ -55,9 +70,17 @@ export class Cluster {
   readonly offers = new Map<string, Offer>();
   /** Agents that stopped answering pings, by id; milliseconds since the epoch. */
   readonly unreachable = new Map<string, { readonly info: AgentInfo; readonly since: number }>();
+  /** Agents that are offered to nobody until an operator says otherwise. */
+  readonly deactivated = new Set<string>();
+  /** Agents that an operator drains, by id; milliseconds since the epoch. */
+  readonly draining = new Map<string, { readonly config: DrainConfig; readonly since: number }>();
+  /** Agents that may not come back. */
+  readonly gone = new Set<string>();
   readonly completedFrameworks: Framework[] = [];
   /** By the text of the operation's uuid. */
   readonly operations = new Map<string, OperationEntry>();
+  /** The last launches that this master refused, oldest first: nothing else would remember them. */
+  readonly refused: Refused[] = [];
   readonly counters = new Map<string, number>();
   readonly context: ClusterContext;
   /** Set by the offering part: makes offers now. */
@@ -105,9 +128,23 @@ export class Cluster {
     framework.sink?.send(event);
   }
 
+  /** How far an agent's draining is; undefined when nobody drains it. It is drained when nothing is left on it. */
+  drainInfo(agentId: string): DrainInfo | undefined {
+    const drain = this.draining.get(agentId);
+    if (drain === undefined) return undefined;
+    const busy = [...this.operations.values()].some((operation) => operation.agentId === agentId);
+    const done = this.agents.get(agentId)?.tasks.size === 0 && !busy;
+    return create(DrainInfoSchema, { state: done ? DrainState.DRAINED : DrainState.DRAINING, config: drain.config });
+  }
+
+  /** Whether an agent's resources are offered. */
+  isActive(agent: Agent): boolean {
+    return agent.connected && !this.deactivated.has(agent.id);
+  }
+
   /** What messages to this agent may hold. */
   agentDialect(agent: Agent): Dialect {
-    const can = (type: number): boolean => agent.capabilities.has(type);
+    const can = (type: AgentInfo_Capability_Type): boolean => agent.capabilities.has(type);
     return {
       format: can(AgentInfo_Capability_Type.RESERVATION_REFINEMENT) ? "post" : "pre",
       allocation: true,
@@ -171,6 +208,11 @@ export class Cluster {
     agent.executors.delete(key);
     agent.used = agent.used.subtract(executor.resources);
     this.offerSoon();
+  }
+
+  rememberRefused(refused: Refused): void {
+    this.refused.push(refused);
+    if (this.refused.length > REFUSED) this.refused.shift();
   }
 
   remember(framework: Framework): void {

@@ -1,7 +1,11 @@
 import type { FastifyInstance } from "fastify";
 
-/** Answers for what no route took, and for what broke in one: plain words of this master, nothing of the web framework. */
-export function ownErrors(app: FastifyInstance): void {
+/**
+ * Answers for what no route took, and for what broke in one: plain words of this master, nothing of the web framework.
+ *
+ * @param largestBody bytes that a call may have.
+ */
+export function ownErrors(app: FastifyInstance, largestBody: number): void {
   const methods = new Map<string, string[]>();
   app.addHook("onRoute", ({ url, method }) => {
     methods.set(url, [...(methods.get(url) ?? []), ...(Array.isArray(method) ? method : [method])]);
@@ -31,7 +35,7 @@ export function ownErrors(app: FastifyInstance): void {
     const status = error.statusCode ?? 500;
     const words =
       status === 413
-        ? "The body is larger than 32 MB"
+        ? `The body is larger than ${largestBody / 1024 / 1024} MB`
         : status < 500
           ? "The request cannot be read"
           : "Something broke in this master: its log says what";

@@ -19,7 +19,6 @@ import { callProblem, decodeCall } from "./calls.ts";
 import { frameworkProblem } from "./frameworks.ts";
 import { demandOf, type LaunchContext } from "./launch.ts";
 import { ipNumber } from "./local-master.ts";
-import { acceptedType } from "./scheduler-api.ts";
 
 describe("the allocator", () => {
   const bidder = (frameworkId: string, held = "", role = "*"): Bidder => ({
@@ -102,19 +101,6 @@ describe("calls", () => {
     const acknowledge = { taskId: { value: "t" }, agentId: { value: "a" }, uuid: newUuid() };
     const call = create(CallSchema, { type: Call_Type.ACKNOWLEDGE, frameworkId: { value: "f" }, acknowledge });
     expect(callProblem(call)).toBeUndefined();
-  });
-});
-
-describe("media types", () => {
-  it.each([
-    [undefined, "application/json"],
-    ["*/*", "application/json"],
-    ["application/x-protobuf", "application/x-protobuf"],
-    ["application/x-protobuf, application/json;q=0", "application/x-protobuf"],
-    ["text/html, application/json", "application/json"],
-    ["text/html", undefined],
-  ])("%s", (accept, type) => {
-    expect(acceptedType(accept)).toBe(type);
   });
 });
 

@@ -13,9 +13,12 @@ import { MESOS_VERSION } from "../mesos/version.ts";
 import { Acceptance } from "./acceptance.ts";
 import { Agents } from "./agents.ts";
 import { Cluster } from "./cluster.ts";
+import { Draining } from "./draining.ts";
 import { ownErrors } from "./errors.ts";
 import { Frameworks } from "./frameworks.ts";
 import { Offering } from "./offering.ts";
+import { OperatorOperations } from "./operations.ts";
+import { serveOperatorApi } from "./operator-api.ts";
 import { servePages } from "./pages.ts";
 import { SchedulerApi } from "./scheduler-api.ts";
 import { Updates } from "./updates.ts";
@@ -109,11 +112,12 @@ export class LocalMaster {
     const { hostname = advertise, version = MESOS_VERSION } = this.#options;
     const masterInfo = masterInfoOf(process, randomUUID(), hostname, version);
     const cluster = new Cluster({ process, clock, log, masterInfo });
-    const app = await this.#serve(cluster);
+    const { app, draining } = await this.#serve(cluster);
     process.http((request, response) => app.routing(request, response));
     let timer = clock.after(OFFER_INTERVAL, function tick() {
       timer = clock.after(OFFER_INTERVAL, tick);
       cluster.offerNow();
+      draining.finish();
     });
     this.#running = { process, cluster, app, stopOffering: () => timer.cancel() };
     log.info(
@@ -121,7 +125,7 @@ export class LocalMaster {
     );
   }
 
-  async #serve(cluster: Cluster): Promise<FastifyInstance> {
+  async #serve(cluster: Cluster): Promise<{ readonly app: FastifyInstance; readonly draining: Draining }> {
     const { clock, log } = cluster.context;
     const frameworks: { current?: Frameworks } = {};
     const agents = new Agents(cluster, {
@@ -132,6 +136,7 @@ export class LocalMaster {
     });
     const offering = new Offering(cluster);
     const updates = new Updates(cluster, agents);
+    const draining = new Draining(cluster, agents);
     const acceptance = new Acceptance(cluster, agents, offering);
     frameworks.current = new Frameworks({ cluster, offering, acceptance, updates });
     const app = fastify({
@@ -154,13 +159,16 @@ export class LocalMaster {
         other ?? (method !== "GET" && isCrossOrigin(headers) ? "another site's page may not do that" : undefined);
       if (wrong !== undefined) await reply.code(403).type("text/plain").send(wrong);
     });
-    ownErrors(app);
+    ownErrors(app, LARGEST_CALL);
     const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
     new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };
-    servePages(app, cluster, frameworks.current, { started: clock.now(), flags });
+    const facts = { started: clock.now(), flags };
+    const operations = new OperatorOperations(cluster, agents);
+    serveOperatorApi(app, { cluster, frameworks: frameworks.current, draining, operations, facts });
+    servePages(app, cluster, frameworks.current, facts);
     await app.ready();
-    return app;
+    return { app, draining };
   }
 
   /** Ends every connection and forgets everything. Idempotent. */

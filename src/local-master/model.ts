@@ -3,9 +3,11 @@ import type { Timer } from "../base/clock.ts";
 import type { UPID } from "../libprocess/upid.ts";
 import type {
   AgentInfo,
+  AgentInfo_Capability_Type,
   ExecutorInfo,
   FrameworkInfo,
   Offer as OfferMessage,
+  Operation,
   Resource,
   Task,
   UUID,
@@ -35,7 +37,7 @@ export interface TaskEntry {
   killed: boolean;
 }
 
-interface ExecutorEntry {
+export interface ExecutorEntry {
   readonly info: ExecutorInfo;
   readonly frameworkId: string;
   readonly resources: Resources;
@@ -46,7 +48,7 @@ export interface Agent {
   pid: UPID;
   info: AgentInfo;
   version: string;
-  capabilities: ReadonlySet<number>;
+  capabilities: ReadonlySet<AgentInfo_Capability_Type>;
   resourceVersion: UUID | undefined;
   /** With what was reserved and created; without allocations. */
   total: Resources;
@@ -113,6 +115,8 @@ export interface OperationEntry {
   readonly operationId: string;
   readonly agentId: string;
   readonly uuid: Uint8Array;
+  /** As GET_OPERATIONS shows it. */
+  readonly operation: Operation;
 }
 
 export const taskKey = (frameworkId: string, taskId: string): string => `${frameworkId}\n${taskId}`;

@@ -12,7 +12,7 @@ const LONGEST_REFUSAL = 365 * 24 * 3600;
 const DEFAULT_REFUSAL = 5;
 
 /** Neither used nor offered. */
-function availableOn(agent: Agent): Resources {
+export function availableOn(agent: Agent): Resources {
   let available = agent.total.subtract(agent.used);
   for (const offer of agent.offers) available = available.subtract(offer.resources);
   return available;
@@ -78,7 +78,7 @@ export class Offering {
     if (bidders.length === 0) return;
     const supplies: Supply[] = [];
     for (const agent of this.#cluster.agents.values())
-      if (agent.connected) supplies.push({ agentId: agent.id, available: availableOn(agent) });
+      if (this.#cluster.isActive(agent)) supplies.push({ agentId: agent.id, available: availableOn(agent) });
     const total = this.#cluster.total ?? Resources.empty;
     const offers = new Map<Framework, Offer[]>();
     for (const award of allocate(bidders, supplies, total)) {

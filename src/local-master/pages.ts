@@ -14,6 +14,7 @@ import {
   tasksJson,
   versionJson,
 } from "./state-json.ts";
+import { summaryJson } from "./summary-json.ts";
 
 /** Tasks that one page of /tasks holds when nobody says otherwise, as in Mesos. */
 const TASK_PAGE = 100;
@@ -40,9 +41,18 @@ export function servePages(app: FastifyInstance, cluster: Cluster, frameworks: F
   const named = (...names: string[]): string[] =>
     names.flatMap((name) => [`/${name}`, `/${name}.json`, `/master/${name}`, `/master/${name}.json`]);
   json(named("state"), () => stateJson(cluster, facts));
-  json(named("slaves"), () => agentsJson(cluster));
-  json(named("frameworks"), () => frameworksJson(cluster));
-  json(named("tasks"), ({ limit, offset }) => tasksJson(cluster, number(limit, TASK_PAGE), number(offset, 0)));
+  json(named("state-summary"), () => summaryJson(cluster));
+  json(named("slaves"), (query) => agentsJson(cluster, query["slave_id"]));
+  json(named("frameworks"), (query) => frameworksJson(cluster, query["framework_id"]));
+  json(named("tasks"), (query) =>
+    tasksJson(cluster, {
+      limit: number(query["limit"], TASK_PAGE),
+      offset: number(query["offset"], 0),
+      order: query["order"],
+      frameworkId: query["framework_id"],
+      taskId: query["task_id"],
+    }),
+  );
   json(named("roles"), () => rolesJson(cluster));
   json(named("flags"), () => ({ flags: facts.flags }));
   json(["/version"], () => versionJson(cluster));
@@ -69,6 +79,6 @@ export function servePages(app: FastifyInstance, cluster: Cluster, frameworks: F
     reply
       .header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
       .type("text/html; charset=utf-8")
-      .send(overviewPage(cluster)),
+      .send(overviewPage(cluster, `http://${masterAddress(cluster)}`)),
   );
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Clock, every } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { firstAccepted } from "../libprocess/accept.ts";
 import { enumName } from "../mesos/codec.ts";
 import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
 import {
@@ -15,40 +16,17 @@ import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson } from "../mesos/json.ts";
 import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
-import { EventStream, type MediaType } from "./event-stream.ts";
+import { EventStream } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
+import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
 
 const HEARTBEAT = 15_000;
-const [JSON_TYPE, PROTOBUF_TYPE] = ["application/json", "application/x-protobuf"] as const;
-
-/** The media type to answer in; undefined when the client takes neither. JSON when it does not care. */
-export function acceptedType(accept: string | undefined): MediaType | undefined {
-  const accepted = (accept ?? "*/*").split(",").map((item) => {
-    const [type = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
-    return { type, refused: parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)) };
-  });
-  const takes = (type: string): boolean =>
-    accepted.some(
-      (item) => !item.refused && (item.type === type || item.type === "*/*" || item.type === "application/*"),
-    );
-  if (takes(JSON_TYPE)) return JSON_TYPE;
-  return takes(PROTOBUF_TYPE) ? PROTOBUF_TYPE : undefined;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text?: string;
-}
-
-const answer = (status: number, text?: string): Answer => (text === undefined ? { status } : { status, text });
 
 /** A request's call, or the answer that refuses it. */
 function callOf(request: FastifyRequest): Call | Answer {
-  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
-  if (type === undefined || type === "") return answer(400, "Expecting 'Content-Type' to be present");
-  if (type !== JSON_TYPE && type !== PROTOBUF_TYPE)
-    return answer(415, `Expecting 'Content-Type' of ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const type = bodyType(request);
+  if (typeof type === "object") return type;
+  const body = bodyOf(request);
   let call: Call;
   try {
     call = type === JSON_TYPE ? decodeForeignJson(CallSchema, body, MOST_OBJECTS_OF_MASTER) : decodeCall(body);
@@ -94,7 +72,7 @@ export class SchedulerApi {
   #subscribe(call: Call, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { clock, log, frameworks } = this.#options;
     const refuse = (status: number, text: string) => reply.code(status).type("text/plain").send(text);
-    const type = acceptedType(request.headers.accept);
+    const type = firstAccepted(request.headers.accept, [JSON_TYPE, PROTOBUF_TYPE]);
     if (type === undefined) return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     if (request.headers["mesos-stream-id"] !== undefined)
       return refuse(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");

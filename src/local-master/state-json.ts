@@ -3,6 +3,7 @@ import { attributesSummary } from "../mesos/attributes.ts";
 import { enumName } from "../mesos/codec.ts";
 import {
   AgentInfo_Capability_TypeSchema,
+  DrainInfoSchema,
   FrameworkInfo_Capability_TypeSchema,
   MasterInfoSchema,
   OfferSchema,
@@ -57,7 +58,9 @@ function taskJson(task: Task): Object {
   };
 }
 
-function agentJson(agent: Agent): Object {
+export function agentJson(agent: Agent, cluster: Cluster): Object {
+  const drainInfo = cluster.drainInfo(agent.id);
+  const draining = cluster.draining.get(agent.id);
   const full = (resources: Resources): Json[] =>
     resources.toMessages("endpoint").map((resource) => toJson(ResourceSchema, resource, { names: "v0" }));
   const byRole = <T extends Json>(show: (resources: Resources) => T): { [role: string]: T } => {
@@ -81,16 +84,40 @@ function agentJson(agent: Agent): Object {
     unreserved_resources: resourcesSummary(agent.total.unreserved()),
     reserved_resources_full: byRole(full),
     unreserved_resources_full: full(agent.total.unreserved()),
-    active: agent.connected,
-    deactivated: false,
+    active: cluster.isActive(agent),
+    deactivated: cluster.deactivated.has(agent.id),
+    ...(drainInfo &&
+      draining && {
+        drain_info: toJson(DrainInfoSchema, drainInfo, { names: "v0" }),
+        estimated_drain_start_time_seconds: seconds(draining.since),
+      }),
     version: agent.version,
     capabilities: [...agent.capabilities].map((type) => enumName(AgentInfo_Capability_TypeSchema, type)),
   };
 }
 
+/** What /state-summary and /state have in common about a framework. */
+export function frameworkSummary(framework: Framework): Object {
+  const { info } = framework;
+  return {
+    id: framework.id,
+    name: info.name,
+    hostname: info.hostname,
+    webui_url: info.webuiUrl,
+    capabilities: info.capabilities.map(({ type }) => enumName(FrameworkInfo_Capability_TypeSchema, type)),
+    active: framework.active,
+    connected: framework.sink !== undefined,
+    recovered: framework.sink === undefined && framework.failover === undefined && framework.unregistered === undefined,
+    used_resources: resourcesSummary(usedBy(framework)),
+    offered_resources: resourcesSummary(sum(framework.offers)),
+  };
+}
+
+const usedBy = ({ tasks }: Framework): Resources => sum([...tasks.values()].filter(({ released }) => !released));
+
 function frameworkJson(framework: Framework, cluster: Cluster): Object {
   const { info } = framework;
-  const used = sum([...framework.tasks.values()].filter(({ released }) => !released));
+  const used = usedBy(framework);
   const offered = sum(framework.offers);
   const executors = [...cluster.agents.values()].flatMap((agent) =>
     [...agent.executors.values()]
@@ -104,25 +131,16 @@ function frameworkJson(framework: Framework, cluster: Cluster): Object {
       })),
   );
   return {
-    id: framework.id,
-    name: info.name,
+    ...frameworkSummary(framework),
     user: info.user,
     failover_timeout: info.failoverTimeout,
     checkpoint: info.checkpoint,
-    hostname: info.hostname,
-    webui_url: info.webuiUrl,
     ...(info.principal !== "" && { principal: info.principal }),
     ...(frameworkCan(info, "MULTI_ROLE") ? { roles: [...rolesOf(info)] } : { role: info.role }),
-    capabilities: info.capabilities.map(({ type }) => enumName(FrameworkInfo_Capability_TypeSchema, type)),
     registered_time: seconds(framework.registered),
     unregistered_time: seconds(framework.unregistered ?? 0),
     ...(framework.reregistered !== undefined && { reregistered_time: seconds(framework.reregistered) }),
-    active: framework.active,
-    connected: framework.sink !== undefined,
-    recovered: framework.sink === undefined && framework.failover === undefined && framework.unregistered === undefined,
     resources: resourcesSummary(used.add(offered)),
-    used_resources: resourcesSummary(used),
-    offered_resources: resourcesSummary(offered),
     tasks: [...framework.tasks.values()].map(({ task }) => taskJson(task)),
     unreachable_tasks: [...framework.unreachable.values()].map(({ task }) => taskJson(task)),
     completed_tasks: framework.completed.map(taskJson),
@@ -131,18 +149,24 @@ function frameworkJson(framework: Framework, cluster: Cluster): Object {
   };
 }
 
-/** `/frameworks` */
-export function frameworksJson(cluster: Cluster): Object {
+/** Whether an id is asked for: all are, when none is named. */
+const asked = (id: string, wanted: string | undefined): boolean => wanted === undefined || wanted === id;
+
+/** `/frameworks`; one of them with `framework_id`. */
+export function frameworksJson(cluster: Cluster, frameworkId?: string): Object {
+  const shown = (frameworks: Iterable<Framework>): Json[] =>
+    [...frameworks].filter(({ id }) => asked(id, frameworkId)).map((framework) => frameworkJson(framework, cluster));
   return {
-    frameworks: [...cluster.frameworks.values()].map((framework) => frameworkJson(framework, cluster)),
-    completed_frameworks: cluster.completedFrameworks.map((framework) => frameworkJson(framework, cluster)),
+    frameworks: shown(cluster.frameworks.values()),
+    completed_frameworks: shown(cluster.completedFrameworks),
     unregistered_frameworks: [],
   };
 }
 
-/** `/slaves` */
-export function agentsJson(cluster: Cluster): Object {
-  return { slaves: [...cluster.agents.values()].map(agentJson), recovered_slaves: [] };
+/** `/slaves`; one of them with `slave_id`. */
+export function agentsJson(cluster: Cluster, agentId?: string): Object {
+  const agents = [...cluster.agents.values()].filter(({ id }) => asked(id, agentId));
+  return { slaves: agents.map((agent) => agentJson(agent, cluster)), recovered_slaves: [] };
 }
 
 /** `/roles`: those that a framework has, with what their tasks use. */
@@ -158,14 +182,34 @@ export function rolesJson(cluster: Cluster): Object {
   };
 }
 
-/** `/tasks`: newest last; `limit` and `offset` page as in Mesos. */
-export function tasksJson(cluster: Cluster, limit: number, offset: number): Object {
-  const frameworks = [...cluster.frameworks.values(), ...cluster.completedFrameworks];
+export interface TaskQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** Oldest first when `asc`. */
+  readonly order?: string | undefined;
+  readonly frameworkId?: string | undefined;
+  readonly taskId?: string | undefined;
+}
+
+/** When a task's first status was made; tasks without one are the oldest, as in Mesos. Seconds since the epoch. */
+const firstHeardOf = ({ statuses }: Task): number => statuses[0]?.timestamp ?? Number.NEGATIVE_INFINITY;
+
+/** `/tasks`: newest first unless asked otherwise; filters, then `offset` and `limit`, as in Mesos. */
+export function tasksJson(cluster: Cluster, query: TaskQuery): Object {
+  const { limit, offset, order, frameworkId, taskId } = query;
+  const frameworks = [...cluster.frameworks.values(), ...cluster.completedFrameworks].filter(({ id }) =>
+    asked(id, frameworkId),
+  );
   const tasks = frameworks.flatMap(({ tasks: live, unreachable, completed }) => [
     ...[...live.values(), ...unreachable.values()].map(({ task }) => task),
     ...completed,
   ]);
-  return { tasks: tasks.slice(offset, offset + limit).map(taskJson) };
+  const older = (a: Task, b: Task): number =>
+    firstHeardOf(a) === firstHeardOf(b) ? 0 : firstHeardOf(a) < firstHeardOf(b) ? -1 : 1;
+  const sorted = tasks
+    .filter((task) => asked(idOf(task.taskId), taskId))
+    .sort((a, b) => (order === "asc" ? older(a, b) : older(b, a)));
+  return { tasks: sorted.slice(offset, offset + limit).map(taskJson) };
 }
 
 export function versionJson({ context }: Cluster): Object {
@@ -190,8 +234,8 @@ export function stateJson(cluster: Cluster, { started, flags }: MasterFacts): Ob
     pid: formatUPID(process.self),
     hostname: masterInfo.hostname,
     capabilities: [],
-    activated_slaves: agents.filter(({ connected }) => connected).length,
-    deactivated_slaves: agents.filter(({ connected }) => !connected).length,
+    activated_slaves: agents.filter((agent) => cluster.isActive(agent)).length,
+    deactivated_slaves: agents.filter((agent) => !cluster.isActive(agent)).length,
     unreachable_slaves: cluster.unreachable.size,
     leader: formatUPID(process.self),
     leader_info: toJson(MasterInfoSchema, masterInfo, { names: "v0" }),
@@ -211,8 +255,8 @@ export function metricsJson(cluster: Cluster, { started }: MasterFacts): Object 
     "master/uptime_secs": seconds(cluster.context.clock.now() - started),
     "master/slaves_connected": agents.filter(({ connected }) => connected).length,
     "master/slaves_disconnected": agents.filter(({ connected }) => !connected).length,
-    "master/slaves_active": agents.filter(({ connected }) => connected).length,
-    "master/slaves_inactive": agents.filter(({ connected }) => !connected).length,
+    "master/slaves_active": agents.filter((agent) => cluster.isActive(agent)).length,
+    "master/slaves_inactive": agents.filter((agent) => !cluster.isActive(agent)).length,
     "master/slaves_unreachable": cluster.unreachable.size,
     "master/frameworks_connected": frameworks.filter(({ sink }) => sink !== undefined).length,
     "master/frameworks_disconnected": frameworks.filter(({ sink }) => sink === undefined).length,

@@ -65,12 +65,19 @@ export function takeOperations(
   { operations }: UpdateSlaveMessage,
 ): ReconcileOperationsMessage {
   const reported = new Set<string>();
-  for (const { uuid, info, frameworkId } of operations?.operations ?? []) {
+  for (const operation of operations?.operations ?? []) {
+    const { uuid, info, frameworkId } = operation;
     const bytes = uuid?.value ?? new Uint8Array();
     reported.add(uuidText(bytes));
     const operationId = info?.id?.value;
     if (operationId === undefined || frameworkId === undefined) continue;
-    cluster.operations.set(uuidText(bytes), { frameworkId: frameworkId.value, operationId, agentId, uuid: bytes });
+    cluster.operations.set(uuidText(bytes), {
+      frameworkId: frameworkId.value,
+      operationId,
+      agentId,
+      uuid: bytes,
+      operation,
+    });
   }
   const missing = [...cluster.operations].filter(([key, entry]) => entry.agentId === agentId && !reported.has(key));
   return create(ReconcileOperationsMessageSchema, {

@@ -130,6 +130,8 @@ export class Updates {
       return;
     }
     status.operationId ??= create(OperationIDSchema, { value: known.operationId });
+    known.operation.latestStatus = status;
+    known.operation.statuses.push(status);
     if (status.uuid === undefined) this.#cluster.operations.delete(key);
     this.#cluster.send(framework, { type: Event_Type.UPDATE_OPERATION_STATUS, updateOperationStatus: { status } });
   }

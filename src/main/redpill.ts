@@ -6,7 +6,7 @@ import { MESOS_VERSION } from "../mesos/version.ts";
 import { DONE, EventParser, READY } from "../redpill/events.ts";
 import { EXIT_UNREACHABLE, EXIT_USAGE, HELP, optionsOf, UsageError } from "../redpill/options.ts";
 import { Redpill } from "../redpill/redpill.ts";
-import { Supervisor } from "../redpill/supervisor.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 
 const listener = process.env["REDPILL_LISTENER"] === "1";
 

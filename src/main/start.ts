@@ -12,7 +12,7 @@ import { addressFor, withoutNpm } from "../init/start/environment.ts";
 import { claimFolder, folderOf, holdFolder } from "../init/start/folder.ts";
 import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
 import { lastWords, stoppingLine, upBlock, warningsIn } from "../init/start/screen.ts";
-import { Supervisor } from "../redpill/supervisor.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 import { maskZooKeeperUrl } from "../zookeeper/url.ts";
 
 const packageFolder = resolve(

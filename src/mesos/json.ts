@@ -30,12 +30,19 @@ const V1_FIELDS: Readonly<Record<string, string>> = { slave_id: "agent_id", slav
 const v0EnumName = (name: string): string => name.replace(/^(SOURCE|REASON)_AGENT(?=_|$)/, "$1_SLAVE");
 const v1EnumName = (name: string): string => name.replace(/^(SOURCE|REASON)_SLAVE(?=_|$)/, "$1_AGENT");
 
+/** Messages that Mesos 1.11 writes by hand, empty lists and all; clients index them. All others leave empty lists out. */
+const ALWAYS_LISTED: ReadonlySet<string> = new Set(
+  ["GetTasks", "GetExecutors", "GetFrameworks"].map((name) => `mesos.v1.agent.Response.${name}`),
+);
+
 interface FieldWriter {
   readonly name: string;
   readonly v0Name: string;
   readonly local: string;
   readonly list: boolean;
   readonly map: boolean;
+  /** A list that is written although empty. */
+  readonly always: boolean;
   /** Written although unset. */
   readonly hasDefault: boolean;
   readonly write: (value: unknown, options: WriteOptions) => Json;
@@ -80,6 +87,7 @@ function writersOf(descriptor: DescMessage): readonly FieldWriter[] {
     local: field.localName,
     list: field.fieldKind === "list",
     map: field.fieldKind === "map",
+    always: ALWAYS_LISTED.has(descriptor.typeName),
     hasDefault: field.proto.defaultValue !== "" && field.proto.options?.deprecated !== true,
     write: valueWriter(field),
   }));
@@ -96,7 +104,7 @@ function objectOf(descriptor: DescMessage, message: Message, options: WriteOptio
     const name = options.names === "v0" ? field.v0Name : field.name;
     if (field.list) {
       const items = value as unknown[];
-      if (items.length > 0) result[name] = items.map((item) => field.write(item, options));
+      if (items.length > 0 || field.always) result[name] = items.map((item) => field.write(item, options));
     } else if (field.map) {
       const entries = Object.entries(value as Record<string, unknown>);
       if (entries.length > 0)

@@ -3,6 +3,8 @@
  * silently ignore agents below 1.0.0; nothing else is decided by it, capabilities decide.
  */
 export const MESOS_VERSION = "1.11.0";
+/** The commit of that release. */
+export const MESOS_COMMIT = "04bc7ee1984d86fbb0bd782ccc69ce44c13ae4b9";
 
 export interface Version {
   readonly major: number;

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 import { type Options, optionsOf, UsageError } from "./options.ts";
 import { Redpill, type RedpillFiles } from "./redpill.ts";
-import { Supervisor } from "./supervisor.ts";
 
 let folder = "";
 let server: Server;

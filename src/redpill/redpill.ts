@@ -2,12 +2,12 @@ import { closeSync, existsSync, fsyncSync, openSync, writeFileSync, writeSync } 
 import { type Clock, every, sleep, type Timer } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
+import type { ProcessInfo, Supervisor } from "../supervisor/supervisor.ts";
+import { XmlRpcFault } from "../supervisor/xml-rpc.ts";
 import { CLEANUP_AFTER_STOP, Cleanup } from "./cleanup.ts";
 import type { SupervisorEvent } from "./events.ts";
 import { EXIT_UNKNOWN_SERVICE, EXIT_UNREACHABLE, type Options, UsageError } from "./options.ts";
-import type { ProcessInfo, Supervisor } from "./supervisor.ts";
 import { fullName, type Verdict, Watch } from "./watch.ts";
-import { XmlRpcFault } from "./xml-rpc.ts";
 
 /** Files below /run that redpill writes. */
 export interface RedpillFiles {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { ProcessInfo, ProcessState } from "../supervisor/supervisor.ts";
 import type { SupervisorEvent } from "./events.ts";
-import type { ProcessInfo, ProcessState } from "./supervisor.ts";
 import { matches, Watch, type WatchRules } from "./watch.ts";
 
 const rules: WatchRules = { services: ["mesos"], restarts: 3, window: 60_000, exited: 10_000 };

@@ -1,5 +1,5 @@
+import type { ProcessInfo } from "../supervisor/supervisor.ts";
 import type { SupervisorEvent } from "./events.ts";
-import type { ProcessInfo } from "./supervisor.ts";
 
 /** Why the container must end. The code becomes the container's exit code. */
 export interface Verdict {

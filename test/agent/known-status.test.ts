@@ -2,6 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   CheckInfo_Type,
+  ContainerInfo_DockerInfo_Network,
+  ContainerInfo_Type,
   ContainerStatusSchema,
   FrameworkInfo_Capability_Type,
   HealthCheck_Type,
@@ -90,6 +92,19 @@ describe("a status", () => {
     await test.running("one", TASK_RUNNING);
     test.machine.containerOf("one")?.end(0);
     expect(told(await test.master.status("one", TASK_FINISHED))).toMatchObject({ address: ADDRESS, pid: 4711 });
+  });
+
+  it.each([
+    [ContainerInfo_DockerInfo_Network.BRIDGE, []],
+    [ContainerInfo_DockerInfo_Network.USER, []],
+    [ContainerInfo_DockerInfo_Network.HOST, ["127.0.0.1"]],
+  ])("of a container of network %s whose address nobody saw has %j", async (network, addresses) => {
+    test.machine.status = create(ContainerStatusSchema);
+    const container = { type: ContainerInfo_Type.DOCKER, docker: { image: "i", network } };
+    await test.running("one", TASK_RUNNING, {}, commandTask("one", { container }));
+    const [info, ...more] = test.master.statusesOf("one").at(-1)?.containerStatus?.networkInfos ?? [];
+    expect(more).toEqual([]);
+    expect(info?.ipAddresses.map(({ ipAddress }) => ipAddress)).toEqual(addresses);
   });
 
   it("comes when something changed, and not because a look found the same, or the agent restarted", async () => {

@@ -18,48 +18,11 @@ import { Fetcher } from "../../src/agent/fetcher/fetcher.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { CommandInfo_URISchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { ATTACKER, canAttack, uidOf } from "../support/attacked-node.ts";
+import { seeded } from "../support/damage.ts";
+import { type Entry, tar } from "../support/evil-archives.ts";
 
 const ARCHIVES = 50;
 const ENTRIES = 200;
-
-/** The same numbers in every run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-interface Entry {
-  readonly name: Buffer;
-  /** As in a tar header: 0 file, 1 hard link, 2 link, 3 and 4 devices, 5 folder, 6 FIFO. */
-  readonly type: number;
-  readonly target: string;
-  readonly mode: number;
-}
-
-/** A POSIX tar, byte by byte: tar(1) itself would not pack what is meant to do harm. */
-function tar(entries: readonly Entry[]): Buffer {
-  const blocks = entries.flatMap(({ name, type, target, mode }) => {
-    const content = type === 0 ? Buffer.from("content") : Buffer.alloc(0);
-    const header = Buffer.alloc(512);
-    name.copy(header, 0, 0, 100);
-    header.write(`${mode.toString(8).padStart(7, "0")}\0`, 100);
-    header.write("0000000\x000000000\0", 108);
-    header.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
-    header.write("00000000000\0", 136);
-    header.write("        ", 148);
-    header.write(String(type), 156);
-    header.write(target.slice(0, 100), 157);
-    header.write("ustar\x0000", 257);
-    header.write("0000001\x000001\0", 329);
-    const sum = header.reduce((total, byte) => total + byte, 0);
-    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-    return content.length === 0 ? [header] : [header, content, Buffer.alloc(512 - content.length)];
-  });
-  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
-}
 
 /** Everything below a folder: kind, owner, mode and content. */
 function picture(folder: string): string[] {
@@ -140,7 +103,7 @@ describe.runIf(canAttack)(`${ARCHIVES * ENTRIES} entries of archives that mean h
     const user = { name: ATTACKER, uid, gid: uid, groups: [] };
     let unpacked = 0;
     for (let number = 0; number < ARCHIVES; number++) {
-      const random = numbers(number + 1);
+      const random = seeded(number + 1);
       const temper = random(4);
       const make = (index: number): Entry => (temper < 2 ? quietEntry(random, index) : wildEntry(random, temper === 2));
       const archive = join(base, `evil${number}.tar`);
@@ -162,5 +125,28 @@ describe.runIf(canAttack)(`${ARCHIVES * ENTRIES} entries of archives that mean h
     }
     // Not all were refused before anything was tried.
     expect(unpacked).toBeGreaterThan(ARCHIVES / 4);
+  });
+
+  it("of 20,000 files with long names is fetched: its listing may be as long as it likes", {
+    timeout: 120_000,
+  }, async () => {
+    const uid = uidOf(ATTACKER);
+    const name = (index: number): Buffer => Buffer.from(`${"long".repeat(20)}-${index}`);
+    const archive = join(base, "many.tar");
+    writeFileSync(
+      archive,
+      tar(Array.from({ length: 20_000 }, (_, index) => ({ name: name(index), type: 0, target: "", mode: 0o644 }))),
+    );
+    const sandbox = join(base, "many");
+    mkdirSync(sandbox, { mode: 0o750 });
+    chownSync(sandbox, uid, uid);
+    await fetcher.fetch({
+      containerId: "many",
+      sandbox,
+      user: { name: ATTACKER, uid, gid: uid, groups: [] },
+      uris: [create(CommandInfo_URISchema, { value: archive, extract: true })],
+      signal: new AbortController().signal,
+    });
+    expect(readdirSync(sandbox).filter((found) => found.startsWith("long"))).toHaveLength(20_000);
   });
 });

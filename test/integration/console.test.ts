@@ -161,7 +161,7 @@ describe("below another init, where this one is not PID 1", () => {
       await container.says(/agent is up/);
       container.stop(signal);
       await sleep(systemClock, 500);
-      expect(existsSync(`/proc/${container.pid}`)).toBe(true);
+      expect(existsSync(`/proc/${container.pid}`), container.output).toBe(true);
       await until(() => container.control("status").stdout.includes("RUNNING"), "the agent runs on");
       container.stop();
       expect((await container.ended).code).toBe(0);

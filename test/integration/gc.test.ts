@@ -14,8 +14,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { diskUsageOf, GarbageCollector } from "../../src/agent/gc/collector.ts";
-import { detachMount, type MountPoint, parseMountInfo } from "../../src/agent/gc/mounts.ts";
+import { detachMount } from "../../src/agent/gc/mounts.ts";
 import { removeFolders } from "../../src/agent/gc/removal.ts";
+import { diskUsage } from "../../src/agent/isolators/disk.ts";
+import { type MountPoint, parseMountInfo } from "../../src/agent/model/mount-table.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 
@@ -64,6 +66,20 @@ describe("what is mounted below", () => {
   const lines: string[] = [];
   const log = { ...silentLogger, warn: (line: string) => lines.push(line) };
   beforeEach(() => void lines.splice(0));
+
+  it("is not counted as the sandbox's own, whatever its device", async (context) => {
+    const source = join(folder, "data");
+    bind(context, source, join(sandbox(), "deep/vol[x]*"));
+    try {
+      writeFileSync(join(source, "large"), Buffer.alloc(8 * 1024 * 1024, 1));
+      writeFileSync(join(sandbox(), "own"), Buffer.alloc(1024 * 1024, 1));
+      const used = (await diskUsage(sandbox())) / 1024 / 1024;
+      expect(used).toBeGreaterThanOrEqual(1);
+      expect(used).toBeLessThan(2);
+    } finally {
+      umountAll(join(sandbox(), "deep/vol[x]*"));
+    }
+  });
 
   it("is unmounted first, whatever its device, and said", async (context) => {
     const source = join(folder, "data of others");

@@ -55,10 +55,10 @@ describe("/files", () => {
     ["read", `${path("sub")}&offset=0`, 400, "Cannot read a directory.\n"],
     ["read", `${path("stdout")}&offset=x`, 400, "Failed to parse offset: 'x' is not a whole number.\n"],
     ["read", `${path("stdout")}&offset=-2`, 400, "Negative offset provided: -2.\n"],
-    ["read", `${path("missing")}&offset=0`, 404, ""],
+    ["read", `${path("missing")}&offset=0`, 404, "404 Not Found."],
     ["download", path("sub"), 400, "Cannot download a directory.\n"],
-    ["download", path("missing"), 404, ""],
-    ["browse", path("missing"), 404, ""],
+    ["download", path("missing"), 404, "404 Not Found."],
+    ["browse", path("missing"), 404, "404 Not Found."],
     ["browse", path("loop"), 400, "ELOOP\n"],
   ])("%s%s: %i", async (page, query, status, text) => {
     const answer = await ask(`/files/${page}${query}`);

@@ -54,6 +54,7 @@ describe("/state", () => {
       "container",
       "directory",
       "resources",
+      "role",
       "tasks",
       "queued_tasks",
       "completed_tasks",
@@ -119,12 +120,12 @@ describe("small pages", () => {
     ["/metrics/snapshot?timeout=5", 400, "Failed to parse timeout: '5' is not a duration.\n"],
     ["/metrics/snapshot", 200, '{"slave/tasks_running":3,"system/cpus_total":2}'],
     ["/profiler/start", 400, "Profiling is not enabled: start the agent with NODE_OPTIONS=--inspect instead.\n"],
-    ["/nothing", 404, ""],
-    ["/slave(2)/state", 404, ""],
-    ["/..", 404, ""],
-    ["/files/../state", 404, ""],
-    ["/files/browse/x", 404, ""],
-    ["//state", 404, ""],
+    ["/nothing", 404, "404 Not Found."],
+    ["/slave(2)/state", 404, "404 Not Found."],
+    ["/..", 404, "404 Not Found."],
+    ["/files/../state", 404, "404 Not Found."],
+    ["/files/browse/x", 404, "404 Not Found."],
+    ["//state", 404, "404 Not Found."],
   ])("%s: %i", async (where, status, text) => {
     const answer = await ask(where);
     expect([answer.status, answer.text]).toEqual([status, text]);

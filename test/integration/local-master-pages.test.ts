@@ -52,3 +52,13 @@ test("/roles: those that a framework has", async () => {
     roles: [{ name: "web", weight: 1, frameworks: [expect.stringMatching(/-0000$/)], resources: { cpus: 0 } }],
   });
 });
+
+test("a call that is too large is refused with the size that it may have", async () => {
+  const body = Buffer.alloc(16 * 1024 * 1024 + 1, " ");
+  const headers = { "content-type": "application/json" };
+  for (const path of ["/api/v1", "/api/v1/scheduler"])
+    expect(await ask(path, { method: "POST", headers, body })).toMatchObject({
+      status: 413,
+      text: "The body is larger than 16 MB\n",
+    });
+});

@@ -10,6 +10,7 @@ import { formatUPID, parseUPID, type UPID } from "../../src/libprocess/upid.ts";
 import type { MasterDetector } from "../../src/mesos/detector.ts";
 import * as messages from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import { type MasterInfo, MasterInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { freePort } from "../support/free-port.ts";
 import { TestClock } from "../support/test-clock.ts";
 
 /** Things that happened, in order; `until` waits for one that has not been waited for. */
@@ -360,6 +361,20 @@ describe("authentication on the wire", () => {
     await happened.until(/warn: Authentication.*advertises/);
     await happened.until("authenticate slave(1) by crammd5-authenticatee(2)");
     await happened.until("event: registered S1");
+  });
+
+  it("says that nobody is there, and where, when the connection is refused", async () => {
+    const { ip } = master.self;
+    const port = await freePort();
+    register({ credential });
+    lead({ ...infoOf(master), pid: `master@${ip}:${port}` });
+    await clock.advance(1_000);
+    await happened.until(/warn: Cannot connect to master@.*ECONNREFUSED/);
+    await clock.advance(6_000);
+    const told = await happened.until(/warn: Authentication/);
+    expect(told).toContain(`There is no connection to ${ip}:${port}`);
+    expect(told).toContain("ECONNREFUSED");
+    expect(told).not.toContain("advertises");
   });
 
   it("reports a refused credential and stops", async () => {

@@ -112,6 +112,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
         status: create(ContainerStatusSchema, { executorPid: 42 }),
       },
     ],
+    pulling: () => [],
     flags: new Map([["port", "5051"]]),
     build: { version: "1.11.0", buildTime: 1_600_000_000_000, buildUser: "builder" },
     logDir: undefined,
@@ -125,6 +126,19 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
     troubles: () => new Map(),
     log: { verbosity: 0 },
     processes: () => ["slave(1)", "files"],
+    workDir: "/",
+    controlGroups: "v2",
+    engines: async () => [{ name: "docker", version: "Docker 27.3.1", trouble: undefined }],
+    neighbours: async () => ({
+      services: [{ name: "mesos", state: "RUNNING", start: 17, exitStatus: 0, problem: "" }],
+      verdict: "70 mesos entered the FATAL state",
+      forwarder: {
+        events: 17,
+        lag: { bytes: 300, seconds: 4 },
+        servers: [{ server: "logstash:5000", state: "ready" }],
+        files: [{ source: "/var/log/a", lagBytes: 300, lagSeconds: 4 }],
+      },
+    }),
     system: () => ({ load: [0.1, 0.2, 0.3], cpus: 2, memoryTotal: 4_000_000_000, memoryFree: 1_000_000_000 }),
   };
 }

@@ -114,7 +114,7 @@ export class EmbeddedAgent {
       health: this.#health,
       sandboxes: { create: (directory) => createSandbox?.(directory) },
       fetcher: { fetch: async () => undefined },
-      shown: { attach: () => undefined },
+      shown: { attach: () => undefined, attachPast: () => undefined },
       ended: (code, why) => {
         this.exitCode = code;
         resolve(why);

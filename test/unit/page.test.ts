@@ -22,9 +22,24 @@ const model = await load<{
   readFrameworks(
     state: unknown,
     usage: ReadonlyMap<string, Usage>,
+    reasons?: ReadonlyMap<string, unknown>,
   ): { running: readonly unknown[]; ended: readonly { task?: { id: string } }[] };
+  readReasons(answer: unknown): ReadonlyMap<string, unknown>;
+  countStates(tasks: readonly { state: string }[]): [string, number][];
+  ordered<T>(rows: readonly T[], name: string): readonly T[];
   readResources(state: unknown, usage: ReadonlyMap<string, Usage>): readonly object[];
 }>("model.js");
+const ansi = await load<{
+  readable(text: string): string;
+  styled(text: string, look?: object): { runs: readonly object[]; look: object };
+}>("ansi.js");
+const curves = await load<{
+  Curves: new () => {
+    add(at: number, figures: ReadonlyMap<string, object>): void;
+    of(key: string): readonly { at: number; cpus?: number }[];
+  };
+  pathOf(samples: readonly object[], name: string, highest: number, now: number): { line: string; area: string };
+}>("curves.js");
 
 describe("the page's figures", () => {
   it("are read by people", () => {
@@ -137,5 +152,100 @@ describe("the page's model", () => {
       expect(() => model.readFrameworks(state, model.readUsage(state))).not.toThrow();
       expect(() => model.readResources(state, new Map())).not.toThrow();
     }
+  });
+});
+
+describe("why tasks are in their state", () => {
+  const state = {
+    frameworks: [
+      {
+        id: "f",
+        executors: [
+          {
+            id: "t",
+            container: "c",
+            tasks: [{ id: "t", state: "TASK_RUNNING", statuses: [{ state: "TASK_RUNNING", timestamp: 900 }] }],
+          },
+        ],
+      },
+    ],
+  };
+  const about = (more: object) => {
+    const told = { framework_id: "f", container_id: "c", task_id: "t", ...more };
+    const { running } = model.readFrameworks(state, new Map(), model.readReasons({ tasks: [told] }));
+    return (running[0] as { executors: { tasks: object[] }[] }).executors[0]?.tasks[0];
+  };
+
+  it("began to run when it first did, not at its last health check", () => {
+    expect(about({ running_since: 5 })).toMatchObject({ started: 5 });
+    expect(about({ task_id: "other", running_since: 5 })).toMatchObject({ started: 900, why: "" });
+  });
+
+  it("is one line: what the message does not say is added, and a source alone is no reason", () => {
+    const end = { message: "Command exited with status 7", exit: "exited with status 7", source: "SOURCE_EXECUTOR" };
+    expect(about(end)).toMatchObject({ why: "Command exited with status 7 · SOURCE_EXECUTOR" });
+    expect(about({ ...end, message: "Memory limit exceeded", reason: "REASON_X" })).toMatchObject({
+      why: "Memory limit exceeded · exited with status 7 · REASON_X · SOURCE_EXECUTOR",
+    });
+    expect(about({ source: "SOURCE_EXECUTOR" })).toMatchObject({ why: "" });
+  });
+
+  it("counts states, most first, and orders rows", () => {
+    const tasks = ["TASK_FAILED", "TASK_RUNNING", "TASK_RUNNING"].map((name) => ({ state: name }));
+    expect(model.countStates(tasks)).toEqual([
+      ["running", 2],
+      ["failed", 1],
+    ]);
+    const row = (name: string, cpus: number | undefined) => ({ task: { name, id: "" }, executor: { usage: { cpus } } });
+    const rows = [row("b", 1), row("C", 3), row("a", undefined)];
+    expect(model.ordered(rows, "name").map(({ task }) => task.name)).toEqual(["a", "b", "C"]);
+    expect(model.ordered(rows, "cpu").map(({ task }) => task.name)).toEqual(["C", "b", "a"]);
+    expect(model.ordered(rows, "constructor")).toBe(rows);
+  });
+});
+
+describe("a terminal's output", () => {
+  it.each([
+    ["10 %\r20 %\r30 %", "30 %"],
+    ["windows\r\nlines\r\n", "windows\nlines\n"],
+    ["1 %\r2 %\nnext", "2 %\nnext"],
+    ["1 %\r2 %\r", "2 %"],
+    ["plain", "plain"],
+  ])("%j reads %j", (text, shown) => {
+    expect(ansi.readable(text)).toBe(shown);
+  });
+
+  it("has its colours, carried on from part to part, and nothing else of its sequences", () => {
+    const { runs, look } = ansi.styled("a\x1b[1;31mb\x1b[0mc\x1b[2K\x1b]0;title\x07\x1b[92md");
+    expect(runs).toEqual([
+      { text: "a", colour: undefined, bold: false },
+      { text: "b", colour: 1, bold: true },
+      { text: "c", colour: undefined, bold: false },
+      { text: "d", colour: 2, bold: false },
+    ]);
+    expect(ansi.styled("e", look).runs).toEqual([{ text: "e", colour: 2, bold: false }]);
+    expect(ansi.styled("\x1b[38;5;200mx\x1b[38;2;1;31;1my\x1b[38;5;3mz").runs).toMatchObject([
+      { text: "x", colour: undefined },
+      { text: "y", colour: undefined },
+      { text: "z", colour: 3 },
+    ]);
+  });
+});
+
+describe("curves", () => {
+  it("remember ten minutes of what is still measured", () => {
+    const kept = new curves.Curves();
+    for (let at = 0; at <= 900_000; at += 5_000) kept.add(at, new Map([["a", { cpus: 1 }]]));
+    expect([kept.of("a").length, kept.of("a")[0]?.at, kept.of("b")]).toEqual([120, 305_000, []]);
+    kept.add(905_000, new Map());
+    expect(kept.of("a")).toEqual([]);
+  });
+
+  it("have a gap where nothing is known", () => {
+    const samples = [0, 20_000, 40_000, 60_000].map((at, index) => ({ at, cpus: index === 2 ? undefined : index }));
+    expect(curves.pathOf(samples, "cpus", 4, 60_000)).toEqual({
+      line: "M0.0 19.5L33.3 14.8M100.0 5.3",
+      area: "M0.0 19.5L33.3 14.8L33.3 20H0.0ZM100.0 5.3L100.0 20H100.0Z",
+    });
   });
 });

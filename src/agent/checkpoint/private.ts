@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { chmod, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../base/errors.ts";
+import { makeFolder } from "../../base/folders.ts";
 import type { Paths } from "../model/paths.ts";
 
 const OTHERS = 0o077;
@@ -22,7 +23,7 @@ export async function keepPrivate(paths: Paths): Promise<void> {
 /** Makes the folder, or shuts it: from then on nobody gets in. Whether what lies in it was open before. */
 function openToOthers(workDir: string, root: string): boolean {
   try {
-    mkdirSync(workDir, { recursive: true, mode: 0o755 });
+    makeFolder(workDir, 0o755);
     if (lstatSync(root, { throwIfNoEntry: false }) === undefined) {
       mkdirSync(root, { mode: 0o700 });
       return false;

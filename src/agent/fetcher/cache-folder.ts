@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
+import { makeFolder } from "../../base/folders.ts";
 import { HeldFolder, type HeldOwner } from "../model/held/folder.ts";
 
 /** Folders above the cache, when they have to be made: users pass through, and see nothing. */
@@ -34,7 +35,7 @@ export class CacheFolder {
    */
   open(): HeldFolder {
     const path = this.#path;
-    mkdirSync(dirname(path), { recursive: true, mode: PARENT_MODE });
+    makeFolder(dirname(path), PARENT_MODE);
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) mkdirSync(path, { mode: CACHE_MODE });
     if (lstatSync(path).isSymbolicLink()) throw new Error(`'${path}' is a symbolic link`);
     checkWay(realpathSync(dirname(path)), this.#self.uid);

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Dispatcher, EnvHttpProxyAgent, interceptors, request } from "undici";
-import { messageOf } from "../../base/errors.ts";
+import { httpWords } from "../../base/http-words.ts";
 
 export interface DownloadOptions {
   readonly dispatcher: Dispatcher;
@@ -74,7 +74,9 @@ export async function announcedSize(url: string, options: DownloadOptions): Prom
   const { dispatcher, stallTimeout } = options;
   const { url: target, headers } = requestOf(url);
   const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
-  const answer = await request(target, { method: "HEAD", headers, dispatcher, ...timeouts });
+  const answer = await request(target, { method: "HEAD", headers, dispatcher, ...timeouts }).catch((error: unknown) => {
+    throw new Error(httpWords(error), { cause: error });
+  });
   await answer.body.dump();
   if (answer.statusCode !== 200) return undefined;
   return lengthOf(answer.headers) || undefined;
@@ -102,7 +104,7 @@ export async function download(url: string, path: string, options: DownloadOptio
     if (code === "UND_ERR_BODY_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
       throw new Error(`the server sent nothing for ${stallTimeout / 1000} s`, { cause: error });
     }
-    throw new Error(messageOf(error) || String(code), { cause: error });
+    throw new Error(httpWords(error), { cause: error });
   }
 }
 

@@ -1,58 +1,13 @@
 import { constants } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { runProgram } from "../../base/program.ts";
+import { mountOf, O_PATH } from "../model/held/descriptor.ts";
+import type { MountPoint } from "../model/mount-table.ts";
 
-/** A mount of this process' namespace. */
-export interface MountPoint {
-  readonly id: number;
-  /** Where it is, as the kernel names it: absolute, without symbolic links. */
-  readonly path: string;
-  /** File system type and what is mounted: `ext4 /srv/data`. */
-  readonly what: string;
-}
-
-/** mountinfo writes space, tab, newline and backslash as \ooo. */
-const unquote = (text: string): string =>
-  text.replaceAll(/\\([0-7]{3})/g, (_whole, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-/** Parses /proc/<pid>/mountinfo (proc_pid_mountinfo(5)). */
-export function parseMountInfo(text: string): MountPoint[] {
-  return text.split("\n").flatMap((line) => {
-    const [mount = "", source = ""] = line.split(" - ");
-    const [id = "", , , root = "", path = ""] = mount.split(" ");
-    const [type = ""] = source.split(" ");
-    return path === "" ? [] : [{ id: Number(id), path: unquote(path), what: `${type} ${unquote(root)}` }];
-  });
-}
-
-/**
- * The mounts on or below each of `folders` (real paths), innermost and newest first: the order in which they come off.
- * Costs a few steps per mount, however many folders there are.
- */
-export function mountsBelow(
-  mounts: readonly MountPoint[],
-  folders: ReadonlySet<string>,
-): ReadonlyMap<string, readonly MountPoint[]> {
-  const found = new Map<string, MountPoint[]>();
-  for (const mount of mounts.toReversed()) {
-    for (let path = mount.path; path.length > 1; path = path.slice(0, path.lastIndexOf("/"))) {
-      if (!folders.has(path)) continue;
-      found.set(path, [...(found.get(path) ?? []), mount]);
-    }
-  }
-  for (const list of found.values()) list.sort((a, b) => b.path.length - a.path.length);
-  return found;
-}
-
-/** open(2)'s O_PATH, which Node does not name: a place in the tree, nothing of it is read. */
-const O_PATH = 0o10000000;
 /** Milliseconds for umount(8). */
 const TIMEOUT = 60_000;
 /** By the descriptor that it is given. */
 const UMOUNT = ["--lazy", "--internal-only", "--no-canonicalize", "/proc/self/fd/3"];
-
-export const readMounts = async (): Promise<MountPoint[]> =>
-  parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"));
 
 /**
  * Takes a mount off this namespace, whoever still uses it (MNT_DETACH, as the C++ agent does). The name may lead
@@ -62,8 +17,7 @@ export const readMounts = async (): Promise<MountPoint[]> =>
 export async function detachMount({ id, path }: MountPoint): Promise<void> {
   const handle = await open(path, O_PATH | constants.O_NOFOLLOW);
   try {
-    const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, "utf8");
-    if (Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]) !== id) throw new Error("another mount is there by now");
+    if (mountOf(handle.fd) !== id) throw new Error("another mount is there by now");
     const { code, signal, words } = await runProgram("umount", UMOUNT, TIMEOUT, [handle.fd]);
     if (code !== 0) throw new Error(words.trim() || `umount ended with ${signal ?? code}`);
   } finally {

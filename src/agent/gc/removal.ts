@@ -5,7 +5,8 @@ import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { HeldFolder } from "../model/held/folder.ts";
 import { removeTree } from "../model/held/removal.ts";
-import { detachMount, type MountPoint, mountsBelow, readMounts } from "./mounts.ts";
+import { type MountPoint, mountsBelow, readMounts } from "../model/mount-table.ts";
+import { detachMount } from "./mounts.ts";
 
 /** Milliseconds for one folder: millions of files take their time, but somebody may add to it for ever. */
 const TIMEOUT = 3_600_000;

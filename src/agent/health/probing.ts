@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { Agent, type buildConnector, interceptors, request } from "undici";
 import { type Clock, sleep } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
+import { httpWords } from "../../base/http-words.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Reach } from "../model/reach.ts";
 import { connectInside, NotEntered } from "./namespace.ts";
@@ -156,7 +156,7 @@ export async function look(probe: Probe, timeout: number, means: ProbeMeans, clo
     // A refused connection is an answer of TCP; whatever else went wrong is none.
     const code = (error as { code?: unknown }).code;
     if (probe.kind === "tcp" && code === "ECONNREFUSED") return { kind: "tcp", succeeded: false };
-    return { kind: "nothing", why: messageOf(error) };
+    return { kind: "nothing", why: httpWords(error) };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { acceptsGzip } from "../../libprocess/accept.ts";
 
 /** What a page answers, before the wrapping that is the same for all. */
 export type Answer =
@@ -20,6 +21,9 @@ export type Answer =
       readonly disposition: string;
       readonly stream: Readable;
     };
+
+/** Mesos' words. */
+export const NOT_FOUND = "404 Not Found.";
 
 export const json = (text: string | Buffer): Answer => ({ kind: "json", text });
 export const text = (status: number, body: string, headers?: Readonly<Record<string, string>>): Answer => ({
@@ -42,16 +46,6 @@ const LONGEST_CALLBACK = 128;
 const gzipped = promisify(gzip);
 /** libprocess compresses from this size on. */
 const SMALLEST_GZIP = 1024;
-
-/** Whether `Accept-Encoding` takes gzip. */
-export function acceptsGzip(header: string | undefined): boolean {
-  for (const item of (header ?? "").toLowerCase().split(",")) {
-    const [name = "", ...parameters] = item.split(";").map((part) => part.trim());
-    if (name !== "gzip" && name !== "x-gzip" && name !== "*") continue;
-    return !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
-  }
-  return false;
-}
 
 function jsonBody(content: string | Buffer, callback: string | undefined): Rendered {
   const body = typeof content === "string" ? Buffer.from(content) : content;

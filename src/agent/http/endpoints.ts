@@ -76,6 +76,20 @@ export const endpoints = [
     summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
+  agentPage("tasks", {
+    realm: "readonly",
+    afterRecovery: true,
+    summary:
+      "Why every task is in its state and since when: message, reason, source, exit code, what it waits for. With `task_id` all that is known of the tasks of that id: command, container, history, checks; of environment variables only the names.",
+    query: "`task_id`, `framework_id`, `container_id`",
+    present: "this agent",
+  }),
+  agentPage("node", {
+    realm: "readonly",
+    summary:
+      "The machine (kernel, control groups, load, memory, disk), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
+    present: "this agent",
+  }),
   agentPage("flags", {
     realm: "readonly",
     summary: "Every flag that has a value; secrets are masked.",

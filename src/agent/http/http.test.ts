@@ -1,17 +1,32 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { UserError } from "../../base/errors.ts";
+import { Pace } from "../../base/pace.ts";
+import {
+  type Response_GetExecutors,
+  Response_GetExecutorsSchema,
+  Response_GetTasksSchema,
+} from "../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import {
+  type CommandInfo,
+  CommandInfoSchema,
+  Environment_Variable_Type,
+  KillPolicySchema,
+  Secret_Type,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { toJson } from "../../mesos/json.ts";
 import { authenticate, parseHttpCredentials } from "./access.ts";
-import { acceptsGzip } from "./answer.ts";
 import { endpoints } from "./endpoints.ts";
 import { modeText } from "./files/listing.ts";
 import { dispositionOf } from "./files/pages.ts";
 import { LoggingLevel } from "./logging.ts";
-import { accepts, negotiate } from "./operator/negotiate.ts";
+import { executorsMessage } from "./operator/containers-and-tasks.ts";
+import { negotiate } from "./operator/negotiate.ts";
 import { defaultRate, parseRate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, fullPath, locate } from "./route.ts";
-import { stateJson } from "./state.ts";
+import { stateText } from "./state.ts";
 
 describe("routes", () => {
   it.each([
@@ -133,16 +148,6 @@ describe("small rules", () => {
   });
 
   it("Accept headers", () => {
-    expect([undefined, "gzip", "*", "br, x-gzip", "gzip;q=0", "identity"].map(acceptsGzip)).toEqual([
-      false,
-      true,
-      true,
-      true,
-      false,
-      false,
-    ]);
-    expect(accepts("text/html, application/*;q=0.1", "application/json")).toBe(true);
-    expect(accepts("application/json;q=0", "application/json")).toBe(false);
     const headers = {
       contentType: "application/json; charset=utf-8",
       accept: "*/*",
@@ -172,8 +177,64 @@ describe("small rules", () => {
   });
 });
 
+describe("GET_EXECUTORS", () => {
+  const secret = { type: Secret_Type.VALUE, value: { data: new TextEncoder().encode("s3cret") } };
+  const environment = { variables: [{ name: "P", type: Environment_Variable_Type.SECRET, secret }] };
+  /** An agent with one command task, whose command and kill policy are these. */
+  function shown(command: CommandInfo, grace: bigint): Response_GetExecutors {
+    const view = agentView({ tasks: 1 });
+    const [framework] = view.snapshot().frameworks;
+    const executor = framework?.executors.get("task-0");
+    const task = executor?.tasks.get("task-0");
+    if (framework === undefined || executor === undefined || task?.info === undefined) throw new Error("no task");
+    task.info.killPolicy = create(KillPolicySchema, { gracePeriod: { nanoseconds: grace } });
+    executor.info.command = command;
+    return executorsMessage({ ...view.snapshot(), frameworks: [framework] }, new Map([["launcher_dir", "/opt/mesos"]]));
+  }
+  const command = create(CommandInfoSchema, { value: "sleep 1", user: "web", environment });
+
+  it("shows a command task's executor as C++ agents make it, without the value of a secret", () => {
+    const message = shown(command, 5_000_000_000n);
+    const info = message.executors[0]?.executorInfo;
+    expect(info).toMatchObject({
+      executorId: { value: "task-0" },
+      command: {
+        shell: false,
+        value: "/opt/mesos/mesos-executor",
+        arguments: ["mesos-executor", "--launcher_dir=/opt/mesos"],
+        user: "web",
+        environment: { variables: [{ name: "P" }] },
+      },
+      shutdownGracePeriod: { nanoseconds: 7_000_000_000n },
+    });
+    const resources = info?.resources.map(({ name, scalar, allocationInfo }) => [
+      name,
+      scalar?.value,
+      allocationInfo?.role,
+    ]);
+    expect(resources).toEqual([
+      ["cpus", 0.1, "*"],
+      ["mem", 32, "*"],
+    ]);
+    expect(info?.command?.environment?.variables[0]?.secret).toMatchObject({ type: Secret_Type.VALUE });
+    expect(info?.command?.environment?.variables[0]?.secret?.value).toBeUndefined();
+    expect(command.environment?.variables[0]?.secret?.value, "the agent still has it").toBeDefined();
+  });
+
+  it("lists what there is none of, in JSON", () => {
+    expect(toJson(Response_GetExecutorsSchema, shown(command, 0n))).toMatchObject({ completed_executors: [] });
+    expect(toJson(Response_GetTasksSchema, create(Response_GetTasksSchema))).toEqual({
+      pending_tasks: [],
+      queued_tasks: [],
+      launched_tasks: [],
+      terminated_tasks: [],
+      completed_tasks: [],
+    });
+  });
+});
+
 describe("/state", () => {
-  it("shows reservations, drains, domains, limits and buckets as Mesos does", () => {
+  it("shows reservations, drains, domains, limits and buckets as Mesos does", async () => {
     const view = agentView({ tasks: 1 });
     const snapshot = view.snapshot();
     const [framework] = snapshot.frameworks;
@@ -183,11 +244,12 @@ describe("/state", () => {
     const ended = { ...task, taskId: "old", bucket: "completed" as const };
     executor.completed.push(ended);
     task.bucket = "queued";
-    const state = stateJson({
+    const shownView = {
       ...view,
       logDir: "/var/log/mesos",
       snapshot: () => ({ ...snapshot, masterHostname: "m" }),
-    });
+    };
+    const state = JSON.parse(await stateText(shownView)) as Record<string, unknown>;
     expect(state).toMatchObject({ log_dir: "/var/log/mesos", master_hostname: "m" });
     expect(state["unreserved_resources_allocated"]).toMatchObject({ cpus: 0.1, mem: 32 });
     expect(state["unreserved_resources_full"]).toContainEqual(
@@ -204,6 +266,35 @@ describe("/state", () => {
         command: expect.objectContaining({ value: "sleep 1000", shell: true }),
       }),
     ]);
+    expect(shown?.["role"]).toBe("*");
     expect(shown?.["completed_tasks"]).toEqual([expect.objectContaining({ id: "task-0" })]);
+  });
+
+  it("of thousands of tasks is made in many turns, each task in one list whatever becomes of it meanwhile", async () => {
+    const view = agentView({ tasks: 2000 });
+    const [framework] = view.snapshot().frameworks;
+    const executors = [...(framework?.executors.values() ?? [])];
+    const pace = new Pace(100);
+    const making = stateText(view, pace);
+    // What ends meanwhile has not been shown, or has been.
+    for (const executor of executors) {
+      await new Promise((resolve) => setImmediate(resolve));
+      framework?.executors.delete(executor.executorId);
+      framework?.completedExecutors.push(executor);
+      if (pace.turns > 40) break;
+    }
+    const state = JSON.parse(await making) as { frameworks: Record<string, { tasks: { id: string }[] }[]>[] };
+    const [shown] = state.frameworks;
+    expect(shown?.["completed_executors"]).toEqual([]);
+    const ids = shown?.["executors"]?.flatMap(({ tasks }) => tasks.map(({ id }) => id));
+    expect(ids).toEqual(executors.map(({ executorId }) => executorId));
+    expect(pace.turns).toBeGreaterThan(100);
+  });
+
+  it("is the same text in one turn or in many", async () => {
+    const view = agentView({ tasks: 3 });
+    const all = await stateText(view, new Pace(Number.POSITIVE_INFINITY));
+    expect(await stateText(view, new Pace(1))).toBe(all);
+    expect(JSON.stringify(JSON.parse(all))).toBe(all);
   });
 });

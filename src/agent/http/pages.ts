@@ -2,21 +2,23 @@ import { jsonText } from "../../mesos/json-text.ts";
 import { type Answer, json, text } from "./answer.ts";
 import type { EndpointPath } from "./endpoints.ts";
 import { browse, debug, download, type Query, read } from "./files/pages.ts";
+import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
+import { nodeJson } from "./node-page.ts";
 import { type OperatorParts, operatorCall } from "./operator/calls.ts";
 import { negotiate } from "./operator/negotiate.ts";
 import {
   containers,
   flags,
   healthDetails,
-  help,
   metricsSnapshot,
   processes,
   prometheus,
   statistics,
   systemStats,
+  tasks,
 } from "./small-pages.ts";
-import { buildJson, stateText } from "./state.ts";
+import { buildJson, stateBody } from "./state.ts";
 
 /** A request as a page sees it. */
 interface Asked {
@@ -49,9 +51,11 @@ function operator(parts: OperatorParts, { header, body, unauthorized, pass }: As
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
 export const pages: Readonly<Record<EndpointPath, Page>> = {
-  "/slave(1)/state": ({ view }) => json(stateText(view)),
+  "/slave(1)/state": async ({ view }) => json(await stateBody(view)),
   "/slave(1)/health": () => text(200, ""),
   "/slave(1)/health/details": ({ view }) => healthDetails(view),
+  "/slave(1)/tasks": ({ view }, { query }) => tasks(view, query),
+  "/slave(1)/node": async ({ view }) => json(JSON.stringify(await nodeJson(view))),
   "/slave(1)/flags": ({ view }) => flags(view),
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),

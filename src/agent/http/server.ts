@@ -8,11 +8,12 @@ import type { Logger } from "../../base/log.ts";
 import { BodyError, readBody } from "../../libprocess/bodies.ts";
 import { hostProblem, isCrossOrigin, mayBeCrossOrigin } from "../../libprocess/browsers.ts";
 import { type Access, authenticate, openToAll } from "./access.ts";
-import { type Answer, render, text } from "./answer.ts";
+import { type Answer, NOT_FOUND, render, text } from "./answer.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import type { AttachedFiles } from "./files/attached.ts";
 import { LoggingLevel } from "./logging.ts";
 import type { OperatorParts } from "./operator/calls.ts";
+import { PageReaders } from "./page-readers.ts";
 import { pages } from "./pages.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, fullPath, locate } from "./route.ts";
@@ -48,6 +49,9 @@ export interface AgentHttp {
 /** A Call is small; one that names many images stays far below this. */
 const LARGEST_BODY = 1_048_576;
 const inflate = promisify(gunzip);
+
+/** What the node's own page (ui/) sends with each of its looks: it looks every few seconds as long as somebody has it open. */
+const PAGE_HEADER = "x-mesos-page";
 
 const CROSS_ORIGIN = "Another site's page may not do that here\n";
 
@@ -129,6 +133,7 @@ class Server {
   readonly #options: ServerOptions;
   readonly #access: Access;
   readonly #gates = new Map<string, RateGate>();
+  readonly #pageReaders = new PageReaders();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -151,7 +156,7 @@ class Server {
         handler: (request, reply) => this.#serve(endpoint, request, reply),
       });
     }
-    app.setNotFoundHandler((_request, reply) => reply.code(404).send());
+    app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain; charset=utf-8").send(NOT_FOUND));
     app.setErrorHandler((error, request, reply) => {
       const status = error instanceof BodyError ? error.status : ((error as { statusCode?: number }).statusCode ?? 500);
       if (error instanceof BodyError) reply.header("connection", "close");
@@ -238,10 +243,13 @@ class Server {
   #logRequest({ process, path }: Endpoint, request: FastifyRequest): void {
     if (process !== "slave(1)" || path === "/slave(1)/health") return;
     const { remoteAddress, remotePort } = request.raw.socket;
+    const isPage = request.method === "GET" && request.headers[PAGE_HEADER] !== undefined;
+    if (isPage && !this.#pageReaders.isNew(remoteAddress ?? "")) return;
     const agent = request.headers["user-agent"]?.slice(0, 200);
     const forwarded = String(request.headers["x-forwarded-for"] ?? "").slice(0, 200);
     const parts = [`HTTP ${request.method} for ${path} from ${remoteAddress}:${remotePort}`];
     if (agent !== undefined) parts.push(`with User-Agent='${agent}'`);
+    if (isPage) parts.push("(the node's page; its further looks are not logged)");
     if (forwarded !== "") parts.push(`with X-Forwarded-For='${forwarded}'`);
     this.#options.log.info(parts.join(" ").replaceAll(/[\r\n]/g, " "));
   }

@@ -1,9 +1,12 @@
+import { Pace } from "../../base/pace.ts";
+import { SharedRun } from "../../base/shared-run.ts";
 import { attributesSummary } from "../../mesos/attributes.ts";
 import { enumName, has } from "../../mesos/codec.ts";
 import {
   AgentInfoSchema,
   DrainConfigSchema,
   ExecutorInfo_TypeSchema,
+  type Resource,
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
@@ -43,7 +46,41 @@ export function buildJson(build: BuildFacts): JsonObject {
   };
 }
 
-function executorJson(executor: ExecutorRecord): JsonObject {
+/** Text, piece by piece: after each piece something else may come in between. */
+type Pieces = Generator<string, void, void>;
+
+/** An object whose last members are long arrays. An array's elements were chosen when it is handed over. */
+function* objectOf(head: JsonObject, arrays: Readonly<Record<string, Iterable<Pieces>>>): Pieces {
+  yield JSON.stringify(head).slice(0, -1);
+  let separator = Object.keys(head).length === 0 ? "" : ",";
+  for (const [name, elements] of Object.entries(arrays)) {
+    yield `${separator}${JSON.stringify(name)}:[`;
+    let isFirst = true;
+    for (const element of elements) {
+      if (!isFirst) yield ",";
+      isFirst = false;
+      yield* element;
+    }
+    yield "]";
+    separator = ",";
+  }
+  yield "}";
+}
+
+function* piecesOf<T>(records: readonly T[], show: (record: T) => Pieces): Generator<Pieces> {
+  for (const record of records) yield show(record);
+}
+
+function* taskPieces({ task }: TaskRecord): Pieces {
+  yield JSON.stringify(taskJson(task));
+}
+
+function* queuedPieces({ info, task }: TaskRecord): Pieces {
+  yield JSON.stringify(info === undefined ? taskJson(task) : queuedTaskJson(info));
+}
+
+/** A task is in one of its lists, whatever becomes of it meanwhile. */
+function executorPieces(executor: ExecutorRecord): Pieces {
   const { info } = executor;
   const shown: JsonObject = {
     id: executor.executorId,
@@ -53,23 +90,24 @@ function executorJson(executor: ExecutorRecord): JsonObject {
     directory: executor.directory,
     resources: resourcesJson(allocated(executor)),
   };
-  const role = allocatedRole(info.resources);
+  const role = allocatedRole([...info.resources, ...roled(executor)]);
   if (role !== undefined) shown["role"] = role;
   if (info.labels !== undefined) shown["labels"] = labelsJson(info.labels.labels);
   if (has(info, "type")) shown["type"] = enumName(ExecutorInfo_TypeSchema, info.type);
-  const ended = [...executor.completed, ...tasksIn(executor, "terminated")];
-  shown["tasks"] = tasksIn(executor, "launched").map(({ task }) => taskJson(task));
-  shown["queued_tasks"] = tasksIn(executor, "queued").map(queuedJson);
-  shown["completed_tasks"] = ended.map(({ task }) => taskJson(task));
-  return shown;
+  return objectOf(shown, {
+    tasks: piecesOf(tasksIn(executor, "launched"), taskPieces),
+    queued_tasks: piecesOf(tasksIn(executor, "queued"), queuedPieces),
+    completed_tasks: piecesOf([...executor.completed, ...tasksIn(executor, "terminated")], taskPieces),
+  });
 }
 
-const queuedJson = ({ info, task }: TaskRecord): JsonObject =>
-  info === undefined ? taskJson(task) : queuedTaskJson(info);
+/** Resources of its tasks: those of a command task are all that its executor has. */
+const roled = (executor: ExecutorRecord): Resource[] =>
+  [...executor.tasks.values(), ...executor.completed].flatMap(({ task }) => task.resources);
 
-function frameworkJson(framework: FrameworkRecord): JsonObject {
+function frameworkPieces(framework: FrameworkRecord): Pieces {
   const { info } = framework;
-  return {
+  const shown = {
     id: framework.frameworkId,
     name: info.name,
     user: info.user,
@@ -78,9 +116,11 @@ function frameworkJson(framework: FrameworkRecord): JsonObject {
     hostname: info.hostname,
     ...(has(info, "principal") ? { principal: info.principal } : {}),
     ...(frameworkCan(info, "MULTI_ROLE") ? { roles: info.roles } : { role: info.role }),
-    executors: [...framework.executors.values()].map(executorJson),
-    completed_executors: framework.completedExecutors.map(executorJson),
   };
+  return objectOf(shown, {
+    executors: piecesOf([...framework.executors.values()], executorPieces),
+    completed_executors: piecesOf([...framework.completedExecutors], executorPieces),
+  });
 }
 
 const summary = (resources: Resources): JsonObject => ({ ...resourcesSummary(resources) });
@@ -109,10 +149,10 @@ function resourcesPart({ total, frameworks }: AgentSnapshot): JsonObject {
   };
 }
 
-/** The tree of /state: the keys of every release from 0.24 to 1.11, in the order of 1.11. */
-export function stateJson(
-  view: Pick<AgentView, "build" | "flags" | "logDir" | "externalLogFile" | "snapshot">,
-): JsonObject {
+type StateView = Pick<AgentView, "build" | "flags" | "logDir" | "externalLogFile" | "snapshot">;
+
+/** The keys of every release from 0.24 to 1.11, in the order of 1.11. */
+function statePieces(view: StateView): Pieces {
   const snapshot = view.snapshot();
   const { info, drain } = snapshot;
   const shown: JsonObject = {
@@ -134,9 +174,38 @@ export function stateJson(
   if (view.logDir !== undefined) shown["log_dir"] = view.logDir;
   if (view.externalLogFile !== undefined) shown["external_log_file"] = view.externalLogFile;
   shown["flags"] = Object.fromEntries(view.flags);
-  shown["frameworks"] = [...snapshot.frameworks].map(frameworkJson);
-  shown["completed_frameworks"] = [...snapshot.completedFrameworks].map(frameworkJson);
-  return shown;
+  return objectOf(shown, {
+    frameworks: piecesOf([...snapshot.frameworks], frameworkPieces),
+    completed_frameworks: piecesOf([...snapshot.completedFrameworks], frameworkPieces),
+  });
 }
 
-export const stateText = (view: AgentView): string => JSON.stringify(stateJson(view));
+/** Pieces of /state in one turn of the event loop, whoever asks: a task is one, and costs some ten microseconds. */
+const MOST_IN_A_TURN = 256;
+const statePace = new Pace(MOST_IN_A_TURN);
+
+/** /state as JSON. In pieces: with thousands of tasks, pings and updates come in between. */
+export async function stateText(view: StateView, pace: Pace = statePace): Promise<string> {
+  const found: string[] = [];
+  await pace.run(gathered(statePieces(view), found));
+  return found.join("");
+}
+
+function* gathered(pieces: Pieces, found: string[]): Generator<void, void, void> {
+  for (const piece of pieces) {
+    found.push(piece);
+    yield;
+  }
+}
+
+const bodies = new WeakMap<AgentView, SharedRun<Buffer>>();
+
+/** The bytes of /state, once for all who ask at the same time: they wait for the same turns anyway. */
+export function stateBody(view: AgentView): Promise<Buffer> {
+  let run = bodies.get(view);
+  if (run === undefined) {
+    run = new SharedRun(async () => Buffer.from(await stateText(view)));
+    bodies.set(view, run);
+  }
+  return run.get();
+}

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { codeOf, messageOf } from "../../base/errors.ts";
-import { acceptsGzip } from "./answer.ts";
+import { acceptsGzip } from "../../libprocess/accept.ts";
 
 /** The node's own web page: a few files that are read once and kept. */
 

@@ -17,6 +17,7 @@ import {
 import { idOf } from "../../mesos/ids.ts";
 import { toJson } from "../../mesos/json.ts";
 import type { Json } from "../../mesos/json-text.ts";
+import { withoutSecrets } from "../../mesos/secrets.ts";
 import { stateName } from "../../mesos/states.ts";
 import { summaryOf } from "./sums.ts";
 
@@ -38,9 +39,9 @@ function printable(value: Json): Json {
   return Object.fromEntries(Object.entries(value as JsonObject).map(([key, item]) => [key, printable(item)]));
 }
 
-/** A message as /state shows it: names of v0, ready for JSON.stringify. */
+/** A message as /state shows it: names of v0, without the values of secrets, ready for JSON.stringify. */
 export function messageJson<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonObject {
-  return printable(toJson(schema, message, { names: "v0" })) as JsonObject;
+  return printable(toJson(schema, withoutSecrets(schema, message), { names: "v0" })) as JsonObject;
 }
 
 export const labelsJson = (labels: readonly Label[]): Json => labels.map((label) => messageJson(LabelSchema, label));

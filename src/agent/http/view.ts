@@ -6,6 +6,7 @@ import type {
   ResourceStatistics,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Resources } from "../../mesos/resources.ts";
+import type { ImagePull } from "../model/container.ts";
 import type { FrameworkRecord } from "../model/records.ts";
 
 /** What the pages show of the agent at one moment. Records are the agent's own and are only read. */
@@ -59,6 +60,7 @@ export interface BuildFacts {
   /** Milliseconds since the epoch. */
   readonly buildTime: number;
   readonly buildUser: string;
+  /** The commit and the tag of that Mesos release. */
   readonly gitSha?: string;
   readonly gitTag?: string;
 }
@@ -68,6 +70,8 @@ export interface AgentView {
   snapshot(): AgentSnapshot;
   /** Every running container, measured now. Bounded in time by whoever measures. */
   usage(): Promise<readonly ContainerUsage[]>;
+  /** Images that are being brought now. */
+  pulling(): readonly ImagePull[];
   /** Flags as `shownFlags` gives them, secrets masked. */
   readonly flags: ReadonlyMap<string, string>;
   readonly build: BuildFacts;
@@ -83,7 +87,50 @@ export interface AgentView {
   /** Ids of libprocess processes on this port. */
   readonly processes: () => readonly string[];
   readonly system: () => SystemFacts;
+  readonly workDir: string;
+  /** `v2`, `v1` or `v1 and v2`; undefined where there are none. */
+  readonly controlGroups: string | undefined;
+  /** What runs containers, each asked within a bound of time. */
+  engines(): Promise<readonly EngineFacts[]>;
+  /** What runs beside the agent in its container. */
+  neighbours(): Promise<NeighbourFacts>;
 }
+
+export interface EngineFacts {
+  /** As `--containerizers` has it. */
+  readonly name: string;
+  /** `Docker 27.3.1`; undefined when it has none, or did not answer. */
+  readonly version: string | undefined;
+  readonly trouble: string | undefined;
+}
+
+export interface NeighbourFacts {
+  readonly services: readonly {
+    readonly name: string;
+    /** supervisord's word: RUNNING, FATAL, … */
+    readonly state: string;
+    /** Seconds since the epoch; 0 when it never started. */
+    readonly start: number;
+    readonly exitStatus: number;
+    /** Why it could not be started; empty when it could. */
+    readonly problem: string;
+  }[];
+  /** Why supervisord could not be asked. */
+  readonly servicesProblem?: string;
+  /** Why redpill ends the container: exit code and words. */
+  readonly verdict?: string;
+  readonly forwarder?: ForwarderFacts;
+}
+
+/** How far the forwarder is, or why it could not be asked. Bytes and seconds. */
+export type ForwarderFacts =
+  | { readonly problem: string }
+  | {
+      readonly events: number;
+      readonly lag: { readonly bytes: number; readonly seconds: number };
+      readonly servers: readonly { readonly server: string; readonly state: string }[];
+      readonly files: readonly { readonly source: string; readonly lagBytes: number; readonly lagSeconds: number }[];
+    };
 
 interface SystemFacts {
   /** 1, 5 and 15 minutes. */

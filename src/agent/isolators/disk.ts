@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { realpath } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { formatBytes } from "../../base/bytes.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
@@ -7,6 +8,7 @@ import type { Logger } from "../../base/log.ts";
 import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../model/container.ts";
 import type { Isolator, Limitation } from "../model/isolation.ts";
+import { type MountPoint, readMounts } from "../model/mount-table.ts";
 
 export interface DiskOptions {
   readonly clock: Clock;
@@ -29,16 +31,37 @@ const MEGABYTE = 1024 * 1024;
 /** Milliseconds: a sandbox with millions of files takes its time, but not for ever. */
 const TIMEOUT = 600_000;
 
-/** Bytes below `folder` on its file system, as du(1) counts them: blocks, links not followed. */
-function diskUsage(folder: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    execFile("du", ["-k", "-s", "-x", "--", folder], { timeout: TIMEOUT }, (error, stdout) => {
-      // Files that vanish meanwhile make du exit with 1, and still it has a sum.
-      const kilobytes = /^(\d+)\s/.exec(stdout)?.[1];
-      if (kilobytes === undefined) reject(error ?? new Error(`du said '${stdout}'`));
-      else resolve(Number(kilobytes) * 1024);
-    });
+/** A path as a pattern of du(1) that means nothing else. */
+const literally = (path: string): string => path.replaceAll(/[\\*?[]/g, "\\$&");
+
+/**
+ * What du(1) is told to measure `folder`, a real path, without what is mounted below it. Its own `-x` goes by device
+ * numbers, and a bind mount of the same file system has no other: what a task of root bound into its sandbox would count
+ * as its own, and be walked at every round.
+ */
+export function duArguments(folder: string, mounts: readonly MountPoint[]): string[] {
+  const outermost: string[] = [];
+  for (const path of mounts.map((mount) => mount.path).toSorted()) {
+    const isInside = path === outermost.at(-1) || path.startsWith(`${outermost.at(-1)}/`);
+    if (path.startsWith(`${folder}/`) && !isInside) outermost.push(path);
+  }
+  return ["-k", "-s", "-x", ...outermost.map((path) => `--exclude=${literally(path)}`), "--", folder];
+}
+
+/**
+ * Bytes below `folder` on its mount, as du(1) counts them: blocks, links not followed. In a process of its own, however
+ * many files there are. Rejects when it cannot be measured.
+ */
+export async function diskUsage(folder: string): Promise<number> {
+  const argv = duArguments(await realpath(folder), await readMounts());
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  execFile("du", argv, { timeout: TIMEOUT }, (error, stdout) => {
+    // Files that vanish meanwhile make du exit with 1, and still it has a sum.
+    const kilobytes = /^(\d+)\s/.exec(stdout)?.[1];
+    if (kilobytes === undefined) reject(error ?? new Error(`du said '${stdout}'`));
+    else resolve(Number(kilobytes) * 1024);
   });
+  return await promise;
 }
 
 /** The disk quota in bytes: ordinary disk only, persistent volumes are not in the sandbox. */

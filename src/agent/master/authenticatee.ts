@@ -32,6 +32,10 @@ export interface AuthenticateeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
+  /** Links to the master, before each attempt. */
+  readonly connect: (master: UPID) => void;
+  /** Why that link could not be made or broke; undefined while nothing is known against it. */
+  readonly linkFailure: () => string | undefined;
 }
 
 /**
@@ -60,8 +64,9 @@ export class Authenticatee {
   }
 
   #attempt(master: UPID, n: number, done: (outcome: Exclude<Outcome, { kind: "error" }>) => void): void {
-    const { process, timing, clock, log, random } = this.#options;
+    const { process, timing, clock, log, random, connect } = this.#options;
     this.#count++;
+    connect(master);
     const session = new Session(
       process.spawn(`crammd5-authenticatee(${this.#count})`),
       master,
@@ -83,7 +88,7 @@ export class Authenticatee {
       session.end();
       log.warn(
         `Authentication with ${formatUPID(master)} was not completed within ${Math.round(limit)} ms; trying again. ` +
-          `The master must be able to connect back to ${addressOf(process.self)}, the address that this agent advertises`,
+          this.#cause(master),
       );
       this.#attempt(master, n + 1, done);
     });
@@ -92,6 +97,15 @@ export class Authenticatee {
       session.end();
     };
     session.request(process.self);
+  }
+
+  /** The cause where it is known, else what it may be. */
+  #cause(master: UPID): string {
+    const { process, linkFailure } = this.#options;
+    const failure = linkFailure();
+    return failure === undefined
+      ? `The master must be able to connect back to ${addressOf(process.self)}, the address that this agent advertises`
+      : `There is no connection to ${addressOf(master)} (${failure}): is the master running, and is the address right?`;
   }
 }
 

@@ -106,7 +106,16 @@ export class Registration {
     const { process, credential, clock, log, random, authentication } = options;
     if (credential !== undefined) {
       const timing = authentication ?? DEFAULT_AUTHENTICATION_TIMING;
-      this.#authenticatee = new Authenticatee({ process, credential, timing, clock, log, random });
+      this.#authenticatee = new Authenticatee({
+        process,
+        credential,
+        timing,
+        clock,
+        log,
+        random,
+        connect: (master) => this.#link(master),
+        linkFailure: () => this.#linkFailure,
+      });
     }
     this.#install();
   }
@@ -298,7 +307,6 @@ export class Registration {
     const { master } = this.#state;
     if (master === undefined || this.#authenticatee === undefined) return;
     this.#options.log.info(`Authenticating with ${formatUPID(master)}`);
-    this.#link(master);
     this.#authenticatee.start(master, (outcome) => {
       if (outcome.kind === "completed") {
         this.#options.log.info(`Authenticated with ${formatUPID(master)}`);

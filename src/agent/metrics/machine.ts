@@ -21,6 +21,23 @@ export function machineCpus(read: (path: string) => string = (path) => readFileS
   }
 }
 
+/** Which control groups are mounted here: `v2`, `v1`, `v1 and v2`; undefined: none, or /proc does not say. */
+export function controlGroupVersions(
+  read: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): string | undefined {
+  try {
+    const types = new Set(
+      read("/proc/self/mounts")
+        .split("\n")
+        .map((line) => line.split(" ")[2]),
+    );
+    const versions = [types.has("cgroup") ? ["v1"] : [], types.has("cgroup2") ? ["v2"] : []].flat();
+    return versions.length === 0 ? undefined : versions.join(" and ");
+  } catch {
+    return undefined;
+  }
+}
+
 export function machineFacts(): MachineFacts {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return { load: [one, five, fifteen], cpus: machineCpus() ?? 1, memoryTotal: totalmem(), memoryFree: freemem() };

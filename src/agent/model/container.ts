@@ -69,6 +69,14 @@ export interface ContainerTermination {
   readonly limitation?: readonly Resource[];
 }
 
+/** An image on its way, and how far it is. */
+export interface ImagePull {
+  readonly reference: string;
+  readonly progress:
+    | { readonly layers: number; readonly done: number; readonly bytes: number; readonly totalBytes: number }
+    | undefined;
+}
+
 /** The result of a command run inside a container (health checks). */
 export interface CommandResult {
   /** 0 to 255; 128 + n when a signal ended it. */
@@ -98,7 +106,8 @@ export interface Containerizer {
 
   /**
    * Pulls images, isolates, starts. Resolves when the process runs. Rejects with a TaskFailure, having
-   * cleaned up; an aborted `signal` makes it stop early (kill during launch).
+   * cleaned up; an aborted `signal` makes it stop early (kill during launch). A container that runs by then is returned:
+   * the caller ends it with the grace that it owes to anything that runs.
    */
   launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer>;
 
@@ -142,6 +151,12 @@ export interface Containerizer {
 
   /** Details for /health and metrics: undefined when all is well, else what is wrong. */
   trouble(): string | undefined;
+
+  /** Images that are being brought, for what a task waits for; absent where none ever are. */
+  pulling?(): readonly ImagePull[];
+
+  /** What runs the containers, for people: `Docker 27.3.1`. Rejects, or is undefined, while nobody knows. */
+  engineName?(): Promise<string | undefined>;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

@@ -8,6 +8,7 @@ import type {
   TaskInfo,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Containerizer } from "./container.ts";
+import type { StatusEvent } from "./history.ts";
 import type { RunKey } from "./paths.ts";
 
 /**
@@ -65,6 +66,10 @@ export interface TaskRecord {
   kill: KillRequest | undefined;
   /** Milliseconds since the epoch of the first TASK_RUNNING: of each state only the newest status is kept. */
   runningSince?: number;
+  /** What happened to it, oldest first, for its page. */
+  readonly history?: StatusEvent[];
+  /** The raw wait(2) status that its process ended with, as far as this agent saw it. */
+  waitStatus?: number;
 }
 
 export interface KillRequest {
@@ -92,6 +97,8 @@ export interface ExecutorRecord {
   readonly tasks: Map<string, TaskRecord>;
   /** The last tasks that were acknowledged, oldest first. */
   readonly completed: TaskRecord[];
+  /** The step of the launch that is under way, and its beginning (milliseconds since the epoch). */
+  launching?: { readonly stage: string; readonly since: number } | undefined;
   /** Whether it was ever handed a task. */
   everDelivered: boolean;
   /** Milliseconds since the epoch. */

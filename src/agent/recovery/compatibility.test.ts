@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseAttributes } from "../../mesos/attributes.ts";
 import { type AgentInfo, AgentInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseResources } from "../../mesos/resources-text.ts";
-import { accepts, differences, explainDifferences } from "./compatibility.ts";
+import { accepts, differences, explainDifferences, waysOut } from "./compatibility.ts";
 
 function agentInfo(
   resources: string,
@@ -65,5 +65,17 @@ describe("a changed agent (mesos-agent-behaviour §4.4)", () => {
       expect.stringMatching(/resources: was cpus.*:4, is cpus.*:2/),
       "  attributes: was rack:a, is rack:b",
     ]);
+  });
+
+  it("is told every way out that works, with the old values where they can be typed", () => {
+    const moved = waysOut(differences(agentInfo("cpus:4"), agentInfo("cpus:2", "", { port: 1 })), "equal", "/w/latest");
+    expect(moved.split("\n")).toEqual([
+      "start with the old settings: --port=5051, --resources as it was",
+      "  or start another node beside the old one, with a --work_dir of its own",
+      "  or give up the old id and its tasks, and start again after",
+      "    rm -f /w/latest",
+    ]);
+    const grown = differences(agentInfo("cpus:4"), agentInfo("cpus:8"));
+    expect(waysOut(grown, "equal", "/w/latest")).toContain("--reconfiguration_policy=additive");
   });
 });

@@ -69,3 +69,23 @@ export function accepts(policy: ReconfigurationPolicy, found: readonly Differenc
 export function explainDifferences(found: readonly Difference[]): string {
   return found.map(({ what, before, now }) => `  ${what}: was ${before}, is ${now}`).join("\n");
 }
+
+/** Settings that a difference can be undone with, word for word; of the others the names of the flags must do. */
+const WORD_FOR_WORD: ReadonlySet<string> = new Set(["hostname", "port"]);
+
+/**
+ * What somebody can do whose agent is refused for these differences: each way works by itself. `latest`: the link that
+ * holds on to the old id.
+ */
+export function waysOut(found: readonly Difference[], policy: ReconfigurationPolicy, latest: string): string {
+  const old = found.map(({ what, before }) =>
+    WORD_FOR_WORD.has(what) ? `--${what}=${before}` : `--${what} as it was`,
+  );
+  const additive = policy === "equal" && accepts("additive", found);
+  return [
+    `start with the old settings: ${[...new Set(old)].join(", ")}`,
+    ...(additive ? ["or allow more of everything: --reconfiguration_policy=additive"] : []),
+    "or start another node beside the old one, with a --work_dir of its own",
+    `or give up the old id and its tasks, and start again after\n    rm -f ${latest}`,
+  ].join("\n  ");
+}

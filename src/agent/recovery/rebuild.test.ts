@@ -223,3 +223,40 @@ describe("what is garbage", () => {
     expect(garbage).toEqual([`${work}/executors/task/runs/b`, `${meta}/executors/task/runs/b`]);
   });
 });
+
+describe("what was over before", () => {
+  const running = { update: updateOf(1, TASK_RUNNING) };
+  const finished = { update: updateOf(2, TASK_FINISHED) };
+  const acknowledged = [{ acknowledged: uuidOf(1) }, { acknowledged: uuidOf(2) }];
+  const over = runOf([taskOf([running, finished, ...acknowledged])], { completed: true });
+
+  it("comes back as history, with its sandbox, its tasks and what happened to them; nothing runs of it", () => {
+    const { frameworks, completedFrameworks, expected, streams, garbage } = rebuilt([executorOf(over)]);
+    expect([frameworks, expected, streams]).toEqual([[], [], []]);
+    expect(garbage.length).toBeGreaterThan(0);
+    expect(completedFrameworks).toMatchObject([
+      {
+        frameworkId: "framework",
+        completedExecutors: [
+          { state: "TERMINATED", directory: expect.stringMatching(/^\/work\/slaves\/A\/frameworks\/.*\/runs\/c$/) },
+        ],
+      },
+    ]);
+    const [task] = completedFrameworks[0]?.completedExecutors[0]?.completed ?? [];
+    expect(task).toMatchObject({ bucket: "completed", task: { state: TASK_FINISHED } });
+    expect(task?.history?.map(({ state }) => state)).toEqual([TASK_RUNNING, TASK_FINISHED]);
+  });
+
+  it("stands beside what runs on", () => {
+    const live = executorOf(runOf([taskOf([running])]), { id: "other" });
+    const { frameworks, completedFrameworks } = rebuilt([executorOf(over), live]);
+    expect(completedFrameworks).toEqual([]);
+    expect([...(frameworks[0]?.executors.keys() ?? [])]).toEqual(["other"]);
+    expect(frameworks[0]?.completedExecutors).toMatchObject([{ executorId: "task" }]);
+  });
+
+  it("leaves out a task whose end nobody saw: it does not run", () => {
+    const { completedFrameworks } = rebuilt([executorOf(runOf([taskOf([running])], { completed: true }))]);
+    expect(completedFrameworks[0]?.completedExecutors).toMatchObject([{ completed: [] }]);
+  });
+});

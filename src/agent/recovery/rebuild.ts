@@ -18,9 +18,17 @@ import type {
   CheckpointedRun,
   CheckpointedTask,
 } from "../model/checkpointed-state.ts";
+import { executorShare } from "../model/command-share.ts";
 import type { CheckpointedContainer } from "../model/container.ts";
+import { addEvent, type StatusEvent } from "../model/history.ts";
 import type { Paths } from "../model/paths.ts";
-import type { ExecutorKind, ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
+import {
+  type ExecutorKind,
+  type ExecutorRecord,
+  type FrameworkRecord,
+  runKey,
+  type TaskRecord,
+} from "../model/records.ts";
 import { keepStatus } from "../tasks/statuses.ts";
 
 /** An update stream as it was written, to be replayed. */
@@ -34,6 +42,8 @@ interface WrittenStream {
 /** What a checkpointed agent comes back as. */
 export interface Rebuilt {
   readonly frameworks: readonly FrameworkRecord[];
+  /** Frameworks of which nothing is left but executors that are over. */
+  readonly completedFrameworks: readonly FrameworkRecord[];
   readonly streams: readonly WrittenStream[];
   /** Containers that should still exist, or have ended while nobody looked. */
   readonly expected: readonly CheckpointedContainer[];
@@ -56,6 +66,7 @@ export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebu
   const expected: CheckpointedContainer[] = [];
   const garbage: string[] = [];
   const frameworks: FrameworkRecord[] = [];
+  const completedFrameworks: FrameworkRecord[] = [];
   for (const checkpointed of agent.frameworks) {
     const framework: FrameworkRecord = {
       frameworkId: checkpointed.id,
@@ -74,6 +85,8 @@ export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebu
       }
       const record = rebuildExecutor(agent, checkpointed, executor, options, streams);
       if (record === undefined) {
+        const past = pastExecutor(agent, checkpointed, executor, options);
+        if (past !== undefined) framework.completedExecutors.push(past);
         garbage.push(
           paths.executor(agent.id, framework.frameworkId, executor.id),
           paths.meta.executor(agent.id, framework.frameworkId, executor.id),
@@ -85,13 +98,14 @@ export function rebuild(agent: CheckpointedAgent, options: RebuildOptions): Rebu
     }
     if (framework.executors.size > 0) frameworks.push(framework);
     else {
+      if (framework.completedExecutors.length > 0) completedFrameworks.push(framework);
       garbage.push(
         options.paths.framework(agent.id, framework.frameworkId),
         options.paths.meta.framework(agent.id, framework.frameworkId),
       );
     }
   }
-  return { frameworks, streams, expected, garbage };
+  return { frameworks, completedFrameworks, streams, expected, garbage };
 }
 
 function rebuildExecutor(
@@ -103,6 +117,54 @@ function rebuildExecutor(
 ): ExecutorRecord | undefined {
   const { run } = executor;
   if (run === undefined || run.completed) return undefined;
+  const record = executorRecord(agent, framework, executor, run, options);
+  for (const task of run.tasks) {
+    const rebuilt = rebuildTask(framework.id, task, record.kind);
+    // A master looks for the executor that a task names.
+    if (record.generated) delete rebuilt.task.executorId;
+    if (rebuilt.bucket === "completed") {
+      record.completed.push(rebuilt);
+      continue;
+    }
+    record.tasks.set(task.id, rebuilt);
+    record.containerStatus = rebuilt.task.statuses.findLast(({ containerStatus: told }) =>
+      isOf(told, record),
+    )?.containerStatus;
+    const path = options.paths.meta.taskUpdates(runKey(agent.id, record), task.id);
+    streams.push({ frameworkId: framework.id, taskId: task.id, path, records: task.updates });
+  }
+  return record;
+}
+
+/**
+ * An executor whose run is over, for those who look at it: its tasks as their updates left them, its sandbox until it is
+ * collected. A task of which no end was written down had one that nobody saw; it is left out rather than shown as running.
+ */
+function pastExecutor(
+  agent: CheckpointedAgent,
+  framework: CheckpointedFramework,
+  executor: CheckpointedExecutor,
+  options: RebuildOptions,
+): ExecutorRecord | undefined {
+  const { run } = executor;
+  if (run === undefined) return undefined;
+  const record = executorRecord(agent, framework, executor, run, options);
+  record.state = "TERMINATED";
+  for (const task of run.tasks) {
+    const rebuilt = rebuildTask(framework.id, task, record.kind);
+    if (record.generated) delete rebuilt.task.executorId;
+    if (isTerminal(rebuilt.task.state)) record.completed.push({ ...rebuilt, bucket: "completed" });
+  }
+  return record;
+}
+
+function executorRecord(
+  agent: CheckpointedAgent,
+  framework: CheckpointedFramework,
+  executor: CheckpointedExecutor,
+  run: CheckpointedRun,
+  options: RebuildOptions,
+): ExecutorRecord {
   const key = { agentId: agent.id, frameworkId: framework.id, executorId: executor.id, containerId: run.containerId };
   const kind = kindOf(executor, run);
   const record: ExecutorRecord = {
@@ -122,21 +184,6 @@ function rebuildExecutor(
     since: options.now,
   };
   record.info.frameworkId ??= create(FrameworkIDSchema, { value: framework.id });
-  for (const task of run.tasks) {
-    const rebuilt = rebuildTask(framework.id, task, kind);
-    // A master looks for the executor that a task names.
-    if (record.generated) delete rebuilt.task.executorId;
-    if (rebuilt.bucket === "completed") {
-      record.completed.push(rebuilt);
-      continue;
-    }
-    record.tasks.set(task.id, rebuilt);
-    record.containerStatus = rebuilt.task.statuses.findLast(({ containerStatus: told }) =>
-      isOf(told, record),
-    )?.containerStatus;
-    const path = options.paths.meta.taskUpdates(key, task.id);
-    streams.push({ frameworkId: framework.id, taskId: task.id, path, records: task.updates });
-  }
   return record;
 }
 
@@ -169,7 +216,8 @@ function isGeneratedExecutor({ generatedForCommandTask, info }: CheckpointedExec
 function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: ExecutorKind): TaskRecord {
   const { launch, updates, killGrace } = checkpointed;
   const task = clone(TaskSchema, checkpointed.task);
-  applyUpdates(task, updates);
+  const history: StatusEvent[] = [];
+  applyUpdates(task, updates, history);
   const acknowledged = updates.flatMap((record) => (record.acknowledged === undefined ? [] : [record.acknowledged]));
   const terminal = updates.find(
     ({ update }) => update?.status !== undefined && isTerminal(update.status.state),
@@ -182,6 +230,7 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
     frameworkId,
     ...(running !== undefined && { runningSince: running.timestamp * 1000 }),
     task,
+    history,
     info: launch?.task,
     group: undefined,
     masterTracksExecutors: launch !== undefined && has(launch, "launchExecutor"),
@@ -191,11 +240,12 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
 }
 
 /** The checkpointed Task is as it was at launch: bring it to where the updates left it. */
-function applyUpdates(task: Task, updates: CheckpointedTask["updates"]): void {
+function applyUpdates(task: Task, updates: CheckpointedTask["updates"], history: StatusEvent[]): void {
   for (const { update } of updates) {
     const status: StatusUpdate["status"] = update?.status;
     if (status === undefined || isTerminal(task.state)) continue;
     task.state = status.state;
+    addEvent(history, status);
     keepStatus(task, status);
   }
 }
@@ -208,6 +258,8 @@ function expectation(
 ): CheckpointedContainer {
   const [first] = executor.tasks.values();
   const task = executor.kind === "command" ? first : undefined;
+  const container = task?.task.container ?? executor.info.container;
+  const own = task?.task.resources ?? [];
   const command = executor.info.command ?? {
     $typeName: "mesos.v1.CommandInfo",
     uris: [],
@@ -222,10 +274,10 @@ function expectation(
     executor: executor.info,
     task: task?.info,
     command,
-    container: task?.task.container ?? executor.info.container,
+    container,
     sandbox: executor.directory,
     user: options.users.of(framework, executor),
-    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    resources: [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
     pid: options.rebooted ? undefined : run?.forkedPid,

@@ -9,15 +9,17 @@ import type { Containerizer } from "../model/container.ts";
 import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
+import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
+import type { ShownSandboxes } from "../model/shown-sandboxes.ts";
 import { type ResourceChanges, recoverResources } from "../operations/resource-changes.ts";
 import type { StatusUpdates } from "../status-updates/streams.ts";
 import type { Draining } from "../tasks/draining.ts";
 import type { Drivers } from "../tasks/drivers/driver.ts";
 import type { Frameworks } from "../tasks/frameworks.ts";
 import type { LaunchRunner } from "../tasks/launch.ts";
-import type { FrameworkRegistry } from "../tasks/registry.ts";
+import { type FrameworkRegistry, remember } from "../tasks/registry.ts";
 import type { TaskUsers } from "../tasks/task-users.ts";
-import { accepts, differences, explainDifferences } from "./compatibility.ts";
+import { accepts, differences, explainDifferences, waysOut } from "./compatibility.ts";
 import { type Rebuilt, rebuild } from "./rebuild.ts";
 
 export interface RecoveryOptions extends ResourceChanges {
@@ -35,10 +37,15 @@ export interface RecoveryOptions extends ResourceChanges {
   readonly users: TaskUsers;
   readonly gc: GarbageCollection;
   readonly runner: LaunchRunner;
+  readonly shown: ShownSandboxes;
   readonly containerizers: readonly Containerizer[];
   /** `--default_container_info`: of tasks and executors that bring none. */
   readonly defaultContainer?: ContainerInfo | undefined;
 }
+
+/** When the last task of an executor ended, in seconds; 0 when none is known. */
+const endOf = ({ completed }: ExecutorRecord): number =>
+  Math.max(0, ...completed.map(({ task }) => task.statuses.at(-1)?.timestamp ?? 0));
 
 /** Brings back what an earlier agent left: reservations, update streams, frameworks, containers, executors. */
 export class Recovery {
@@ -71,12 +78,30 @@ export class Recovery {
     for (const stream of rebuilt.streams) updates.recover(stream);
     gc.scheduleByAge(rebuilt.garbage);
     for (const framework of rebuilt.frameworks) registry.active.set(framework.frameworkId, framework);
+    this.#recoverPast(rebuilt);
     await this.#recoverContainers(rebuilt);
     this.#recoverExecutors(rebuilt);
     log.info(`Recovered ${rebuilt.frameworks.length} frameworks, ${rebuilt.expected.length} containers`);
     await this.#returns(rebuilt);
     await operations.recover(before.operationStreams);
     await draining.replay();
+  }
+
+  /** What was over before is shown again, within the bounds of what is remembered; its sandboxes until they are collected. */
+  #recoverPast({ frameworks, completedFrameworks }: Rebuilt): void {
+    const { registry, shown } = this.#options;
+    for (const framework of [...frameworks, ...completedFrameworks]) {
+      const past = framework.completedExecutors;
+      past.sort((left, right) => endOf(left) - endOf(right));
+      past.splice(0, past.length - registry.limits.executorsPerFramework);
+      for (const executor of past) shown.attachPast(executor);
+    }
+    const lastEnd = ({ completedExecutors }: FrameworkRecord): number => {
+      const last = completedExecutors.at(-1);
+      return last === undefined ? 0 : endOf(last);
+    };
+    for (const framework of completedFrameworks.toSorted((left, right) => lastEnd(left) - lastEnd(right)))
+      remember(registry.completed, framework, registry.limits.frameworks);
   }
 
   /** Each containerizer is asked for the containers that it would have been given. */
@@ -135,11 +160,9 @@ export class Recovery {
       store.forgetAgent();
       return undefined;
     }
-    const additive = policy === "equal" && accepts("additive", found);
     throw new UserError(
       `Incompatible agent info detected:\n${changes}`,
-      `start with the old settings${additive ? ", or allow more of everything with --reconfiguration_policy=additive" : ""}; ` +
-        `or give up the old id and its tasks:\n    rm -f ${paths.meta.latestAgent()}\n  and start again`,
+      waysOut(found, policy, paths.meta.latestAgent()),
     );
   }
 }

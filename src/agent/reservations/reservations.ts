@@ -13,6 +13,7 @@ import { HeldFolder } from "../model/held/folder.ts";
 import { emptyFolder, removeTree } from "../model/held/removal.ts";
 import type { Paths } from "../model/paths.ts";
 import { persistentVolumePath } from "../model/volumes.ts";
+import { mountedRoot } from "../resources/disks.ts";
 
 export interface ReservationsOptions {
   readonly paths: Paths;
@@ -92,7 +93,8 @@ export class Reservations {
     const before = this.#volumes(this.#resources);
     const after = this.#volumes(next);
     await this.#checkpoint(next, async () => {
-      for (const [path] of after) await mkdir(path, { recursive: true });
+      for (const [path, resource] of after)
+        if (!before.has(path) || !isMountDisk(resource)) await this.#make(path, resource);
       for (const [path, resource] of before) if (!after.has(path)) await this.#destroy(path, resource);
     });
     this.#resources = next;
@@ -114,12 +116,18 @@ export class Reservations {
     return found;
   }
 
+  /** A MOUNT disk's root is the volume: it is there, or was taken off since the start. */
+  async #make(path: string, resource: Resource): Promise<void> {
+    if (isMountDisk(resource)) mountedRoot(path, this.#options.paths.workDir);
+    else await mkdir(path, { recursive: true });
+  }
+
   /** A MOUNT disk's root stays, its content goes. */
   async #destroy(path: string, resource: Resource): Promise<void> {
-    const isMount = resource.disk?.source?.type === Resource_DiskInfo_Source_Type.MOUNT;
     try {
-      if (isMount) {
-        using root = HeldFolder.open(await realpath(path));
+      if (isMountDisk(resource)) {
+        // Somebody may have taken it off: what is there then is not the volume.
+        using root = HeldFolder.open(mountedRoot(path, this.#options.paths.workDir));
         await emptyFolder(root);
       } else {
         using parent = HeldFolder.open(await realpath(dirname(path)));
@@ -141,3 +149,5 @@ export class Reservations {
     return this.#resources.contains(Resources.of(resources).needingCheckpoint().unallocated());
   }
 }
+
+const isMountDisk = ({ disk }: Resource): boolean => disk?.source?.type === Resource_DiskInfo_Source_Type.MOUNT;

@@ -188,6 +188,7 @@ export class Accepting {
       masterTracksExecutors: request.launchExecutor !== undefined,
       bucket: "pending",
       kill: undefined,
+      history: [],
     };
     if (request.isGroup && request.executor?.executorId !== undefined)
       record.task.executorId = request.executor.executorId;

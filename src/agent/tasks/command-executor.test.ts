@@ -21,6 +21,8 @@ describe("the executor that a command task is shown under (mesos-agent-behaviour
     [{ shell: true, value: "1234567890123456" }, "sh -c '123456789012...'"],
     [{ shell: false, value: "/bin/a", arguments: ["a", "b"] }, "[/bin/a, a, b]"],
     [{ shell: false, value: "/bin/program", arguments: ["program"] }, "[/bin/program...]"],
+    [{ shell: true, value: "ééééééééééééééé" }, "sh -c 'éééééé...'"],
+    [{ shell: true, value: "12345678901😀56" }, "sh -c '12345678901...'"],
     [{ shell: true, value: "" }, "NO COMMAND"],
     [{ shell: false, value: "" }, "NO EXECUTABLE"],
   ] as const)("%o", (command, text) => {

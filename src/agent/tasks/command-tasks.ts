@@ -31,6 +31,10 @@ export interface CommandTasksOptions {
   readonly health: Pick<HealthWatch, "start">;
 }
 
+/** The time of a launch is over. One that has become a running task meanwhile was not too late. */
+const isLate = (reason: unknown): boolean =>
+  reason instanceof TaskFailure && reason.reason === TaskStatus_Reason.EXECUTOR_REGISTRATION_TIMEOUT;
+
 /** Command tasks: the agent is their executor, their container is the task. */
 export class CommandTasks implements ExecutorControl {
   readonly #options: CommandTasksOptions;
@@ -85,7 +89,8 @@ export class CommandTasks implements ExecutorControl {
     }
     this.#ran(task);
     // Killed in the moment between the start of the container and its report: like any other that runs.
-    if (abort.signal.aborted) this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
+    if (abort.signal.aborted && !isLate(abort.signal.reason))
+      this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
     this.#follow(task);
   }
 
@@ -160,6 +165,7 @@ export class CommandTasks implements ExecutorControl {
       timedOut: cause === "overdue",
     });
     this.#end(task);
+    if (termination.status !== undefined) record.waitStatus = termination.status;
     this.#status(task, { ...status, ...(limitation && { limitation: { resources: [...limitation] } }) });
     this.#options.events.terminated(framework, executor, termination);
   }

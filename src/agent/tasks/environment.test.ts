@@ -25,6 +25,11 @@ const withVariables = (...variables: readonly { name: string; value: string }[])
   create(CommandInfoSchema, { environment: { variables: [...variables] } });
 
 describe("the environment of a task or executor (mesos-wire §5.3)", () => {
+  it("keeps a variable of any name", () => {
+    const made = executorEnvironment({ ...input, command: withVariables({ name: "__proto__", value: "x" }) });
+    expect(Object.entries(made)).toContainEqual(["__proto__", "x"]);
+  });
+
   it("has the variables of all eras and little of the agent's own", () => {
     expect(executorEnvironment(input)).toEqual({
       PATH: "/agent/bin",

@@ -1,5 +1,6 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { variablesOf } from "../../mesos/secrets.ts";
 
 /** What every system finds programs in when nobody says otherwise. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -36,7 +37,8 @@ const INHERITED = ["LIBPROCESS_IP", "MESOS_NATIVE_JAVA_LIBRARY", "MESOS_NATIVE_L
 
 /**
  * The environment of a task or executor (mesos-wire §5.3). Never the agent's whole environment: it may hold secrets. The
- * variables of both eras are all set, so that executors of any age start; what the command says overrides everything.
+ * variables of both eras are all set, so that executors of any age start; what the command says overrides everything,
+ * its secrets resolved. Throws a UserError for a variable that cannot be.
  */
 export function executorEnvironment(input: EnvironmentInput): Record<string, string> {
   const environment: Record<string, string> = {};
@@ -66,6 +68,6 @@ export function executorEnvironment(input: EnvironmentInput): Record<string, str
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = formatDuration(SUBSCRIPTION_BACKOFF_MAX);
   }
   if (input.allocationRole !== undefined) environment["MESOS_ALLOCATION_ROLE"] = input.allocationRole;
-  for (const variable of input.command?.environment?.variables ?? []) environment[variable.name] = variable.value;
-  return environment;
+  // Not by assignment: that would lose a variable named __proto__.
+  return { ...environment, ...variablesOf(input.command?.environment) };
 }

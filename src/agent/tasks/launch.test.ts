@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
@@ -103,6 +106,18 @@ describe("a launch", () => {
     expect(happened).toEqual(["start", "undo fails", "undo start"]);
   });
 
+  it("that fails says why where people look: stdout and stderr are there", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "launch-"));
+    try {
+      const fails = stage("fails", { prepare: () => Promise.reject(new Error("Failed to pull image 'x'")) });
+      await expect(go(runnerOf([fails]), { ...executorOf(), directory })).rejects.toThrow("pull");
+      expect(readFileSync(join(directory, "stdout"), "utf8")).toBe("");
+      expect(readFileSync(join(directory, "stderr"), "utf8")).toMatch(/^E.*\] Failed to pull image 'x'\n$/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it("that is killed between two stages goes no further", async () => {
     const abort = new AbortController();
     const killed = stage("a", { prepare: () => abort.abort(new Error("killed")) });
@@ -170,7 +185,7 @@ describe("the stages of a launch", () => {
       store: {} as never,
       paths: new Paths("/work"),
       sandboxes: { create: () => void happened.push("sandbox") },
-      shown: { attach: () => void happened.push("shown") },
+      shown: { attach: () => void happened.push("shown"), attachPast: () => undefined },
       fetcher: { fetch: async () => void happened.push("fetched") },
       containerizers: [containerizer],
       environment: {} as never,

@@ -1,12 +1,14 @@
+import { pid } from "node:process";
 import type { Clock } from "../../base/clock.ts";
 import { millisecondsOf } from "../../base/duration.ts";
-import { messageOf } from "../../base/errors.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ContainerStatus } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Containerizer, ContainerTermination, StartedContainer } from "../model/container.ts";
 import type { Identity } from "../model/identity.ts";
 import { type ExecutorRecord, type FrameworkRecord, runKey, type TaskRecord } from "../model/records.ts";
+import { noteLaunchFailure } from "../sandbox/last-words.ts";
 import type { Launch, RecoveredLaunch, Stage } from "./stages/stage.ts";
 import type { TaskUsers } from "./task-users.ts";
 
@@ -63,6 +65,7 @@ export class LaunchRunner {
         // Once the container runs, a kill ends it like any other.
         if (launch.started === undefined) signal.throwIfAborted();
         begun.push(stage);
+        executor.launching = { stage: stage.name, since: this.#options.clock.now() };
         const prepared = stage.prepare(launch);
         if (prepared !== undefined) await prepared;
       }
@@ -72,8 +75,22 @@ export class LaunchRunner {
       if (!this.#closed) {
         metrics.count("slave/container_launch_errors");
         await this.#undo(launch, begun);
+        // As the task's status has it: an abort says why it came.
+        this.#note(executor, signal.aborted ? signal.reason : error);
       }
       throw error;
+    } finally {
+      executor.launching = undefined;
+    }
+  }
+
+  /** In the sandbox, if it came to one. */
+  #note({ directory, executorId }: ExecutorRecord, why: unknown): void {
+    try {
+      noteLaunchFailure(directory, messageOf(why), this.#options.clock.now(), pid);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      this.#options.log.warn(`Cannot say in the sandbox why '${executorId}' was not started: ${messageOf(error)}`);
     }
   }
 

@@ -5,8 +5,11 @@ import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
 import {
   ContainerIDSchema,
+  type ContainerInfo,
+  ContainerInfo_Type,
   type ContainerStatus,
   ContainerStatusSchema,
+  ContainerInfo_DockerInfo_Network as Network,
   NetworkInfo_Protocol,
   NetworkInfoSchema,
   type Task,
@@ -21,6 +24,7 @@ import { frameworkCan, isTerminal, stateName, unlessLost } from "../../mesos/sta
 import { makeStatus, makeStatusUpdate } from "../../mesos/status.ts";
 import { endCounter } from "../metrics/from-model.ts";
 import type { Metrics } from "../metrics/registry.ts";
+import { addEvent } from "../model/history.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
 import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
@@ -175,8 +179,14 @@ export class StatusIntake {
     this.#drained(framework, status);
   }
 
-  /** What the sender says of its container, the rest from what is known of it; the agent's address where none is known. */
-  #containerStatus({ containerStatus: known, containerId }: ExecutorRecord, told: ContainerStatus | undefined) {
+  /**
+   * What the sender says of its container, the rest from what is known of it. On the machine's network the agent's address
+   * is the container's. One on a network of its own that ended before its address was seen has none: least of all the agent's.
+   */
+  #containerStatus(
+    { containerStatus: known, containerId, info }: ExecutorRecord,
+    told: ContainerStatus | undefined,
+  ): ContainerStatus {
     const status = told ?? create(ContainerStatusSchema, {});
     status.containerId ??= create(ContainerIDSchema, { value: containerId });
     // A nested container is told of by its own id: nothing of its parent's is its own.
@@ -188,7 +198,8 @@ export class StatusIntake {
     }
     if (status.networkInfos.length === 0) {
       const ipAddresses = [{ ipAddress: this.#options.ip, protocol: NetworkInfo_Protocol.IPv4 }];
-      status.networkInfos.push(create(NetworkInfoSchema, { ipAddresses }));
+      const own = hasOwnNetwork(info.container);
+      status.networkInfos.push(create(NetworkInfoSchema, own ? {} : { ipAddresses }));
     }
     return status;
   }
@@ -208,6 +219,7 @@ export class StatusIntake {
     const task = record.task;
     task.state = status.state;
     if (status.state === TaskState.TASK_RUNNING) record.runningSince ??= status.timestamp * 1000;
+    if (record.history !== undefined) addEvent(record.history, status);
     keepStatus(task, status);
     if (isTerminal(status.state)) moveTask(record, "terminated");
   }
@@ -221,6 +233,14 @@ function hasContainer(executor: ExecutorRecord, task: TaskRecord | undefined, st
   if (status.source === TaskStatus_Source.EXECUTOR) return true;
   const lost = status.state === TaskState.TASK_LOST || status.state === TaskState.TASK_DROPPED;
   return executor.containerizer !== undefined && task !== undefined && task.bucket !== "queued" && !lost;
+}
+
+/** Whether a container's addresses are its own, and not the machine's. */
+function hasOwnNetwork(container: ContainerInfo | undefined): boolean {
+  if (container?.type !== ContainerInfo_Type.DOCKER) return false;
+  const { network = Network.HOST, parameters = [] } = container.docker ?? {};
+  const asked = parameters.findLast(({ key }) => key === "net" || key === "network")?.value;
+  return asked === undefined ? network === Network.BRIDGE || network === Network.USER : asked !== "host";
 }
 
 /** Adds a status to a task's list, in place of an older one of the same state. */

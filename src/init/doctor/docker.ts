@@ -95,7 +95,12 @@ async function seenByDaemon(
   const { id } = await engine.create(name.slice(1), {
     Image: image,
     Cmd: ["true"],
-    HostConfig: { Binds: [`${folder}:/doctor:ro`], NetworkMode: "none" },
+    HostConfig: {
+      Mounts: [
+        { Type: "bind", Source: folder, Target: "/doctor", ReadOnly: true, BindOptions: { CreateMountpoint: true } },
+      ],
+      NetworkMode: "none",
+    },
   });
   try {
     return await engine.pathExists(id, `/doctor/${name}`);

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, lstatSync, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
+import { makeFolder } from "../../base/folders.ts";
 import { DEFAULT_AGENT_PORT } from "./ports.ts";
 
 /**
@@ -33,7 +34,7 @@ export function claimFolder(root: string, uid: number): void {
     );
   }
   try {
-    mkdirSync(root, { recursive: true, mode: 0o755 });
+    makeFolder(root, 0o755);
     accessSync(root, constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = codeOf(error) === "EROFS" ? "the file system is read-only" : messageOf(error);

@@ -131,3 +131,10 @@ it("an orphan of its own is ended, nobody else's container is touched", async ()
   await containerizer.recover([checkpointed("one")]);
   expect(daemon.asked).toEqual(["remove d2"]);
 });
+
+it("a container that is stopped without any grace hears of it first", async () => {
+  daemon.add("d1", labels("one"));
+  await containerizer.recover([checkpointed("one")]);
+  await containerizer.stop("one", 0);
+  expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+});

@@ -1,7 +1,7 @@
 import { every, type Timer } from "../../../base/clock.ts";
 import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
-import type { ContainerDetails, EngineEvent } from "../../../docker/engine.ts";
+import type { EngineEvent } from "../../../docker/engine.ts";
 import { isDaemonTrouble } from "../../../docker/errors.ts";
 import { ImagePulls, type PullReport } from "../../../docker/pulls.ts";
 import { EngineSupervisor } from "../../../docker/supervisor.ts";
@@ -14,6 +14,7 @@ import {
   type ResourceStatistics,
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { secretNames } from "../../../mesos/secrets.ts";
 import type {
   CheckpointedContainer,
   CommandResult,
@@ -24,6 +25,7 @@ import type {
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import type { Reach } from "../../model/reach.ts";
+import { Launches } from "../launches.ts";
 import { label, recognise } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
@@ -57,7 +59,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #reaper: Reaper;
   readonly #collector: ImageCollector | undefined;
   readonly #sandboxCheck: SandboxCheck;
-  readonly #launching = new Map<string, AbortController>();
+  readonly #launching = new Launches();
   readonly #tracked = new Map<string, TrackedContainer>();
   readonly #removeAtEnd = new Set<string>();
   readonly #sweeper: Timer;
@@ -99,15 +101,16 @@ export class DockerContainerizer implements Containerizer {
     if (this.#launching.has(containerId) || this.#tracked.has(containerId)) {
       throw TaskFailure.launch(`container ${containerId} is there already`);
     }
-    const killed = new AbortController();
-    this.#launching.set(containerId, killed);
     try {
-      return this.#begin(spec, await launch(spec, this.#tools(spec), AbortSignal.any([signal, killed.signal])));
+      return await this.#launching.run(
+        containerId,
+        signal,
+        async (signals) => this.#begin(spec, await launch(spec, this.#tools(spec), signals)),
+        (grace) => void this.#tracked.get(containerId)?.stop(grace),
+      );
     } catch (error) {
       await this.#state.forget(containerId);
       throw error;
-    } finally {
-      this.#launching.delete(containerId);
     }
   }
 
@@ -139,7 +142,7 @@ export class DockerContainerizer implements Containerizer {
     return {
       pid: details.state.pid,
       status: containerStatus(spec.containerId, details, spec.container),
-      data: inspectData(details),
+      data: inspectData(details, secretNames(spec.command.environment)),
       labels: runningLabels(details),
     };
   }
@@ -281,7 +284,7 @@ export class DockerContainerizer implements Containerizer {
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
-    this.#launching.get(containerId)?.abort();
+    this.#launching.end(containerId, graceMilliseconds);
     await this.#tracked.get(containerId)?.stop(graceMilliseconds);
   }
 
@@ -303,13 +306,11 @@ export class DockerContainerizer implements Containerizer {
   /** What was last seen when the daemon does not answer. */
   async status(containerId: string): Promise<ContainerStatus> {
     const tracked = this.#known(containerId);
-    const { container } = tracked.subject;
-    let details: ContainerDetails | undefined = tracked.details;
-    if (tracked.engineId !== undefined && !tracked.isOver) {
-      details = await this.#options.engine.inspect(tracked.engineId).catch(() => tracked.details);
-    }
+    const id = tracked.isOver ? undefined : tracked.engineId;
+    const seen = id === undefined ? undefined : await this.#options.engine.inspect(id).catch(() => undefined);
+    const details = seen ?? tracked.details;
     if (details === undefined) throw new Error(`nothing is known of container ${containerId} yet`);
-    return containerStatus(containerId, details, container);
+    return containerStatus(containerId, details, tracked.subject.container);
   }
 
   async run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult> {
@@ -338,6 +339,10 @@ export class DockerContainerizer implements Containerizer {
     return this.#pulls.reports;
   }
 
+  async engineName(): Promise<string | undefined> {
+    return `Docker ${(await this.#options.engine.version()).version}`;
+  }
+
   /** Gauges and counters for metrics. */
   counts(): Readonly<Record<"running" | "launching" | "awaiting_removal" | "pulls" | "daemon_breaks", number>> {
     return {
@@ -354,7 +359,7 @@ export class DockerContainerizer implements Containerizer {
     this.#reaper.close();
     this.#collector?.close();
     this.#supervisor.close();
-    for (const launching of this.#launching.values()) launching.abort();
+    this.#launching.close();
     await Promise.all([...this.#tracked.values()].map((tracked) => tracked.close()));
     await this.#options.engine.close();
     await this.#supervisor.finished;

@@ -144,6 +144,14 @@ describe("TASK_RUNNING", () => {
     expect(JSON.parse(new TextDecoder().decode(inspectData(recent)))[0].NetworkSettings.IPAddress).toBe("1.2.3.4");
     expect(runningLabels(recent)).toEqual({ "Docker.NetworkSettings.IPAddress": "1.2.3.4" });
   });
+  it("carries no secret of the task", () => {
+    const Env = ["A=1", "PASSWORD=s3cret", "B=PASSWORD=2"];
+    const inspected = readDetails(
+      JSON.stringify({ Id: "i", State: {}, Config: { Env }, HostConfig: {}, NetworkSettings: {} }),
+    );
+    const shown = JSON.parse(new TextDecoder().decode(inspectData(inspected, new Set(["PASSWORD"]))));
+    expect(shown[0].Config.Env).toEqual(["A=1", "B=PASSWORD=2"]);
+  });
   it("keeps the task's own network info, and has none without an address", () => {
     const asked = create(ContainerInfoSchema, {
       networkInfos: [{ name: "n", groups: ["g"], ipAddresses: [{ ipAddress: "9.9.9.9" }] }],

@@ -38,6 +38,7 @@ interface Wishes {
   readonly limits?: ContainerSpec["limits"];
   readonly environment?: Record<string, string>;
   readonly executor?: boolean;
+  readonly sandbox?: string;
   readonly context?: Partial<PlanContext>;
 }
 
@@ -54,7 +55,7 @@ function plan(wishes: Wishes = {}) {
     task: wishes.executor ? undefined : create(TaskInfoSchema, { taskId: { value: "T" } }),
     command: create(CommandInfoSchema, { shell: true, value: "run it", ...wishes.command }),
     container,
-    sandbox: "/work/runs/cid",
+    sandbox: wishes.sandbox ?? "/work/runs/cid",
     user: undefined,
     environment: wishes.environment ?? {},
     resources: wishes.resources ?? [scalar("cpus", 1), scalar("mem", 128)],
@@ -75,6 +76,13 @@ function plan(wishes: Wishes = {}) {
     ...wishes.context,
   });
 }
+
+const bind = (Source: string, Target: string) => ({
+  Type: "bind",
+  Source,
+  Target,
+  BindOptions: { CreateMountpoint: true },
+});
 
 describe("the plan of a docker task", () => {
   it("is what Mesos gave to docker run", () => {
@@ -110,7 +118,7 @@ describe("the plan of a docker task", () => {
         AttachStderr: true,
         HostConfig: {
           NetworkMode: "host",
-          Binds: ["/work/runs/cid:/mnt/mesos/sandbox"],
+          Mounts: [bind("/work/runs/cid", "/mnt/mesos/sandbox")],
           CpuShares: 1024,
           Memory: 128 << 20,
         },
@@ -130,11 +138,8 @@ describe("the plan of a docker task", () => {
     expect({ Cmd, Entrypoint }).toEqual({ Entrypoint: undefined, ...expected });
   });
 
-  it("keeps our labels whatever a task asks for", () => {
-    const parameters = [
-      { key: "label", value: "org.apache.mesos.agent-key=stolen" },
-      { key: "label", value: "own=1" },
-    ];
+  it("keeps our labels beside a task's own", () => {
+    const parameters = [{ key: "label", value: "own=1" }];
     const { Labels } = plan({ docker: { parameters } }).request;
     expect(Labels).toMatchObject({ "org.apache.mesos.agent-key": "K", own: "1" });
   });
@@ -162,7 +167,7 @@ describe("resources", () => {
     limits: ContainerSpec["limits"] = {},
     context: Partial<PlanContext> = {},
   ) => {
-    const { NetworkMode: _, Binds: __, ...settings } = plan({ resources, limits, context }).request.HostConfig;
+    const { NetworkMode: _, Mounts: __, ...settings } = plan({ resources, limits, context }).request.HostConfig;
     return settings;
   };
   it("have floors", () => {
@@ -203,31 +208,51 @@ describe("resources", () => {
 
 describe("volumes", () => {
   const binds = (...volumes: object[]) =>
-    plan({ container: { volumes } as never }).request.HostConfig.Binds?.slice(0, -1);
+    plan({ container: { volumes } as never }).request.HostConfig.Mounts?.slice(0, -1);
   const rw = { mode: Volume_Mode.RW };
   it("lie where Mesos puts them", () => {
-    expect(binds({ containerPath: "/in", hostPath: "/out", mode: Volume_Mode.RO })).toEqual(["/out:/in:ro"]);
-    expect(binds({ containerPath: "in", hostPath: "/out", ...rw })).toEqual(["/out:/mnt/mesos/sandbox/in:rw"]);
-    expect(binds({ containerPath: "/in", hostPath: "sub/dir", ...rw })).toEqual(["/work/runs/cid/sub/dir:/in:rw"]);
+    const readOnly = { ...bind("/out", "/in"), ReadOnly: true };
+    expect(binds({ containerPath: "/in", hostPath: "/out", mode: Volume_Mode.RO })).toEqual([readOnly]);
+    expect(binds({ containerPath: "in", hostPath: "/out", ...rw })).toEqual([bind("/out", "/mnt/mesos/sandbox/in")]);
+    expect(binds({ containerPath: "/in", hostPath: "sub/dir", ...rw })).toEqual([
+      bind("/work/runs/cid/sub/dir", "/in"),
+    ]);
+  });
+  it("may have colons in their paths, as the sandbox of a task may", () => {
+    const sandbox = "/work/executors/ct:1462521258082:0:report:/runs/cid";
+    const volumes = [
+      { containerPath: "/i:n", hostPath: "/o:ut", ...rw },
+      { containerPath: "/in", hostPath: "sub", ...rw },
+    ];
+    expect(plan({ container: { volumes } as never, sandbox }).request.HostConfig).toMatchObject({
+      Mounts: [bind("/o:ut", "/i:n"), bind(`${sandbox}/sub`, "/in"), bind(sandbox, "/mnt/mesos/sandbox")],
+    });
   });
   it("of a driver keep their names", () => {
+    const driven = (Source: string, Name: string) => ({
+      Type: "volume",
+      Source,
+      Target: "/in",
+      VolumeOptions: { DriverConfig: { Name } },
+    });
     const source = { type: Volume_Source_Type.DOCKER_VOLUME, dockerVolume: { name: "v", driver: "rexray" } };
     const { HostConfig } = plan({ container: { volumes: [{ containerPath: "/in", ...rw, source }] } as never }).request;
-    expect(HostConfig).toMatchObject({
-      VolumeDriver: "rexray",
-      Binds: ["v:/in:rw", "/work/runs/cid:/mnt/mesos/sandbox"],
-    });
-    const named = plan({
-      container: { volumes: [{ containerPath: "/in", hostPath: "data", ...rw }] } as never,
-      docker: { volumeDriver: "flocker" },
-    });
+    expect(HostConfig).toMatchObject({ VolumeDriver: "rexray", Mounts: [driven("v", "rexray"), expect.anything()] });
+    const volumes = [{ containerPath: "/in", hostPath: "data", ...rw }];
+    const named = plan({ container: { volumes } as never, docker: { volumeDriver: "flocker" } });
     expect(named.request.HostConfig).toMatchObject({
       VolumeDriver: "flocker",
-      Binds: ["data:/in:rw", expect.anything()],
+      Mounts: [driven("data", "flocker"), expect.anything()],
     });
+    const parameters = [{ key: "volume-driver", value: "portworx" }];
+    const plain = { type: Volume_Source_Type.DOCKER_VOLUME, dockerVolume: { name: "v" } };
+    const byParameter = { container: { volumes: [{ containerPath: "/in", ...rw, source: plain }] } as never };
+    expect(plan({ ...byParameter, docker: { parameters } }).request.HostConfig.Mounts?.[0]).toEqual(
+      driven("v", "portworx"),
+    );
   });
   it("of other sources are left out, and said", () => {
-    const volumes = [{ containerPath: "/in", ...rw, source: { type: Volume_Source_Type.SECRET } }];
+    const volumes = [{ containerPath: "/in", ...rw, source: { type: Volume_Source_Type.SANDBOX_PATH } }];
     expect(plan({ container: { volumes } as never }).warnings).toEqual([
       "volume /in is ignored: Docker knows no such source",
     ]);
@@ -237,7 +262,28 @@ describe("volumes", () => {
     [{ containerPath: "/in", ...rw }, /neither host_path nor source/],
     [{ containerPath: "/in", hostPath: "/out" }, /has no mode/],
     [{ containerPath: "/in", hostPath: "../../other", ...rw }, /leaves the sandbox/],
+    [{ containerPath: "/in", ...rw, source: { type: Volume_Source_Type.SECRET } }, /is a secret/],
   ])("refuses %j", (volume, message) => expect(() => binds(volume)).toThrow(message));
+});
+
+describe("options that take over what is not the task's", () => {
+  const withOption = (key: string, value: string) => () => plan({ docker: { parameters: [{ key, value }] } });
+  it.each([
+    ["name", "mine", /names its containers/],
+    ["label", "org.apache.mesos.agent-key=other", /how the agent finds/],
+    ["net", "container:other", /network of another container/],
+    ["network", "container:other", /network of another container/],
+    ["pid", "container:other", /processes of another container/],
+    ["ipc", "container:other", /memory of another container/],
+    ["volumes-from", "other", /volumes of another container/],
+  ])("%s=%s", (key, value, why) => expect(withOption(key, value)).toThrow(why));
+  it.each([
+    ["label", "team=web"],
+    ["net", "host"],
+    ["network", "mine"],
+    ["pid", "host"],
+    ["ipc", "host"],
+  ])("%s=%s is the task's", (key, value) => expect(withOption(key, value)).not.toThrow());
 });
 
 describe("networks and ports", () => {
@@ -314,10 +360,10 @@ describe("persistent volumes", () => {
 
   it("lie in the work_dir and are shown below the sandbox", () => {
     const resources = [volume("kept/here"), volume("seen", Volume_Mode.RO)];
-    expect(plan({ resources }).request.HostConfig.Binds).toEqual([
-      "/work/runs/cid:/mnt/mesos/sandbox",
-      "/w/volumes/roles/web/data:/mnt/mesos/sandbox/kept/here:rw",
-      "/w/volumes/roles/web/data:/mnt/mesos/sandbox/seen:ro",
+    expect(plan({ resources }).request.HostConfig.Mounts).toEqual([
+      bind("/work/runs/cid", "/mnt/mesos/sandbox"),
+      bind("/w/volumes/roles/web/data", "/mnt/mesos/sandbox/kept/here"),
+      { ...bind("/w/volumes/roles/web/data", "/mnt/mesos/sandbox/seen"), ReadOnly: true },
     ]);
   });
 

@@ -9,8 +9,9 @@ import { idOf } from "../../../mesos/ids.ts";
 import type { ContainerSpec } from "../../model/container.ts";
 import { label } from "./identity.ts";
 import { type ContainerDns, defaultDns, networkMode, portSettings } from "./networks.ts";
+import { refuseOwned } from "./owned-options.ts";
 import { type ResourceContext, resourceSettings } from "./resource-settings.ts";
-import { persistentBinds, volumeSettings } from "./volumes.ts";
+import { driverOfParameters, persistentMounts, volumeSettings } from "./volumes.ts";
 
 export interface PlanContext extends ResourceContext {
   readonly agentKey: string;
@@ -58,7 +59,7 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
     ...(ports.ExposedPorts === undefined ? {} : { ExposedPorts: ports.ExposedPorts }),
     HostConfig: {
       NetworkMode: mode,
-      Binds: [...volumes.binds, ...persistentBinds(context.workDir, spec.resources, context.sandboxDirectory)],
+      Mounts: [...volumes.mounts, ...persistentMounts(context.workDir, spec.resources, context.sandboxDirectory)],
       ...(volumes.driver === undefined ? {} : { VolumeDriver: volumes.driver }),
       ...(ports.bindings === undefined ? {} : { PortBindings: ports.bindings }),
       ...(docker.privileged ? { Privileged: true } : {}),
@@ -67,7 +68,10 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
     },
   };
   const draft = newDraft(context.name, request);
+  refuseOwned(context.parameters);
   applyRunOptions(draft, context.parameters);
+  const { Mounts: mounts = [], VolumeDriver: driver } = request.HostConfig;
+  request.HostConfig.Mounts = driverOfParameters(mounts, driver);
   // Ours hold whatever a task asked for: they are how the container is found again.
   request.Labels = { ...request.Labels, ...labelsOf(spec, context) };
   return {

@@ -12,7 +12,7 @@ import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_
 import type { ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { HeldFolder } from "../../model/held/folder.ts";
-import { makeBoundFolders } from "./bound-folders.ts";
+import { boundSources, makeBoundFolders } from "./bound-folders.ts";
 import { registryAuth } from "./credentials.ts";
 import { containerName, label } from "./identity.ts";
 import type { ImageCollector } from "./image-collection.ts";
@@ -51,7 +51,7 @@ type Phase = keyof typeof KILLED_WHILE;
 
 /**
  * A container from its spec to a running process: plan, pull, create, start. Rejects with a TaskFailure, with
- * nothing left at the daemon; when `signal` aborts, with TASK_KILLED.
+ * nothing left at the daemon; when `signal` aborts before it runs, with TASK_KILLED.
  */
 export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: AbortSignal): Promise<Launched> {
   let phase: Phase = "preparing";
@@ -165,7 +165,7 @@ async function createAndStart(
   signal: AbortSignal,
 ): Promise<{ details: ContainerDetails; output: ContainerOutput }> {
   const { engine, options } = tools;
-  makeBoundFolders(spec.sandbox, plan.request.HostConfig.Binds ?? []);
+  makeBoundFolders(spec.sandbox, boundSources(plan.request.HostConfig));
   const id = await patiently(tools, signal, () => createOnce(spec, plan, tools));
   let output: ContainerOutput | undefined;
   try {
@@ -176,8 +176,8 @@ async function createAndStart(
     if (attach) await output.start();
     await patiently(tools, signal, () => engine.start(id));
     if (!attach) await output.start();
-    const details = await patiently(tools, signal, () => engine.inspect(id));
-    signal.throwIfAborted();
+    // It runs: who wants it to end has to give it its grace.
+    const details = await patiently(tools, new AbortController().signal, () => engine.inspect(id));
     return { details, output };
   } catch (error) {
     await output?.close();

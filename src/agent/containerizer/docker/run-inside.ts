@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Engine } from "../../../docker/engine.ts";
 import { has } from "../../../mesos/codec.ts";
 import type { CommandInfo } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { variablesOf } from "../../../mesos/secrets.ts";
 import type { CommandResult } from "../../model/container.ts";
 
 /** The argument vector of a command inside a container, as Mesos gave it to `docker exec` (§5.13). */
@@ -20,8 +21,7 @@ export async function runInside(
   command: CommandInfo,
   timeout: number,
 ): Promise<CommandResult> {
-  const variables = command.environment?.variables ?? [];
-  const environment = Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+  const environment = variablesOf(command.environment);
   const { exitCode, pid } = await engine.exec(engineId, { argv: execArguments(command), environment, timeout });
   if (exitCode !== undefined) return { exitCode };
   if (pid !== undefined) await killInside(pid, engineId);

@@ -42,15 +42,24 @@ function networkInfos(details: ContainerDetails, container: ContainerInfo | unde
 
 /**
  * The `data` of TASK_RUNNING: what `docker inspect` prints, an array of one, which Marathon and mesos-dns read. Docker 29
- * dropped `NetworkSettings.IPAddress`, which they look for: it is put back.
+ * dropped `NetworkSettings.IPAddress`, which they look for: it is put back. Variables that are `secret` are left out: masters
+ * and frameworks keep this, and show it.
  */
-export function inspectData(details: ContainerDetails): Uint8Array {
+export function inspectData(details: ContainerDetails, secret: ReadonlySet<string> = new Set()): Uint8Array {
   const { ipv4 } = details.addresses;
-  const parsed = JSON.parse(details.raw) as { NetworkSettings?: Record<string, unknown> };
-  if (ipv4 === undefined || parsed.NetworkSettings?.["IPAddress"])
-    return new TextEncoder().encode(`[${details.raw.trim()}]`);
-  parsed.NetworkSettings = { ...parsed.NetworkSettings, IPAddress: ipv4 };
+  const parsed = JSON.parse(details.raw) as Inspected;
+  const lacksAddress = ipv4 !== undefined && !parsed.NetworkSettings?.["IPAddress"];
+  const environment = parsed.Config?.Env ?? [];
+  const shown = environment.filter((variable) => !secret.has(variable.split("=", 1)[0] ?? ""));
+  if (!lacksAddress && shown.length === environment.length) return new TextEncoder().encode(`[${details.raw.trim()}]`);
+  if (lacksAddress) parsed.NetworkSettings = { ...parsed.NetworkSettings, IPAddress: ipv4 };
+  if (shown.length < environment.length) parsed.Config = { ...parsed.Config, Env: shown };
   return new TextEncoder().encode(JSON.stringify([parsed]));
+}
+
+interface Inspected {
+  NetworkSettings?: Record<string, unknown>;
+  Config?: { Env?: readonly string[] | null };
 }
 
 /** The label of TASK_RUNNING that mesos-dns reads: `Docker.NetworkSettings.IPAddress`. */

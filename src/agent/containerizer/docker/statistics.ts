@@ -48,7 +48,7 @@ function limitFields(resources: readonly Resource[], limits: Readonly<Record<str
   const bytes = (megabytes: number): bigint => BigInt(Math.floor(megabytes * MEGABYTE));
   return {
     ...(cpuLimit === undefined || !Number.isFinite(cpuLimit) ? {} : { cpusLimit: cpuLimit }),
-    ...(cpus === undefined || limits["cpus"] === undefined ? {} : { cpusSoftLimit: cpus }),
+    ...(cpus === undefined ? {} : { cpusSoftLimit: cpus }),
     ...(memLimit === undefined || !Number.isFinite(memLimit) ? {} : { memLimitBytes: bytes(memLimit) }),
     ...(mem === undefined || limits["mem"] === undefined ? {} : { memSoftLimitBytes: bytes(mem) }),
   };

@@ -14,6 +14,7 @@ import {
   type ResourceStatistics,
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { variablesOf } from "../../../mesos/secrets.ts";
 import type {
   CheckpointedContainer,
   CommandResult,
@@ -27,6 +28,7 @@ import type { Confinement, Isolation } from "../../model/isolation.ts";
 import type { Reach } from "../../model/reach.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
 import { type Account, Accounts } from "../../users/accounts.ts";
+import { Launches } from "../launches.ts";
 import { killGroups } from "./control-groups.ts";
 import { watchEnded } from "./ended-watch.ts";
 import { Findings } from "./findings.ts";
@@ -65,6 +67,7 @@ export interface MesosContainerizerOptions {
 const PREDECESSOR = 10_000;
 /** Milliseconds that one container may hold up the recovery of all. */
 const RECOVERY = 10_000;
+const IN_LAUNCH = "while it was being launched";
 /** What is remembered of a container besides its processes. */
 interface Known {
   readonly sandbox: string;
@@ -86,7 +89,7 @@ export class MesosContainerizer implements Containerizer {
   readonly #accounts: Accounts;
   readonly #table: ProcessTable;
   readonly #known = new Map<string, Known>();
-  readonly #launching = new Map<string, AbortController>();
+  readonly #launching = new Launches();
   #watch: Timer | undefined;
   #runs = 0;
   #closed = false;
@@ -143,18 +146,19 @@ export class MesosContainerizer implements Containerizer {
     if (this.#known.has(containerId)) throw TaskFailure.launch(`Container ${containerId} exists already`);
     this.check(spec);
     this.#begin();
-    const abort = new AbortController();
-    this.#launching.set(containerId, abort);
     const { sandbox, user, environment, resources } = spec;
     this.#known.set(containerId, { sandbox, user, environment, resources });
     try {
-      return await this.#launch(spec, AbortSignal.any([signal, abort.signal]));
+      return await this.#launching.run(
+        containerId,
+        signal,
+        (signals) => this.#launch(spec, signals),
+        (grace) => void this.#supervision.stop(containerId, grace),
+      );
     } catch (error) {
       // While the agent ends, a launch may still succeed: the next agent finds it.
       if (!this.#closed) await this.#undo(containerId);
       throw error instanceof TaskFailure || signal.aborted ? error : this.#failure(error);
-    } finally {
-      this.#launching.delete(containerId);
     }
   }
 
@@ -175,7 +179,6 @@ export class MesosContainerizer implements Containerizer {
     const request = this.#request(spec, spec.command, user, confinement, spec.environment, "stdout");
     const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
     this.#supervise(containerId, started);
-    if (signal.aborted) this.#supervision.kill(containerId);
     return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
   }
 
@@ -305,12 +308,12 @@ export class MesosContainerizer implements Containerizer {
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
-    this.#launching.get(containerId)?.abort(TaskFailure.launch("Container was stopped while it was being launched"));
+    this.#launching.end(containerId, graceMilliseconds, TaskFailure.launch(`Container was stopped ${IN_LAUNCH}`));
     await this.#supervision.stop(containerId, graceMilliseconds);
   }
 
   async destroy(containerId: string): Promise<void> {
-    this.#launching.get(containerId)?.abort(TaskFailure.launch("Container was destroyed while it was being launched"));
+    this.#launching.end(containerId, 0, TaskFailure.launch(`Container was destroyed ${IN_LAUNCH}`));
     this.#supervision.kill(containerId);
   }
 
@@ -354,8 +357,8 @@ export class MesosContainerizer implements Containerizer {
     if (known === undefined || !this.#supervision.isRunning(containerId)) {
       throw new Error(`container ${containerId} has ended`);
     }
-    const environment = { ...(known.environment ?? this.#table.environment(supervised.tree.pid)) };
-    for (const { name, value } of command.environment?.variables ?? []) environment[name] = value;
+    const own = known.environment ?? this.#table.environment(supervised.tree.pid);
+    const environment = { ...own, ...variablesOf(command.environment) };
     const name = command.user || known.user;
     const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
     const confinement = this.#options.isolation.confinement(containerId);

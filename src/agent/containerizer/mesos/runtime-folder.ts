@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
+import { makeFolder } from "../../../base/folders.ts";
 
 /*
  * <runtime_dir>/
@@ -105,8 +106,8 @@ export class RuntimeFolder {
 
   /** Makes the folders; throws the system's error. */
   create(): void {
-    mkdirSync(this.#containers, { recursive: true, mode: 0o711 });
-    mkdirSync(this.ended, { recursive: true, mode: 0o700 });
+    makeFolder(this.#containers, 0o711);
+    makeFolder(this.ended, 0o700);
   }
 
   processes(id: string): ProcessesRecord | undefined {

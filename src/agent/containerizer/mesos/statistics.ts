@@ -8,13 +8,15 @@ import type { TreeUsage } from "./process-table.ts";
 
 const MEGABYTE = 1024 * 1024;
 
+const bytes = (megabytes: number): bigint => BigInt(Math.round(megabytes * MEGABYTE));
+
 function scalarOf(resources: readonly Resource[], name: string): number | undefined {
   const found = resources.filter((resource) => resource.name === name);
   return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
 /**
- * What posix/cpu and posix/mem report: the tree's own figures, and what was granted. `now`: epoch milliseconds. `counted`:
+ * What posix/cpu and posix/mem report: the tree's own figures, and what was granted (since 1.10 as soft limits). `now`: epoch milliseconds. `counted`:
  * with the numbers of processes and threads.
  */
 export function statisticsOf(
@@ -30,7 +32,7 @@ export function statisticsOf(
     cpusUserTimeSecs: usage.userSeconds,
     cpusSystemTimeSecs: usage.systemSeconds,
     memRssBytes: BigInt(usage.residentBytes),
-    ...(cpus === undefined ? {} : { cpusLimit: cpus }),
-    ...(mem === undefined ? {} : { memLimitBytes: BigInt(Math.round(mem * MEGABYTE)) }),
+    ...(cpus === undefined ? {} : { cpusLimit: cpus, cpusSoftLimit: cpus }),
+    ...(mem === undefined ? {} : { memLimitBytes: bytes(mem), memSoftLimitBytes: bytes(mem) }),
   });
 }

@@ -71,6 +71,15 @@ it("takes a shorter grace from the first call on, never a longer one, and signal
   supervision.close();
 });
 
+it("asks first, without any grace, too", async () => {
+  const { clock, supervision, table } = start();
+  await supervision.stop("c", 0);
+  await clock.advance(0);
+  const signals = table.sent.map((one) => one.split(" ")[0]).filter((one) => one === "SIGTERM" || one === "SIGKILL");
+  expect([...new Set(signals)]).toEqual(["SIGTERM", "SIGKILL"]);
+  supervision.close();
+});
+
 it("goes on with what was left of a grace", async () => {
   const { clock, supervision, sent } = start();
   supervision.resumeStop("c", clock.now() + 500);

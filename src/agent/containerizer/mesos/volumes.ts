@@ -74,7 +74,7 @@ function planPersistent(resource: Resource, volumesRoot: string): VolumeStep[] {
   const target = persistentVolumePath(dirname(volumesRoot), resource);
   const volume = resource.disk?.volume;
   if (target === undefined || volume === undefined) return [];
-  if (volume.mode === Volume_Mode.RO) return refuse(`The persistent volume at '${volume.containerPath}' is read-only`);
+  // Its mode is the framework's wish: without a mount namespace it stays writable, as under C++'s default isolators.
   return [{ kind: "link", path: inside(volume.containerPath, "container path"), target }];
 }
 

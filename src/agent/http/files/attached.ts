@@ -4,6 +4,7 @@ import { posix } from "node:path";
 import { codeOf, messageOf } from "../../../base/errors.ts";
 import { NotHeld, pathOf } from "../../model/held/descriptor.ts";
 import { openBelow } from "../../model/held/way-below.ts";
+import { NOT_FOUND } from "../answer.ts";
 import { Roots } from "./roots.ts";
 
 /** Why a path cannot be had, and the status that says so. */
@@ -75,7 +76,7 @@ export class AttachedFiles {
     for (let prefix = wanted; ; prefix = posix.dirname(prefix)) {
       const root = this.#roots.realOf(prefix);
       if (root !== undefined) return { root, rest: wanted.slice(prefix.length) };
-      if (prefix === "/" || prefix === "." || prefix === "") throw new FilesError(404, "");
+      if (prefix === "/" || prefix === "." || prefix === "") throw new FilesError(404, NOT_FOUND);
     }
   }
 }
@@ -87,7 +88,7 @@ export function filesError(error: unknown): FilesError {
   if (error instanceof FilesError) return error;
   if (error instanceof NotHeld) return new FilesError(400, `The path ${error.why}.\n`);
   const code = codeOf(error);
-  if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return new FilesError(404, "");
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return new FilesError(404, NOT_FOUND);
   if (code === "ELOOP" || code === "EACCES" || code === "EPERM") return new FilesError(400, `${code}\n`);
   return new FilesError(500, `${code ?? messageOf(error)}\n`);
 }

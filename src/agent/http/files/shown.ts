@@ -16,4 +16,7 @@ export class AttachedSandboxes implements ShownSandboxes {
     this.#files.attach(directory, join(dirname(directory), "latest"));
     this.#files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
   }
+  attachPast({ directory }: ExecutorRecord): void {
+    this.#files.attach(directory);
+  }
 }

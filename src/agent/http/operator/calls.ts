@@ -132,7 +132,7 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
       type: Response_Type.GET_STATE,
       getState: {
         getTasks: tasksMessage(snapshot),
-        getExecutors: executorsMessage(snapshot),
+        getExecutors: executorsMessage(snapshot, view.flags),
         getFrameworks: frameworksMessage(snapshot),
       },
     };
@@ -147,7 +147,7 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
   }),
   [Call_Type.GET_EXECUTORS]: ({ view }) => ({
     type: Response_Type.GET_EXECUTORS,
-    getExecutors: executorsMessage(view.snapshot()),
+    getExecutors: executorsMessage(view.snapshot(), view.flags),
   }),
   [Call_Type.GET_TASKS]: ({ view }) => ({ type: Response_Type.GET_TASKS, getTasks: tasksMessage(view.snapshot()) }),
   [Call_Type.GET_AGENT]: ({ view }) => {

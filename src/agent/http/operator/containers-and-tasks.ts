@@ -12,6 +12,7 @@ import {
 import { type Task, TaskSchema, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type ExecutorRecord, type FrameworkRecord, type TaskBucket, tasksIn } from "../../model/records.ts";
 import type { AgentSnapshot, ContainerUsage } from "../view.ts";
+import { shownExecutor } from "./shown-executor.ts";
 
 /** All frameworks, those that are gone after those that are not. */
 const everyFramework = ({ frameworks, completedFrameworks }: AgentSnapshot): FrameworkRecord[] => [
@@ -30,15 +31,14 @@ export const frameworksMessage = (snapshot: AgentSnapshot): Response_GetFramewor
     completedFrameworks: [...snapshot.completedFrameworks].map(({ info }) => ({ frameworkInfo: info })),
   });
 
-export const executorsMessage = (snapshot: AgentSnapshot): Response_GetExecutors =>
-  create(Response_GetExecutorsSchema, {
-    executors: everyFramework(snapshot).flatMap(({ executors }) =>
-      [...executors.values()].map(({ info }) => ({ executorInfo: info })),
-    ),
-    completedExecutors: everyFramework(snapshot).flatMap(({ completedExecutors }) =>
-      completedExecutors.map(({ info }) => ({ executorInfo: info })),
-    ),
+export function executorsMessage(snapshot: AgentSnapshot, flags: ReadonlyMap<string, string>): Response_GetExecutors {
+  const shown = (executor: ExecutorRecord) => ({ executorInfo: shownExecutor(executor, flags.get("launcher_dir")) });
+  const frameworks = everyFramework(snapshot);
+  return create(Response_GetExecutorsSchema, {
+    executors: frameworks.flatMap(({ executors }) => [...executors.values()].map(shown)),
+    completedExecutors: frameworks.flatMap(({ completedExecutors }) => completedExecutors.map(shown)),
   });
+}
 
 /** A task that no executor has yet is in TASK_STAGING for clients, whatever is noted of it here. */
 function staged(task: Task): Task {

@@ -1,3 +1,5 @@
+import { firstAccepted } from "../../../libprocess/accept.ts";
+
 /** Which encoding an operator API request has and wants (mesos-wire §7.1). */
 export type Encoding = "application/json" | "application/x-protobuf";
 
@@ -13,16 +15,6 @@ export interface Negotiated {
 
 const encodings: readonly Encoding[] = ["application/json", "application/x-protobuf"];
 const RECORDIO = "application/recordio";
-
-/** Whether an `Accept` header takes a media type; no header takes everything. */
-export function accepts(header: string | undefined, type: string): boolean {
-  if (header === undefined || header.trim() === "") return true;
-  return header.split(",").some((item) => {
-    const [range = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
-    if (parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))) return false;
-    return range === "*/*" || range === type || range === `${type.split("/")[0]}/*`;
-  });
-}
 
 interface Headers {
   readonly contentType: string | undefined;
@@ -48,7 +40,7 @@ export function negotiate(headers: Headers): Negotiated | Refusal {
     return { status: 415, message: `Expecting 'Content-Type' of ${encodings.join(" or ")} or ${RECORDIO}\n` };
   if (headers.messageContentType !== undefined)
     return { status: 415, message: "Expecting 'Message-Content-Type' to be not set for non-streaming requests\n" };
-  const response = encodings.find((encoding) => accepts(headers.accept, encoding));
+  const response = firstAccepted(headers.accept, encodings);
   if (response === undefined)
     return { status: 406, message: `Expecting 'Accept' to allow ${encodings.join(" or ")}\n` };
   if (headers.messageAccept !== undefined)

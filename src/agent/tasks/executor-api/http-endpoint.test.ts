@@ -31,7 +31,7 @@ import type { FrameworkMessages } from "../framework-messages.ts";
 import type { LaunchRunner } from "../launch.ts";
 import { FrameworkRegistry } from "../registry.ts";
 import type { StatusIntake } from "../statuses.ts";
-import { chooseEncoding, type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
+import { type ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 const PROTOBUF = "application/x-protobuf";
 const JSON_TYPE = "application/json";
@@ -283,18 +283,6 @@ describe("answers (mesos-wire §5.2)", () => {
   it("400 for a command task, which has no executor", () => {
     executor.kind = "command";
     expect(post(subscribe()).status).toBe(400);
-  });
-
-  it.each([
-    [undefined, "json"],
-    ["", "json"],
-    ["*/*", "json"],
-    ["application/*;q=0.5", "json"],
-    ["application/x-protobuf", "protobuf"],
-    ["text/html, application/x-protobuf", "protobuf"],
-    ["text/html", undefined],
-  ])("Accept %s means %s", (accept, encoding) => {
-    expect(chooseEncoding(accept)).toBe(encoding);
   });
 });
 

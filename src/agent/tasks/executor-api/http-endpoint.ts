@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
+import { firstAccepted } from "../../../libprocess/accept.ts";
 import { decodeForeign, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import { ExecutorToFrameworkMessageSchema } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
@@ -70,14 +71,6 @@ const accepted: ExecutorAnswer = { status: 202, body: "", isExecutors: true };
 const refuse = (status: number, body: string): ExecutorAnswer => ({ status, body });
 const invalid = (what: string): ExecutorAnswer => refuse(400, `Failed to validate Executor::Call: ${what}`);
 
-/** Which encoding a subscriber takes; undefined when it is neither. */
-export function chooseEncoding(accept: string | undefined): "json" | "protobuf" | undefined {
-  if (accept === undefined || accept.trim() === "") return "json";
-  const types = accept.split(",").map((type) => type.split(";")[0]?.trim().toLowerCase());
-  if (types.some((type) => type === "*/*" || type === "application/*" || type === JSON_TYPE)) return "json";
-  return types.includes(PROTOBUF_TYPE) ? "protobuf" : undefined;
-}
-
 /** `POST /api/v1/executor`: executors of the v1 API. Statuses and their order as mesos-wire §5.2. */
 export class ExecutorEndpoint {
   readonly #options: ExecutorEndpointOptions;
@@ -110,7 +103,7 @@ export class ExecutorEndpoint {
   }
 
   #dispatch(call: Call, request: ExecutorRequest): ExecutorAnswer {
-    const encoding = chooseEncoding(request.accept);
+    const encoding = firstAccepted(request.accept, [JSON_TYPE, PROTOBUF_TYPE]);
     if (call.type === Call_Type.SUBSCRIBE && encoding === undefined) {
       return refuse(406, `Expecting 'Accept' to allow ${JSON_TYPE} or ${PROTOBUF_TYPE}`);
     }
@@ -127,7 +120,7 @@ export class ExecutorEndpoint {
       return refuse(403, "Executor is connected from elsewhere");
     }
     if (call.type === Call_Type.SUBSCRIBE) {
-      return this.#subscribe(framework, executor, call.subscribe, encoding === "json", request.peer);
+      return this.#subscribe(framework, executor, call.subscribe, encoding === JSON_TYPE, request.peer);
     }
     if (executor.state === "REGISTERING") return refuse(403, "Executor is not subscribed");
     if (call.type === Call_Type.UPDATE && call.update?.status !== undefined) {

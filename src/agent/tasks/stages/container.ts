@@ -1,4 +1,7 @@
-import { type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { messageOf } from "../../../base/errors.ts";
+import { type CommandInfo, type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { variablesOf } from "../../../mesos/secrets.ts";
+import { executorShare } from "../../model/command-share.ts";
 import type { Containerizer, ContainerSpec } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ExecutorRecord, tasksIn } from "../../model/records.ts";
@@ -21,6 +24,8 @@ export const chosenStage = ({ containerizers, defaultContainer }: ContainerStage
   prepare: (launch) => {
     const { executor, task } = launch;
     const container = task?.info?.container ?? executor.info.container ?? defaultContainer;
+    const { healthCheck, check } = task?.info ?? {};
+    checkVariables([executor.info.command, healthCheck?.command, check?.command?.command]);
     const containerizer = containerizers.find((candidate) => candidate.accepts(container));
     if (containerizer === undefined) {
       const names = containerizers.map(({ name }) => name).join(", ");
@@ -43,7 +48,7 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
     const containerizer = options.containerizers.find((candidate) => candidate.accepts(container));
     executor.containerizer = containerizer;
     const spec = { ...draftOf(launch, container), environment: options.environment.of(framework, executor, task) };
-    const limits = task?.info?.limits ?? limitsOfQueued(executor, options);
+    const limits = task === undefined ? limitsOfQueued(executor, options) : limitsOfTask(launch, container, options);
     launch.started = await containerizer?.launch({ ...spec, limits }, signal);
     executor.containerStatus = launch.started?.status;
   },
@@ -56,6 +61,7 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
 /** The container as far as it is known before it is launched. */
 function draftOf({ framework, executor, task, user }: Launch, container: ContainerInfo | undefined): ContainerSpec {
   const { command } = executor.info;
+  const own = task?.task.resources ?? [];
   if (command === undefined) {
     throw TaskFailure.launch(
       `Executor '${executor.executorId}' has no command: this agent has no default executor (ExecutorInfo.type DEFAULT); use a custom executor, or tasks without a group`,
@@ -71,10 +77,30 @@ function draftOf({ framework, executor, task, user }: Launch, container: Contain
     sandbox: executor.directory,
     user,
     environment: {},
-    resources: [...executor.info.resources, ...(task?.task.resources ?? [])],
+    resources: [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
   };
+}
+
+/** Whether every variable has a value: those of the command, and of what is to run beside it. Throws a TaskFailure. */
+function checkVariables(commands: readonly (CommandInfo | undefined)[]): void {
+  try {
+    for (const command of commands) variablesOf(command?.environment);
+  } catch (error) {
+    throw TaskFailure.launch(`Failed to launch container: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The task's own, and what its container has besides. */
+function limitsOfTask(
+  { executor, task }: Launch,
+  container: ContainerInfo | undefined,
+  { cfs }: ContainerStageOptions,
+): ContainerSpec["limits"] {
+  const { limits = {} } = task?.info ?? {};
+  const resources = task?.task.resources ?? [];
+  return executorLimits(executorShare(executor, container, resources), [{ resources, limits }], { cfs });
 }
 
 /** Those of the tasks that wait for the executor. */

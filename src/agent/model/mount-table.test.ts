@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { mountsBelow, parseMountInfo } from "./mounts.ts";
+import { mountsBelow, parseMountInfo } from "./mount-table.ts";
 
 const TEXT = String.raw`21 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 21 254:0 /srv/data /w/s1/data rw shared:1 - ext4 /dev/vda rw
