@@ -26,6 +26,8 @@ class Reader {
   #text = new FileText(place);
   #size = 0;
   #isBusy = false;
+  /** Resolves when what is under way is done. */
+  #turn = Promise.resolve();
   #lastTop = 0;
   /** Where words were found last, and what ends a search. */
   #found;
@@ -68,15 +70,23 @@ class Reader {
     slider.parentElement.hidden = this.#size <= PART;
   }
 
-  /** One thing at a time: reading twice at once would show lines twice. */
-  async #alone(work) {
-    if (this.#isBusy || this.#leave.aborted) return;
+  /**
+   * One thing at a time: reading twice at once would show lines twice. What somebody asked for waits for its turn; a look
+   * that comes meanwhile is left out, as the next one follows in a second.
+   */
+  async #alone(work, waits = true) {
+    if (this.#isBusy && !waits) return;
+    while (this.#isBusy) await this.#turn;
+    if (this.#leave.aborted) return;
     this.#isBusy = true;
+    const done = Promise.withResolvers();
+    this.#turn = done.promise;
     try {
       await work();
       if (!this.#leave.aborted) this.#show();
     } finally {
       this.#isBusy = false;
+      done.resolve();
     }
   }
 
@@ -136,7 +146,7 @@ class Reader {
       let isNew = this.#text.end === size;
       while (this.#text.end < size && (await this.#further())) isNew = true;
       if (isNew && following.checked) this.#scroll(place.scrollHeight);
-    });
+    }, false);
   }
 
   /** The place that `share` (0 to 1) of the file lies before. */

@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined)("the log reader of the node's page", () =
       .getByText(/line 5\d{6}/)
       .first()
       .waitFor();
-    expect(await host.page.locator("#file-size").textContent()).toMatch(/^5\d\d MB of 1 GB$/);
+    await expect.poll(() => host.page.locator("#file-size").textContent()).toMatch(/^5\d\d MB of 1 GB$/);
     await host.shoot("reader-middle", false);
     await host.page.getByRole("button", { name: "Start" }).click();
     await text().getByText("line 0000000").waitFor();
