@@ -15,6 +15,7 @@ import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
 import { forwarderDocs } from "../src/forwarder/config/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
+import { platformsBlock, platformsPage } from "./platforms-page.ts";
 import { rooms } from "./rooms.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -26,6 +27,7 @@ export const files: Readonly<Record<string, () => string>> = {
   "docs/endpoints.md": endpointsPage,
   "docs/metrics.md": metricsPage,
   "docs/variables.md": variablesDocs,
+  "docs/platforms.md": platformsPage,
 };
 
 /** The rooms as a picture and as a list. An arrow means "may import"; what all may import is left out of the picture. */
@@ -71,6 +73,7 @@ function floorsOf(name: string, floors: NonNullable<(typeof rooms)[number]["floo
 export const blocks: Readonly<Record<string, () => string>> = {
   rooms: roomsBlock,
   "probe-places": probePlacesBlock,
+  platforms: platformsBlock,
 };
 
 /** The page with every block replaced. Throws when a block is unknown or has no end. */

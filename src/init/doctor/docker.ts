@@ -128,6 +128,12 @@ export const namespaces: Check = async ({ engine, containerId, facts }) => {
           "run with --net=host",
         ),
   ];
-  found.push(ok(host?.PidMode === "host" ? "processes: the host's" : "processes: its own"));
+  found.push(
+    ok(
+      host?.PidMode === "host"
+        ? "processes: the host's; HTTP and TCP checks look into the network of a task's container"
+        : "processes: its own; HTTP and TCP checks of Docker tasks in BRIDGE or USER go to the container's address, in NONE nowhere (--pid=host: to its loopback)",
+    ),
+  );
   return found;
 };

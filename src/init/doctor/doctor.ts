@@ -1,9 +1,10 @@
 import { sleep } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
+import { cgroups } from "./cgroups.ts";
 import { dockerSocket, namespaces, workDirIdentity } from "./docker.ts";
 import type { Check, Finding, Patient } from "./finding.ts";
 import { certificates, logstash } from "./logstash.ts";
-import { cgroups, clockCheck, disk, limits, supervisord } from "./machine.ts";
+import { clockCheck, disk, limits, supervisord } from "./machine.ts";
 import { address, master } from "./network.ts";
 import { shipping } from "./shipping.ts";
 

@@ -1,60 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import { formatBytes } from "../../base/bytes.ts";
 import { textOf } from "../machine.ts";
 import { type Check, type Finding, findings, fixHere } from "./finding.ts";
-
-const SUBSYSTEMS = ["cpu", "cpuacct", "memory", "freezer"];
-
-/** Which control groups there are, and whether tasks can be limited by them. */
-export const cgroups: Check = async (patient) => {
-  const { isRoot, setting } = patient;
-  const { ok, warning } = findings("cgroups");
-  const isolation = setting("MESOS_ISOLATION");
-  const wanted = isolation?.includes("cgroups") ?? false;
-  const unified = existsSync("/sys/fs/cgroup/cgroup.controllers");
-  const mounts = textOf("/proc/mounts")
-    .split("\n")
-    .map((line) => line.split(" "));
-  const writable = (path: string): boolean =>
-    mounts.some(
-      ([, at, type, options]) => at === path && type?.startsWith("cgroup") && options?.split(",")[0] === "rw",
-    );
-  const isolated = `isolation: ${isolation ?? "none of cpu and memory by cgroups (MESOS_ISOLATION is not set)"}`;
-  if (unified) {
-    const can = isRoot && writable("/sys/fs/cgroup");
-    const detail = `cgroup v2 (${textOf("/sys/fs/cgroup/cgroup.controllers").trim()}), ${can ? "writable" : "read-only"}; ${isolated}`;
-    return [
-      can || !wanted
-        ? ok(detail)
-        : warning(
-            detail,
-            fixHere(
-              patient,
-              "run with --privileged, or with /sys/fs/cgroup mounted rw",
-              "run as root, with /sys/fs/cgroup mounted rw",
-            ),
-          ),
-    ];
-  }
-  const missing = SUBSYSTEMS.filter((name) => !existsSync(`/sys/fs/cgroup/${name}`));
-  if (missing.length === SUBSYSTEMS.length)
-    return [
-      warning(
-        `no cgroups at /sys/fs/cgroup; ${isolated}`,
-        fixHere(patient, "mount them: -v /sys:/sys:ro", "mount them"),
-      ),
-    ];
-  const readOnly = SUBSYSTEMS.filter((name) => !missing.includes(name) && !writable(`/sys/fs/cgroup/${name}`));
-  const parts = [
-    "cgroup v1",
-    ...(missing.length > 0 ? [`without ${missing.join(", ")}`] : []),
-    ...(readOnly.length > 0 ? [`${readOnly.join(", ")} read-only`] : []),
-  ];
-  const detail = `${parts.join(", ")}; ${isolated}`;
-  const fix = fixHere(patient, "run with --privileged", "run as root, with them mounted rw");
-  return [missing.length + readOnly.length === 0 || !wanted ? ok(detail) : warning(detail, fix)];
-};
 
 const LITTLE = 1024 * 1024 * 1024;
 
