@@ -5,6 +5,7 @@ import {
   mkdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -12,10 +13,25 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
+/** Lines that were written at once. */
+export interface Chunk {
+  /** Numbers of the first and of the line after the last. */
+  readonly first: number;
+  readonly until: number;
+  readonly path: string;
+  readonly inode: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
 export interface Writer {
   readonly name: string;
+  /** Everything that was written, in order. */
+  readonly chunks: readonly Chunk[];
   /** Globs of what is followed. */
   readonly paths: readonly string[];
+  /** Each of its files is written at once, and deleted soon. */
+  readonly isShort: boolean;
   /** Lines written so far: numbers 0 to this. */
   readonly written: number;
   /** Called ten times a second. */
@@ -32,7 +48,9 @@ const LINES = 20;
 abstract class BaseWriter implements Writer {
   abstract readonly name: string;
   abstract readonly paths: readonly string[];
+  readonly isShort: boolean = false;
   written = 0;
+  readonly chunks: Chunk[] = [];
   protected steps = 0;
   protected readonly folder: string;
 
@@ -45,10 +63,13 @@ abstract class BaseWriter implements Writer {
     return join(this.folder, name);
   }
 
-  protected lines(count: number): string {
+  /** Adds so many lines to the file of this name, which need not be there. */
+  protected write(name: string, count: number): void {
+    const [path, first, at] = [this.path(name), this.written, Date.now()];
     let text = "";
     for (let line = 0; line < count; line++) text += `${this.name} ${this.written++} ${"x".repeat(80)}\n`;
-    return text;
+    appendFileSync(path, text);
+    this.chunks.push({ first, until: this.written, path, inode: statSync(path).ino, at });
   }
 
   abstract step(): void;
@@ -61,7 +82,7 @@ class Renaming extends BaseWriter {
     return [this.path("app.log")];
   }
   step(): void {
-    appendFileSync(this.path("app.log"), this.lines(LINES));
+    this.write("app.log", LINES);
     if (++this.steps % ROTATION !== 0) return;
     // Two are kept, as logrotate does it.
     rmSync(this.path("app.log.2"), { force: true });
@@ -77,7 +98,7 @@ class CopyTruncating extends BaseWriter {
     return [this.path("app.log")];
   }
   step(): void {
-    appendFileSync(this.path("app.log"), this.lines(LINES));
+    this.write("app.log", LINES);
     if (++this.steps % ROTATION !== 0) return;
     copyFileSync(this.path("app.log"), this.path(`app.log.${this.steps}`));
     truncateSync(this.path("app.log"));
@@ -86,12 +107,13 @@ class CopyTruncating extends BaseWriter {
 
 class ShortLived extends BaseWriter {
   readonly name = "short";
+  override readonly isShort = true;
   get paths() {
     return [this.path("*.log")];
   }
   step(): void {
     const step = this.steps++;
-    writeFileSync(this.path(`${step}.log`), this.lines(2));
+    this.write(`${step}.log`, 2);
     // Each lives for two seconds.
     if (step >= 20) unlinkSync(this.path(`${step - 20}.log`));
   }
@@ -107,14 +129,14 @@ class Linking extends BaseWriter {
     if (this.steps++ % ROTATION === 0) {
       const old = this.#log;
       this.#log = `agent.INFO.${this.steps}`;
-      writeFileSync(this.path(this.#log), this.lines(1));
+      this.write(this.#log, 1);
       symlinkSync(this.#log, this.path(".next"));
       renameSync(this.path(".next"), this.path("agent.INFO"));
       // The one before the last is deleted, as glog's own retention does.
       if (this.steps > 2 * ROTATION) unlinkSync(this.path(`agent.INFO.${this.steps - 2 * ROTATION}`));
       if (old === "") return;
     }
-    appendFileSync(this.path(this.#log), this.lines(LINES));
+    this.write(this.#log, LINES);
   }
 }
 
@@ -134,7 +156,7 @@ class Crowd extends BaseWriter {
     for (let file = 0; file < this.#files; file++) {
       const path = this.path(`${file}.log`);
       if (number > 0) renameSync(path, `${path}.1`);
-      writeFileSync(path, this.lines(1));
+      this.write(`${file}.log`, 1);
     }
   }
 }

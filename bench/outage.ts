@@ -2,20 +2,33 @@
  * What the forwarder loses and doubles while its receiver is up, away, slow and restarting, and its files are renamed,
  * copied and truncated, made and deleted, led to by links, and rotated 2,000 at once.
  *
- *   node bench/outage.ts [--seconds 600] [--files 2000] [--other PATH]
+ *   node bench/outage.ts [--seconds 600] [--files 2000] [--other PATH] [--keep]
  *
  * `--other` names another forwarder with the same command line (the Go logstash-forwarder), which follows the same files
- * in the same run and ships to a receiver of its own that behaves alike. Exits 1 when ours has lost a line, or doubled
- * two in a hundred.
+ * in the same run and ships to a receiver of its own that behaves alike. Of lines that did not come it says from which file
+ * they are and when they were written; `--keep` leaves files, registries and logs where they are. Exits 1 when ours has lost
+ * a line without counting its file as gone before it could be opened, or doubled two in a hundred besides those that a
+ * receiver had taken which was killed before it acknowledged them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bundleForwarder } from "../test/support/forwarder.ts";
 import { LumberjackReceiver, type ReceivedEvent } from "../test/support/lumberjack-receiver.ts";
 import { makeCertificate } from "./certificate.ts";
+import { Arrivals } from "./outage-arrivals.ts";
 import { outageWriters, type Writer } from "./outage-writers.ts";
 
 const { values } = parseArgs({
@@ -23,6 +36,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "600" },
     files: { type: "string", default: "2000" },
     other: { type: "string" },
+    keep: { type: "boolean", default: false },
   },
 });
 const STEP = 100;
@@ -37,37 +51,16 @@ const RESTART = 2000;
 const MOST_DOUBLED = 0.02;
 
 const folder = mkdtempSync(join(tmpdir(), "forwarder-outage-"));
+const time = (at: number): string => new Date(at).toISOString().slice(11, 23);
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Counts per writer which lines came, and how often. */
-class Arrivals {
-  readonly #counts = new Map<string, Map<number, number>>();
-
-  take(events: readonly ReceivedEvent[]): void {
-    for (const { line } of events) {
-      const [name = "", number = ""] = line.split(" ", 2);
-      let counts = this.#counts.get(name);
-      if (counts === undefined) {
-        counts = new Map();
-        this.#counts.set(name, counts);
-      }
-      counts.set(Number(number), (counts.get(Number(number)) ?? 0) + 1);
-    }
-  }
-
-  of({ name, written }: Writer): { lost: number; doubled: number } {
-    const counts = this.#counts.get(name) ?? new Map<number, number>();
-    let came = 0;
-    for (const count of counts.values()) came += count;
-    return { lost: written - counts.size, doubled: came - counts.size };
-  }
-}
 
 /** A receiver that comes and goes at one port. */
 class Receiver {
   readonly arrivals = new Arrivals();
   readonly #tls: { cert: string; key: string };
   #server: LumberjackReceiver | undefined;
+  /** Windows that were taken and are not acknowledged: killed now, it gets them again, from whatever shipper. */
+  readonly #unanswered = new Set<readonly ReceivedEvent[]>();
   #since = 0;
   #phase: Phase = "away";
   port = 0;
@@ -96,16 +89,26 @@ class Receiver {
       delay,
       keep: false,
       port: this.port,
-      onEvents: (events: readonly ReceivedEvent[]) => this.arrivals.take(events),
+      onEvents: (events: readonly ReceivedEvent[]) => {
+        // A receiver that was killed takes nothing more.
+        if (this.#server !== server) return;
+        this.arrivals.take(events);
+        this.#unanswered.add(events);
+      },
+      onAcknowledged: (events: readonly ReceivedEvent[]) => this.#unanswered.delete(events),
     };
-    this.#server = await new LumberjackReceiver(options).listen();
-    this.port = this.#server.port;
+    const server = new LumberjackReceiver(options);
+    this.#server = server;
+    this.port = (await server.listen()).port;
     this.#since = Date.now();
   }
 
   async #close(): Promise<void> {
-    await this.#server?.close();
+    const server = this.#server;
     this.#server = undefined;
+    await server?.close();
+    for (const events of this.#unanswered) this.arrivals.excuse(events);
+    this.#unanswered.clear();
     this.#since = Date.now();
   }
 }
@@ -115,6 +118,7 @@ class Contender {
   readonly name: string;
   readonly receiver: Receiver;
   readonly #child: ChildProcess;
+  readonly #cwd: string;
   #memory = 0;
   #descriptors = 0;
 
@@ -124,11 +128,20 @@ class Contender {
     const cwd = mkdtempSync(join(folder, "run-"));
     writeFileSync(join(cwd, "config.json"), JSON.stringify(config));
     const [program = "", ...args] = command;
-    this.#child = spawn(program, [...args, "-quiet", "-config", join(cwd, "config.json")], {
+    this.#cwd = cwd;
+    const log = openSync(join(cwd, "log"), "w");
+    this.#child = spawn(program, [...args, "-config", join(cwd, "config.json")], {
       cwd,
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", log, log],
     });
+    closeSync(log);
     children.add(this.#child);
+  }
+
+  /** Files that it says were gone before it could open them, once it has ended. */
+  get #missed(): number {
+    const path = join(this.#cwd, "status.json");
+    return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as { missedFiles: number }).missedFiles : 0;
   }
 
   measure(): void {
@@ -150,18 +163,28 @@ class Contender {
 
   /** Prints what it made of the writers' lines; false when that is not good enough. */
   report(writers: readonly Writer[]): boolean {
-    let [lost, doubled, written] = [0, 0, 0];
+    let [lost, doubled, excused, written, gone] = [0, 0, 0, 0, 0];
+    const missed = this.#missed;
     for (const writer of writers) {
-      const result = this.receiver.arrivals.of(writer);
+      const result = this.receiver.arrivals.count(writer);
+      excused += result.excused;
       lost += result.lost;
       doubled += result.doubled;
       written += writer.written;
       console.log(
         `  ${writer.name.padEnd(13)} ${String(writer.written).padStart(8)} lines, lost ${result.lost}, doubled ${result.doubled}`,
       );
+      for (const { first, until, chunk } of this.receiver.arrivals.gaps(writer)) {
+        console.log(`    ${first} to ${until - 1}: ${chunk.path}, inode ${chunk.inode}, written at ${time(chunk.at)}`);
+        // A file that was written at once and gone is lost as a whole, or not at all.
+        if (writer.isShort && until - first === chunk.until - chunk.first && gone++ < missed) lost -= until - first;
+      }
     }
+    console.log(`  the last line that had not come before came at ${time(this.receiver.arrivals.last)}`);
+    if (missed > 0) console.log(`  ${missed} files are said to have been gone before they could be opened`);
     console.log(
-      `${this.name}: ${written} lines, lost ${lost}, doubled ${doubled} (${((doubled * 100) / written).toFixed(2)} %), ` +
+      `${this.name}: ${written} lines, lost ${lost}, doubled ${doubled} (${((doubled * 100) / written).toFixed(2)} %) ` +
+        `and ${excused} by receivers killed before they acknowledged, ` +
         `peak ${this.#memory.toFixed(0)} MB, at most ${this.#descriptors} descriptors`,
     );
     return lost === 0 && doubled < written * MOST_DOUBLED;
@@ -186,19 +209,24 @@ async function run(): Promise<boolean> {
     await receiver.enter("up");
     const network = { servers: [`localhost:${receiver.port}`], "ssl ca": tls.cert, timeout: 15 };
     const files = [{ paths: writers.flatMap(({ paths }) => paths), fields: { type: "outage" } }];
-    const registry = { path: join(folder, "registry.json") };
-    const config = isOld ? { network, files } : { network: { ...network, "backoff maximum": "1s" }, files, registry };
+    const own = {
+      network: { ...network, "backoff maximum": "1s" },
+      files,
+      registry: { path: join(folder, "registry.json") },
+      monitoring: { "status file": "status.json" },
+    };
+    const config = isOld ? { network, files } : own;
     return new Contender(name, command, config, receiver);
   };
   for (const writer of writers) writer.phase(0);
   const contenders = [await follow("this logstash-forwarder", [process.execPath, program], false)];
   if (values.other !== undefined) contenders.push(await follow(values.other, [values.other], true));
   // The first files are there before anybody follows them: when they have come, everybody does.
-  const isComplete = ({ receiver }: Contender) => writers.every((writer) => receiver.arrivals.of(writer).lost === 0);
+  const isComplete = ({ receiver }: Contender) => writers.every((writer) => receiver.arrivals.count(writer).lost === 0);
   for (const end = Date.now() + 60_000; Date.now() < end && !contenders.every(isComplete); ) await sleep(STEP);
   const length = (Number(values.seconds) * 1000) / phases.length;
   for (const [number, phase] of phases.entries()) {
-    console.log(`${phase} for ${(length / 1000).toFixed(0)} s`);
+    console.log(`${time(Date.now())} ${phase} for ${(length / 1000).toFixed(0)} s`);
     for (const { receiver } of contenders) await receiver.enter(phase);
     if (number > 0) for (const writer of writers) writer.phase(number);
     for (const end = Date.now() + length; Date.now() < end; await sleep(STEP)) {
@@ -217,6 +245,7 @@ async function run(): Promise<boolean> {
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  if (values.keep) console.log(`kept: ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
 }
 process.exit();

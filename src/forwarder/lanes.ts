@@ -112,6 +112,10 @@ export class Lanes {
     return this.#lanes.reduce((sum, { prospector }) => sum + prospector.lostUnread, 0);
   }
 
+  get missed(): number {
+    return this.#lanes.reduce((sum, { prospector }) => sum + prospector.missed, 0);
+  }
+
   admit(source: Source): void {
     this.#prospectorOf(source).admit(source);
   }

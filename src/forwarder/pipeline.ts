@@ -200,6 +200,7 @@ export class Pipeline {
       openFiles: this.#descriptors.open,
       unheldFiles: { now: this.#descriptors.waiting, total: this.#descriptors.refused },
       lostFiles: this.#lanes.lostUnread,
+      missedFiles: this.#lanes.missed,
       registry: { path: settings.registry.path, failure: this.#registrar.failure },
       ackSeconds: { last: this.#latency.last / 1000, maximum: this.#latency.maximum / 1000 },
       servers: this.#publisher.status(),

@@ -1,3 +1,6 @@
+// First, before anything grows.
+import "../base/small-young-space.ts";
+
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";

@@ -43,6 +43,8 @@ export interface ReceiverOptions {
   readonly loseAcks?: number;
   readonly port?: number;
   readonly onEvents?: (events: readonly ReceivedEvent[]) => void;
+  /** The acknowledgement of the events of a window, as `onEvents` was given them, was written. */
+  readonly onAcknowledged?: (events: readonly ReceivedEvent[]) => void;
   /** false: events are handed to `onEvents` only. */
   readonly keep?: boolean;
 }
@@ -209,7 +211,9 @@ class Connection {
       const step = Math.floor(events.length / 5);
       for (let at = step; step > 0 && at < events.length; at += step) this.#write(ack(version, at));
     }
+    if (this.#socket.destroyed) return;
     this.#write(ack(mode === "beats" && version === 0x31 ? 0x31 : version, events.length));
+    this.#options.onAcknowledged?.(events);
   }
 
   #write(bytes: Buffer): void {

@@ -132,6 +132,8 @@ ${UNIT}
   folder in that. It is looked for for a minute.
 - What was destroyed before it could be read (truncated without a copy, deleted while the forwarder was down or without a
   descriptor for it) is lost; of files that it followed this is said, and counted (\`logstash_forwarder_lost_files_total\`).
+  Of a file that was there and gone again before it could be opened the kernel tells the name: that is said, once a minute, and
+  counted (\`logstash_forwarder_missed_files_total\`, \`missedFiles\` of the status).
 - **One process a registry**, by a lock that a dead process does not hold. A broken registry is kept beside as
   \`.broken-…\`, said aloud, and everything is sent again.
 

@@ -22,16 +22,19 @@ export class Glimpses {
     return this.#byKey.size;
   }
 
-  /** Opens what lies at `path` if it is a file that `isKnown` does not know. */
-  take(path: string, isKnown: (facts: FileFacts) => boolean): void {
-    if (this.#byKey.size >= MOST) return;
+  /** Opens what lies at `path` if it is a file that `isKnown` does not know. False when nothing could be opened there. */
+  take(path: string, isKnown: (facts: FileFacts) => boolean): boolean {
+    if (this.#byKey.size >= MOST) return false;
     const facts = factsAt(path);
-    if (facts?.kind !== "file" || this.#byKey.has(keyOf(facts.identity)) || isKnown(facts)) return;
+    if (facts === undefined) return false;
+    if (facts.kind !== "file" || this.#byKey.has(keyOf(facts.identity)) || isKnown(facts)) return true;
     try {
       const file = OpenFile.at(path, facts.identity);
       if (file !== undefined) this.#byKey.set(keyOf(facts.identity), { path, file, facts });
+      return file !== undefined;
     } catch {
       // The scan says why it cannot be read, if it still lies there.
+      return false;
     }
   }
 

@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { readAt, tailFrom } from "../model/content.ts";
@@ -105,6 +106,49 @@ describe("while nothing is read", () => {
     expect(contents().sort()).toEqual(["its only line\n", "moved\n"]);
     await prospector.scan(false);
     expect(contents().sort(), "found once").toEqual(["its only line\n", "moved\n"]);
+    await close();
+  });
+
+  it("a file that was gone before it could be opened is said and counted, once, and nothing else is", async () => {
+    const { prospector, said, clock, close } = unread(["*.log"]);
+    writeFileSync(at("known.log"), "known\n");
+    await prospector.scan(true);
+    // Its beginning and its end, noticed together, when it is gone.
+    for (const name of ["gone.log", "gone.log", "no-pattern.txt"]) prospector.glimpse(at(name));
+    writeFileSync(at("short.log"), "opened in time\n");
+    prospector.glimpse(at("short.log"));
+    unlinkSync(at("short.log"));
+    unlinkSync(at("known.log"));
+    for (const name of ["short.log", "known.log"]) prospector.glimpse(at(name));
+    await prospector.scan(false);
+    expect([prospector.missed, said]).toEqual([
+      1,
+      [`'${at("gone.log")}' was gone before being opened: what was written there is not shipped`],
+    ]);
+    // The end of a file that a scan had seen go.
+    for (const name of ["short.log", "known.log"]) prospector.glimpse(at(name));
+    await prospector.scan(false);
+    expect(prospector.missed).toBe(1);
+    for (let file = 0; file < 3; file++) prospector.glimpse(at(`${file}.log`));
+    await prospector.scan(false);
+    expect([prospector.missed, said.length], "said once a minute").toEqual([4, 1]);
+    await clock.advance(60_000);
+    await prospector.scan(false);
+    expect(said[1]).toContain(`'${at("0.log")}' and 2 other files were gone before being opened`);
+    await close();
+  });
+
+  it("a file for which no descriptor was free when its name appeared is counted when it is gone", async () => {
+    const { prospector, close } = unread(["*.log"], 1);
+    writeFileSync(at("first.log"), "unread\n");
+    await prospector.scan(true);
+    for (const name of ["gone.log", "there.log"]) {
+      writeFileSync(at(name), "no room\n");
+      prospector.glimpse(at(name));
+    }
+    unlinkSync(at("gone.log"));
+    await prospector.scan(false);
+    expect(prospector.missed).toBe(1);
     await close();
   });
 
@@ -212,6 +256,28 @@ describe("a budget of descriptors", () => {
     prospector.glimpse(at("later.log"));
     await close();
     expect(open()).toBe(0);
+  });
+});
+
+describe("deleted files that are read to their end", () => {
+  it("give their descriptors back one after the other, and nothing waits for that", async () => {
+    const { prospector, descriptors, close } = unread(["*.log"], 10);
+    const files = [..."abcdefgh"].map((name) => `${name}.log`);
+    for (const file of files) writeFileSync(at(file), `${file}\n`);
+    await prospector.scan(true);
+    const sources = files.map((file) => prospector.source(at(file)) as Source);
+    const fds = sources.map(({ file }) => file?.fd ?? -1);
+    const isOpen = (fd: number) => existsSync(`/proc/self/fd/${fd}`);
+    for (const file of files) unlinkSync(at(file));
+    await prospector.scan(false);
+    for (const source of sources) takeAll(source);
+    // Each close frees disk space, which takes a busy disk milliseconds: a crowd of them would stand everything still.
+    for (const source of sources) prospector.gone(source);
+    expect(fds.every(isOpen), "still open when everything else goes on").toBe(true);
+    expect([descriptors.open, descriptors.spare], "and no room for others until they are not").toEqual([0, 2]);
+    await vi.waitUntil(() => descriptors.spare === 10);
+    expect(fds.some(isOpen)).toBe(false);
+    await close();
   });
 });
 

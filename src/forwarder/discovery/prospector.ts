@@ -12,6 +12,7 @@ import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
 import { Glimpses } from "./glimpses.ts";
 import { lookAt } from "./look.ts";
+import { Missed } from "./missed.ts";
 import { newSource } from "./new-source.ts";
 import { type Fresh, Newcomers } from "./newcomers.ts";
 import { Refusals } from "./refusals.ts";
@@ -51,6 +52,7 @@ export class Prospector {
   readonly #patterns: Patterns;
   readonly #copies: Copies;
   readonly #glimpses = new Glimpses();
+  readonly #missed: Missed;
   readonly #refusals: Refusals;
   readonly #newcomers: Newcomers;
   /** Change times of files without a pattern when their names were looked for last. */
@@ -68,6 +70,7 @@ export class Prospector {
     const { clock, log } = options;
     this.#patterns = new Patterns(options.groups);
     this.#refusals = new Refusals(log);
+    this.#missed = new Missed(clock, log);
     this.#newcomers = new Newcomers({
       index: this.#index,
       refusals: this.#refusals,
@@ -107,6 +110,11 @@ export class Prospector {
     return this.#patterns.groupOf(path);
   }
 
+  /** Files that were gone before they could be opened. */
+  get missed(): number {
+    return this.#missed.total;
+  }
+
   /** Takes over what the registry knew, or what was followed before a reload, before the first scan. */
   restore(sources: Iterable<Source>): void {
     // Two entries of one inode: it was truncated, and the one without a path is what was there before.
@@ -143,11 +151,13 @@ export class Prospector {
   /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
   glimpse(path: string): void {
     const { descriptors, isOwn } = this.#options;
-    if (this.#closed || descriptors.spare <= this.#glimpses.size || isOwn(path) || this.groupOf(path) === -1) return;
-    this.#glimpses.take(path, (facts) => {
+    if (this.#closed || isOwn(path) || this.groupOf(path) === -1) return;
+    const isKnown = (facts: FileFacts): boolean => {
       const source = this.#index.byKey(keyOf(facts.identity));
       return source !== undefined && sameFile(source.identity, facts);
-    });
+    };
+    const hasRoom = descriptors.spare > this.#glimpses.size;
+    this.#missed.notice(path, hasRoom && this.#glimpses.take(path, isKnown));
   }
 
   /** Something happened to the file of `source`. */
@@ -196,6 +206,7 @@ export class Prospector {
     const seen = new Set<Source>();
     const fresh: Fresh[] = [];
     const { paths, folders } = this.#patterns.find(survey.tree);
+    this.#missed.scanned(paths, (path) => this.#index.knewAt(path));
     this.#folders = new Set([...folders].map(realPath));
     listed(this.#folders);
     for (const [path, group] of paths) {

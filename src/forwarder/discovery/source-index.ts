@@ -51,6 +51,11 @@ export class SourceIndex {
     return this.#byPath.get(path);
   }
 
+  /** Whether something lies at `path`, or lay there last. */
+  knewAt(path: string): boolean {
+    return (this.#byName.get(dirname(path))?.get(basename(path))?.size ?? 0) > 0;
+  }
+
   /** Lost sources whose file had this device and inode: it was renamed while we looked elsewhere, or is another now. */
   lostAt(key: string): Iterable<Source> {
     return this.#lostByKey.get(key) ?? [];

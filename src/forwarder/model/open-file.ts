@@ -1,10 +1,19 @@
-import { closeSync, read as readCallback, readlinkSync } from "node:fs";
+import { close as closeCallback, closeSync, read as readCallback, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { SerialQueue } from "../../base/serial-queue.ts";
 import { type FileFacts, factsOfOpen, openForReading, sameFile } from "./content.ts";
 import { pathOf } from "./path.ts";
 import type { Identity } from "./source.ts";
 
 const read = promisify(readCallback);
+const close = promisify(closeCallback);
+
+/**
+ * Descriptors of deleted files on their way out, one after the other: the last to close one frees its disk space, some
+ * milliseconds of a busy disk each. A crowd of them closed at once stood everything still for seconds, and what lived no
+ * longer than that was never seen.
+ */
+const leaving = new SerialQueue();
 
 /** What the kernel writes behind the name of a file that was deleted. */
 const DELETED = Buffer.from(" (deleted)");
@@ -18,6 +27,7 @@ export class OpenFile {
   readonly identity: Identity;
   #users = 0;
   #closed = false;
+  #left: () => void = () => undefined;
 
   private constructor(fd: number, identity: Identity) {
     this.fd = fd;
@@ -69,13 +79,24 @@ export class OpenFile {
       if (left) return;
       left = true;
       this.#users--;
-      if (this.#closed && this.#users === 0) closeSync(this.fd);
+      if (this.#closed && this.#users === 0) this.#leave();
     };
   }
 
-  close(): void {
+  /** Closes it once nobody reads it. `left` is called when its descriptor is free: at once, unless the file is deleted. */
+  close(left: () => void = () => undefined): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#users === 0) closeSync(this.fd);
+    this.#left = left;
+    if (this.#users === 0) this.#leave();
+  }
+
+  #leave(): void {
+    if (this.facts().links > 0) {
+      closeSync(this.fd);
+      this.#left();
+      return;
+    }
+    void leaving.add(() => close(this.fd)).finally(this.#left);
   }
 }

@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { Console } from "./console.ts";
@@ -39,4 +42,23 @@ it("a console that is gone takes everything", () => {
     },
   });
   for (let line = 0; line < 10_000; line++) console.write("a line that nobody will ever see\n");
+});
+
+it("a socket that nobody reads, such as journald's, holds nobody up either", async () => {
+  const [clock, console] = ["../../base/clock.ts", "console.ts"].map((name) => join(import.meta.dirname, name));
+  const program = `
+    import { systemClock } from ${JSON.stringify(clock)};
+    import { standardError } from ${JSON.stringify(console)};
+    const console = standardError(systemClock);
+    for (let line = 0; line < 100_000; line++) console.write("a line that nobody reads\\n");
+    process.exit(42);`;
+  // Node gives its children sockets for pipes; what is not listened to is not read.
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  try {
+    expect(await once(child, "exit")).toEqual([42, null]);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { codeOf } from "../../base/errors.ts";
 
@@ -68,13 +69,22 @@ export class Console {
   }
 }
 
+/** Sockets that were made not to block: collected, one would close its descriptor. */
+const unblockedSockets: Socket[] = [];
+
 /**
- * A descriptor for writing to the same pipe or terminal as `fd` that does not block. Its own, because the flag would be
- * that of every process that shares `fd`. Where there is none (a socket, no right to open it), `fd` itself.
+ * A descriptor for writing to the same pipe, terminal or socket (journald's) as `fd` that does not block. Its own where it
+ * can be, because the flag is that of every process that shares a descriptor. A socket cannot be opened anew: its own flag
+ * is set, which Node takes back when it ends. What may not be opened stays as it is.
  */
 function unblocked(fd: number): number {
   try {
     const stat = fstatSync(fd);
+    if (stat.isSocket()) {
+      // Nothing is written through it: a write to the descriptor says at once when there is no room.
+      unblockedSockets.push(new Socket({ fd, readable: false, writable: true }).unref());
+      return fd;
+    }
     if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd;
     const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const same = fstatSync(own);

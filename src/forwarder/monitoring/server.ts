@@ -25,6 +25,7 @@ async function metricsText(status: Status): Promise<string> {
   counter("lost_files_total", "Files deleted or truncated with lines unread, of which no copy was found").inc(
     status.lostFiles,
   );
+  counter("missed_files_total", "Files that were gone before they could be opened").inc(status.missedFiles);
   gauge("registry_failing", "1 while the registry cannot be written").set(
     status.registry.failure === undefined ? 0 : 1,
   );

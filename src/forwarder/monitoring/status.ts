@@ -15,6 +15,8 @@ export interface Status {
   readonly unheldFiles: { readonly now: number; readonly total: number };
   /** Files that were deleted or truncated with lines unread, of which no copy was found. */
   readonly lostFiles: number;
+  /** Files that were there and gone before they could be opened. */
+  readonly missedFiles: number;
   readonly registry: { readonly path: string; readonly failure: string | undefined };
   readonly ackSeconds: { readonly last: number; readonly maximum: number };
   /** Of all files: bytes that are not acknowledged, and the age of the oldest. */

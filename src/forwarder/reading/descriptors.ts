@@ -39,6 +39,8 @@ export class Descriptors {
   readonly #held = new Set<Source>();
   readonly #waiting = new Set<Source>();
   #limit: number;
+  /** Descriptors that are given back and not free yet: those of deleted files take a moment. */
+  #leaving = 0;
   /** Nobody could give a descriptor up when it was tried last, and nothing has changed since. */
   #exhausted = false;
   #said: Timer | undefined;
@@ -110,7 +112,14 @@ export class Descriptors {
 
   /** Closes the file of `source`. */
   release(source: Source): void {
-    this.take(source)?.close();
+    this.#leaving++;
+    const left = (): void => {
+      this.#leaving--;
+      this.retry();
+    };
+    const file = this.take(source);
+    if (file === undefined) left();
+    else file.close(left);
   }
 
   /** Closes the file of `source`, which is opened again when there is something to read. */
@@ -146,7 +155,7 @@ export class Descriptors {
 
   /** Descriptors that are free. */
   get spare(): number {
-    return Math.max(0, this.#limit - this.#held.size);
+    return Math.max(0, this.#limit - this.#held.size - this.#leaving);
   }
 
   /** Nobody is given a descriptor any more; those that are open stay so. */
@@ -171,7 +180,7 @@ export class Descriptors {
   }
 
   #hasRoom(source: Source): boolean {
-    if (this.#held.size < this.#limit) return true;
+    if (this.spare > 0) return true;
     if (this.#exhausted || !isUnread(source)) return false;
     const given = this.#candidate();
     if (given === undefined) {
