@@ -68,7 +68,7 @@ export function platformsPage(): string {
   return `${[
     "# What was tried on what",
     "",
-    "Made of the results of `.ci/run` (`npm run docs`; a new result is kept with `PLATFORMS_RESULTS=test/platforms/results`).",
+    "Made of the results of `.ci/run` and `test/platforms/vm.sh` (`npm run docs`; a new result is kept with `PLATFORMS_RESULTS=test/platforms/results`).",
     "",
     ...table(results),
     ...results.flatMap(([name, result]) => sectionOf(name, result)),

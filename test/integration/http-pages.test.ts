@@ -158,7 +158,9 @@ describe("small pages", () => {
   });
 
   it("list themselves for browsers, for curl and as JSON", async () => {
-    expect((await ask("/help", { headers: { "user-agent": "Mozilla" } })).text).toContain('<a href="./slave(1)/state">');
+    expect((await ask("/help", { headers: { "user-agent": "Mozilla" } })).text).toContain(
+      '<a href="./slave(1)/state">',
+    );
     expect((await ask("/help/slave(1)/state", { headers: { "user-agent": "curl/8" } })).text).toMatch(
       /^# Endpoints\n\n- `\/slave\(1\)\/state`/,
     );
