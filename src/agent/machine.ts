@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { type ContainerizerContext, containerizers, type OpenedContainerizer } from "./containerizer/table.ts";
+import type { ContainerizerContext, OpenedContainerizer } from "./containerizer/context.ts";
+import { containerizers } from "./containerizer/table.ts";
 import { Fetcher } from "./fetcher/fetcher.ts";
 import { type AgentFlags, agentFlags } from "./flags/table.ts";
 import type { Containerizer } from "./model/container.ts";

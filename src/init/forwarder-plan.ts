@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { messageOf } from "../base/errors.ts";
 import { type ForwarderConfiguration, renderForwarderConfiguration } from "./forwarder-conf.ts";
 import type { Paths } from "./paths.ts";
-import type { PlannedFile } from "./plan.ts";
+import type { PlannedFile } from "./planned-file.ts";
 import type { Resolution } from "./resolve.ts";
 
 export const FORWARDER_USER = "logstash-forwarder";

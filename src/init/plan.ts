@@ -8,19 +8,12 @@ import { healthFile } from "./health.ts";
 import type { MachineFacts } from "./machine.ts";
 import { ownPrograms, type ProgramFile } from "./own-programs.ts";
 import type { Paths } from "./paths.ts";
+import type { PlannedFile } from "./planned-file.ts";
 import { missingPrograms } from "./programs.ts";
 import type { Resolution } from "./resolve.ts";
 import { SERVICE_NAMES, type Service, servicesOf } from "./services.ts";
 import { type ProgramOptions, programFile, supervisordFile, WRITTEN_BY_INIT } from "./supervisor-conf.ts";
 import { variables } from "./variables.ts";
-
-export interface PlannedFile {
-  readonly path: string;
-  readonly text: string;
-  readonly mode: number;
-  /** Readable by this user's group as well, when there is one. */
-  readonly group?: string;
-}
 
 export interface PlannedFolder {
   readonly path: string;

@@ -13,7 +13,8 @@ import {
 import { dirname } from "node:path";
 import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import { existing } from "./machine.ts";
-import type { Plan, PlannedFile, PlannedFolder } from "./plan.ts";
+import type { Plan, PlannedFolder } from "./plan.ts";
+import type { PlannedFile } from "./planned-file.ts";
 
 export interface Account {
   readonly uid: number;

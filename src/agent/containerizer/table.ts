@@ -1,35 +1,6 @@
-import type { Clock } from "../../base/clock.ts";
-import type { Logger } from "../../base/log.ts";
-import type { AgentFlags } from "../flags/table.ts";
-import type { Containerizer } from "../model/container.ts";
-import type { Identity } from "../model/identity.ts";
-import type { Accounts } from "../users/accounts.ts";
+import type { OpenContainerizer } from "./context.ts";
 import { openDocker } from "./docker/open.ts";
 import { openMesos } from "./mesos/open.ts";
-
-/** What containerizers are opened with. */
-export interface ContainerizerContext {
-  readonly flags: AgentFlags;
-  /** The agent's environment. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** `process.arch` */
-  readonly architecture: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly identity: Identity;
-  readonly accounts: Accounts;
-  /** The container that the agent itself runs in. */
-  readonly ownContainerId: string | undefined;
-}
-
-export interface OpenedContainerizer {
-  readonly containerizer: Containerizer;
-  /** By the names of the metrics. */
-  readonly figures?: () => Iterable<readonly [string, number]>;
-}
-
-/** Throws a UserError for settings that cannot be met. */
-export type OpenContainerizer = (context: ContainerizerContext) => OpenedContainerizer | Promise<OpenedContainerizer>;
 
 /** A new containerizer is a folder of its own and a row here: `--containerizers`, its check and what runs are made from this. */
 export const containerizers: Readonly<Record<string, OpenContainerizer>> = { docker: openDocker, mesos: openMesos };

@@ -18,6 +18,7 @@ const VARIABLES: readonly (readonly [string, string])[] = [
   ["ONLY_EQUALS", "="],
   ["SPACES", "  a  b  "],
   ["QUOTES", "'a' \"b\""],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the task says
   ["DOLLAR", "$HOME ${HOME} $(id)"],
   ["BACKSLASH", "a\\nb\\"],
   ["LINES", "a\nb"],

@@ -39,6 +39,7 @@ const IDS: readonly string[] = [
   "[a]",
   "{a}",
   "$(id)",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the id
   "${HOME}",
   "$HOME",
   "`id`",

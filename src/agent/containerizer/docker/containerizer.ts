@@ -87,7 +87,7 @@ export class DockerContainerizer implements Containerizer {
     const containerizer = new DockerContainerizer(options, state, await state.agentKey());
     containerizer.#supervisor.start({
       event: (event) => containerizer.#onEvent(event),
-      healed: () => containerizer.#onHealed(),
+      healed: () => containerizer.#tracked.forEach((tracked) => void tracked.healed()),
     });
     return containerizer;
   }
@@ -376,10 +376,6 @@ export class DockerContainerizer implements Containerizer {
     const containerId = attributes[label.containerId] ?? "";
     const tracked = this.#tracked.get(containerId) ?? [...this.#tracked.values()].find((one) => one.engineId === id);
     void tracked?.check();
-  }
-
-  #onHealed(): void {
-    for (const tracked of this.#tracked.values()) void tracked.healed();
   }
 
   /** A second line behind the events: one list, and a look at those that do not run. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { credentialHelper } from "../../../docker/credential-helper.ts";
 import { engineEndpoint } from "../../../docker/endpoint.ts";
 import { HttpEngine } from "../../../docker/http-engine.ts";
-import type { ContainerizerContext, OpenedContainerizer } from "../table.ts";
+import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
 import { DockerContainerizer } from "./containerizer.ts";
 import { parseImageCollection } from "./image-gc-config.ts";
 import { parseContainerDns } from "./networks.ts";

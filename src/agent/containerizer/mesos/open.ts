@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { createIsolation } from "../../isolators/isolation.ts";
 import { Rotation } from "../../sandbox/rotation.ts";
-import type { ContainerizerContext, OpenedContainerizer } from "../table.ts";
+import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
 import { MesosContainerizer } from "./containerizer.ts";
 
 /** Milliseconds between looks at the size of sandboxes' output. */
