@@ -134,7 +134,8 @@ it("starts every task once when the launcher is killed again and again", async (
   await Promise.all(launches);
   expect(launchers).toBeGreaterThan(0);
   for (const { sandbox } of specs) {
-    await until(() => existsSync(join(sandbox, "starts")));
+    // The shell makes the file before it writes.
+    await until(() => existsSync(join(sandbox, "starts")) && readFileSync(join(sandbox, "starts"), "utf8") !== "");
     expect(readFileSync(join(sandbox, "starts"), "utf8")).toBe("started\n");
   }
 });
