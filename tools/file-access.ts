@@ -65,6 +65,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "isolators/cgroups/control.ts": "/sys/fs/cgroup",
   "isolators/cgroups/delegation.ts": "/sys/fs/cgroup",
   "isolators/cgroups/group.ts": "/sys/fs/cgroup",
+  "isolators/cgroups/nesting.ts": "/sys/fs/cgroup",
   "metrics/machine.ts": "/proc",
   "metrics/pool-watch.ts": "the root folder",
   "resources/machine.ts": "/proc, /sys and the disk of work_dir",

@@ -82,6 +82,28 @@ it("puts the task and what it starts into groups of its own, and removes them", 
   expect(existsSync(String(own))).toBe(false);
 });
 
+it("puts a nested container into its parent's groups, or into groups of its own below them", async () => {
+  const parent = spec("sleep 100", scalar("mem", 128));
+  await go(parent);
+  const own = { ...spec("sleep 100", scalar("mem", 64)), containerId: `${parent.containerId}.own` };
+  const shared = {
+    ...spec("sleep 100"),
+    containerId: `${parent.containerId}.shared`,
+    sharesGroupsOf: parent.containerId,
+  };
+  const [first, second] = [await go(own), await go(shared)];
+  const name = `/mesos-test/${agent}/${parent.containerId}`;
+  expect(groupsOf(Number(first.pid))).toContain(`${name}/mesos/own`);
+  expect(groupsOf(Number(second.pid))).toMatch(new RegExp(`${name}(/leaf)?$`, "m"));
+  expect((await containerizer.usage(own.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);
+  const groups = isolation.confinement(own.containerId).controlGroups.map(dirname);
+  for (const { containerId } of [own, shared, parent]) {
+    await containerizer.destroy(containerId);
+    expect((await containerizer.wait(containerId)).status).toBe(9);
+  }
+  expect(groups.filter((group) => existsSync(group))).toEqual([]);
+});
+
 it("tells that the task went over its memory", async () => {
   const one = spec(`exec perl -e 'my $x = "a" x (100 * 1024 * 1024); sleep 100'`, scalar("mem", 32));
   await go(one);

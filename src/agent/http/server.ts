@@ -12,7 +12,7 @@ import { type Answer, NOT_FOUND, render, text } from "./answer.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import type { AttachedFiles } from "./files/attached.ts";
 import { LoggingLevel } from "./logging.ts";
-import type { OperatorParts } from "./operator/calls.ts";
+import type { OperatorParts } from "./operator/handler.ts";
 import { PageReaders } from "./page-readers.ts";
 import { pages } from "./pages.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";

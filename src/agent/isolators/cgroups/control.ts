@@ -146,7 +146,7 @@ export class GroupControl implements Isolator {
 
   /** The cgroup.procs files that a process of the container enters. */
   members(id: string): string[] {
-    return this.#watched.has(id) ? this.#groups.paths(id).map((path) => join(path, "cgroup.procs")) : [];
+    return this.#watched.has(id) ? this.#groups.members(id) : [];
   }
 
   usage(id: string): Partial<ResourceStatistics> {
@@ -166,7 +166,8 @@ export class GroupControl implements Isolator {
     if (!this.#watched.has(id) || !this.#holdsMemory) return undefined;
     const version = this.#groups.version("memory");
     const memory = this.#reader(id, "memory");
-    if (oomKills(version, memory) === 0) return undefined;
+    const hasNested = version === 2 && this.#groups.hasNested(id, "memory");
+    if (oomKills(version, memory, hasNested) === 0) return undefined;
     const peak = peakMemory(version, memory);
     return memoryLimitation(this.#currentLimit(id), peak, memory("memory.stat") ?? "");
   }

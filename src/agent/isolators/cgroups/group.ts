@@ -5,6 +5,7 @@ import { type Clock, sleep } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
 import { handDown } from "./delegation.ts";
 import type { Controller, Mount } from "./hierarchy.ts";
+import { groupsBelow, groupWay, hasRoom, makeRoom, memberGroup, nestedIn, parentOf } from "./nesting.ts";
 import type { Setting } from "./settings.ts";
 
 /** Milliseconds between attempts to remove a group whose last process is still ending. */
@@ -31,7 +32,10 @@ const pidsOf = (path: string): number[] =>
 const groupName = (agent: string): string =>
   /^[A-Za-z0-9_-]{1,100}$/.test(agent) ? agent : createHash("sha256").update(agent).digest("hex").slice(0, 16);
 
-/** All groups of one agent: `<mount>/<cgroups_root>/<agent>/<container id>` for each mount. */
+/**
+ * All groups of one agent: `<mount>/<cgroups_root>/<agent>/<container id>` for each mount, and below it
+ * `mesos/<child>` for a nested container that has its own.
+ */
 export class Groups {
   readonly #mounts: Map<Controller, Mount>;
   readonly #name: string;
@@ -51,7 +55,27 @@ export class Groups {
 
   /** The container's groups, each once. */
   paths(id: string): string[] {
-    return [...new Set([...this.#mounts.values()].map(({ path }) => join(path, this.#name, id)))];
+    return this.#places(id).map(({ path }) => path);
+  }
+
+  #places(id: string): Mount[] {
+    const places = [...this.#mounts.values()].map(({ path, version }) => ({ path: this.#pathIn(path, id), version }));
+    return [...new Map(places.map((place) => [place.path, place])).values()];
+  }
+
+  #pathIn(mount: string, id: string): string {
+    return join(mount, this.#name, groupWay(id));
+  }
+
+  /** The cgroup.procs files that a process of the container enters. */
+  members(id: string): string[] {
+    return this.#places(id).map(({ path, version }) => join(memberGroup(path, version), "cgroup.procs"));
+  }
+
+  /** Whether other containers have groups below this one's. */
+  hasNested(id: string, controller: Controller): boolean {
+    const mount = this.#mounts.get(controller);
+    return mount !== undefined && hasRoom(this.#pathIn(mount.path, id));
   }
 
   /**
@@ -74,7 +98,17 @@ export class Groups {
     return lacking.map(([, error]) => error);
   }
 
+  /** Throws a UserError, too, when there can be none below the group of the container that it is nested in. */
   create(id: string): void {
+    const parent = parentOf(id);
+    for (const { path, version } of parent === undefined ? [] : this.#places(parent)) {
+      const controllers = [...this.#mounts].filter(([name, mount]) => mount.version === 2 && name !== "cpuacct");
+      if (version === 2)
+        makeRoom(
+          path,
+          controllers.map(([name]) => name),
+        );
+    }
     for (const path of this.paths(id)) makeGroup(path);
   }
 
@@ -85,7 +119,7 @@ export class Groups {
   write(id: string, { controller, file, value }: Setting): void {
     const mount = this.#mounts.get(controller);
     if (mount === undefined) return;
-    const path = join(mount.path, this.#name, id, file);
+    const path = join(this.#pathIn(mount.path, id), file);
     try {
       writeFileSync(path, value);
     } catch (error) {
@@ -98,7 +132,7 @@ export class Groups {
     const mount = this.#mounts.get(controller);
     if (mount === undefined) return undefined;
     try {
-      return readFileSync(join(mount.path, this.#name, id, file), "utf8");
+      return readFileSync(join(this.#pathIn(mount.path, id), file), "utf8");
     } catch {
       return undefined;
     }
@@ -107,7 +141,7 @@ export class Groups {
   /** Ends whatever is left in the groups and removes them; rejects when that did not succeed in `milliseconds`. */
   async remove(id: string, clock: Clock, milliseconds: number): Promise<void> {
     const end = clock.monotonic() + milliseconds;
-    for (const path of this.paths(id)) {
+    for (const path of this.paths(id).flatMap((own) => [...groupsBelow(own), own])) {
       for (;;) {
         try {
           rmdirSync(path);
@@ -126,7 +160,8 @@ export class Groups {
   ids(): string[] {
     const found = [...this.#mounts.values()].flatMap(({ path }) => {
       const entries = readdirSync(join(path, this.#name), { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      return names.flatMap((name) => [...nestedIn(join(path, this.#name, name), name), name]);
     });
     return [...new Set(found)];
   }

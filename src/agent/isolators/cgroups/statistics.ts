@@ -93,8 +93,12 @@ export function memoryFiguresV2(memory: ReadFile): Figures {
   });
 }
 
-/** How many processes of the group the kernel has killed for want of memory (Linux 4.13 and later). */
-export function oomKills(version: 1 | 2, memory: ReadFile): number {
+/**
+ * How many processes of the group the kernel has killed for want of memory (Linux 4.13 and later). A v2 group counts those
+ * of the groups below it, too: with `hasNested` only how often its own limit was reached, whosever process that cost.
+ */
+export function oomKills(version: 1 | 2, memory: ReadFile, hasNested = false): number {
+  if (hasNested) return parseKeyed(memory("memory.events.local")).get("oom") ?? 0;
   const text = memory(version === 1 ? "memory.oom_control" : "memory.events");
   return parseKeyed(text).get("oom_kill") ?? 0;
 }
