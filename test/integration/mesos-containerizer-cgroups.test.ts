@@ -34,7 +34,7 @@ const open = (names: readonly string[]): Isolation =>
 
 beforeEach((context) => {
   try {
-    isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "posix/disk"]);
+    isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "posix/disk"]);
   } catch (error) {
     if (process.env["CI"]) throw error;
     context.skip(`no writable cgroups: ${messageOf(error)}`);
@@ -51,7 +51,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 afterAll(() => {
-  for (const controller of ["cpu", "cpuacct", "memory", "pids", ""]) {
+  for (const controller of ["cpu", "cpuacct", "memory", "pids", "blkio", ""]) {
     const own = join("/sys/fs/cgroup", controller, "mesos-test", agent);
     if (existsSync(own)) rmdirSync(own);
   }
@@ -75,6 +75,8 @@ it("puts the task and what it starts into groups of its own, and removes them", 
   expect(usage?.memLimitBytes).toBe(64n * 1024n * 1024n);
   expect(usage?.cpusLimit).toBe(0.5);
   expect(usage?.memTotalBytes).toBeGreaterThan(0n);
+  // The sum over all disks is there though none was used.
+  expect(usage?.blkioStatistics?.throttling.at(-1)?.ioServiceBytes.length).toBeGreaterThan(0);
   await containerizer.update(one.containerId, [scalar("cpus", 1), scalar("mem", 128)], {});
   expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(128n * 1024n * 1024n);
   await containerizer.destroy(one.containerId);
@@ -114,7 +116,7 @@ it("keeps a recovered container in its groups", async () => {
   const { pid } = await go(one);
   const lost = await go(spec("sleep 100", scalar("mem", 64)));
   await containerizer.close();
-  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids"]);
+  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio"]);
   containerizer = openContainerizer(folder, { isolation });
   const { environment: _, ...checkpointed } = one;
   expect([...(await containerizer.recover([{ ...checkpointed, pid }]))]).toEqual([one.containerId]);

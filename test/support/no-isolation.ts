@@ -10,6 +10,7 @@ export const noIsolation: Isolation = {
   update: () => NOTHING,
   confinement: () => ({ controlGroups: [] }),
   usage: async () => ({}),
+  figures: () => [],
   status: () => undefined,
   limitation: () => undefined,
   cleanup: () => NOTHING,

@@ -59,6 +59,9 @@ export function createIsolation(names: readonly string[], context: IsolationCont
     },
     confinement,
     usage: async (id) => Object.assign({}, ...(await Promise.all(all.map((isolator) => isolator.usage(id))))),
+    *figures() {
+      for (const isolator of all) yield* isolator.figures?.() ?? [];
+    },
     status: () => undefined,
     limitation: (id) => all.map((isolator) => isolator.limitation?.(id)).find((found) => found !== undefined),
     async cleanup(containerId) {

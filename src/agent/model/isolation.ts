@@ -41,6 +41,8 @@ export interface Isolator {
   members?(containerId: string): readonly string[];
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Partial<ResourceStatistics> | Promise<Partial<ResourceStatistics>>;
+  /** Figures of all containers together, by the names of the metrics. */
+  figures?(): Iterable<readonly [string, number]>;
   /** When a container has ended: whether it ended because of a limit. */
   limitation?(containerId: string): Limitation | undefined;
   /** After everything in the container has ended. */
@@ -71,6 +73,8 @@ export interface Isolation {
   confinement(containerId: string): Confinement;
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Promise<Partial<ResourceStatistics>>;
+  /** Figures of all containers together, by the names of the metrics. */
+  figures(): Iterable<readonly [string, number]>;
   status(containerId: string): CgroupInfo | undefined;
   /** When a container has ended: whether it ended because of a limit. */
   limitation(containerId: string): Limitation | undefined;
