@@ -40,6 +40,7 @@ export function createIsolation(names: readonly string[], context: IsolationCont
     all.every((isolator) => isolator.holds?.(what) ?? true);
   const confinement: Isolation["confinement"] = (id) => ({
     controlGroups: all.flatMap((isolator) => isolator.members?.(id) ?? []),
+    ownGroup: all.map((isolator) => isolator.ownGroup?.(id)).find((found) => found !== undefined),
   });
   return {
     enforces: { cpus: enforces("cpus"), mem: enforces("mem") },

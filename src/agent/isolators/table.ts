@@ -68,6 +68,7 @@ export const isolators: Readonly<Record<string, IsolatorRow>> = {
   "linux/devices": missing("device control"),
   "linux/nnp": missing("no-new-privileges"),
   "linux/seccomp": missing("seccomp"),
+  "namespaces/cgroup": { status: supported, open: controlGroups },
   "namespaces/ipc": missing("an IPC namespace per container"),
   "namespaces/pid": missing("a pid namespace per container"),
   "network/cni": missing("CNI"),

@@ -19,6 +19,8 @@ export interface Limitation {
 export interface Confinement {
   /** cgroup.procs files that it writes itself into, in this order. */
   readonly controlGroups: readonly string[];
+  /** With a cgroup namespace of its own: the group that is then its user's, and where it sees it. */
+  readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
 }
 
 /** One isolator: holds containers to what they were given, or only measures them. Unknown ids are ignored everywhere. */
@@ -39,6 +41,8 @@ export interface Isolator {
   ): void | Promise<void>;
   /** cgroup.procs files that a process of the container enters, in this order. */
   members?(containerId: string): readonly string[];
+  /** The group that a container with a cgroup namespace sees, and where. */
+  ownGroup?(containerId: string): Confinement["ownGroup"];
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Partial<ResourceStatistics> | Promise<Partial<ResourceStatistics>>;
   /** Figures of all containers together, by the names of the metrics. */

@@ -13,7 +13,7 @@ import {
   Value_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { CheckpointedContainer, ContainerSpec } from "../../model/container.ts";
-import type { Isolator, Limitation } from "../../model/isolation.ts";
+import type { Confinement, Isolator, Limitation } from "../../model/isolation.ts";
 import { ioSettings } from "./block-io.ts";
 import { Groups } from "./group.ts";
 import { type Controller, findControllers, parseMounts } from "./hierarchy.ts";
@@ -63,6 +63,8 @@ interface Watched {
   memoryLimit: number | undefined;
 }
 
+/** The isolator that gives each container a cgroup namespace; Mesos itself does so for containers with a root of their own. */
+const NAMESPACE = "namespaces/cgroup";
 const MEGABYTE = 1024 * 1024;
 /** Milliseconds between looks for OOM kills. The kernel's own notifications need eventfd, which Node does not have. */
 const LOOK_FOR_KILLS = 2_000;
@@ -79,6 +81,7 @@ const controllersOf = (path: string): readonly string[] => {
 /** cgroups/cpu, cgroups/mem, cgroups/pids and cgroups/blkio on v1, v2 and both mixed. */
 export class GroupControl implements Isolator {
   readonly #options: ControlOptions;
+  readonly #hasNamespaces: boolean;
   readonly #holdsCpu: boolean;
   readonly #countsCpu: boolean;
   readonly #holdsMemory: boolean;
@@ -94,6 +97,8 @@ export class GroupControl implements Isolator {
       ...(names.has("cgroups/mem") ? (["memory"] as const) : []),
       ...(names.has("cgroups/pids") ? (["pids"] as const) : []),
       ...(names.has("cgroups/blkio") ? (["io"] as const) : []),
+      // Its groups are there whatever they hold.
+      ...(names.has(NAMESPACE) && !names.has("cgroups/cpu") ? (["cpuacct"] as const) : []),
     ];
     const mounts = options.mounts ?? readFileSync("/proc/mounts", "utf8");
     const entries = parseMounts(mounts, options.hierarchy);
@@ -106,6 +111,13 @@ export class GroupControl implements Isolator {
     const served = { memory: versionOf("memory"), io: versionOf("io") };
     this.#offered = offered(options.settings, served, (controller, file) => this.#groups.hasFile(controller, file));
     for (const lacking of this.#offered.lacking) this.#lacks(lacking);
+    this.#hasNamespaces = names.has(NAMESPACE);
+    if (this.#hasNamespaces && this.#groups.unified() === undefined) {
+      throw new UserError(
+        `--isolation=${NAMESPACE} needs cgroup v2, and below ${options.hierarchy} the controllers are on v1`,
+        `remove ${NAMESPACE}, or boot with systemd.unified_cgroup_hierarchy=1`,
+      );
+    }
     this.#countsCpu = names.has("cgroups/cpu");
     this.#holdsCpu = this.#groups.has("cpu");
     this.#holdsMemory = this.#groups.has("memory");
@@ -165,6 +177,10 @@ export class GroupControl implements Isolator {
   /** The cgroup.procs files that a process of the container enters. */
   members(id: string): string[] {
     return this.#watched.has(id) ? this.#groups.homes(id).map((path) => join(path, "cgroup.procs")) : [];
+  }
+
+  ownGroup(id: string): Confinement["ownGroup"] {
+    return this.#hasNamespaces && this.#watched.has(id) ? this.#groups.leaf(id) : undefined;
   }
 
   usage(id: string): Partial<ResourceStatistics> {

@@ -49,6 +49,18 @@ export class Groups {
     }));
   }
 
+  /** The container's leaf, and where its hierarchy is mounted; undefined without v2, and for a container without one. */
+  leaf(id: string): { readonly path: string; readonly at: string } | undefined {
+    const mount = this.unified();
+    const path = mount && leafGroup(containerGroup(join(mount.path, this.#name), id));
+    return path !== undefined && existsSync(path) ? { path, at: mount?.path ?? "" } : undefined;
+  }
+
+  /** Where v2 is mounted, if a controller of it is used. */
+  unified(): Mount | undefined {
+    return [...this.#mounts.values()].find(({ version }) => version === 2);
+  }
+
   /** The groups that the container's processes are in. A container of an agent before this layout has no leaf. */
   homes(id: string): string[] {
     return this.#groups(id).map(({ version, path }) => {

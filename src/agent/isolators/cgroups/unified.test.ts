@@ -90,6 +90,21 @@ describe("a container", () => {
     expect(control.members("c1")).toEqual([join(folder, group, "cgroup.procs")]);
   });
 
+  it("sees its leaf alone when it has a cgroup namespace", async () => {
+    makeGroups("cpu", "", "mesos", "mesos/agent-1");
+    control = open(["namespaces/cgroup"]);
+    await control.prepare(spec, limited);
+    expect(control.ownGroup("c1")).toEqual({ path: join(folder, group, "leaf"), at: folder });
+    expect(control.ownGroup("c2")).toBeUndefined();
+    expect([control.members("c1"), control.usage("c1")]).toEqual([[join(folder, group, "leaf/cgroup.procs")], {}]);
+    control.close();
+    control = open(["cgroups/cpu"]);
+    control.recover({ containerId: "c1" }, limited);
+    expect(control.ownGroup("c1")).toBeUndefined();
+    const v1 = `cgroup ${folder} cgroup rw,cpu,cpuacct 0 0\n`;
+    expect(() => open(["cgroups/cpu", "namespaces/cgroup"], { mounts: v1 })).toThrow("needs cgroup v2");
+  });
+
   it("is ended when its limit was reached", async () => {
     control = open(ALL);
     await control.prepare(spec, limited);
