@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { parseDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
-import { type Answer, text } from "./answer.ts";
+import { type Answer, text } from "../../http/answer.ts";
 import type { Query } from "./files/pages.ts";
 import type { LogSwitch } from "./view.ts";
 

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
+import { type Answer, json, text } from "../../../http/answer.ts";
 import { jsonText } from "../../../mesos/json-text.ts";
-import { type Answer, json, text } from "../answer.ts";
 import { type AttachedFiles, FilesError } from "./attached.ts";
 import { listFolder, readPart } from "./listing.ts";
 
