@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { BodyError, readBody } from "./bodies.ts";
+import { type Query, queryOf } from "./query.ts";
 
 const inflate = promisify(gunzip);
 
@@ -20,8 +21,7 @@ export class HttpRequest {
   /** As it was asked for, without the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  readonly #query: string;
-  #parameters: URLSearchParams | undefined;
+  #query: Query | undefined;
   #body: Promise<Buffer> | undefined;
   #isStreamed = false;
 
@@ -32,7 +32,6 @@ export class HttpRequest {
     this.method = incoming.method ?? "GET";
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.headers = incoming.headers;
-    this.#query = mark < 0 || url[mark] === "#" ? "" : (url.slice(mark + 1).split("#", 1)[0] ?? "");
   }
 
   /** The address that it comes from. */
@@ -42,8 +41,8 @@ export class HttpRequest {
 
   /** A parameter of the query. */
   query(name: string): string | undefined {
-    this.#parameters ??= new URLSearchParams(this.#query);
-    return this.#parameters.get(name) ?? undefined;
+    this.#query ??= queryOf(this.incoming.url ?? "");
+    return this.#query(name);
   }
 
   /** A header; several of one name as one list. */

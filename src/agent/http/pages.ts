@@ -1,9 +1,10 @@
 import { type Answer, json, text } from "../../http/answer.ts";
+import type { Query } from "../../http/query.ts";
 import type { HttpRequest } from "../../http/request.ts";
 import { jsonText } from "../../mesos/json-text.ts";
 import { type ExecutorCalls, executorCall } from "../tasks/executor-api/handler.ts";
 import type { EndpointPath } from "./endpoints.ts";
-import { browse, debug, download, type Query, read } from "./files/pages.ts";
+import { browse, debug, download, read } from "./files/pages.ts";
 import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
