@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { messageOf, UserError } from "../../../base/errors.ts";
+import { text } from "../../../http/answer.ts";
 import { has } from "../../../mesos/codec.ts";
 import {
   type Call,
@@ -11,7 +12,6 @@ import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ContainerChain, chainText, type NestedContainers } from "../../model/nested.ts";
-import { text } from "../answer.ts";
 import type { Handler, OperatorParts, Reply } from "../operator/handler.ts";
 import { checkContainer, checkDeepSharing, validChain, validLaunch } from "./validate.ts";
 

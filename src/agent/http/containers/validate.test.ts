@@ -20,7 +20,9 @@ const idJson = (...chain: readonly string[]): object => ({
 const launch = (...[chain, more]: [string[], object]) =>
   validLaunch(fromJson(Call_LaunchContainerSchema, { container_id: idJson(...chain), ...more } as never));
 const cpus = { name: "cpus", type: "SCALAR", scalar: { value: 1 } };
-const container = (share_cgroups?: boolean) => ({ container: { type: "MESOS", linux_info: { share_cgroups } } });
+const container = (share_cgroups?: boolean) => ({
+  container: { type: "MESOS", linux_info: { ...(share_cgroups !== undefined && { share_cgroups }) } },
+});
 
 describe("container ids", () => {
   it.each([

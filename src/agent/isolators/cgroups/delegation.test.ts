@@ -122,7 +122,7 @@ function hierarchy(
 const procs = (kernel: Kernel, path: string): string[] => [...kernel.group(join(MOUNT, path)).procs];
 const prepare = (kernel: Kernel, own: string) => {
   kernel.make(join(MOUNT, own));
-  const lacking = handDown(MOUNT, join(MOUNT, own), all, { files: kernel });
+  const lacking = handDown(MOUNT, join(MOUNT, own), all, kernel);
   return Object.fromEntries([...lacking].map(([controller, error]) => [controller, messageOf(error)]));
 };
 

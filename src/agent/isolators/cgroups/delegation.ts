@@ -31,18 +31,18 @@ const MOST_PASSES = 20;
  * cgroup.type). The kernel refuses that for `memory`, but not for the threaded ones (`cpu`, `pids`): such a group silently
  * becomes `domain threaded`, and no domain controller works below it any more. So the processes of a populated group
  * move one level down first: in a container with a cgroup namespace of its own, in a subtree or a systemd unit that
- * was delegated. `leaf` names the group that they move into.
+ * was delegated.
  */
 export function handDown(
   mount: string,
   own: string,
   controllers: readonly Controller[],
-  { files = kernelFiles, leaf = "agent" }: { readonly files?: GroupFiles; readonly leaf?: string } = {},
+  files: GroupFiles = kernelFiles,
 ): ReadonlyMap<Controller, UserError> {
   const lacking = new Map<Controller, UserError>();
   for (let folder = mount, below = chainOf(mount, own); ; ) {
     const wanted = controllers.filter((controller) => !lacking.has(controller));
-    const problem = handDownIn(folder, below[0], wanted, { files, leaf });
+    const problem = handDownIn(folder, below[0], wanted, files);
     for (const controller of problem.controllers) lacking.set(controller, problem.error(controller));
     const next = below.shift();
     if (next === undefined) return lacking;
@@ -69,7 +69,7 @@ function handDownIn(
   folder: string,
   next: string | undefined,
   wanted: readonly Controller[],
-  { files, leaf }: { readonly files: GroupFiles; readonly leaf: string },
+  files: GroupFiles,
 ): Problem {
   const control = join(folder, "cgroup.subtree_control");
   const needed = wanted.filter((controller) => !words(files.read(control)).includes(controller));
@@ -81,7 +81,7 @@ function handDownIn(
       folder,
       next,
       wanted.filter((one) => !absent.includes(one)),
-      { files, leaf },
+      files,
     );
     const error = (controller: Controller): UserError =>
       absent.includes(controller)
@@ -93,7 +93,7 @@ function handDownIn(
     return { controllers: [...absent, ...rest.controllers], error };
   }
   try {
-    vacate(folder, next, leaf, files);
+    vacate(folder, next, files);
     for (const controller of needed) files.write(control, `+${controller}`);
     return noProblem;
   } catch (error) {
@@ -116,7 +116,7 @@ function explain(error: unknown, control: string, controller: Controller): UserE
 }
 
 /** Moves every process of a populated group into a leaf below it. */
-function vacate(folder: string, next: string | undefined, name: string, files: GroupFiles): void {
+function vacate(folder: string, next: string | undefined, files: GroupFiles): void {
   if (!files.has(join(folder, "cgroup.type"))) return;
   const processes = (): string[] => words(files.read(join(folder, "cgroup.procs")));
   if (processes().length === 0) return;
@@ -130,7 +130,7 @@ function vacate(folder: string, next: string | undefined, name: string, files: G
   const control = join(folder, "cgroup.subtree_control");
   const handed = words(files.read(control));
   for (const controller of handed) files.write(control, `-${controller}`);
-  const leaf = join(folder, basename(next) === name ? `${name}-itself` : name);
+  const leaf = join(folder, basename(next) === "agent" ? "agent-itself" : "agent");
   files.make(leaf);
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     const pids = processes();
