@@ -19,6 +19,8 @@ export interface Limitation {
 export interface Confinement {
   /** cgroup.procs files that it writes itself into, in this order. */
   readonly controlGroups: readonly string[];
+  /** What it is shown read-only: see ProcessRequest. */
+  readonly readOnly?: readonly string[];
 }
 
 /** One isolator: holds containers to what they were given, or only measures them. Unknown ids are ignored everywhere. */
