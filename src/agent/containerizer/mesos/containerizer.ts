@@ -212,8 +212,8 @@ export class MesosContainerizer implements Containerizer {
     environment: Readonly<Record<string, string>>,
     stdout: string,
   ): ProcessRequest {
-    const line = commandLine(command);
-    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], ...confinement, environment, ...line };
+    const own = { ...confinement, ...commandLine(command) };
+    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], environment, ...own };
   }
 
   #begin(): void {

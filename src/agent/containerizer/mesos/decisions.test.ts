@@ -35,6 +35,7 @@ describe("requests", () => {
     rlimits: [{ resource: 7, soft: 10n, hard: undefined }],
     controlGroups: ["/g"],
     readOnly: ["?/v"],
+    ownGroup: { path: "/g/leaf", at: "/sys/fs/cgroup" },
     file: "/bin/sh",
     argv: ["sh", "-c", "x"],
     environment: { A: "1\n2" },
@@ -45,24 +46,21 @@ describe("requests", () => {
     const frame = startFrame("id", folders, request);
     expect(frame.readUInt32BE()).toBe(frame.length - 4);
     expect(frame.subarray(4).toString().split("\0")).toEqual(
-      [
-        "L",
-        "id",
-        "/c",
-        "/e",
-        "/s",
-        "1",
-        "2",
-        "2 3",
-        "stdout",
-        "stderr",
-        "7:10:infinity",
+      ["L", "id", "/c", "/e", "/s", "1", "2", "2 3", "stdout", "stderr", "7:10:infinity"].concat([
+        "/g/leaf",
+        "/sys/fs/cgroup",
         "m",
         "1",
         "/g",
         "1",
         "?/v",
-      ].concat(["/bin/sh", "3", "sh", "-c", "x", "A=1\n2"]),
+        "/bin/sh",
+        "3",
+        "sh",
+        "-c",
+        "x",
+        "A=1\n2",
+      ]),
     );
   });
 
