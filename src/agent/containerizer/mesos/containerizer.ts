@@ -23,7 +23,7 @@ import type {
   StartedContainer,
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
-import { holdSandbox, reachedBy, type SandboxPlace } from "../../model/held/sandbox.ts";
+import { type SandboxPlace, workingPlace } from "../../model/held/sandbox.ts";
 import type { Confinement, Isolation, Limitation } from "../../model/isolation.ts";
 import type { Reach } from "../../model/reach.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
@@ -40,7 +40,7 @@ import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts
 import { statisticsOf, sumOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
 import { PREDECESSOR, Takeover } from "./takeover.ts";
-import { addVolumes, makeVolumes, planVolumes, unsupported, type VolumePlace } from "./volumes.ts";
+import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported, type VolumePlace } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -189,9 +189,9 @@ export class MesosContainerizer implements Containerizer {
       ended: this.#folder.ended,
       mark: this.#folder.mark,
     };
-    using held = spec.within === undefined ? undefined : holdSandbox(spec);
-    const cwd = held === undefined ? sandbox : reachedBy(held);
-    const request = this.#request({ cwd }, spec.command, user, confinement, spec.environment, "stdout");
+    using place = workingPlace(spec);
+    const confined = { ...confinement, readOnly: readOnlyPaths(volumes) };
+    const request = this.#request(place, spec.command, user, confined, spec.environment, "stdout");
     const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
     this.#supervision.started(containerId, started);
     return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
@@ -261,18 +261,9 @@ export class MesosContainerizer implements Containerizer {
   ): Promise<void> {
     const known = this.#known.get(containerId);
     if (known === undefined) return;
-    this.#addVolumes(known, resources);
+    addVolumes(known.resources, resources, known, this.#options.volumesRoot);
     known.resources = resources;
     await this.#options.isolation.update(containerId, resources, limits);
-  }
-
-  /** Persistent volumes of tasks that an executor is handed later: there before the task is. Throws a TaskFailure. */
-  #addVolumes(known: Known, resources: readonly Resource[]): void {
-    const { volumesRoot } = this.#options;
-    const { sandbox, resources: before } = known;
-    const shown = new Set(planVolumes(undefined, before, sandbox, volumesRoot).map(({ path }) => path));
-    const added = planVolumes(undefined, resources, sandbox, volumesRoot).filter(({ path }) => !shown.has(path));
-    if (added.length > 0) addVolumes(added, known);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
@@ -329,10 +320,11 @@ export class MesosContainerizer implements Containerizer {
     const environment = { ...this.environment(containerId), ...variablesOf(command.environment) };
     const name = command.user || known.user;
     const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
-    const confinement = this.#options.isolation.confinement(known.sharesGroupsOf ?? containerId);
-    using held = known.within === undefined ? undefined : holdSandbox(known);
-    const cwd = held === undefined ? known.sandbox : reachedBy(held);
-    const request = this.#request({ cwd }, command, user, confinement, environment, "stderr");
+    const { isolation, volumesRoot } = this.#options;
+    const readOnly = readOnlyPaths(planVolumes(undefined, known.resources, known.sandbox, volumesRoot));
+    const confinement = { ...isolation.confinement(known.sharesGroupsOf ?? containerId), readOnly };
+    using place = workingPlace(known);
+    const request = this.#request(place, command, user, confinement, environment, "stderr");
     const status = await this.#launcher.run(`${containerId}.${++this.#runs}`, timeoutMilliseconds, request);
     if (status === "timeout") throw new Error(`Command timed out after ${timeoutMilliseconds / 1000}secs`);
     return { exitCode: shellExitCode(status) };

@@ -16,5 +16,14 @@ export function holdSandbox({ sandbox, within }: SandboxPlace): HeldFolder {
   return outer.walk(sandbox.slice(within.length + 1));
 }
 
-/** The way by which another process of root reaches a held folder, as long as it is held. */
-export const reachedBy = (folder: HeldFolder): string => `/proc/${pid}/fd/${folder.fd}`;
+/** A folder for a process of root to go to; a held one by its descriptor, as long as it is not disposed of. */
+export interface WorkingPlace extends Disposable {
+  readonly cwd: string;
+}
+
+/** Where the processes of a sandbox begin. */
+export function workingPlace(place: SandboxPlace): WorkingPlace {
+  if (place.within === undefined) return { cwd: place.sandbox, [Symbol.dispose]: () => undefined };
+  const held = holdSandbox(place);
+  return { cwd: `/proc/${pid}/fd/${held.fd}`, [Symbol.dispose]: () => held.close() };
+}
