@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { FINGERPRINT_BYTES, headMatches, tailMatches } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
+import { PlainFile } from "../reading/plain-file.ts";
 import { lookAt } from "./look.ts";
 import { newSource } from "./new-source.ts";
 
@@ -106,3 +107,39 @@ it("begins with what is of one content, whenever the file is truncated and writt
     file.close();
   }
 });
+
+it.each([
+  ["with nothing", ""],
+  ["alike", "26"],
+])(
+  "reads what its bytes say, when the file was looked at as something else while they were on their way: begun %s",
+  async (_, known) => {
+    for (const [first, second] of [
+      ["2697 first\n", "2698 second\n2699\n"],
+      ["2697 first\n2698\n", "2699\n"],
+    ] as const) {
+      writeFileSync(path, known);
+      const held = opened();
+      const source = newSource("app.log", held, held.facts(), begin);
+      source.file = held;
+      const options = { buffer: Buffer.alloc(65_536), encoding: "utf-8", maximumLine: 1000 } as const;
+      const reader = PlainFile.of(source, held, options);
+      if (reader === "replaced") throw new Error("replaced before it was read");
+      writeFileSync(path, first);
+      const read = vi.spyOn(held, "read").mockImplementation(async (buffer, at) => {
+        read.mockRestore();
+        const count = await held.read(buffer, at);
+        truncateSync(path);
+        writeFileSync(path, second);
+        lookAt(source, held);
+        return count;
+      });
+      expect(await reader.next(false)).toMatchObject({ kind: "lines", base: 0, last: first.length - 1 });
+      // Its copy is known by this, and what lies there now is something else.
+      expect(headMatches(source.fingerprint, Buffer.from(first))).toBe(true);
+      expect(lookAt(source, held)).toBe("replaced");
+      reader.close();
+      held.close();
+    }
+  },
+);

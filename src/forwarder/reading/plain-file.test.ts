@@ -10,9 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { lookAt } from "../discovery/look.ts";
-import { type FileFacts, factsAt, fingerprintOf, headMatches } from "../model/content.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type FileFacts, factsAt, fingerprintOf } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
 import { BEGINNING, type Source } from "../model/source.ts";
 import { PlainFile, type PlainOptions } from "./plain-file.ts";
@@ -63,38 +62,6 @@ describe("a file that is copied, truncated and written anew before anything of i
     expect(await file.next(false)).toEqual({ kind: "replaced" });
     file.close();
   });
-
-  it.each([
-    ["with nothing", ""],
-    ["alike", "26"],
-  ])(
-    "is what its bytes say, when it was looked at as something else while they were on their way: begun %s",
-    async (_, known) => {
-      for (const [first, second] of [
-        ["2697 first\n", "2698 second\n2699\n"],
-        ["2697 first\n2698\n", "2699\n"],
-      ] as const) {
-        writeFileSync(path, known);
-        const source = sourceOf(known);
-        const file = open(source);
-        const held = source.file as OpenFile;
-        writeFileSync(path, first);
-        const read = vi.spyOn(held, "read").mockImplementation(async (buffer, at) => {
-          read.mockRestore();
-          const count = await held.read(buffer, at);
-          truncateSync(path);
-          writeFileSync(path, second);
-          lookAt(source, held);
-          return count;
-        });
-        expect(await file.next(false)).toMatchObject({ kind: "lines", base: 0, last: first.length - 1 });
-        // Its copy is known by this, and what lies there now is something else.
-        expect(headMatches(source.fingerprint, Buffer.from(first))).toBe(true);
-        expect(lookAt(source, held)).toBe("replaced");
-        file.close();
-      }
-    },
-  );
 
   it("is known by the bytes that are taken, not by those that lie there a moment later", async () => {
     for (let round = 0; round < 100; round++) {
