@@ -90,6 +90,11 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
       const owner = ownerOf(chain);
       return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
     },
+    sessions: (chain) => {
+      const owner = ownerOf(chain);
+      const anywhere = containerizers.find(({ sessions }) => sessions !== undefined);
+      return (owner === undefined ? anywhere : owner.executor.containerizer)?.sessions;
+    },
     usage: async (shown) => {
       const wanted = all.flatMap((containers) =>
         containers

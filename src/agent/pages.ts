@@ -10,6 +10,7 @@ import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
 import { containersOf, enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
+import { isExecEnabled } from "./flags/task-exec.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
@@ -70,6 +71,12 @@ export function openPages(input: PagesInput) {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
       containers: containersOf(viewed),
+      exec: {
+        isEnabled: isExecEnabled(values),
+        heartbeat: values.http_heartbeat_interval,
+        clock,
+        log: glog.logger.named("http.cpp"),
+      },
       pulling: () => viewed.containerizers.flatMap((containerizer) => containerizer.pulling?.() ?? []),
       flags: shownFlags(agentFlags, flags),
       build: {

@@ -93,7 +93,7 @@ describe("/api/v1", () => {
     [
       "a stream of JSON",
       { "content-type": "application/recordio", "message-content-type": "application/json" },
-      "",
+      '23\n{"type":"GET_HEALTH"}  ',
       415,
     ],
     ["an Accept that nothing fits", { ...json, accept: "text/html" }, '{"type":"GET_HEALTH"}', 406],

@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { AgentView } from "../../src/agent/http/view.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../../src/agent/model/records.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
 import { parseAttributes } from "../../src/mesos/attributes.ts";
 import {
   AgentInfoSchema,
@@ -97,7 +99,8 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       completedFrameworks: [],
       operations: [],
     }),
-    containers: { ownerOf: () => undefined, of: () => undefined, usage: async () => [] },
+    containers: { ownerOf: () => undefined, of: () => undefined, sessions: () => undefined, usage: async () => [] },
+    exec: { isEnabled: true, heartbeat: 30_000, clock: systemClock, log: silentLogger },
     usage: async () => [
       {
         frameworkId,

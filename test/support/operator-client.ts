@@ -13,7 +13,7 @@ export async function serving(agent: AgentProcess): Promise<void> {
     if (answer?.status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`the agent does not serve:\n${agent.log}`);
+  throw new Error(`the agent does not serve:\n${agent.log.slice(-2000)}`);
 }
 
 /** Calls of the operator API in JSON. */

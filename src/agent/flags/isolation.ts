@@ -71,10 +71,11 @@ export const isolationFlags = defineFlags({
     status: only("cgroups/devices"),
   }),
   agent_subsystems: flag(text, {
-    summary: "Cgroup subsystems that the agent itself moves into.",
+    summary:
+      "Cgroup subsystems that the agent itself moves into; with the word `container_exec` among them it is ClusterD's switch for sessions in running tasks (--task_exec).",
     since: "1.0.0",
     aliases: renamedFrom("slave_subsystems"),
-    status: ignored("the agent stays in the group that it was started in"),
+    status: ignored("the agent stays in the group that it was started in; only the word `container_exec` counts"),
   }),
   perf_events: flag(text, { summary: "Events to count.", status: only("cgroups/perf_event") }),
   perf_interval: flag(duration, { summary: "How often.", default: 60_000, status: only("cgroups/perf_event") }),

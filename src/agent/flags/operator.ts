@@ -82,11 +82,16 @@ export const accessFlags = defineFlags({
     status: refused(NO_MODULES),
   }),
   secret_resolver: flag(text, { summary: "Module that finds secrets.", since: "1.4.0", status: refused(NO_MODULES) }),
+  task_exec: flag(oneOf("disabled", "enabled"), {
+    summary:
+      "Sessions in running tasks (LAUNCH_NESTED_CONTAINER_SESSION, ATTACH_CONTAINER_OUTPUT and _INPUT): whoever may use the operator API then runs commands in every task, as its user.",
+    since: "this agent",
+    default: "disabled",
+  }),
   http_heartbeat_interval: flag(duration, {
     summary: "How often operators' streams get a sign of life.",
     since: "1.2.0",
     default: 30_000,
-    status: ignored("the calls that stream are not implemented"),
   }),
 });
 

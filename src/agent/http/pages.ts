@@ -11,6 +11,7 @@ import { nodeJson } from "./node-page.ts";
 import { operatorCall } from "./operator/calls.ts";
 import type { OperatorParts } from "./operator/handler.ts";
 import { negotiate } from "./operator/negotiate.ts";
+import { attachInput } from "./sessions/calls.ts";
 import {
   containers,
   flags,
@@ -44,22 +45,28 @@ interface Asked {
   readonly mayChange: boolean;
   /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
   readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  /** Who has shown a password. */
+  readonly principal: string | undefined;
   /** Waits for a turn at the rate of an endpoint; false: too many wait. */
   readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
 
 export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
-async function operator(parts: OperatorParts, { request, body, unauthorized, pass }: Asked): Promise<Answer> {
+async function operator(
+  parts: OperatorParts,
+  { request, body, unauthorized, pass, principal }: Asked,
+): Promise<Answer> {
   const negotiated = negotiate({
     contentType: request.header("content-type"),
     accept: request.header("accept"),
     messageContentType: request.header("message-content-type"),
     messageAccept: request.header("message-accept"),
   });
-  return "status" in negotiated
-    ? text(negotiated.status, negotiated.message)
-    : await operatorCall({ ...parts, unauthorized, pass }, negotiated, await body());
+  if ("status" in negotiated) return text(negotiated.status, negotiated.message);
+  const who = { principal, peer: request.peer };
+  if (negotiated.isStreamedRequest) return unauthorized("readonly") ?? attachInput(parts, request, negotiated, who);
+  return await operatorCall({ ...parts, unauthorized, pass, who }, negotiated, await body());
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */

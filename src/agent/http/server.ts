@@ -15,7 +15,7 @@ import {
   scripts,
   serving,
 } from "../../http/site.ts";
-import { type Access, openToAll, unauthorized } from "./access.ts";
+import { type Access, authenticate, openToAll, unauthorized } from "./access.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import { LoggingLevel } from "./logging.ts";
 import { PageReaders } from "./page-readers.ts";
@@ -132,6 +132,7 @@ class AgentPages {
           rest: locate(request.path)?.rest ?? "",
           body: () => request.body(largestBody),
           mayChange: this.#mayChange(request),
+          principal: authenticate(request.header("authorization"), this.#access.digests),
           unauthorized: (realm) => unauthorized(this.#access, realm, request.headers),
           pass: (path) => this.#pass(path),
         }),

@@ -1,3 +1,5 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
 import type {
   AgentInfo,
   ContainerStatus,
@@ -9,6 +11,7 @@ import type { Resources } from "../../mesos/resources.ts";
 import type { ImagePull } from "../model/container.ts";
 import type { ContainerChain, NestedContainers } from "../model/nested.ts";
 import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
+import type { Sessions } from "../model/session.ts";
 
 /** What the pages show of the agent at one moment. Records are the agent's own and are only read. */
 export interface AgentSnapshot {
@@ -62,8 +65,20 @@ export interface ContainersView {
   ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined;
   /** Who runs the containers of a chain; undefined: nobody here can. */
   of(chain: ContainerChain): NestedContainers | undefined;
+  /** Sessions in the containers of a chain; undefined: there can be none. */
+  sessions(chain: ContainerChain): Sessions | undefined;
   /** Those that run, measured now. */
   usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
+}
+
+/** What sessions in running tasks need. */
+interface ExecSettings {
+  /** `--task_exec` */
+  readonly isEnabled: boolean;
+  /** `--http_heartbeat_interval`, milliseconds. */
+  readonly heartbeat: number;
+  readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** The switch of verbose log lines. */
@@ -91,6 +106,7 @@ export interface AgentView {
   /** Every running container, measured now. Bounded in time by whoever measures. */
   usage(): Promise<readonly ContainerUsage[]>;
   readonly containers: ContainersView;
+  readonly exec: ExecSettings;
   /** Images that are being brought now. */
   pulling(): readonly ImagePull[];
   /** Flags as `shownFlags` gives them, secrets masked. */

@@ -13,6 +13,7 @@ import type {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { NestedContainers } from "./nested.ts";
 import type { Reach } from "./reach.ts";
+import type { Sessions } from "./session.ts";
 
 /**
  * One container as the agent asks for it: a command task (the agent is its executor; `task` is set) or an executor
@@ -169,6 +170,9 @@ export interface Containerizer {
 
   /** The containers within its own, and those that stand alone; absent where there can be none. */
   readonly nested?: NestedContainers;
+
+  /** Processes in its containers that clients speak with; absent where there can be none. */
+  readonly sessions?: Sessions;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

@@ -330,6 +330,12 @@ export class MesosContainerizer implements Containerizer {
     return { exitCode: shellExitCode(status) };
   }
 
+  /** A container's first process, while it runs. */
+  pid(containerId: string): number | undefined {
+    const pid = this.#supervision.isRunning(containerId) ? this.#supervision.get(containerId)?.tree.pid : undefined;
+    return pid !== undefined && pid > 1 ? pid : undefined;
+  }
+
   /** Whether something in its control groups ended because of a limit of theirs. */
   limitation(containerId: string): Limitation | undefined {
     return this.#options.isolation.limitation(containerId);
@@ -369,8 +375,8 @@ export class MesosContainerizer implements Containerizer {
 
   /** Sends a signal to a container's first process. False: it has none, or has ended. */
   signal(containerId: string, signal: number): boolean {
-    const pid = this.#supervision.isRunning(containerId) ? this.#supervision.get(containerId)?.tree.pid : undefined;
-    return pid !== undefined && pid > 1 && this.#table.signal(pid, signal);
+    const pid = this.pid(containerId);
+    return pid !== undefined && this.#table.signal(pid, signal);
   }
 
   async close(): Promise<void> {

@@ -3,12 +3,14 @@ import { parseDeviceLimits } from "../../isolators/cgroups/block-io.ts";
 import { diskNumber } from "../../isolators/cgroups/disk-number.ts";
 import { createIsolation } from "../../isolators/isolation.ts";
 import type { IsolationContext } from "../../isolators/table.ts";
+import type { Isolation } from "../../model/isolation.ts";
 import { Paths } from "../../model/paths.ts";
 import { Rotation } from "../../sandbox/rotation.ts";
 import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
 import { Nested } from "../nested/containers.ts";
 import { NestingContainerizer } from "../nested/nesting.ts";
 import { NestedRecords } from "../nested/records.ts";
+import { MesosSessions } from "../nested/sessions.ts";
 import { ContainerTree } from "../nested/tree.ts";
 import { MesosContainerizer } from "./containerizer.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
@@ -51,7 +53,7 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     sandboxes: () => containerizer.running(),
   });
   containerizer.closed.on(() => rotation.close());
-  return { containerizer: withNested(context, containerizer, tree), figures: () => isolation.figures() };
+  return { containerizer: withNested(context, containerizer, tree, isolation), figures: () => isolation.figures() };
 }
 
 function isolationContext({ flags, clock, log }: ContainerizerContext): IsolationContext {
@@ -86,9 +88,10 @@ function isolationContext({ flags, clock, log }: ContainerizerContext): Isolatio
 }
 
 function withNested(
-  { flags, log: all, accounts, fetcher, gc, isRoot }: ContainerizerContext,
+  { flags, log: all, accounts, fetcher, gc, isRoot, architecture, environment }: ContainerizerContext,
   processes: MesosContainerizer,
   tree: ContainerTree,
+  isolation: Isolation,
 ): NestingContainerizer {
   const log = all.named("containerizer.cpp");
   const folder = new RuntimeFolder(flags.runtime_dir, ownerOf(flags.work_dir), currentProcessSpace());
@@ -99,5 +102,10 @@ function withNested(
     switchesUser: flags.switch_user && isRoot,
     gc: flags.gc_non_executor_container_sandboxes ? gc : undefined,
   });
-  return new NestingContainerizer({ log, processes, tree, nested });
+  const sessions = new MesosSessions({
+    ...{ log, tree, accounts, processes, switchesUser: flags.switch_user && isRoot },
+    confinement: (id) => isolation.confinement(id),
+    host: { architecture, path: environment["PATH"] },
+  });
+  return new NestingContainerizer({ log, processes, tree, nested, sessions });
 }

@@ -45,7 +45,8 @@ export function commandLine(command: {
   return { file: command.value, argv: command.arguments };
 }
 
-function frame(fields: readonly string[]): Buffer {
+/** Fields as the programs in Perl take them: a length of 32 bits, then texts with NUL between them. Throws a RangeError. */
+export function frame(fields: readonly string[]): Buffer {
   for (const field of fields) if (field.includes("\0")) throw new RangeError("a text contains the character NUL");
   const body = Buffer.from(fields.join("\0"), "utf8");
   if (body.length > LARGEST_FRAME) {
@@ -64,31 +65,39 @@ function environmentFields(environment: Readonly<Record<string, string>>): strin
   });
 }
 
+/** uid, gid, groups; all empty for the agent's own user. */
+export const identityFields = (user: ProcessRequest["user"]): string[] =>
+  user === undefined ? ["", "", ""] : [`${user.uid}`, `${user.gid}`, user.groups.join(" ")];
+
+/** Texts behind their number. */
+export const listFields = (texts: readonly string[]): string[] => [`${texts.length}`, ...texts];
+
+/** What is executed. Throws a RangeError for a variable that cannot be. */
+export const programFields = ({
+  file,
+  argv,
+  environment,
+}: Pick<ProcessRequest, "file" | "argv" | "environment">): string[] => [
+  file,
+  ...listFields(argv),
+  ...environmentFields(environment),
+];
+
 function processFields(request: ProcessRequest): { plain: string[]; counted: string[] } {
-  const { user, controlGroups, ownGroup, argv, readOnly = [] } = request;
-  const identity = user === undefined ? ["", "", ""] : [`${user.uid}`, `${user.gid}`, user.groups.join(" ")];
+  const { controlGroups, ownGroup, readOnly = [] } = request;
   const limit = (value: bigint | undefined): string => (value === undefined ? "infinity" : `${value}`);
   const rlimits = request.rlimits.map(({ resource, soft, hard }) => `${resource}:${limit(soft)}:${limit(hard)}`);
   return {
     plain: [
       request.cwd,
-      ...identity,
+      ...identityFields(request.user),
       request.stdout,
       request.stderr,
       rlimits.join(" "),
       ownGroup?.path ?? "",
       ownGroup?.at ?? "",
     ],
-    counted: [
-      `${controlGroups.length}`,
-      ...controlGroups,
-      `${readOnly.length}`,
-      ...readOnly,
-      request.file,
-      `${argv.length}`,
-      ...argv,
-      ...environmentFields(request.environment),
-    ],
+    counted: [...listFields(controlGroups), ...listFields(readOnly), ...programFields(request)],
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import type { UriFetcher } from "../../model/uri-fetcher.ts";
 import { createNestedSandbox, removeNestedSandbox } from "../../sandbox/nested.ts";
 import type { Accounts } from "../../users/accounts.ts";
+import { parentsOf } from "./parents.ts";
 import { environmentOf, recordOf, specOf } from "./plan.ts";
 import type { NestedRecord } from "./record.ts";
 import type { NestedRecords } from "./records.ts";
@@ -61,7 +62,7 @@ export class Nested implements NestedContainers {
     const { chain } = order;
     const before = tree.get(chain);
     if (before?.isLive) return "already";
-    const parents = this.#parentsOf(chain);
+    const parents = parentsOf(tree, chain);
     const record = recordOf(order, parents.root, parents.parent, this.#options);
     if (before !== undefined) await this.#forget(before);
     const abort = new AbortController();
@@ -83,21 +84,6 @@ export class Nested implements NestedContainers {
     if (node.phase === "launching") node.move("running");
     this.#follow(node);
     return "launched";
-  }
-
-  /** Those that a nested container lies in. Throws a TaskFailure when one is not there, or goes. */
-  #parentsOf(chain: ContainerChain): Record<"root" | "parent", ContainerNode | undefined> {
-    const { tree } = this.#options;
-    const [root, ...rest] = chain.slice(0, -1);
-    if (root === undefined) return { root: undefined, parent: undefined };
-    const outermost = tree.get([root]);
-    if (outermost === undefined) throw TaskFailure.launch(`Root container ${root} not found`);
-    const parent = tree.get([root, ...rest]);
-    if (parent === undefined || !parent.isLive)
-      throw TaskFailure.launch(`Parent container ${[root, ...rest].join(".")} does not exist`);
-    if (parent.phase === "destroying")
-      throw TaskFailure.launch(`Parent container ${chainText(parent.chain)} is in 'DESTROYING' state`);
-    return { root: outermost, parent };
   }
 
   #add({ order: { chain }, sandbox, within, user, groupsOf }: NestedRecord, kill: () => void): ContainerNode {
@@ -149,7 +135,9 @@ export class Nested implements NestedContainers {
     const node = tree.get(chain);
     if (node === undefined || !node.isLive) return false;
     log.info(`Sending signal ${signal} to container ${chainText(chain)}`);
-    if (signal === SIGKILL || !processes.signal(node.key, signal)) void tree.end(node);
+    if (signal === SIGKILL) void tree.end(node);
+    else if (node.signal !== undefined) node.signal(signal);
+    else if (!processes.signal(node.key, signal)) void tree.end(node);
     return true;
   }
 

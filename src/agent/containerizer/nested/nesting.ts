@@ -10,6 +10,7 @@ import type {
   StartedContainer,
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
+import type { Sessions } from "../../model/session.ts";
 import type { MesosContainerizer } from "../mesos/containerizer.ts";
 import type { Nested } from "./containers.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
@@ -19,6 +20,7 @@ export interface NestingOptions {
   readonly processes: MesosContainerizer;
   readonly tree: ContainerTree;
   readonly nested: Nested;
+  readonly sessions: Sessions;
 }
 
 /** The mesos containerizer with containers in containers: what ends one ends those within it, the deepest first. */
@@ -27,13 +29,15 @@ export class NestingContainerizer implements Containerizer {
   readonly killGrace: undefined;
   readonly enforces: Containerizer["enforces"];
   readonly nested: Nested;
+  readonly sessions: Sessions;
   readonly #processes: MesosContainerizer;
   readonly #tree: ContainerTree;
   readonly #log: Logger;
   /** Executors' containers without a process of their own. */
   readonly #processless = new Set<string>();
 
-  constructor({ log, processes, tree, nested }: NestingOptions) {
+  constructor({ log, processes, tree, nested, sessions }: NestingOptions) {
+    this.sessions = sessions;
     this.#log = log;
     this.#processes = processes;
     this.#tree = tree;

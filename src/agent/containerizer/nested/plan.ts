@@ -29,12 +29,12 @@ function nestedPlace(root: SandboxPlace, [, ...below]: ContainerChain): { sandbo
 const sharesGroups = (container: ContainerInfo | undefined): boolean => container?.linuxInfo?.shareCgroups ?? true;
 
 /** Who a container runs as: the user of its command where users are switched, else its parent's; undefined: the agent's own. */
-function userOf(command: CommandInfo, parent: ContainerNode | undefined, switches: boolean): string | undefined {
+export function userOf(command: CommandInfo, parent: ContainerNode | undefined, switches: boolean): string | undefined {
   return (switches && command.user ? command.user : undefined) ?? parent?.user;
 }
 
 /** The command to run, of a kind that can be. Throws a TaskFailure. */
-function commandOf({ command, container }: NestedOrder): CommandInfo {
+export function commandOf({ command, container }: Pick<NestedOrder, "command" | "container">): CommandInfo {
   if (container !== undefined && container.type !== ContainerInfo_Type.MESOS)
     throw TaskFailure.launch("The provided ContainerInfo is not supported");
   if (command === undefined) throw TaskFailure.launch("The container has no command");

@@ -33,6 +33,8 @@ export interface NodeInit {
   readonly groupsOf: string;
   /** Ends everything of it, but not what is within it. It tells its end by `ended`. */
   readonly kill: () => void;
+  /** To its first process; absent: the processes' containerizer sends it. */
+  readonly signal?: (signal: number) => void;
 }
 
 export class ContainerNode {
@@ -43,6 +45,7 @@ export class ContainerNode {
   readonly user: string | undefined;
   readonly groupsOf: string;
   readonly kill: () => void;
+  readonly signal: ((signal: number) => void) | undefined;
   readonly termination: Promise<ContainerTermination>;
   /** Why it is ended, when that is not its own doing. */
   limitation: Limitation | undefined;
@@ -58,6 +61,7 @@ export class ContainerNode {
     this.user = init.user;
     this.groupsOf = init.groupsOf;
     this.kill = init.kill;
+    this.signal = init.signal;
     this.termination = promise;
     this.#resolve = resolve;
   }

@@ -16,9 +16,10 @@ import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { containerCalls } from "../containers/calls.ts";
 import { FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
+import { sessionCall, type Who } from "../sessions/calls.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
 import type { Handler, OperatorParts, Reply } from "./handler.ts";
-import type { Encoding, Negotiated } from "./negotiate.ts";
+import { type Encoding, type Negotiated, RECORDIO } from "./negotiate.ts";
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {
@@ -26,6 +27,7 @@ export interface Caller extends OperatorParts {
   readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
   /** Waits for a turn at the rate of the page that shows the same; false: too many wait. */
   readonly pass: (path: "/slave(1)/containers" | "/metrics/snapshot") => Promise<boolean>;
+  readonly who: Who;
 }
 
 /** Calls that show what only readers may see: the pages that show the same are in the realm of readers. */
@@ -157,6 +159,10 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
   [Call_Type.GET_RESOURCE_PROVIDERS]: () => ({ type: Response_Type.GET_RESOURCE_PROVIDERS, getResourceProviders: {} }),
 };
 
+/** Calls whose answer is a stream: sessionCall() answers them. */
+const STREAMING = new Set<Call_Type>([Call_Type.LAUNCH_NESTED_CONTAINER_SESSION, Call_Type.ATTACH_CONTAINER_OUTPUT]);
+const NOTHING: Handler = () => "done";
+
 function readCall(encoding: Encoding, body: Buffer): Call {
   if (encoding === "application/x-protobuf") return decodeForeign(CallSchema, body, MOST_OBJECTS);
   return decodeForeignJson(CallSchema, body, MOST_OBJECTS);
@@ -172,7 +178,8 @@ function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answe
 }
 
 /** POST /api/v1. Failures of a handler that are no refusal are thrown. */
-export async function operatorCall(parts: Caller, { request, response }: Negotiated, body: Buffer): Promise<Answer> {
+export async function operatorCall(parts: Caller, negotiated: Negotiated, body: Buffer): Promise<Answer> {
+  const { request, response } = negotiated;
   let call: Call;
   try {
     call = readCall(request, body);
@@ -181,13 +188,19 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   }
   const name = enumName(Call_TypeSchema, call.type);
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
-  const handler = handlers[call.type];
+  if (call.type === Call_Type.ATTACH_CONTAINER_INPUT)
+    return text(415, `Expecting 'Content-Type' to be ${RECORDIO} for ${name} call\n`);
+  if (negotiated.isStreamedResponse && !STREAMING.has(call.type))
+    return text(406, `Streaming response is not supported for ${name} call\n`);
+  const handler = STREAMING.has(call.type) ? NOTHING : handlers[call.type];
   if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);
   const unauthorized = isReading(call.type) ? parts.unauthorized("readonly") : undefined;
   if (unauthorized !== undefined) return unauthorized;
   const limited = LIMITED.get(call.type);
   if (limited !== undefined && !(await parts.pass(limited))) return text(503, "Too many requests are waiting\n");
   try {
+    const stream = await sessionCall(parts, call, negotiated, parts.who);
+    if (stream !== undefined) return stream;
     const answer = await handler(parts, call);
     if (answer === "done") return text(200, "");
     return "kind" in answer ? answer : reply(response, answer);

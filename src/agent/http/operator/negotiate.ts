@@ -10,12 +10,17 @@ export interface Refusal {
 }
 
 export interface Negotiated {
+  /** Of the call; of each record when the request is a stream. */
   readonly request: Encoding;
+  /** Of the response; of each record when it is a stream. */
   readonly response: Encoding;
+  readonly isStreamedRequest: boolean;
+  /** Whether the caller asked for records by name: then headers say so, too. */
+  readonly isStreamedResponse: boolean;
 }
 
 const encodings: readonly Encoding[] = ["application/json", "application/x-protobuf"];
-const RECORDIO = "application/recordio";
+export const RECORDIO = "application/recordio";
 
 interface Headers {
   readonly contentType: string | undefined;
@@ -24,27 +29,48 @@ interface Headers {
   readonly messageAccept: string | undefined;
 }
 
-/** The two encodings, or why there is no answer. Streams (recordio) are for the calls that attach to containers. */
+const isRefusal = (value: object): value is Refusal => "status" in value;
+
+/** The two encodings, or why there is no answer. Which calls may be streams is theirs to say. */
 export function negotiate(headers: Headers): Negotiated | Refusal {
-  if (headers.contentType === undefined) return { status: 400, message: "Expecting 'Content-Type' to be present\n" };
-  const type = mediaTypeOf(headers.contentType) ?? "";
+  const request = requestOf(headers);
+  if (isRefusal(request)) return request;
+  const response = responseOf(headers);
+  if (isRefusal(response)) return response;
+  return { ...request, ...response };
+}
+
+function requestOf({
+  contentType,
+  messageContentType,
+}: Headers): Pick<Negotiated, "request" | "isStreamedRequest"> | Refusal {
+  if (contentType === undefined) return { status: 400, message: "Expecting 'Content-Type' to be present\n" };
+  const type = mediaTypeOf(contentType) ?? "";
   if (type === RECORDIO) {
-    if (headers.messageContentType === undefined)
+    if (messageContentType === undefined)
       return { status: 400, message: "Expecting 'Message-Content-Type' to be set for streaming requests\n" };
-    return {
-      status: 415,
-      message: "Streaming requests are for ATTACH_CONTAINER_INPUT, which is not implemented here\n",
-    };
+    const request = encodings.find((encoding) => encoding === mediaTypeOf(messageContentType));
+    if (request !== undefined) return { request, isStreamedRequest: true };
+    return { status: 415, message: `Expecting 'Message-Content-Type' of ${encodings.join(" or ")}\n` };
   }
   const request = encodings.find((encoding) => encoding === type);
   if (request === undefined)
     return { status: 415, message: `Expecting 'Content-Type' of ${encodings.join(" or ")} or ${RECORDIO}\n` };
-  if (headers.messageContentType !== undefined)
+  if (messageContentType !== undefined)
     return { status: 415, message: "Expecting 'Message-Content-Type' to be not set for non-streaming requests\n" };
-  const response = firstAccepted(headers.accept, encodings);
-  if (response === undefined)
-    return { status: 406, message: `Expecting 'Accept' to allow ${encodings.join(" or ")}\n` };
-  if (headers.messageAccept !== undefined)
+  return { request, isStreamedRequest: false };
+}
+
+function responseOf({ accept, messageAccept }: Headers): Pick<Negotiated, "response" | "isStreamedResponse"> | Refusal {
+  const accepted = firstAccepted(accept, [...encodings, RECORDIO] as const);
+  if (accepted === undefined)
+    return { status: 406, message: `Expecting 'Accept' to allow ${[...encodings, RECORDIO].join(" or ")}\n` };
+  if (accepted === RECORDIO) {
+    const response = firstAccepted(messageAccept, encodings);
+    if (response !== undefined) return { response, isStreamedResponse: true };
+    return { status: 406, message: `Expecting 'Message-Accept' to allow ${encodings.join(" or ")}\n` };
+  }
+  if (messageAccept !== undefined)
     return { status: 406, message: "Expecting 'Message-Accept' to be not set for non-streaming responses\n" };
-  return { request, response };
+  return { response: accepted, isStreamedResponse: false };
 }

@@ -1,0 +1,112 @@
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { variablesOf } from "../../../mesos/secrets.ts";
+import { DEFAULT_PATH } from "../../model/default-path.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import { workingPlace } from "../../model/held/sandbox.ts";
+import type { Isolation } from "../../model/isolation.ts";
+import { type ContainerChain, chainText, keyOf } from "../../model/nested.ts";
+import type { Session, SessionOrder, SessionProcess, Sessions, WindowSize } from "../../model/session.ts";
+import type { Accounts } from "../../users/accounts.ts";
+import { commandLine } from "../mesos/request.ts";
+import { type SessionHost, startSession } from "../sessions/process.ts";
+import { OpenSession } from "../sessions/session.ts";
+import { parentsOf } from "./parents.ts";
+import { commandOf, userOf } from "./plan.ts";
+import type { ContainerNode, ContainerTree } from "./tree.ts";
+
+export interface MesosSessionsOptions {
+  readonly log: Logger;
+  readonly tree: ContainerTree;
+  readonly accounts: Accounts;
+  readonly switchesUser: boolean;
+  readonly host: SessionHost;
+  readonly confinement: Isolation["confinement"];
+  readonly processes: {
+    /** As a container's first process was given it. */
+    environment(containerId: string): Readonly<Record<string, string>> | undefined;
+    /** Its first process, while it runs. */
+    pid(containerId: string): number | undefined;
+  };
+  readonly start?: typeof startSession;
+}
+
+/** A terminal of this size; undefined: none is asked for. */
+function windowOf({ container }: Pick<SessionOrder, "container">): WindowSize | undefined {
+  const tty = container?.ttyInfo;
+  return tty && { rows: tty.windowSize?.rows ?? 0, columns: tty.windowSize?.columns ?? 0 };
+}
+
+/**
+ * Sessions in containers of the mesos containerizer: in the parent's namespaces, control groups, environment and sandbox, as
+ * its user. They end with the agent, which has their other end.
+ */
+export class MesosSessions implements Sessions {
+  readonly #options: MesosSessionsOptions;
+  readonly #open = new Map<string, Session>();
+
+  constructor(options: MesosSessionsOptions) {
+    this.#options = options;
+  }
+
+  of(chain: ContainerChain): Session | undefined {
+    return this.#open.get(keyOf(chain));
+  }
+
+  async open(order: SessionOrder): Promise<Session | "already"> {
+    const { tree, log } = this.#options;
+    const { chain } = order;
+    const before = tree.get(chain);
+    if (before?.isLive) return "already";
+    const { parent } = parentsOf(tree, chain);
+    if (parent === undefined) throw TaskFailure.launch("A session needs a container to be in");
+    if (before !== undefined) tree.remove(before);
+    const process = Promise.withResolvers<SessionProcess>();
+    process.promise.catch(() => undefined);
+    const node = tree.add({
+      ...{ chain, kind: "session", place: parent.place, user: parent.user, groupsOf: parent.groupsOf },
+      kill: () => void process.promise.then((running) => running.kill()).catch(() => undefined),
+      signal: (signal) => void process.promise.then((running) => running.signal(signal)).catch(() => undefined),
+    });
+    try {
+      const running = await this.#start(order, parent);
+      process.resolve(running);
+      if (node.phase === "launching") node.move("running");
+      return this.#opened(node, running);
+    } catch (error) {
+      process.reject(error);
+      log.warn(`Failed to open the session ${chainText(chain)}: ${messageOf(error)}`);
+      node.ended({ status: undefined, message: messageOf(error) });
+      tree.remove(node);
+      throw error;
+    }
+  }
+
+  async #start(order: SessionOrder, parent: ContainerNode): Promise<SessionProcess> {
+    const { accounts, switchesUser, confinement, processes, host, start = startSession } = this.#options;
+    const command = commandOf(order);
+    const name = userOf(command, parent, switchesUser);
+    const own = processes.environment(parent.key) ?? { PATH: DEFAULT_PATH, MESOS_SANDBOX: parent.place.sandbox };
+    const user = name === undefined ? undefined : await accounts.of(name);
+    using place = workingPlace(parent.place);
+    return await start(
+      keyOf(order.chain),
+      {
+        ...{ cwd: place.cwd, user, controlGroups: confinement(parent.groupsOf).controlGroups },
+        ...commandLine(command),
+        environment: { ...own, ...variablesOf(command.environment) },
+        window: windowOf(order),
+        namespacesOf: processes.pid(parent.key),
+      },
+      host,
+    );
+  }
+
+  #opened(node: ContainerNode, running: SessionProcess): Session {
+    const session = new OpenSession(running);
+    this.#open.set(node.key, session);
+    void running.termination.then((termination) => node.ended(termination));
+    void session.ended.then(() => this.#open.delete(node.key));
+    return session;
+  }
+}

@@ -1,0 +1,60 @@
+import type { ServerResponse } from "node:http";
+import { type Clock, every } from "../../../base/clock.ts";
+import type { Answer } from "../../../http/answer.ts";
+import type { Session } from "../../model/session.ts";
+import { type Negotiated, RECORDIO } from "../operator/negotiate.ts";
+import { heartbeatRecord, outputRecord } from "./process-io.ts";
+
+export interface OutputOptions {
+  readonly clock: Clock;
+  /** `--http_heartbeat_interval`, milliseconds. */
+  readonly heartbeat: number;
+  readonly negotiated: Negotiated;
+  /** The client is gone, or has all of it. */
+  readonly closed?: () => void;
+}
+
+/** Resolves when more may be written; at once when nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
+
+/** The output of a session as an answer that ends with it: records, whatever was accepted (mesos-wire §7.4). */
+export function outputAnswer(session: Session, options: OutputOptions): Answer {
+  const { negotiated, clock, heartbeat, closed } = options;
+  const encoding = negotiated.response;
+  const isStream = negotiated.isStreamedResponse;
+  return {
+    kind: "open",
+    type: isStream ? RECORDIO : encoding,
+    ...(isStream && { headers: { "message-content-type": encoding } }),
+    opened: (response) => {
+      const beat = every(clock, heartbeat, () => {
+        // Somebody who does not read needs no further sign.
+        if (!response.writableNeedDrain) response.write(heartbeatRecord(encoding, heartbeat));
+      });
+      const detach = session.attach({
+        data: (stream, piece) => {
+          if (response.destroyed || response.write(outputRecord(encoding, stream, piece))) return undefined;
+          return drained(response);
+        },
+        end: () => void response.end(),
+      });
+      response.on("error", () => undefined);
+      response.on("close", () => {
+        beat.cancel();
+        detach();
+        closed?.();
+      });
+    },
+  };
+}
