@@ -44,6 +44,7 @@ export const rooms: readonly Room[] = [
       [
         "acknowledged",
         "address",
+        "authorization",
         "checkpoint",
         "fetcher",
         "gc",

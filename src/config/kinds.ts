@@ -106,6 +106,19 @@ export const list: FlagKind<readonly string[]> = kind("list", {
   print: (value) => value.join(","),
 });
 
+/** Comma separated names of those there are. */
+export function listOf<const T extends string>(...choices: readonly T[]): FlagKind<readonly T[]> {
+  return kind<readonly T[]>(`list of ${choices.map((choice) => `\`${choice}\``).join(", ")}`, {
+    parse(given) {
+      const names = list.parse(given);
+      const wrong = names.find((name) => !choices.some((choice) => choice === name));
+      if (names.length > 0 && wrong === undefined) return names as readonly T[];
+      throw new UserError(`'${wrong ?? given}' is not one of ${choices.join(", ")}`);
+    },
+    print: (value) => value.join(","),
+  });
+}
+
 /** JSON, inline or in a file. `check` narrows it, and throws what is wrong with its shape. */
 export function json<T>(check: (value: unknown) => T): FlagKind<T> {
   return kind<T>("JSON", {

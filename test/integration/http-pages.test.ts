@@ -1,7 +1,8 @@
 import { createContext, runInContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { parseHttpCredentials } from "../../src/agent/http/access.ts";
+import { AccessControl } from "../../src/agent/authorization/access.ts";
+import { CredentialCheck, parseHttpCredentials } from "../../src/agent/authorization/credentials.ts";
 import { servedPages } from "../support/served-pages.ts";
 
 const { view, serve, ask } = servedPages();
@@ -172,8 +173,15 @@ describe("access", () => {
   const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
   it("asks for a password where it was told to", async () => {
-    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s:1"}]}');
-    const guarded = await serve({ access: { realms: { readonly: true, readwrite: false }, digests } });
+    const credentials = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s:1"}]}');
+    const access = new AccessControl({
+      realms: { readonly: true, readwrite: false, executor: false },
+      credentials: new CredentialCheck(credentials),
+      tokens: undefined,
+      isRunning: () => false,
+      refusals: undefined,
+    });
+    const guarded = await serve({ access });
     const at = { port: guarded.port };
     const refused = await ask("/state", at);
     expect([refused.status, refused.headers["www-authenticate"]]).toEqual([401, 'Basic realm="mesos-agent-readonly"']);

@@ -94,7 +94,7 @@ export class EmbeddedAgent {
       }),
       clock.now(),
     );
-    const { agent, viewed, endpoint } = composeAgent({
+    const { agent, viewed, endpoint, permissions } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
       process,
@@ -122,7 +122,7 @@ export class EmbeddedAgent {
     });
     this.agent = agent;
     this.registry = viewed.registry;
-    const executorApi = executorHandler(endpoint, silentLogger);
+    const executorApi = executorHandler(endpoint, permissions.access, silentLogger);
     process.http((request: IncomingMessage, response: ServerResponse) => {
       if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
       else response.writeHead(404).end();

@@ -1,3 +1,5 @@
+import { type Asks, nothing, ofFile, refuses, shows } from "../authorization/actions.ts";
+
 /**
  * Every page of the agent: routes, their aliases, who may see them, and docs/endpoints.md are made from this table.
  * Paths of `slave(1)` are served with and without that prefix.
@@ -23,6 +25,8 @@ export interface Endpoint {
   /** GET and HEAD pages take POST as well, as Mesos does; POST pages nothing else. */
   readonly method: "GET" | "POST";
   readonly realm: "readonly" | "readwrite" | undefined;
+  /** What --acls must allow. */
+  readonly asks: Asks;
   /** In turn with a limited rate: requests wait. */
   readonly limited?: boolean;
   /** Answered with 503 until recovery is done. */
@@ -33,6 +37,10 @@ export interface Endpoint {
   /** Mesos releases, for the documentation. */
   readonly present: string;
 }
+
+const byPath = refuses("get_endpoints");
+const work = shows("view_frameworks", "view_executors", "view_tasks");
+const figures = shows("view_frameworks", "view_executors", "view_tasks", "view_containers");
 
 const row = <const Row extends Endpoint>(endpoint: Row): Row => endpoint;
 
@@ -48,13 +56,14 @@ const agentPage = <const Path extends string>(
     ...more,
   });
 
-const filesPage = <const Name extends string>(name: Name, more: { summary: string; query?: string }) =>
+const filesPage = <const Name extends string>(name: Name, more: { summary: string; query?: string; asks?: Asks }) =>
   row({
     process: "files",
     path: `/files/${name}` as `/files/${Name}`,
     aliases: [`/files/${name}.json`],
     method: "GET",
     realm: "readonly",
+    asks: [ofFile],
     present: "all; `.json` until 1.7",
     ...more,
   });
@@ -62,22 +71,28 @@ const filesPage = <const Name extends string>(name: Name, more: { summary: strin
 export const endpoints = [
   agentPage("state", {
     realm: "readonly",
+    asks: [
+      shows("view_frameworks", "view_executors", "view_tasks", "view_roles", "view_flags", "view_resource_providers"),
+    ],
     afterRecovery: true,
     summary: "The agent, its resources, flags, frameworks, executors and tasks.",
     present: "all; `.json` until 1.7",
   }),
   agentPage("health", {
     realm: undefined,
+    asks: [nothing("whoever balances or watches must see that the agent serves")],
     summary: "200 with an empty body while the agent serves. Never asks for a password.",
     present: "all",
   }),
   agentPage("health/details", {
     realm: "readonly",
+    asks: [byPath, shows("access_mesos_logs")],
     summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
   agentPage("tasks", {
     realm: "readonly",
+    asks: [byPath, work],
     afterRecovery: true,
     summary:
       "Why every task is in its state and since when: message, reason, source, exit code, what it waits for. With `task_id` all that is known of the tasks of that id: command, container, history, checks; of environment variables only the names.",
@@ -86,12 +101,14 @@ export const endpoints = [
   }),
   agentPage("node", {
     realm: "readonly",
+    asks: [byPath, shows("view_flags", "access_sandboxes", "access_mesos_logs")],
     summary:
       "The machine (kernel, control groups, load, memory, disk), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
     present: "this agent",
   }),
   agentPage("flags", {
     realm: "readonly",
+    asks: [refuses("view_flags")],
     summary: "Every flag that has a value; secrets are masked.",
     present: "since 0.26",
   }),
@@ -101,12 +118,14 @@ export const endpoints = [
     aliases: ["/slave(1)/monitor/statistics.json"],
     method: "GET",
     realm: "readonly",
+    asks: [byPath, shows("view_containers")],
     limited: true,
     summary: "What every executor's container uses.",
     present: "all; `.json` until 1.7",
   }),
   agentPage("containers", {
     realm: "readonly",
+    asks: [byPath, shows("view_containers")],
     limited: true,
     summary: "The same with each container's id, network and cgroup.",
     query: "`container_id`",
@@ -118,6 +137,7 @@ export const endpoints = [
     aliases: [],
     method: "POST",
     realm: "readwrite",
+    asks: [{ kind: "call" }],
     afterRecovery: true,
     summary: "The operator API: a `mesos.v1.agent.Call` as JSON or protobuf.",
     present: "since 1.0",
@@ -128,13 +148,17 @@ export const endpoints = [
     query: "`path`, `offset`, `length`",
   }),
   filesPage("download", { summary: "A file as it is.", query: "`path`" }),
-  filesPage("debug", { summary: "Virtual paths and where they lead." }),
+  filesPage("debug", {
+    summary: "Virtual paths and where they lead.",
+    asks: [byPath, shows("access_sandboxes", "access_mesos_logs")],
+  }),
   row({
     process: "metrics",
     path: "/metrics/snapshot",
     aliases: ["/metrics/snapshot.json"],
     method: "GET",
     realm: "readonly",
+    asks: [byPath, figures],
     limited: true,
     summary: "All metrics, a flat object. What is not known within `timeout` is left out.",
     query: "`timeout`, such as `5secs`",
@@ -146,6 +170,7 @@ export const endpoints = [
     aliases: [],
     method: "GET",
     realm: "readonly",
+    asks: [byPath, figures],
     summary: "All metrics in Prometheus' text format.",
     present: "this agent",
   }),
@@ -155,6 +180,7 @@ export const endpoints = [
     aliases: ["/system/stats"],
     method: "GET",
     realm: "readonly",
+    asks: [nothing("load and memory of the machine; Mesos asks nothing")],
     summary: "Load, CPUs and memory of the machine.",
     present: "all",
   }),
@@ -164,6 +190,7 @@ export const endpoints = [
     aliases: [],
     method: "GET",
     realm: "readwrite",
+    asks: [byPath],
     summary: "The level of verbose log lines; with both parameters, raises it for a while.",
     query: "`level`, `duration`",
     present: "all",
@@ -174,6 +201,7 @@ export const endpoints = [
     aliases: [],
     method: "GET",
     realm: undefined,
+    asks: [nothing("masters and tools ask for it before they know anything else")],
     summary: "Version and build. Never asks for a password.",
     present: "since 0.26",
   }),
@@ -184,6 +212,7 @@ export const endpoints = [
     below: true,
     method: "GET",
     realm: "readwrite",
+    asks: [nothing("there is nothing to see")],
     summary: "400: profiling is Node's own inspector's business.",
     present: "all",
   }),
@@ -194,6 +223,7 @@ export const endpoints = [
     below: true,
     method: "GET",
     realm: undefined,
+    asks: [nothing("it is the same on every agent")],
     summary: "This list, as HTML, as Markdown for curl, or as JSON with `format=json`.",
     query: "`format`",
     present: "all",
@@ -204,6 +234,7 @@ export const endpoints = [
     aliases: [],
     method: "GET",
     realm: "readonly",
+    asks: [nothing("it is the same on every agent")],
     summary: "libprocess processes of this port.",
     present: "all",
   }),

@@ -7,6 +7,7 @@ import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
 import { type OperatorParts, operatorCall } from "./operator/calls.ts";
 import { negotiate } from "./operator/negotiate.ts";
+import type { Permission } from "./permission.ts";
 import {
   containers,
   flags,
@@ -29,15 +30,19 @@ interface Asked {
   readonly body: Buffer;
   /** Whether a request that changes something may do so by this method; a browser must not be led to it by a link. */
   readonly mayChange: boolean;
-  /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
-  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  readonly permission: Permission;
+  /** What the request may do in another realm than the page's, or the answer to it. */
+  readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
   /** Waits for a turn at the rate of an endpoint; false: too many wait. */
   readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
 
 export type Page = (parts: OperatorParts, asked: Asked) => Answer | Promise<Answer>;
 
-function operator(parts: OperatorParts, { header, body, unauthorized, pass }: Asked): Answer | Promise<Answer> {
+function operator(
+  parts: OperatorParts,
+  { header, body, permission, permissionIn, pass }: Asked,
+): Answer | Promise<Answer> {
   const negotiated = negotiate({
     contentType: header("content-type"),
     accept: header("accept"),
@@ -46,7 +51,7 @@ function operator(parts: OperatorParts, { header, body, unauthorized, pass }: As
   });
   return "status" in negotiated
     ? text(negotiated.status, negotiated.message)
-    : operatorCall({ ...parts, unauthorized, pass }, negotiated, body);
+    : operatorCall({ ...parts, permission, permissionIn, pass }, negotiated, body);
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */

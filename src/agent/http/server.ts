@@ -7,14 +7,16 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { BodyError, readBody } from "../../libprocess/bodies.ts";
 import { hostProblem, isCrossOrigin, mayBeCrossOrigin } from "../../libprocess/browsers.ts";
-import { type Access, authenticate, openToAll } from "./access.ts";
+import { type AccessControl, openToAll } from "../authorization/access.ts";
+import { Authorizer } from "../authorization/authorizer.ts";
+import type { Refusals } from "../authorization/refusals.ts";
 import { type Answer, NOT_FOUND, render, text } from "./answer.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import type { AttachedFiles } from "./files/attached.ts";
 import { LoggingLevel } from "./logging.ts";
-import type { OperatorParts } from "./operator/calls.ts";
 import { PageReaders } from "./page-readers.ts";
 import { pages } from "./pages.ts";
+import { type Permission, Permitting } from "./permission.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, fullPath, locate } from "./route.ts";
 import type { AgentView } from "./view.ts";
@@ -27,7 +29,11 @@ export interface AgentHttpOptions {
   readonly files: AttachedFiles;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly access?: Access;
+  /** Who is asked for a name; nobody, unless given. */
+  readonly access?: AccessControl;
+  /** Who may do what; everybody everything, unless given. */
+  readonly authorizer?: Authorizer;
+  readonly refusals?: Refusals;
   /** The value of --firewall_rules. */
   readonly firewall?: readonly string[];
   /** Names under which the pages may be asked (see hostProblem); all, unless given. */
@@ -55,17 +61,15 @@ const PAGE_HEADER = "x-mesos-page";
 
 const CROSS_ORIGIN = "Another site's page may not do that here\n";
 
-const REALMS = { readonly: "mesos-agent-readonly", readwrite: "mesos-agent-readwrite" } as const;
-
 /** The agent's pages. Give `handler` to the libprocess port. */
 export async function createAgentHttp(options: AgentHttpOptions): Promise<AgentHttp> {
-  const { view, files, clock } = options;
+  const { view, clock } = options;
   const logging = new LoggingLevel(view.log, clock);
   const log = options.log.named("http");
   const mounts = options.mounts ?? {};
   const { disabled, unknown } = disabledEndpoints(options.firewall ?? [], Object.keys(mounts));
   for (const path of unknown) log.warn(`--firewall_rules names '${path}', which is no endpoint`);
-  const server = new Server({ ...options, log, disabled, parts: { view, files, logging } });
+  const server = new Server({ ...options, log, disabled, logging });
   const app = await server.build();
   return {
     handler: (request, response) =>
@@ -126,18 +130,19 @@ function dispatch(
 
 interface ServerOptions extends AgentHttpOptions {
   readonly disabled: ReadonlySet<string>;
-  readonly parts: OperatorParts;
+  readonly logging: LoggingLevel;
 }
 
 class Server {
   readonly #options: ServerOptions;
-  readonly #access: Access;
+  readonly #permitting: Permitting;
   readonly #gates = new Map<string, RateGate>();
   readonly #pageReaders = new PageReaders();
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#access = options.access ?? openToAll;
+    const { view, files, access = openToAll, authorizer = new Authorizer(undefined), refusals } = options;
+    this.#permitting = new Permitting({ view, files, access, authorizer, refusals });
   }
 
   async build(): Promise<FastifyInstance> {
@@ -195,10 +200,7 @@ class Server {
     return reply.send();
   }
 
-  #refusal({ path, realm, method, afterRecovery }: Endpoint, request: FastifyRequest): Answer | undefined {
-    if (this.#options.disabled.has(path)) return text(403, `Endpoint '${path}' is disabled\n`);
-    const unauthorized = realm && this.#unauthorized(realm, request);
-    if (unauthorized !== undefined) return unauthorized;
+  #refusal({ realm, method, path, afterRecovery }: Endpoint, request: FastifyRequest): Answer | undefined {
     if (realm === "readwrite" && isCrossOrigin(request.headers)) return text(403, CROSS_ORIGIN);
     if (method === "POST" && request.method !== "POST")
       return text(405, `Expecting one of { 'POST' }, but received '${request.method}'\n`, { allow: "POST" });
@@ -209,10 +211,14 @@ class Server {
     return undefined;
   }
 
-  #unauthorized(realm: keyof Access["realms"], { headers }: FastifyRequest): Answer | undefined {
-    if (!this.#access.realms[realm] || authenticate(headers.authorization, this.#access.digests) !== undefined)
-      return undefined;
-    return text(401, "", { "www-authenticate": `Basic realm="${REALMS[realm]}"` });
+  #admit(realm: Endpoint["realm"], { headers, raw }: FastifyRequest): ReturnType<Permitting["admit"]> {
+    return this.#permitting.admit(realm, headers.authorization, raw.socket.remoteAddress);
+  }
+
+  /** 403 for a page that may not be seen at all. */
+  #forbidden({ path, asks }: Endpoint, permission: Permission): Answer | undefined {
+    const wanted = { path: path.replace(/^\/slave\(1\)/, "") };
+    return asks.map((ask) => permission.refusal(ask, wanted)).find((answer) => answer !== undefined);
   }
 
   async #answer(
@@ -220,7 +226,10 @@ class Server {
     request: FastifyRequest,
     query: (name: string) => string | undefined,
   ): Promise<Answer> {
-    const refusal = this.#refusal(endpoint, request);
+    if (this.#options.disabled.has(endpoint.path)) return text(403, `Endpoint '${endpoint.path}' is disabled\n`);
+    const permission = await this.#admit(endpoint.realm, request);
+    if ("answer" in permission) return permission.answer;
+    const refusal = this.#refusal(endpoint, request) ?? this.#forbidden(endpoint, permission);
     if (refusal !== undefined) return refusal;
     const gate = this.#gates.get(endpoint.path);
     if (gate !== undefined && !(await gate.pass())) return text(503, "Too many requests are waiting\n");
@@ -231,12 +240,17 @@ class Server {
       const value = request.headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     };
-    return pages[endpoint.path](this.#options.parts, {
-      ...{ query, rest: located?.rest ?? "", header, body },
-      mayChange: request.method !== "GET" && request.method !== "HEAD" ? true : !mayBeCrossOrigin(request.headers),
-      unauthorized: (wanted) => this.#unauthorized(wanted, request),
-      pass: (path) => this.#gates.get(path)?.pass() ?? Promise.resolve(true),
-    });
+    const { view, files } = permission;
+    return pages[endpoint.path](
+      { view, files, logging: this.#options.logging },
+      {
+        ...{ query, rest: located?.rest ?? "", header, body },
+        mayChange: request.method !== "GET" && request.method !== "HEAD" ? true : !mayBeCrossOrigin(request.headers),
+        permission,
+        permissionIn: (realm) => this.#admit(realm, request),
+        pass: (path) => this.#gates.get(path)?.pass() ?? Promise.resolve(true),
+      },
+    );
   }
 
   /** As Mesos logs what reaches the agent's own process; health checks come too often. */

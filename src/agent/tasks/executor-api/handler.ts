@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { BodyError, keepConnection, readBody, refuseBody } from "../../../libprocess/bodies.ts";
+import type { AccessControl } from "../../authorization/access.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
 /** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
@@ -10,23 +11,31 @@ const LARGEST_CALL = 4 * 1024 * 1024;
 /** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
 export function executorHandler(
   endpoint: ExecutorEndpoint,
+  access: AccessControl,
   log: Logger,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    const handle = (body: Buffer): void => {
-      const made = endpoint.handle(callOf(request, body));
+    const handle = async (): Promise<void> => {
+      const admitted = await access.admit("executor", request.headers.authorization, request.socket.remoteAddress);
+      const body = await readBody(request, LARGEST_CALL);
+      if ("refused" in admitted) return refuse(response, admitted.challenge);
+      const made = endpoint.handle({ ...callOf(request, body), subject: admitted.subject });
       if ("stream" in made || made.isExecutors) keepConnection(request);
       answer(response, made);
     };
-    readBody(request, LARGEST_CALL)
-      .then(handle)
-      .catch((error: unknown) => {
-        if (error instanceof BodyError) return refuseBody(request, response, error);
-        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
-        if (!response.headersSent) response.statusCode = 500;
-        response.end();
-      });
+    handle().catch((error: unknown) => {
+      if (error instanceof BodyError) return refuseBody(request, response, error);
+      log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
+      if (!response.headersSent) response.statusCode = 500;
+      response.end();
+    });
   };
+}
+
+function refuse(response: ServerResponse, challenge: readonly string[] | undefined): void {
+  if (challenge === undefined) response.writeHead(503);
+  else response.writeHead(401, { "WWW-Authenticate": [...challenge] });
+  response.end();
 }
 
 const callOf = (request: IncomingMessage, body: Buffer) => ({
