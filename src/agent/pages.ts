@@ -11,20 +11,19 @@ import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
-import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { readStaticFiles } from "./http/static.ts";
 import { controlGroupVersions, machineFacts } from "./metrics/machine.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import { neighboursOf } from "./neighbours.ts";
 import type { Permissions } from "./permissions.ts";
-import { executorHandler } from "./tasks/executor-api/handler.ts";
 import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
 
 export interface PagesInput {
   readonly flags: LoadedFlags<AgentFlagTable>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  readonly glog: Glog;
+  readonly glog: Pick<Glog, "logger" | "verbosity">;
   readonly program: string;
   /** The folder of the node's web page. */
   readonly ui: string;
@@ -33,11 +32,11 @@ export interface PagesInput {
   readonly permissions: Permissions;
   readonly metrics: Metrics;
   readonly files: AttachedFiles;
-  readonly pool: PoolWatch;
+  readonly pool: Pick<PoolWatch, "trouble">;
 }
 
 /** Everything that the agent shows and takes over HTTP. */
-export async function openPages(input: PagesInput) {
+export function openPages(input: PagesInput) {
   const { flags, environment, clock, glog, program, viewed, permissions, metrics, files } = input;
   const { values } = flags;
   const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
@@ -46,20 +45,16 @@ export async function openPages(input: PagesInput) {
   if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
   const ui = readStaticFiles(input.ui);
   if ("problem" in ui) glog.logger.warn(ui.problem);
-  const page = staticHandler(ui);
-  return await createAgentHttp({
+  return createAgentHttp({
     files,
+    ui,
+    executors: input.endpoint,
     clock,
     ...{ access: permissions.access, authorizer: permissions.authorizer, refusals: permissions.refusals },
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
     hosts: [viewed.identity.info.hostname, hostname(), ...values.http_hosts],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: {
-      "/slave(1)/api/v1/executor": executorHandler(input.endpoint, permissions.access, glog.logger),
-      "/slave(1)": page,
-      "/slave(1)/ui/": page,
-    },
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),

@@ -1,8 +1,7 @@
 import { createContext, runInContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { AccessControl } from "../../src/agent/authorization/access.ts";
-import { CredentialCheck, parseHttpCredentials } from "../../src/agent/authorization/credentials.ts";
+import { passwordAccess } from "../support/password-access.ts";
 import { servedPages } from "../support/served-pages.ts";
 
 const { view, serve, ask } = servedPages();
@@ -173,14 +172,7 @@ describe("access", () => {
   const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
   it("asks for a password where it was told to", async () => {
-    const credentials = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s:1"}]}');
-    const access = new AccessControl({
-      realms: { readonly: true, readwrite: false, executor: false },
-      credentials: new CredentialCheck(credentials),
-      tokens: undefined,
-      isRunning: () => false,
-      refusals: undefined,
-    });
+    const access = passwordAccess("p", "s:1", { readonly: true });
     const guarded = await serve({ access });
     const at = { port: guarded.port };
     const refused = await ask("/state", at);
@@ -204,16 +196,16 @@ describe("access", () => {
     await walled.close();
   });
 
-  it("lets other rooms answer their own paths", async () => {
-    const mounts = {
-      "/slave(1)/api/v1/executor": (_: unknown, response: import("node:http").ServerResponse) =>
-        void response.end("mine"),
-      "/ui/": (_: unknown, response: import("node:http").ServerResponse) => void response.end("never"),
-      "/slave(1)/ui/": (_: unknown, response: import("node:http").ServerResponse) => void response.end("page"),
-    };
-    const more = await serve({ mounts });
-    expect((await ask("/api/v1/executor", { port: more.port, method: "POST" })).text).toBe("mine");
-    expect((await ask("/ui/index.html", { port: more.port })).text).toBe("page");
-    await more.close();
+  it("has the executor API and the node's page among the endpoints, behind the same guards", async () => {
+    const json = { "content-type": "application/json" };
+    expect((await ask("/api/v1/executor", { method: "POST", headers: json })).status).toBe(202);
+    expect((await ask("/api/v1/executor", { method: "POST", headers: { ...json, origin: "http://x" } })).status).toBe(
+      403,
+    );
+    expect((await ask("/ui/index.html")).text).toContain("no page in this test");
+    const walled = await serve({ firewall: ["/api/v1/executor", "/ui"] });
+    for (const path of ["/slave(1)/api/v1/executor", "/ui/index.html", "/slave(1)/ui/"])
+      expect((await ask(path, { port: walled.port, method: "POST" })).status, path).toBe(403);
+    await walled.close();
   });
 });

@@ -1,11 +1,13 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
+import { installGauges } from "../../src/agent/agent-view.ts";
+import { AttachedFiles } from "../../src/agent/http/files/attached.ts";
+import { AttachedSandboxes } from "../../src/agent/http/files/shown.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
 import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
+import { openPages } from "../../src/agent/pages.ts";
 import { loadAgentFlags } from "../../src/agent/settings/load.ts";
-import { executorHandler } from "../../src/agent/tasks/executor-api/handler.ts";
 import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
@@ -56,6 +58,7 @@ export class EmbeddedAgent {
   readonly identity: Identity;
   readonly registry: ComposedAgent["viewed"]["registry"];
   readonly metrics: Metrics;
+  readonly permissions: ComposedAgent["permissions"];
   readonly garbage = new KeptGarbage();
   readonly #process: Process;
   readonly #health: HealthWatch;
@@ -94,6 +97,7 @@ export class EmbeddedAgent {
       }),
       clock.now(),
     );
+    const files = new AttachedFiles();
     const { agent, viewed, endpoint, permissions } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
@@ -114,7 +118,7 @@ export class EmbeddedAgent {
       health: this.#health,
       sandboxes: { create: (directory) => createSandbox?.(directory) },
       fetcher: { fetch: async () => undefined },
-      shown: { attach: () => undefined, attachPast: () => undefined },
+      shown: new AttachedSandboxes(files),
       ended: (code, why) => {
         this.exitCode = code;
         resolve(why);
@@ -122,11 +126,16 @@ export class EmbeddedAgent {
     });
     this.agent = agent;
     this.registry = viewed.registry;
-    const executorApi = executorHandler(endpoint, permissions.access, silentLogger);
-    process.http((request: IncomingMessage, response: ServerResponse) => {
-      if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
-      else response.writeHead(404).end();
+    this.permissions = permissions;
+    installGauges(viewed, this.metrics);
+    const pages = openPages({
+      ...{ flags: loaded.flags, clock, program: "mesos-slave", ui: "/no/page", metrics: this.metrics, files },
+      ...{ viewed, endpoint, permissions, pool: { trouble: undefined } },
+      glog: { logger: silentLogger, verbosity: 0 },
+      // No limit: the agent's time stands still.
+      environment: { LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT: "" },
     });
+    process.http(pages.handler);
   }
 
   /** Binds; start() recovers and registers. */

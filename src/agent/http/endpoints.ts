@@ -24,13 +24,21 @@ export interface Endpoint {
   readonly below?: boolean;
   /** GET and HEAD pages take POST as well, as Mesos does; POST pages nothing else. */
   readonly method: "GET" | "POST";
-  readonly realm: "readonly" | "readwrite" | undefined;
+  /** A GET page that takes no POST. */
+  readonly takesPost?: false;
+  readonly realm: "readonly" | "readwrite" | "executor" | undefined;
   /** What --acls must allow. */
   readonly asks: Asks;
   /** In turn with a limited rate: requests wait. */
   readonly limited?: boolean;
   /** Answered with 503 until recovery is done. */
   readonly afterRecovery?: boolean;
+  /** It tells no secret and nothing of a sandbox: pages of all origins may read it, until --http_cors_allowed_origins names some. */
+  readonly isPublic?: true;
+  /** Asked for so often that no request is logged. */
+  readonly isQuiet?: true;
+  /** Bytes of a body; 1 MiB unless given. */
+  readonly largestBody?: number;
   readonly summary: string;
   /** Query parameters, for the documentation. */
   readonly query?: string;
@@ -68,8 +76,37 @@ const filesPage = <const Name extends string>(name: Name, more: { summary: strin
     ...more,
   });
 
+/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
+const LARGEST_EXECUTOR_CALL = 4 * 1024 * 1024;
+
 export const endpoints = [
+  row({
+    process: "slave(1)",
+    path: "/slave(1)",
+    aliases: [],
+    method: "GET",
+    takesPost: false,
+    realm: undefined,
+    asks: [nothing("it is the same on every agent; what it shows it asks the other endpoints for")],
+    isQuiet: true,
+    summary: "The node's own web page, at `/`.",
+    present: "this agent",
+  }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/ui",
+    aliases: [],
+    below: true,
+    method: "GET",
+    takesPost: false,
+    realm: undefined,
+    asks: [nothing("as the page")],
+    isQuiet: true,
+    summary: "The files of that page.",
+    present: "this agent",
+  }),
   agentPage("state", {
+    isPublic: true,
     realm: "readonly",
     asks: [
       shows("view_frameworks", "view_executors", "view_tasks", "view_roles", "view_flags", "view_resource_providers"),
@@ -81,16 +118,20 @@ export const endpoints = [
   agentPage("health", {
     realm: undefined,
     asks: [nothing("whoever balances or watches must see that the agent serves")],
+    isPublic: true,
+    isQuiet: true,
     summary: "200 with an empty body while the agent serves. Never asks for a password.",
     present: "all",
   }),
   agentPage("health/details", {
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, shows("access_mesos_logs")],
     summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
   agentPage("tasks", {
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, work],
     afterRecovery: true,
@@ -100,6 +141,7 @@ export const endpoints = [
     present: "this agent",
   }),
   agentPage("node", {
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, shows("view_flags", "access_sandboxes", "access_mesos_logs")],
     summary:
@@ -107,6 +149,7 @@ export const endpoints = [
     present: "this agent",
   }),
   agentPage("flags", {
+    isPublic: true,
     realm: "readonly",
     asks: [refuses("view_flags")],
     summary: "Every flag that has a value; secrets are masked.",
@@ -117,6 +160,7 @@ export const endpoints = [
     path: "/slave(1)/monitor/statistics",
     aliases: ["/slave(1)/monitor/statistics.json"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, shows("view_containers")],
     limited: true,
@@ -124,6 +168,7 @@ export const endpoints = [
     present: "all; `.json` until 1.7",
   }),
   agentPage("containers", {
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, shows("view_containers")],
     limited: true,
@@ -142,6 +187,19 @@ export const endpoints = [
     summary: "The operator API: a `mesos.v1.agent.Call` as JSON or protobuf.",
     present: "since 1.0",
   }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/api/v1/executor",
+    aliases: [],
+    method: "POST",
+    realm: "executor",
+    asks: [{ kind: "executor" }],
+    isQuiet: true,
+    largestBody: LARGEST_EXECUTOR_CALL,
+    summary:
+      "The executor API: a `mesos.v1.executor.Call` as JSON or protobuf. SUBSCRIBE is answered by events without an end.",
+    present: "since 0.28",
+  }),
   filesPage("browse", { summary: "What is in a folder of a sandbox.", query: "`path`" }),
   filesPage("read", {
     summary: "A part of a file, at most 64 KiB; without `offset` (or with -1) only its size, as `offset`.",
@@ -157,6 +215,7 @@ export const endpoints = [
     path: "/metrics/snapshot",
     aliases: ["/metrics/snapshot.json"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, figures],
     limited: true,
@@ -169,6 +228,7 @@ export const endpoints = [
     path: "/metrics/prometheus",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     asks: [byPath, figures],
     summary: "All metrics in Prometheus' text format.",
@@ -179,6 +239,7 @@ export const endpoints = [
     path: "/system/stats.json",
     aliases: ["/system/stats"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     asks: [nothing("load and memory of the machine; Mesos asks nothing")],
     summary: "Load, CPUs and memory of the machine.",
@@ -200,6 +261,7 @@ export const endpoints = [
     path: "/version",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: undefined,
     asks: [nothing("masters and tools ask for it before they know anything else")],
     summary: "Version and build. Never asks for a password.",
@@ -222,6 +284,7 @@ export const endpoints = [
     aliases: [],
     below: true,
     method: "GET",
+    isPublic: true,
     realm: undefined,
     asks: [nothing("it is the same on every agent")],
     summary: "This list, as HTML, as Markdown for curl, or as JSON with `format=json`.",
@@ -233,6 +296,7 @@ export const endpoints = [
     path: "/__processes__",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     asks: [nothing("it is the same on every agent")],
     summary: "libprocess processes of this port.",

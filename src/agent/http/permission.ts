@@ -1,3 +1,4 @@
+import { type Answer, text } from "../../http/answer.ts";
 import type { ContainerID } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { AccessControl, Realm } from "../authorization/access.ts";
 import type { AgentAction, Ask } from "../authorization/actions.ts";
@@ -5,7 +6,6 @@ import { type Approver, type NestedContainer, rootOf } from "../authorization/ap
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Refusals } from "../authorization/refusals.ts";
 import type { Subject } from "../authorization/subject.ts";
-import { type Answer, text } from "./answer.ts";
 import type { ShownFiles } from "./files/attached.ts";
 import { PermittedFiles } from "./permitted/files.ts";
 import { permittedView } from "./permitted/view.ts";
