@@ -12,7 +12,7 @@ import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
 import { readStaticFiles } from "./http/static.ts";
-import { controlGroupVersions, machineFacts } from "./metrics/machine.ts";
+import { controlGroupVersions, machineFacts, machineShortage } from "./metrics/machine.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import { neighboursOf } from "./neighbours.ts";
@@ -75,6 +75,7 @@ export function openPages(input: PagesInput) {
       log: glog,
       processes: () => viewed.process.ids,
       system: machineFacts,
+      shortage: machineShortage,
       workDir: values.work_dir,
       controlGroups: controlGroupVersions(),
       engines: () => enginesOf(viewed),

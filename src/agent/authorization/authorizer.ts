@@ -15,13 +15,8 @@ export class Authorizer {
     this.#acls = acls;
   }
 
-  /** Whether there are rules at all. */
-  get hasRules(): boolean {
-    return this.#acls !== undefined;
-  }
-
-  /** From now on these rules. */
-  replace(acls: Acls): void {
+  /** From now on these rules; undefined: none, and everything is allowed. */
+  replace(acls: Acls | undefined): void {
     this.#acls = acls;
     this.#approvers = new Map();
   }

@@ -145,7 +145,7 @@ export const endpoints = [
     realm: "readonly",
     asks: [byPath, shows("view_flags", "access_sandboxes", "access_mesos_logs")],
     summary:
-      "The machine (kernel, control groups, load, memory, disk), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
+      "The machine (kernel, control groups, load, memory, disk, how long things waited for CPU, memory and disk, OOM kills), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
     present: "this agent",
   }),
   agentPage("flags", {
