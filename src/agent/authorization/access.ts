@@ -4,7 +4,7 @@ import type { Refusals } from "./refusals.ts";
 import type { ExecutorClaims, Subject } from "./subject.ts";
 
 /** What is kept apart: pages that show, pages that change, the executor API. The names are Mesos' own. */
-export const REALMS = {
+const REALMS = {
   readonly: "mesos-agent-readonly",
   readwrite: "mesos-agent-readwrite",
   executor: "mesos-agent-executor",

@@ -8,7 +8,8 @@ const LONGEST_TOKEN = 16_384;
 
 /**
  * Tokens of executors as Mesos makes them: JWTs signed by HMAC-SHA256 with the content of --jwt_secret_key, byte for byte.
- * They have no end of their own: whoever checks one also asks whether its container is still there.
+ * They have no end of their own: whoever checks one also asks whether its container is still there. The library is loaded with
+ * the first token: a node without a key does not pay for it.
  */
 export class ExecutorTokens {
   readonly #key: Uint8Array;
@@ -18,7 +19,7 @@ export class ExecutorTokens {
   }
 
   async of(claims: ExecutorClaims): Promise<string> {
-    const { SignJWT } = await import("jose");
+    const { SignJWT } = await import("jose/jwt/sign");
     const payload = Object.fromEntries(
       Object.entries(NAMES).map(([ours, name]) => [name, claims[ours as keyof ExecutorClaims]]),
     );
@@ -28,7 +29,7 @@ export class ExecutorTokens {
   /** The claims of a token that this key has signed; why not, without a word of the token, when it has not. */
   async verify(token: string): Promise<ExecutorClaims | { readonly problem: string }> {
     if (token.length > LONGEST_TOKEN) return { problem: "the token is too long" };
-    const { jwtVerify } = await import("jose");
+    const { jwtVerify } = await import("jose/jwt/verify");
     try {
       const { payload } = await jwtVerify(token, this.#key, { algorithms: [ALGORITHM] });
       const claim = (name: string): string => {

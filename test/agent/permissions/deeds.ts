@@ -158,7 +158,7 @@ export const deeds: readonly Deed[] = [
 ];
 
 /** What a status counts as in the table. */
-export const verdictOf = ({ letIn }: Deed, status: number): string =>
+const verdictOf = ({ letIn }: Deed, status: number): string =>
   letIn && status !== 401 && status !== 403 ? "in" : String(status);
 
 export function authorizationOf(principal: Principal): string | undefined {

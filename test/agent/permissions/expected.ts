@@ -21,7 +21,7 @@ export function printed(answers: Answers): string {
 }
 
 /** The rows of expected.md. Throws for one that is missing, or that is of no file or deed. */
-export function read(text: string): Answers {
+function read(text: string): Answers {
   const answers = new Map<string, Map<string, string[]>>();
   for (const block of text.split(/^## /m).slice(1)) {
     const [name = "", ...lines] = block.split("\n");
@@ -38,6 +38,6 @@ export function read(text: string): Answers {
   return answers;
 }
 
-export const table = new URL("expected.md", import.meta.url);
+const table = new URL("expected.md", import.meta.url);
 /** The table. Read where it is compared: it can be printed anew while it is not complete. */
 export const expected = (): Answers => read(readFileSync(table, "utf8"));

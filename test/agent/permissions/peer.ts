@@ -2,7 +2,7 @@
  * The table on a C++ agent 1.11.0 behind a C++ master: prints where its answers are others than the table says, and ends
  * with 1 then. What is not Mesos' is left out.
  *
- *   node tools/run.cjs test/agent/permissions/peer.ts --peer=FOLDER [--print]
+ *   npm run permissions -- --peer=FOLDER [--print]
  *
  * FOLDER has the programs mesos-master and mesos-agent, built outside of this project (`.libs` in it is searched for their
  * libraries). `--print` writes the table as the C++ agent answers it.
@@ -138,7 +138,7 @@ class Peer {
   close(): void {
     for (const scheduler of this.#schedulers) scheduler.close();
     for (const child of this.#running) child.kill("SIGTERM");
-    if (!process.env["KEEP"]) rmSync(this.#home, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 });
+    rmSync(this.#home, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 });
   }
 }
 

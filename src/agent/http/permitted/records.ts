@@ -24,10 +24,7 @@ export function permittedSnapshot(snapshot: AgentSnapshot, approver: Approver): 
   };
 }
 
-export const permittedFrameworks = (
-  frameworks: readonly FrameworkRecord[],
-  approver: Approver,
-): readonly FrameworkRecord[] =>
+const permittedFrameworks = (frameworks: readonly FrameworkRecord[], approver: Approver): readonly FrameworkRecord[] =>
   frameworks
     .filter(({ info }) => approver.allows("view_frameworks", frameworkUser(info)))
     .map((framework) => permittedFramework(framework, approver));
