@@ -95,29 +95,21 @@ export function oneOf<const T extends string>(...choices: readonly T[]): FlagKin
   });
 }
 
-/** Comma separated names; spaces around them and empty ones are dropped. */
-export const list: FlagKind<readonly string[]> = kind("list", {
-  repeats: true,
-  parse: (given) =>
-    given
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== ""),
-  print: (value) => value.join(","),
-});
-
-/** Comma separated names of those there are. */
-export function listOf<const T extends string>(...choices: readonly T[]): FlagKind<readonly T[]> {
-  return kind<readonly T[]>(`list of ${choices.map((choice) => `\`${choice}\``).join(", ")}`, {
-    parse(given) {
-      const names = list.parse(given);
-      const wrong = names.find((name) => !choices.some((choice) => choice === name));
-      if (names.length > 0 && wrong === undefined) return names as readonly T[];
-      throw new UserError(`'${wrong ?? given}' is not one of ${choices.join(", ")}`);
-    },
+/** Comma separated entries, each as `one` reads it (it throws a UserError); spaces around them and empty ones are dropped. */
+export const listOf = <T extends string>(one: (item: string) => T): FlagKind<readonly T[]> =>
+  kind("list", {
+    repeats: true,
+    parse: (given) =>
+      given
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "")
+        .map(one),
     print: (value) => value.join(","),
   });
-}
+
+/** Comma separated names. */
+export const list = listOf((name) => name);
 
 /** JSON, inline or in a file. `check` narrows it, and throws what is wrong with its shape. */
 export function json<T>(check: (value: unknown) => T): FlagKind<T> {

@@ -1,7 +1,9 @@
 import { UserError } from "../../base/errors.ts";
 import { defineFlags, flag, ignored, refused, renamedFrom } from "../../config/flag.ts";
 import { anyObject, boolean, duration, integer, json, list, listOf, oneOf, path, text } from "../../config/kinds.ts";
+import { parseOrigin } from "../../http/origins.ts";
 import { parseAcls } from "../authorization/acls.ts";
+import { parseAuthenticator } from "../authorization/authenticators.ts";
 
 /** Firewall rules in JSON: the exact paths (after delegation) that answer 403. */
 function disabledPaths(value: unknown): readonly string[] {
@@ -9,9 +11,6 @@ function disabledPaths(value: unknown): readonly string[] {
   if (Array.isArray(paths) && paths.every((one) => typeof one === "string")) return paths;
   throw new UserError("the paths are not strings", 'write {"disabled_endpoints": {"paths": ["/slave(1)/state", …]}}');
 }
-
-/** Names that --http_authenticators can have. */
-const HTTP_AUTHENTICATORS = ["basic", "jwt"] as const;
 
 const NO_MODULES = "modules are C++ libraries, which this agent cannot load";
 
@@ -31,7 +30,7 @@ export const accessFlags = defineFlags({
     summary: 'File with JSON {"credentials": [{"principal": "…", "secret": "…"}]} for these pages.',
     since: "1.0.0",
   }),
-  http_authenticators: flag(listOf(...HTTP_AUTHENTICATORS), {
+  http_authenticators: flag(listOf(parseAuthenticator), {
     summary:
       "What these pages take: `basic`, names and passwords; `jwt`, tokens of executors. Unless it is given, `basic`, and " +
       "`jwt` too with --authenticate_http_executors.",
@@ -53,6 +52,14 @@ export const accessFlags = defineFlags({
       "Names under which these pages may be asked, besides the host's own, addresses and names without a dot: " +
       "`a.example,.b.example` (with all below it), or `*`. Others may be a web page's trick (DNS rebinding), and get 403.",
     since: "this agent",
+    default: [],
+  }),
+  http_cors_allowed_origins: flag(listOf(parseOrigin), {
+    summary:
+      "Origins (`https://master1.example:5050`) whose web pages may use everything here, with the reader's password where one is " +
+      "asked for; `*`: pages of all may read, without passwords kept by browsers, and change what needs one shown. Others get " +
+      "nothing. Without this flag pages of all origins read what tells no secret and no sandbox, and by JSONP what masters' pages show.",
+    since: "ClusterD",
     default: [],
   }),
   authenticate_http_executors: flag(boolean, {

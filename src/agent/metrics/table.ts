@@ -29,6 +29,16 @@ export const counters = {
   "containerizer/docker/calls_failed": row("Calls to the Docker Engine that failed or timed out.", "this agent"),
   "containerizer/fetcher/task_fetches_succeeded": row("Fetches for tasks that succeeded.", "1.3"),
   "containerizer/fetcher/task_fetches_failed": row("Fetches for tasks that failed.", "1.3"),
+  "containerizer/mesos/provisioner/remove_container_errors": row(
+    "Root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "containerizer/mesos/provisioner/bind/remove_rootfs_errors": row(
+    "Bound root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "resource_provider_manager/events/subscribe": row("Resource providers that subscribed: 0, as none can.", "1.8"),
+  "resource_provider_manager/events/disconnect": row("Resource providers that left: 0, as none can come.", "1.8"),
   "gc/path_removals_succeeded": row("Folders that were cleaned up.", "1.7"),
   "gc/path_removals_failed": row("Folders that could not be cleaned up.", "1.7"),
   "slave/requests_unauthenticated": row("Requests without the password or token that they needed.", "this agent"),
@@ -62,6 +72,32 @@ const ofResources = Object.fromEntries(
   ),
 ) as Readonly<Record<ResourceMetric, MetricRow>>;
 
+const PRESSED = { cpu: "a CPU", mem: "memory", io: "its disks" } as const;
+const EVENTS = {
+  low: "Times that containers lost memory which they were promised.",
+  high: "Times that containers were slowed down for want of memory.",
+  max: "Times that containers came up to their memory limit.",
+  oom: "Times that containers were out of memory.",
+  oom_kill: "Processes that the kernel killed for want of memory.",
+} as const;
+type Stalled = `${keyof typeof PRESSED}_pressure_${"some" | "full"}_${"avg10" | "secs"}`;
+type GroupMetric = `containerizer/mesos/cgroups/${Stalled | `mem_events_${keyof typeof EVENTS}`}`;
+
+/** On cgroup v2, of all containers of the mesos containerizer together. */
+const ofGroups = Object.fromEntries(
+  [
+    ...Object.entries(PRESSED).flatMap(([name, what]) =>
+      Object.entries({ some: "some process of a container", full: "all processes of the containers" }).flatMap(
+        ([kind, who]) => [
+          [`${name}_pressure_${kind}_avg10`, `Percent of the last 10 seconds that ${who} waited for ${what}.`],
+          [`${name}_pressure_${kind}_secs`, `Seconds that ${who} waited for ${what}.`],
+        ],
+      ),
+    ),
+    ...Object.entries(EVENTS).map(([name, what]) => [`mem_events_${name}`, what]),
+  ].map(([name, what]) => [`containerizer/mesos/cgroups/${name}`, row(`${what} Cgroup v2.`, "this agent")]),
+) as Readonly<Record<GroupMetric, MetricRow>>;
+
 /** As it is now. */
 const gauges = {
   "slave/uptime_secs": row("Seconds since the agent started."),
@@ -79,6 +115,7 @@ const gauges = {
   "containerizer/docker/available": row("1 while the Docker Engine answers.", "this agent"),
   "containerizer/fetcher/cache_size_total_bytes": row("Size that the fetcher's cache may have.", "1.3"),
   "containerizer/fetcher/cache_size_used_bytes": row("Size of the fetcher's cache.", "1.3"),
+  "resource_provider_manager/subscribed": row("Resource providers that are subscribed: 0, as none can.", "1.6"),
   "gc/path_removals_pending": row("Folders that wait for their clean-up.", "1.7"),
   "slave/status_updates_pending": row("Status updates that no scheduler has acknowledged yet.", "this agent"),
   "libprocess/connections": row("Open connections to the agent's port.", "this agent"),
@@ -94,6 +131,7 @@ const gauges = {
   "system/mem_total_bytes": row("Memory of the machine."),
   "system/mem_free_bytes": row("Free memory of the machine."),
   ...ofResources,
+  ...ofGroups,
 };
 
 /**
