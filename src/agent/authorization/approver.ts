@@ -1,4 +1,5 @@
 import type { CommandInfo, ContainerID, ExecutorInfo, FrameworkInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { chainOf } from "../model/nested.ts";
 import type { Acls } from "./acls.ts";
 import { type ActionName, type AgentAction, actions, type ContainerAction } from "./actions.ts";
 import { allowsEverything, decide } from "./decide.ts";
@@ -6,7 +7,7 @@ import { commandUser, executorUser } from "./objects.ts";
 import type { Subject } from "./subject.ts";
 
 /** A container inside another one, as a call names it. */
-export interface NestedContainer {
+export interface AskedContainer {
   readonly id: ContainerID;
   /** The executor at the root of its id; undefined: there is none that the agent knows. */
   readonly executor: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined;
@@ -23,16 +24,9 @@ export interface Approver {
   allows(action: AgentAction, object?: string): boolean;
   /** Whether there is no object that the subject may not see or do this to. */
   allowsEverything(action: AgentAction): boolean;
-  allowsOn(action: ContainerAction, container: NestedContainer): boolean;
+  allowsOn(action: ContainerAction, container: AskedContainer): boolean;
   /** Whether a container that belongs to no framework may be used so. */
   allowsAlone(action: AgentAction): boolean;
-}
-
-/** The container at the root of an id. */
-export function rootOf(id: ContainerID): string {
-  let root = id;
-  while (root.parent !== undefined) root = root.parent;
-  return root.value;
 }
 
 /** The rules of a file, for a name or for nobody's. */
@@ -55,7 +49,7 @@ class RuleApprover implements Approver {
     return allowsEverything(this.#acls.rules.get(action) ?? [], this.#acls.permissive, this.#subject);
   }
 
-  allowsOn(action: ContainerAction, { id, executor, command }: NestedContainer): boolean {
+  allowsOn(action: ContainerAction, { id, executor, command }: AskedContainer): boolean {
     const parent = executor && executorUser(executor.info, executor.framework);
     if (action === "launch_nested_containers" || action === "launch_nested_container_sessions") {
       const above = this.#decide(`${action}_under_parent_with_user`, parent);
@@ -101,8 +95,8 @@ class ExecutorApprover implements Approver {
     return false;
   }
 
-  allowsOn(action: ContainerAction, { id }: NestedContainer): boolean {
-    return EXECUTORS_OWN.has(action) && rootOf(id) === this.#containerId;
+  allowsOn(action: ContainerAction, { id }: AskedContainer): boolean {
+    return EXECUTORS_OWN.has(action) && chainOf(id)[0] === this.#containerId;
   }
 
   allowsAlone(): boolean {

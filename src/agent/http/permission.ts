@@ -2,10 +2,11 @@ import { type Answer, text } from "../../http/answer.ts";
 import type { ContainerID } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { AccessControl, Realm } from "../authorization/access.ts";
 import type { AgentAction, Ask } from "../authorization/actions.ts";
-import { type Approver, type NestedContainer, rootOf } from "../authorization/approver.ts";
+import type { Approver, AskedContainer } from "../authorization/approver.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
 import type { Refusals } from "../authorization/refusals.ts";
 import type { Subject } from "../authorization/subject.ts";
+import { chainOf, chainText } from "../model/nested.ts";
 import type { ShownFiles } from "./files/attached.ts";
 import { PermittedFiles } from "./permitted/files.ts";
 import { permittedView } from "./permitted/view.ts";
@@ -16,7 +17,7 @@ export interface Wanted {
   /** Of a page, as get_endpoints names it. */
   readonly path?: string;
   /** Of a call: the container that it names, and what it launches there. */
-  readonly container?: { readonly id: ContainerID; readonly command: NestedContainer["command"] };
+  readonly container?: { readonly id: ContainerID; readonly command: AskedContainer["command"] };
 }
 
 /** What one request may see and do. The pages are made of `view` and `files`, and know of no rules. */
@@ -121,15 +122,11 @@ function refusedContainer(
   approver: Approver,
   view: AgentView,
 ): Refused | undefined {
-  const object = containerText(id);
+  const chain = chainOf(id);
+  const object = chainText(chain);
   if (alone !== undefined && id.parent === undefined) return refusedUnless(approver.allowsAlone(alone), alone, object);
-  const root = rootOf(id);
-  const executor = view
-    .snapshot()
-    .frameworks.flatMap(({ info: framework, executors }) =>
-      [...executors.values()].map(({ containerId, info }) => ({ containerId, info, framework })),
-    )
-    .find(({ containerId }) => containerId === root);
+  const owner = view.containers.ownerOf(chain);
+  const executor = owner && { info: owner.executor.info, framework: owner.framework.info };
   // What is not there cannot be attached to, whoever asks: the call says so.
   if (executor === undefined && nested.startsWith("attach_")) return undefined;
   return refusedUnless(approver.allowsOn(nested, { id, executor, command }), nested, object);
@@ -137,7 +134,3 @@ function refusedContainer(
 
 const refusedUnless = (isAllowed: boolean, action: AgentAction | ContainerAsk["nested"], object: string) =>
   isAllowed ? undefined : { action, object };
-
-/** `root.child.grandchild` */
-const containerText = ({ value, parent }: ContainerID): string =>
-  parent === undefined ? value : `${containerText(parent)}.${value}`;

@@ -4,7 +4,7 @@ import { executorUser } from "../../authorization/objects.ts";
 import { countGauges, resourceGauges } from "../../metrics/from-model.ts";
 import { nodeMetrics } from "../../metrics/table.ts";
 import type { ShownFiles } from "../files/attached.ts";
-import type { AgentSnapshot, AgentView, ContainerUsage, ForwarderFacts } from "../view.ts";
+import type { AgentSnapshot, AgentView, ContainerUsage, ForwarderFacts, NestedUsage } from "../view.ts";
 import { askedFor } from "./files.ts";
 import { permittedSnapshot } from "./records.ts";
 
@@ -23,6 +23,10 @@ export function permittedView(view: AgentView, files: ShownFiles, approver: Appr
     ...view,
     snapshot,
     usage: async () => permittedUsage(await view.usage(), view.snapshot(), approver),
+    containers: {
+      ...view.containers,
+      usage: async (shown) => permittedNested(await view.containers.usage(shown), view, approver),
+    },
     flags: seesFlags ? view.flags : undefined,
     logDir: seesFlags ? view.logDir : undefined,
     externalLogFile: seesFlags ? view.externalLogFile : undefined,
@@ -59,6 +63,19 @@ function permittedUsage(
     return approver.allows("view_containers", executorUser(executor.info, framework.info));
   });
 }
+
+/** Those within an executor's container go with it; the others stand alone. */
+const permittedNested = (
+  usage: readonly NestedUsage[],
+  { containers }: AgentView,
+  approver: Approver,
+): readonly NestedUsage[] =>
+  usage.filter(({ chain }) => {
+    const owner = containers.ownerOf(chain);
+    return owner === undefined
+      ? approver.allowsAlone("view_standalone_containers")
+      : approver.allows("view_containers", executorUser(owner.executor.info, owner.framework.info));
+  });
 
 /** Figures of the machine, and of the work only what is seen. Counters cannot be parted, and are left out. */
 function permittedMetrics(all: ReadonlyMap<string, number>, snapshot: AgentSnapshot): ReadonlyMap<string, number> {
