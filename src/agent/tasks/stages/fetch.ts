@@ -1,4 +1,5 @@
 import type { CommandInfo_URI } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { FetchProgress } from "../../model/container.ts";
 import type { Stage } from "./stage.ts";
 
 /** Brings URIs into a sandbox, as the user it belongs to. */
@@ -11,6 +12,7 @@ export interface UriFetcher {
     readonly user: string | undefined;
     readonly uris: readonly CommandInfo_URI[];
     readonly signal: AbortSignal;
+    readonly progress: (progress: FetchProgress) => void;
   }): Promise<void>;
 }
 
@@ -20,6 +22,10 @@ export const fetchStage = (fetcher: UriFetcher): Stage => ({
   prepare: ({ executor, user, signal }) => {
     const uris = executor.info.command?.uris ?? [];
     if (uris.length === 0) return undefined;
-    return fetcher.fetch({ containerId: executor.containerId, sandbox: executor.directory, user, uris, signal });
+    const progress = (fetching: FetchProgress): void => {
+      if (executor.launching !== undefined) executor.launching = { ...executor.launching, fetching };
+    };
+    const { containerId, directory: sandbox } = executor;
+    return fetcher.fetch({ containerId, sandbox, user, uris, signal, progress });
   },
 });
