@@ -6,6 +6,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { FetchProgress } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
+import type { SandboxPlace } from "../model/held/sandbox.ts";
 import { type CachedFile, FetchCache } from "./cache.ts";
 import { announcedSize, download, fetchDispatcher } from "./download.ts";
 import { fetchInProcess } from "./fetch-process.ts";
@@ -30,9 +31,8 @@ export interface FetcherOptions {
 }
 
 /** One container's fetch. */
-export interface FetchRequest {
+export interface FetchRequest extends SandboxPlace {
   readonly containerId: string;
-  readonly sandbox: string;
   readonly user: FetchUser | undefined;
   readonly uris: readonly CommandInfo_URI[];
   readonly signal: AbortSignal;
@@ -102,11 +102,11 @@ export class Fetcher {
    * the URI and why, or with the signal's reason.
    */
   async fetch(request: FetchRequest): Promise<void> {
-    const { uris, sandbox, user, containerId, signal } = request;
+    const { uris, user, containerId, signal } = request;
     if (uris.length === 0) return;
     let log: SandboxLog | undefined;
     try {
-      log = new SandboxLog(sandbox, user, this.#options);
+      log = new SandboxLog(request, user, this.#options);
       log.write(`Fetcher Info: ${infoOf(request)}`);
       const items = uris.map((uri) => attempt(uri.value, () => planFetch(uri, this.#options.frameworksHome)));
       const tell = (item: FetchItem, bytes: number, totalBytes: number | undefined): void =>
