@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ExecutorTokens } from "../../src/agent/authorization/executor-tokens.ts";
-import { TOKEN_VARIABLE } from "../../src/agent/tasks/environment.ts";
+import { TOKEN_VARIABLE } from "../../src/agent/model/executor-token.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { Call_Type, Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
