@@ -102,6 +102,7 @@ export class Agents {
     this.#cluster.count(how === "unreachable" ? "master/slave_unreachable_completed" : "master/slave_removals");
     for (const framework of this.#cluster.frameworks.values())
       this.#cluster.send(framework, { type: Event_Type.FAILURE, failure: { agentId: { value: agent.id } } });
+    this.#cluster.subscribers.agentRemoved(agent.id);
   }
 
   #lose(entry: TaskEntry, why: string, how: string): void {
@@ -124,7 +125,7 @@ export class Agents {
       framework.unreachable.set(taskId, entry);
     } else this.#cluster.removeTask(entry);
     const reason = how === "gone" ? TaskStatus_Reason.AGENT_REMOVED_BY_OPERATOR : TaskStatus_Reason.AGENT_REMOVED;
-    this.#cluster.tell(framework, {
+    this.#cluster.tellChanged(framework, entry.task, {
       taskId,
       agentId: entry.agentId,
       executorId: entry.task.executorId?.value,
@@ -207,6 +208,7 @@ export class Agents {
       ...this.#options,
       expired: () => this.remove(agent, "it does not answer pings", "unreachable"),
     });
+    this.#cluster.subscribers.agentAdded(agent);
     return agent;
   }
 

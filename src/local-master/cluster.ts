@@ -10,7 +10,9 @@ import {
   DrainInfoSchema,
   DrainState,
   type MasterInfo,
+  type Task,
   type TaskState,
+  type TaskStatus,
   type TaskStatus_Reason,
   TaskStatus_Source,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -29,6 +31,7 @@ import {
   type TaskEntry,
   taskKey,
 } from "./model.ts";
+import { Subscribers } from "./subscribers.ts";
 
 export interface ClusterContext {
   readonly process: Process;
@@ -83,6 +86,8 @@ export class Cluster {
   readonly refused: Refused[] = [];
   readonly counters = new Map<string, number>();
   readonly context: ClusterContext;
+  /** Operators that hear of every change. */
+  readonly subscribers = new Subscribers(this);
   /** Set by the offering part: makes offers now. */
   offerNow: () => void = () => undefined;
   #offering: Timer | undefined;
@@ -117,6 +122,7 @@ export class Cluster {
 
   stop(): void {
     this.#offering?.cancel();
+    this.subscribers.close();
     for (const framework of this.frameworks.values()) {
       framework.failover?.cancel();
       framework.sink?.close();
@@ -174,6 +180,7 @@ export class Cluster {
     agent.tasks.set(taskKey(entry.frameworkId, id), entry);
     framework?.tasks.set(id, entry);
     framework?.unreachable.delete(id);
+    this.subscribers.taskAdded(entry.task);
     if (entry.released) return;
     agent.used = agent.used.add(entry.resources);
     if (framework !== undefined) framework.used = framework.used.add(entry.resources);
@@ -220,8 +227,13 @@ export class Cluster {
     if (this.completedFrameworks.length > COMPLETED_FRAMEWORKS) this.completedFrameworks.shift();
   }
 
+  /** A task whose state the master itself has changed: its framework and the operators are told. */
+  tellChanged(framework: Framework, task: Task, status: MasterStatus): void {
+    this.subscribers.taskUpdated(framework.id, task, this.tell(framework, status));
+  }
+
   /** An UPDATE that nobody acknowledges, from the master's own knowledge. */
-  tell(framework: Framework, status: MasterStatus): void {
+  tell(framework: Framework, status: MasterStatus): TaskStatus {
     const { taskId, agentId, executorId, reason, message } = status;
     const made = makeUnacknowledgedStatus(this.context.clock.now(), {
       taskId: { value: taskId },
@@ -233,6 +245,7 @@ export class Cluster {
       ...(executorId !== undefined && { executorId: { value: executorId } }),
     });
     this.send(framework, { type: Event_Type.UPDATE, update: { status: made } });
+    return made;
   }
 
   /** Everything the agents have. */

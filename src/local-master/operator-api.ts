@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { every } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { firstAccepted } from "../libprocess/accept.ts";
 import { decodeForeign, encode, enumName, has } from "../mesos/codec.ts";
@@ -9,6 +10,7 @@ import {
   Call_Type,
   Call_TypeSchema,
   CallSchema,
+  EventSchema,
   Response_Type,
   ResponseSchema,
 } from "../mesos/gen/mesos/v1/master/master_pb.ts";
@@ -16,10 +18,18 @@ import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson, encodeJson } from "../mesos/json.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Draining } from "./draining.ts";
+import { EventStream, HEARTBEAT_INTERVAL, type MediaType } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
 import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
 import type { OperatorOperations } from "./operations.ts";
-import { agentsMessage, executorsMessage, frameworksMessage, rolesInit, tasksMessage } from "./operator-messages.ts";
+import {
+  agentsMessage,
+  executorsMessage,
+  frameworksMessage,
+  rolesInit,
+  stateMessage,
+  tasksMessage,
+} from "./operator-messages.ts";
 import { type MasterFacts, metricsJson } from "./state-json.ts";
 
 export interface OperatorApiOptions {
@@ -80,12 +90,7 @@ const READINGS: { readonly [Type in Call_Type]?: Reading } = {
   [Call_Type.GET_LOGGING_LEVEL]: () => ({ type: Response_Type.GET_LOGGING_LEVEL, getLoggingLevel: { level: 0 } }),
   [Call_Type.GET_STATE]: ({ cluster }) => ({
     type: Response_Type.GET_STATE,
-    getState: {
-      getTasks: tasksMessage(cluster),
-      getExecutors: executorsMessage(cluster),
-      getFrameworks: frameworksMessage(cluster),
-      getAgents: agentsMessage(cluster),
-    },
+    getState: stateMessage(cluster),
   }),
   [Call_Type.GET_AGENTS]: ({ cluster }) => ({ type: Response_Type.GET_AGENTS, getAgents: agentsMessage(cluster) }),
   [Call_Type.GET_FRAMEWORKS]: ({ cluster }) => ({
@@ -172,6 +177,19 @@ function callOf(request: FastifyRequest): Call | Answer {
   return problem === undefined ? call : answer(400, `Failed to validate master::Call: ${problem}`);
 }
 
+/** SUBSCRIBE: the stream is open until either side ends it. */
+function subscribe({ cluster }: OperatorApiOptions, type: MediaType, reply: FastifyReply): FastifyReply {
+  const { clock, log } = cluster.context;
+  reply.hijack();
+  const stream = new EventStream(EventSchema, reply.raw, type, log, () => {
+    heartbeat.cancel();
+    cluster.subscribers.remove(stream);
+  });
+  const heartbeat = every(clock, HEARTBEAT_INTERVAL, () => cluster.subscribers.heartbeat(stream));
+  cluster.subscribers.add(stream);
+  return reply;
+}
+
 function post(options: OperatorApiOptions, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const say = ({ status, text }: Answer) =>
     text === undefined ? reply.code(status).send() : reply.code(status).type("text/plain").send(`${text}\n`);
@@ -179,6 +197,7 @@ function post(options: OperatorApiOptions, request: FastifyRequest, reply: Fasti
   if ("status" in call) return say(call);
   const type = firstAccepted(request.headers.accept, [JSON_TYPE, PROTOBUF_TYPE]);
   if (type === undefined) return say(answer(406, `Expecting 'Accept' to allow '${PROTOBUF_TYPE}' or '${JSON_TYPE}'`));
+  if (call.type === Call_Type.SUBSCRIBE) return subscribe(options, type, reply);
   const reading = READINGS[call.type];
   if (reading === undefined) {
     const change = CHANGES[call.type];

@@ -48,7 +48,8 @@ function allocated(cluster: Cluster, tasks: Iterable<TaskEntry>, executors: Iter
   return shown(total);
 }
 
-function agentInit(cluster: Cluster, agent: Agent): MessageInitShape<typeof Response_GetAgents_AgentSchema> {
+/** An agent, as GET_AGENTS and AGENT_ADDED show it. */
+export function agentInit(cluster: Cluster, agent: Agent): MessageInitShape<typeof Response_GetAgents_AgentSchema> {
   const drainInfo = cluster.drainInfo(agent.id);
   const draining = cluster.draining.get(agent.id);
   return {
@@ -76,7 +77,8 @@ const executorsOf = (cluster: Cluster, frameworkId: string): ExecutorEntry[] =>
     [...executors.values()].filter((executor) => executor.frameworkId === frameworkId),
   );
 
-function frameworkInit(
+/** A framework, as GET_FRAMEWORKS and the events show it. */
+export function frameworkInit(
   cluster: Cluster,
   framework: Framework,
 ): MessageInitShape<typeof Response_GetFrameworks_FrameworkSchema> {
@@ -119,6 +121,14 @@ export function tasksMessage(cluster: Cluster): Response_GetTasks {
     completedTasks: [...frameworks, ...cluster.completedFrameworks].flatMap(({ completed }) => completed),
   });
 }
+
+/** GET_STATE, which SUBSCRIBED begins with. */
+export const stateMessage = (cluster: Cluster) => ({
+  getTasks: tasksMessage(cluster),
+  getExecutors: executorsMessage(cluster),
+  getFrameworks: frameworksMessage(cluster),
+  getAgents: agentsMessage(cluster),
+});
 
 /** GET_ROLES: those that a framework has, with what its tasks use. */
 export function rolesInit(cluster: Cluster) {

@@ -11,16 +11,15 @@ import {
   Call_TypeSchema,
   CallSchema,
   Event_Type,
+  EventSchema,
 } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson } from "../mesos/json.ts";
 import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
-import { EventStream } from "./event-stream.ts";
+import { EventStream, HEARTBEAT_INTERVAL } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
 import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
-
-const HEARTBEAT = 15_000;
 
 /** A request's call, or the answer that refuses it. */
 function callOf(request: FastifyRequest): Call | Answer {
@@ -79,11 +78,11 @@ export class SchedulerApi {
     const info = call.subscribe?.frameworkInfo;
     if (info === undefined) return refuse(400, "Expecting 'subscribe.framework_info' to be present");
     reply.hijack();
-    const stream = new EventStream(reply.raw, type, log, (closed) => {
+    const stream = new EventStream(EventSchema, reply.raw, type, log, (closed) => {
       heartbeat.cancel();
       frameworks.disconnected(closed);
     });
-    const heartbeat = every(clock, HEARTBEAT, () => stream.send({ type: Event_Type.HEARTBEAT }));
+    const heartbeat = every(clock, HEARTBEAT_INTERVAL, () => stream.send({ type: Event_Type.HEARTBEAT }));
     frameworks.subscribe(info, call.subscribe?.suppressedRoles ?? [], stream);
     return reply;
   }
