@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Logger } from "../base/log.ts";
@@ -18,28 +17,27 @@ const LARGEST_BACKLOG = 64 * 1024 * 1024;
  * that take a chunk for a record.
  */
 export class EventStream<Schema extends DescMessage> {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly #schema: Schema;
   readonly #response: ServerResponse;
   readonly #type: MediaType;
   readonly #log: Logger;
 
+  /** Over an answer whose head is sent. */
   constructor(
+    id: string,
     schema: Schema,
     response: ServerResponse,
     type: MediaType,
     log: Logger,
     closed: (stream: EventStream<Schema>) => void,
   ) {
+    this.id = id;
     this.#schema = schema;
     this.#response = response;
     this.#type = type;
     this.#log = log;
-    response.writeHead(200, { "Content-Type": type, "Mesos-Stream-Id": this.id, "Cache-Control": "no-cache" });
-    response.flushHeaders();
     response.once("close", () => closed(this));
-    // The port keeps half-open connections, for messages; a client that closes its side is gone.
-    response.socket?.once("end", () => response.destroy());
   }
 
   send(event: MessageInitShape<Schema>): void {
