@@ -22,6 +22,7 @@ import {
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentIDSchema,
+  type AgentInfo,
   type AgentInfo_Capability,
   AgentInfo_Capability_Type,
   AgentInfoSchema,
@@ -36,6 +37,7 @@ import { configuredForm } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal, stateForFramework } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
+import { machineOf } from "./maintenance.ts";
 import type { Agent, Framework, TaskEntry } from "./model.ts";
 import { startPings } from "./pings.ts";
 import { takeOperations, takeOver, tellReturned } from "./take-over.ts";
@@ -141,9 +143,18 @@ export class Agents {
     this.#cluster.context.process.send(pid, ShutdownMessageSchema, message);
   }
 
+  /** An agent on a machine that maintenance has taken down is sent away. */
+  #refusesDown(pid: UPID, info: AgentInfo): boolean {
+    if (this.#cluster.machines.get(machineOf(info, pid.ip))?.isDown !== true) return false;
+    const { process, log } = this.#cluster.context;
+    log.warn(`Refused agent ${formatUPID(pid)}: its machine is down for maintenance`);
+    process.send(pid, ShutdownMessageSchema, create(ShutdownMessageSchema, { message: "Machine is `DOWN`" }));
+    return true;
+  }
+
   #register(from: UPID | undefined, message: RegisterSlaveMessage): void {
     const { process, log } = this.#cluster.context;
-    if (from === undefined || message.agent === undefined) return;
+    if (from === undefined || message.agent === undefined || this.#refusesDown(from, message.agent)) return;
     for (const agent of this.#cluster.agents.values()) {
       if (!sameUPID(agent.pid, from)) continue;
       if (agent.connected) {
@@ -228,6 +239,7 @@ export class Agents {
       this.refuseGone(from);
       return;
     }
+    if (this.#refusesDown(from, message.agent)) return;
     const known = this.#cluster.agents.get(id);
     if (known !== undefined && (known.pid.ip !== from.ip || known.info.hostname !== message.agent.hostname)) {
       const why = `agent ${id} is registered at ${known.pid.ip} (${known.info.hostname}): the address may not change`;

@@ -21,6 +21,7 @@ import { idOf } from "../mesos/ids.ts";
 import type { Resources } from "../mesos/resources.ts";
 import { frameworkCan, stateForFramework } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
+import type { Machine } from "./maintenance.ts";
 import {
   type Agent,
   type Dialect,
@@ -31,6 +32,7 @@ import {
   type TaskEntry,
   taskKey,
 } from "./model.ts";
+import type { Quota } from "./quota.ts";
 import { Subscribers } from "./subscribers.ts";
 
 export interface ClusterContext {
@@ -79,6 +81,12 @@ export class Cluster {
   readonly draining = new Map<string, { readonly config: DrainConfig; readonly since: number }>();
   /** Agents that may not come back. */
   readonly gone = new Set<string>();
+  /** How much more than others a role is offered, by role; 1 for those that are not here. */
+  readonly weights = new Map<string, number>();
+  /** By the first part of a role. */
+  readonly quotas = new Map<string, Quota>();
+  /** Machines that maintenance is planned for, by their key. */
+  readonly machines = new Map<string, Machine>();
   readonly completedFrameworks: Framework[] = [];
   /** By the text of the operation's uuid. */
   readonly operations = new Map<string, OperationEntry>();
@@ -172,6 +180,12 @@ export class Cluster {
     this.agents.get(offer.agentId)?.offers.delete(offer);
     if (rescind && framework !== undefined)
       this.send(framework, { type: Event_Type.RESCIND, rescind: { offerId: { value: offer.id } } });
+    this.offerSoon();
+  }
+
+  /** What holds for offers has changed: those that are out are taken back, and made anew. */
+  offerAnew(): void {
+    for (const offer of [...this.offers.values()]) this.removeOffer(offer, true);
     this.offerSoon();
   }
 
