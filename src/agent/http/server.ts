@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import { LoggingLevel } from "../../base/logging-level.ts";
 import { text } from "../../http/answer.ts";
 import { mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
@@ -17,7 +18,6 @@ import {
 } from "../../http/site.ts";
 import { type Access, openToAll, unauthorized } from "./access.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
-import { LoggingLevel } from "./logging.ts";
 import { PageReaders } from "./page-readers.ts";
 import { type PageParts, pages } from "./pages.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";

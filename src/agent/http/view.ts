@@ -1,3 +1,4 @@
+import type { LogSwitch } from "../../base/logging-level.ts";
 import type {
   AgentInfo,
   ContainerStatus,
@@ -44,11 +45,6 @@ export interface ContainerUsage {
   /** undefined: it could not be measured. */
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus | undefined;
-}
-
-/** The switch of verbose log lines. */
-export interface LogSwitch {
-  verbosity: number;
 }
 
 /** What a build knows of itself. */

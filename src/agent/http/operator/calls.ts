@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
+import type { LoggingLevel } from "../../../base/logging-level.ts";
 import { type Answer, text } from "../../../http/answer.ts";
 import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
@@ -15,7 +16,6 @@ import {
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { type AttachedFiles, FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
-import type { LoggingLevel } from "../logging.ts";
 import type { AgentView } from "../view.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
 import type { Encoding, Negotiated } from "./negotiate.ts";
