@@ -6,8 +6,9 @@ import type { Glog } from "../base/glog.ts";
 import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
+import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
-import { enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
+import { containersOf, enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
@@ -62,11 +63,13 @@ export function openPages(input: PagesInput) {
     access,
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
+    origins: new Origins(values.http_cors_allowed_origins),
     hosts: [viewed.identity.info.hostname, hostname(), ...values.http_hosts],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
+      containers: containersOf(viewed),
       pulling: () => viewed.containerizers.flatMap((containerizer) => containerizer.pulling?.() ?? []),
       flags: shownFlags(agentFlags, flags),
       build: {
