@@ -55,6 +55,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "containerizer/docker/reach.ts": "/proc",
   "containerizer/docker/image-gc-config.ts": "Docker's own folder",
   "gc/collector.ts": "sizes and times of the folders that runs lie in, which are the agent's",
+  "gc/left-mounts.ts": "where work_dir is",
   "gc/mounts.ts": "a mount's place, whose mount is checked by its number",
   "gc/removal.ts": "the way to the folders that runs lie in, which are the agent's; nothing is removed by name",
   "checkpoint/private.ts": "work_dir/meta",

@@ -98,14 +98,15 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   const metrics = new Metrics(clock);
   measureMachine(metrics);
   const files = new AttachedFiles();
+  const gc = buildCollector(input, files);
   const machine = await assemble({
     ...input,
     flags: values,
     log: glog.logger,
     identity,
     ownContainerId: await readOwnContainerId(),
+    gc,
   });
-  const gc = buildCollector(input, files);
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
   const { viewed, agent, frameworks, endpoint } = composeAgent({
     flags: values,
@@ -330,5 +331,6 @@ function* collectorFigures({ figures: gc }: GarbageCollector): Generator<readonl
   yield ["gc/path_removals_succeeded", gc.path_removals_succeeded];
   yield ["gc/path_removals_failed", gc.path_removals_failed];
   yield ["gc/path_removals_pending", gc.path_removals_pending];
+  yield ["resource_provider_manager/subscribed", 0];
   yield ["slave/executor_directory_max_allowed_age_secs", gc.max_allowed_age_secs];
 }
