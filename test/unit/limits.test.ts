@@ -31,8 +31,8 @@ const MOST_CLOSURES: readonly (readonly [folder: string, most: number])[] = [
   ["src/agent/recovery", 0],
   ["src/agent/status-updates", 0],
   ["src/agent/master", 8],
-  ["src/agent", 45],
-  ["src", 108],
+  ["src/agent", 50],
+  ["src", 115],
 ];
 
 describe("limits", () => {
