@@ -197,6 +197,13 @@ describe("a token", () => {
       ["/api/v1", { type: "PRUNE_IMAGES", prune_images: {} }],
     ] as const)
       expect([path, body, await page(token, path, body)]).toEqual([path, body, 403]);
+    // What is judged is what is done: no other member of the same call.
+    for (const type of ["KILL_CONTAINER", "WAIT_NESTED_CONTAINER", "ATTACH_CONTAINER_OUTPUT"]) {
+      const members = ["launch_nested_container", "wait_nested_container", "kill_nested_container", "wait_container"];
+      const others = Object.fromEntries(members.map((member) => [member, { container_id: mine }]));
+      const body = { type, ...others, [type.toLowerCase()]: { container_id: its } };
+      expect([type, await page(token, "/api/v1", body)]).toEqual([type, 403]);
+    }
     const state = await fetch(`http://127.0.0.1:${test.port}/state`, { headers: { authorization: `Bearer ${token}` } });
     expect(await state.text()).not.toMatch(/neighbours-task|one/);
     // Below its own container it is let in, whatever comes of it then.
