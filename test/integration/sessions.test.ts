@@ -46,7 +46,7 @@ describe("a session with pipes", () => {
     expect(session.text).toMatch(/^task's {2}\S+\/containers\/root\n$/);
     expect(session.stderr).toBe("err\n");
     expect(await exitOf(session)).toEqual({ exit_status: 7 << 8 });
-    expect(agent.log).toContain(`Session root.s${sessions} of somebody at 127.0.0.1: echo`);
+    expect(agent.log).toContain(`Session root.s${sessions} of somebody without a name at 127.0.0.1: echo`);
     expect(agent.log).toContain(`Session root.s${sessions} ended after`);
   });
 

@@ -1,6 +1,7 @@
 import { type Answer, json, text } from "../../http/answer.ts";
 import type { Query } from "../../http/query.ts";
 import type { HttpRequest } from "../../http/request.ts";
+import type { ContainerID } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { jsonText } from "../../mesos/json-text.ts";
 import { type ExecutorCalls, executorCall } from "../tasks/executor-api/handler.ts";
 import type { EndpointPath } from "./endpoints.ts";
@@ -8,9 +9,11 @@ import { browse, debug, download, read } from "./files/pages.ts";
 import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
+import { callAsks } from "./operator/asks.ts";
 import { operatorCall } from "./operator/calls.ts";
 import type { OperatorParts } from "./operator/handler.ts";
 import { negotiate } from "./operator/negotiate.ts";
+import type { Permission } from "./permission.ts";
 import { attachInput } from "./sessions/calls.ts";
 import {
   containers,
@@ -43,10 +46,9 @@ interface Asked {
   readonly body: () => Promise<Buffer>;
   /** Whether a request that changes something may do so by this method; a browser must not be led to it by a link. */
   readonly mayChange: boolean;
-  /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
-  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
-  /** Who has shown a password. */
-  readonly principal: string | undefined;
+  readonly permission: Permission;
+  /** What the request may do in another realm than the page's, or the answer to it. */
+  readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
   /** Waits for a turn at the rate of an endpoint; false: too many wait. */
   readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
@@ -55,7 +57,7 @@ export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
 async function operator(
   parts: OperatorParts,
-  { request, body, unauthorized, pass, principal }: Asked,
+  { request, body, permission, permissionIn, pass }: Asked,
 ): Promise<Answer> {
   const negotiated = negotiate({
     contentType: request.header("content-type"),
@@ -64,9 +66,12 @@ async function operator(
     messageAccept: request.header("message-accept"),
   });
   if ("status" in negotiated) return text(negotiated.status, negotiated.message);
-  const who = { principal, peer: request.peer };
-  if (negotiated.isStreamedRequest) return unauthorized("readonly") ?? attachInput(parts, request, negotiated, who);
-  return await operatorCall({ ...parts, unauthorized, pass, who }, negotiated, await body());
+  const { peer } = request;
+  if (!negotiated.isStreamedRequest)
+    return await operatorCall({ ...parts, permission, permissionIn, pass, peer }, negotiated, await body());
+  const mayAsk = (id: ContainerID) =>
+    permission.refusal(callAsks.ATTACH_CONTAINER_INPUT, { container: { id, command: undefined } });
+  return await attachInput(parts, request, negotiated, { subject: permission.subject, peer, mayAsk });
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
@@ -82,8 +87,8 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),
   "/slave(1)/api/v1": operator,
-  "/slave(1)/api/v1/executor": async ({ executors }, { request, body }) =>
-    executorCall(executors, request, await body()),
+  "/slave(1)/api/v1/executor": async ({ executors }, { request, permission, body }) =>
+    executorCall(executors, request, permission.subject, await body()),
   "/files/browse": ({ files }, { query }) => browse(files, query),
   "/files/read": ({ files }, { query }) => read(files, query),
   "/files/download": ({ files }, { query }) => download(files, query),

@@ -2,6 +2,8 @@ import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
 import type { HttpRequest } from "../../../http/request.ts";
 import { type Call, Call_AttachContainerInput_Type, Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type Subject, subjectText } from "../../authorization/subject.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ContainerChain, chainText } from "../../model/nested.ts";
 import type { Session, SessionOrder } from "../../model/session.ts";
@@ -14,17 +16,25 @@ import { outputAnswer } from "./output.ts";
 import { shownCommand } from "./shown-command.ts";
 
 /** Who asks, for the log. */
-export interface Who {
-  readonly principal: string | undefined;
+interface Who {
+  readonly subject: Subject;
   readonly peer: string | undefined;
+}
+
+/** Who may be refused once the container is known that a stream is about. */
+interface Asking extends Who {
+  readonly mayAsk: (id: ContainerID) => Answer | undefined;
 }
 
 const OFF =
   "Nobody may look into running tasks here: the agent was started with --task_exec=disabled (the default). " +
   "Start it with --task_exec=enabled, or as ClusterD has it with --agent_subsystems=container_exec\n";
 
-const shownWho = ({ principal, peer }: Who): string =>
-  `${principal === undefined ? "somebody" : `'${principal}'`} at ${peer ?? "an unknown address"}`;
+const shownWho = ({ subject, peer }: Who): string => `${subjectText(subject)} at ${peer ?? "an unknown address"}`;
+
+/** An executor that has shown its token looks into its own tasks: that is how it checks them. */
+const isOff = ({ view }: OperatorParts, { subject }: Who): boolean =>
+  !view.exec.isEnabled && subject?.kind !== "executor";
 
 /** LAUNCH_NESTED_CONTAINER_SESSION: the answer is the session's output, and the session ends with who reads it. */
 async function open(parts: OperatorParts, order: SessionOrder, negotiated: Negotiated, who: Who): Promise<Answer> {
@@ -77,14 +87,14 @@ export async function sessionCall(
       throw new UserError(
         "'launch_nested_container_session.container.linux_info' is invalid: 'share_cgroups' cannot be set to 'false' for nested container sessions",
       );
-    if (!parts.view.exec.isEnabled) return text(403, OFF);
+    if (isOff(parts, who)) return text(403, OFF);
     return await open(parts, { chain, command: launch.command, container: launch.container }, negotiated, who);
   }
   if (call.type === Call_Type.ATTACH_CONTAINER_OUTPUT) {
     const { attachContainerOutput: attach } = call;
     if (attach === undefined) throw new UserError("Expecting 'attach_container_output' to be present");
     const chain = validChain("attach_container_output", attach.containerId, false);
-    if (!parts.view.exec.isEnabled) return text(403, OFF);
+    if (isOff(parts, who)) return text(403, OFF);
     const session = find(parts, chain);
     if ("kind" in session) return session;
     const { log, clock, heartbeat } = parts.view.exec;
@@ -99,7 +109,7 @@ export async function attachInput(
   parts: OperatorParts,
   request: HttpRequest,
   negotiated: Negotiated,
-  who: Who,
+  who: Asking,
 ): Promise<Answer> {
   const calls = callsOf(request.stream(), negotiated.request);
   try {
@@ -112,7 +122,9 @@ export async function attachInput(
     if (input.type !== Call_AttachContainerInput_Type.CONTAINER_ID)
       return text(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID");
     const chain = validChain("attach_container_input", input.containerId, false);
-    if (!parts.view.exec.isEnabled) return text(403, OFF);
+    const refused = input.containerId && who.mayAsk(input.containerId);
+    if (refused !== undefined) return refused;
+    if (isOff(parts, who)) return text(403, OFF);
     const session = find(parts, chain);
     if ("kind" in session) return session;
     parts.view.exec.log.info(`Input of session ${chainText(chain)} attached by ${shownWho(who)}`);
