@@ -20,6 +20,7 @@ async function open(realms: boolean): Promise<void> {
   await test.start({
     flags: [
       `--log_dir=${logs}`,
+      "--task_exec=enabled",
       ...(realms
         ? [`--http_credentials=${passwords}`, "--authenticate_http_readonly", "--authenticate_http_readwrite"]
         : []),

@@ -1,4 +1,4 @@
-import type { AgentFlags } from "./table.ts";
+import type { AgentFlags } from "../../flags/table.ts";
 
 /** Whether clients may look into running tasks: by our own flag, or by the word that ClusterD has for it. */
 export const isExecEnabled = ({

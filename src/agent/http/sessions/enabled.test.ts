@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isExecEnabled } from "./task-exec.ts";
+import { isExecEnabled } from "./enabled.ts";
 
 it.each([
   ["disabled", undefined, false],
