@@ -14,6 +14,8 @@ export interface FetchingTools {
   readonly dispatcher: Dispatcher;
   /** A line in the sandbox's stderr. Throws when it cannot be written. */
   readonly write: (message: string, severity?: "WARNING" | "ERROR") => void;
+  /** How far the item at `index` is; often. */
+  readonly progress: (index: number, bytes: number, totalBytes: number | undefined) => void;
 }
 
 /** Milliseconds for `hadoop version`, which only has to start a Java program. */
@@ -21,8 +23,9 @@ const HADOOP_PROBE = 60_000;
 
 /** Does the whole order, one URI after the other (mesos-agent-behaviour §6). */
 export async function carryOut(order: FetchOrder, tools: FetchingTools): Promise<FetchOutcome> {
-  for (const ordered of order.items) {
+  for (const [index, ordered] of order.items.entries()) {
     try {
+      tools.progress(index, 0, undefined);
       await fetchOne(ordered, order, tools);
     } catch (error) {
       return { kind: "failed", uri: shownUri(ordered.item.uri), why: messageOf(error) };
@@ -39,7 +42,7 @@ async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: Fetching
   await preparePlace(item.destination);
   if (cached !== undefined) await takeCached(ordered, cached, order, tools);
   else {
-    if (item.cache) write("Not cached: its size is unknown, or there is no room in the cache", "WARNING");
+    if (item.cache) write(notCached(item), "WARNING");
     write("Fetching directly into the sandbox directory");
     await bring(ordered, path, order, tools);
     await finishFile(item.destination, item.executable);
@@ -47,6 +50,11 @@ async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: Fetching
   }
   write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
 }
+
+const notCached = ({ source }: OrderedItem["item"]): string =>
+  source.kind === "http"
+    ? "Not cached: its size is unknown, or there is no room in the cache"
+    : "Not cached: only what comes by HTTP is";
 
 async function takeCached(
   ordered: OrderedItem,
@@ -61,14 +69,17 @@ async function takeCached(
   await finishFile(item.destination, item.executable);
 }
 
-async function bring({ item }: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
+async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
+  const { item } = ordered;
   const { environment, dispatcher, write } = tools;
   const { stallTimeout } = order;
   const { source, destination } = item;
   const path = `./${destination}`;
   if (source.kind === "http") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
-    await download(source.url, path, { dispatcher, stallTimeout });
+    const index = order.items.indexOf(ordered);
+    const progress = (bytes: number, total: number | undefined): void => tools.progress(index, bytes, total);
+    await download(source.url, path, { dispatcher, stallTimeout, progress });
   } else if (source.kind === "ftp") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
     const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];
@@ -106,6 +117,8 @@ async function unpackItem(
   if (unpacking === "none") return;
   const single = name.replace(/\.gz$/, "");
   write(`Extracting with command: ${unpackCommand(unpacking, archive.shown, sandbox, single).join(" ")}`);
-  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor }, environment);
+  // The cache takes neither a local file nor one that is too large: what was asked of it is the same.
+  const keep = archive.descriptor !== undefined || !item.cache;
+  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, environment);
   write(`Extracted '${archive.shown}' into '${sandbox}'`);
 }

@@ -7,7 +7,8 @@ import type {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Resources } from "../../mesos/resources.ts";
 import type { ImagePull } from "../model/container.ts";
-import type { FrameworkRecord } from "../model/records.ts";
+import type { ContainerChain, NestedContainers } from "../model/nested.ts";
+import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
 
 /** What the pages show of the agent at one moment. Records are the agent's own and are only read. */
 export interface AgentSnapshot {
@@ -32,6 +33,8 @@ export interface AgentSnapshot {
   readonly frameworks: readonly FrameworkRecord[];
   readonly completedFrameworks: readonly FrameworkRecord[];
   readonly operations: readonly Operation[];
+  /** Whether what is reserved for a role may be seen; absent: all. */
+  readonly mayShowRole?: (role: string) => boolean;
 }
 
 /** One running container and what it uses. */
@@ -44,6 +47,25 @@ export interface ContainerUsage {
   /** undefined: it could not be measured. */
   readonly statistics: ResourceStatistics | undefined;
   readonly status: ContainerStatus | undefined;
+}
+
+/** A container that is no executor's own, and what it uses. */
+export interface NestedUsage {
+  readonly chain: ContainerChain;
+  readonly statistics: ResourceStatistics | undefined;
+  readonly status: ContainerStatus | undefined;
+}
+
+/** Containers of the operator API. */
+export interface ContainersView {
+  /** The executor in whose container a chain begins; undefined: no executor's. */
+  ownerOf(
+    chain: ContainerChain,
+  ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined;
+  /** Who runs the containers of a chain; undefined: nobody here can. */
+  of(chain: ContainerChain): NestedContainers | undefined;
+  /** Those that run, measured now. */
+  usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
 }
 
 /** The switch of verbose log lines. */
@@ -70,17 +92,16 @@ export interface AgentView {
   snapshot(): AgentSnapshot;
   /** Every running container, measured now. Bounded in time by whoever measures. */
   usage(): Promise<readonly ContainerUsage[]>;
+  readonly containers: ContainersView;
   /** Images that are being brought now. */
   pulling(): readonly ImagePull[];
-  /** Flags as `shownFlags` gives them, secrets masked. */
-  readonly flags: ReadonlyMap<string, string>;
+  /** Flags as `shownFlags` gives them, secrets masked; undefined: they may not be seen. */
+  readonly flags: ReadonlyMap<string, string> | undefined;
   readonly build: BuildFacts;
   readonly logDir: string | undefined;
   readonly externalLogFile: string | undefined;
   /** Metrics by name; what is not known within the timeout (milliseconds) is left out. */
   metrics(timeout: number | undefined): Promise<ReadonlyMap<string, number>>;
-  /** The same in Prometheus' text format. */
-  prometheus(): Promise<string>;
   /** What is wrong with parts of the agent, by part: a Docker daemon that hangs, a full disk. Empty: nothing. */
   troubles(): ReadonlyMap<string, string>;
   readonly log: LogSwitch;
@@ -128,7 +149,8 @@ export interface NeighbourFacts {
 export type ForwarderFacts =
   | { readonly problem: string }
   | {
-      readonly events: number;
+      /** Shipped; undefined: not all of them may be seen. */
+      readonly events: number | undefined;
       readonly lag: { readonly bytes: number; readonly seconds: number };
       readonly servers: readonly { readonly server: string; readonly state: string }[];
       readonly files: readonly { readonly source: string; readonly lagBytes: number; readonly lagSeconds: number }[];

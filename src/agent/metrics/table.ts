@@ -29,8 +29,20 @@ export const counters = {
   "containerizer/docker/calls_failed": row("Calls to the Docker Engine that failed or timed out.", "this agent"),
   "containerizer/fetcher/task_fetches_succeeded": row("Fetches for tasks that succeeded.", "1.3"),
   "containerizer/fetcher/task_fetches_failed": row("Fetches for tasks that failed.", "1.3"),
+  "containerizer/mesos/provisioner/remove_container_errors": row(
+    "Root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "containerizer/mesos/provisioner/bind/remove_rootfs_errors": row(
+    "Bound root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "resource_provider_manager/events/subscribe": row("Resource providers that subscribed: 0, as none can.", "1.8"),
+  "resource_provider_manager/events/disconnect": row("Resource providers that left: 0, as none can come.", "1.8"),
   "gc/path_removals_succeeded": row("Folders that were cleaned up.", "1.7"),
   "gc/path_removals_failed": row("Folders that could not be cleaned up.", "1.7"),
+  "slave/requests_unauthenticated": row("Requests without the password or token that they needed.", "this agent"),
+  "slave/requests_forbidden": row("Requests that the rules of --acls, or a token, did not allow.", "this agent"),
 };
 
 /** Milliseconds of the last one, and statistics over the last hour. */
@@ -103,6 +115,7 @@ const gauges = {
   "containerizer/docker/available": row("1 while the Docker Engine answers.", "this agent"),
   "containerizer/fetcher/cache_size_total_bytes": row("Size that the fetcher's cache may have.", "1.3"),
   "containerizer/fetcher/cache_size_used_bytes": row("Size of the fetcher's cache.", "1.3"),
+  "resource_provider_manager/subscribed": row("Resource providers that are subscribed: 0, as none can.", "1.6"),
   "gc/path_removals_pending": row("Folders that wait for their clean-up.", "1.7"),
   "slave/status_updates_pending": row("Status updates that no scheduler has acknowledged yet.", "this agent"),
   "libprocess/connections": row("Open connections to the agent's port.", "this agent"),
@@ -120,6 +133,28 @@ const gauges = {
   ...ofResources,
   ...ofGroups,
 };
+
+/**
+ * Figures of the machine and of the agent's own process, which tell nothing of anybody's work. Somebody who may not see all
+ * work sees these, and what is counted anew of what he may see; whatever is not named here he does not.
+ */
+export const nodeMetrics: ReadonlySet<string> = new Set<GaugeName>([
+  "slave/uptime_secs",
+  "slave/registered",
+  "slave/recovery_time_secs",
+  "containerizer/docker/available",
+  "containerizer/fetcher/cache_size_total_bytes",
+  "libprocess/connections",
+  "process/resident_bytes",
+  "process/cpu_secs",
+  "process/event_loop_delay_ms",
+  "system/load_1min",
+  "system/load_5min",
+  "system/load_15min",
+  "system/cpus_total",
+  "system/mem_total_bytes",
+  "system/mem_free_bytes",
+]);
 
 export type CounterName = keyof typeof counters;
 export type GaugeName = keyof typeof gauges;

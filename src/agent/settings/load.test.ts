@@ -78,12 +78,31 @@ describe("the agent's flags", () => {
     [["--master=a:1", '--domain={"fault_domain":{"region":{"name":"r"}}}'], "no zone with a name"],
     [["--master=a:1", "--logging_level=TRACE"], "'TRACE' is not one of INFO, WARNING, ERROR"],
     [["--master=a:1", "--authenticate_http_readonly"], "nobody could log in"],
-    [["--master=a:1", "--acls={}"], "there is no authorizer"],
+    [["--master=a:1", '--acls={"view_task": []}'], "did you mean 'view_tasks'?"],
+    [
+      ["--master=a:1", '--acls={"view_tasks": [{"users": {"type": "ANY"}}]}'],
+      "rule 1 of 'view_tasks' has no 'principals'",
+    ],
+    [["--master=a:1", "--acls=/no/such/file"], "Failed to load flag 'acls' (--acls) (from /no/such/file)"],
+    [["--master=a:1", "--authenticate_http_executors"], "without --jwt_secret_key"],
+    [["--master=a:1", "--http_authenticators=jwt"], "without --jwt_secret_key"],
+    [["--master=a:1", "--http_authenticators=bearer"], "'bearer' is not one of basic, jwt"],
+    [
+      ["--master=a:1", "--authenticate_http_executors", "--jwt_secret_key=/k", "--http_authenticators=basic"],
+      "no executor could register",
+    ],
     [["--master=a:1", "--work_dir=relative"], "not an absolute path"],
     [["--master=a:1", "--cgroups_root=../x"], "--cgroups_root is '../x'"],
     [["--master=a:1", "--firewall_rules=[1]"], "it is not a JSON object"],
+    [["--master=a:1", "--http_cors_allowed_origins=https://a:1,b:2"], "'b:2' is not an origin"],
+    [["--master=a:1", "--http_cors_allowed_origins=https://a/x"], "'https://a/x' is not an origin"],
   ])("refuse %j", (words, message) => {
     expect(problems(words)).toContain(message);
+  });
+
+  it("parse origins, in the spelling of browsers", () => {
+    const { values } = load(["--master=a:1", "--http_cors_allowed_origins=https://A.example:443, http://b:5050"]).flags;
+    expect(values.http_cors_allowed_origins).toEqual(["https://a.example", "http://b:5050"]);
   });
 
   it("parse firewall rules and the fault domain", () => {

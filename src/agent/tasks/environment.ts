@@ -1,9 +1,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../mesos/secrets.ts";
-
-/** What every system finds programs in when nobody says otherwise. */
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+import { DEFAULT_PATH } from "../model/default-path.ts";
 
 export interface EnvironmentInput {
   /** The agent's own environment. Only PATH, LIBPROCESS_IP and the MESOS_NATIVE_* pair are ever taken from it. */
@@ -29,10 +27,14 @@ export interface EnvironmentInput {
   readonly httpCommandExecutor: boolean;
   readonly allocationRole: string | undefined;
   readonly command: CommandInfo | undefined;
+  /** What an executor shows at the agent's HTTP API. Of executors alone: a task has no business there. */
+  readonly token: string | undefined;
 }
 
 /** Longest wait of an HTTP executor before it subscribes again, milliseconds. */
 const SUBSCRIPTION_BACKOFF_MAX = 2_000;
+/** As Mesos' own executors read it. */
+export const TOKEN_VARIABLE = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
 const INHERITED = ["LIBPROCESS_IP", "MESOS_NATIVE_JAVA_LIBRARY", "MESOS_NATIVE_LIBRARY"] as const;
 
 /**
@@ -68,6 +70,7 @@ export function executorEnvironment(input: EnvironmentInput): Record<string, str
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = formatDuration(SUBSCRIPTION_BACKOFF_MAX);
   }
   if (input.allocationRole !== undefined) environment["MESOS_ALLOCATION_ROLE"] = input.allocationRole;
+  if (input.token !== undefined) environment[TOKEN_VARIABLE] = input.token;
   // Not by assignment: that would lose a variable named __proto__.
   return { ...environment, ...variablesOf(input.command?.environment) };
 }

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
@@ -13,23 +13,21 @@ import {
   ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
-import { type AttachedFiles, FilesError } from "../files/attached.ts";
+import { containerCalls } from "../containers/calls.ts";
+import { FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
-import type { LoggingLevel } from "../logging.ts";
-import type { AgentView } from "../view.ts";
+import type { Permission, Wanted } from "../permission.ts";
+import { callAsks } from "./asks.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
+import type { Handler, OperatorParts, Reply } from "./handler.ts";
 import type { Encoding, Negotiated } from "./negotiate.ts";
-
-export interface OperatorParts {
-  readonly view: AgentView;
-  readonly files: AttachedFiles;
-  readonly logging: LoggingLevel;
-}
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {
-  /** The answer to somebody who has not shown the password of a realm. */
-  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  /** As the realm of all calls lets it in. */
+  readonly permission: Permission;
+  /** As a realm of pages does, or the answer to it. */
+  readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
   /** Waits for a turn at the rate of the page that shows the same; false: too many wait. */
   readonly pass: (path: "/slave(1)/containers" | "/metrics/snapshot") => Promise<boolean>;
 }
@@ -43,9 +41,6 @@ const LIMITED = new Map<Call_Type, Parameters<Caller["pass"]>[0]>([
   [Call_Type.GET_CONTAINERS, "/slave(1)/containers"],
   [Call_Type.GET_METRICS, "/metrics/snapshot"],
 ]);
-
-type Reply = MessageInitShape<typeof ResponseSchema> | "done";
-type Handler = (parts: OperatorParts, call: Call) => Reply | Promise<Reply>;
 
 const nanoseconds = (milliseconds: number) => ({ nanoseconds: nanosecondsOf(milliseconds) });
 
@@ -93,7 +88,7 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
   [Call_Type.GET_HEALTH]: () => ({ type: Response_Type.GET_HEALTH, getHealth: { healthy: true } }),
   [Call_Type.GET_FLAGS]: ({ view }) => ({
     type: Response_Type.GET_FLAGS,
-    getFlags: { flags: [...view.flags].map(([name, value]) => ({ name, value })) },
+    getFlags: { flags: [...(view.flags ?? [])].map(([name, value]) => ({ name, value })) },
   }),
   [Call_Type.GET_VERSION]: ({ view: { build } }) => ({
     type: Response_Type.GET_VERSION,
@@ -137,10 +132,11 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
       },
     };
   },
-  [Call_Type.GET_CONTAINERS]: async ({ view }) => ({
-    type: Response_Type.GET_CONTAINERS,
-    getContainers: containersMessage(await view.usage()),
-  }),
+  [Call_Type.GET_CONTAINERS]: async ({ view }, { getContainers }) => {
+    const { showNested: nested = false, showStandalone: standalone = false } = getContainers ?? {};
+    const [usages, others] = await Promise.all([view.usage(), view.containers.usage({ nested, standalone })]);
+    return { type: Response_Type.GET_CONTAINERS, getContainers: containersMessage(usages, others) };
+  },
   [Call_Type.GET_FRAMEWORKS]: ({ view }) => ({
     type: Response_Type.GET_FRAMEWORKS,
     getFrameworks: frameworksMessage(view.snapshot()),
@@ -159,6 +155,9 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
     type: Response_Type.GET_OPERATIONS,
     getOperations: { operations: [...view.snapshot().operations] },
   }),
+  ...Object.fromEntries(
+    Object.entries(containerCalls).map(([name, handler]) => [Call_Type[name as keyof typeof containerCalls], handler]),
+  ),
   [Call_Type.GET_RESOURCE_PROVIDERS]: () => ({ type: Response_Type.GET_RESOURCE_PROVIDERS, getResourceProviders: {} }),
 };
 
@@ -167,13 +166,42 @@ function readCall(encoding: Encoding, body: Buffer): Call {
   return decodeForeignJson(CallSchema, body, MOST_OBJECTS);
 }
 
-function reply(encoding: Encoding, init: Exclude<Reply, "done">): Answer {
+function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answer {
   const response = create(ResponseSchema, init);
   const body =
     encoding === "application/json"
       ? Buffer.from(encodeJson(ResponseSchema, response))
       : Buffer.from(encode(ResponseSchema, response));
   return { kind: "body", type: encoding, body };
+}
+
+/** A call that only shows is let in by the password of the pages that show the same, where those have one. */
+async function permissionOf(
+  { permission, permissionIn }: Caller,
+  type: Call_Type,
+): Promise<Permission | { readonly answer: Answer }> {
+  if (!isReading(type)) return permission;
+  const reader = await permissionIn("readonly");
+  return "answer" in reader || reader.subject !== undefined ? reader : permission;
+}
+
+/** The container that a call names. */
+function wantedBy(call: Call): Wanted {
+  const named = [
+    call.launchNestedContainer,
+    call.waitNestedContainer,
+    call.killNestedContainer,
+    call.removeNestedContainer,
+    call.launchNestedContainerSession,
+    call.attachContainerInput,
+    call.attachContainerOutput,
+    call.launchContainer,
+    call.waitContainer,
+    call.killContainer,
+    call.removeContainer,
+  ].find((one) => one !== undefined);
+  if (named?.containerId === undefined) return {};
+  return { container: { id: named.containerId, command: "command" in named ? named.command : undefined } };
 }
 
 /** POST /api/v1. Failures of a handler that are no refusal are thrown. */
@@ -186,15 +214,19 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   }
   const name = enumName(Call_TypeSchema, call.type);
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
+  const permission = await permissionOf(parts, call.type);
+  if ("answer" in permission) return permission.answer;
+  const refusal = permission.refusal(callAsks[name as keyof typeof callAsks] ?? callAsks.UNKNOWN, wantedBy(call));
+  if (refusal !== undefined) return refusal;
   const handler = handlers[call.type];
   if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);
-  const unauthorized = isReading(call.type) ? parts.unauthorized("readonly") : undefined;
-  if (unauthorized !== undefined) return unauthorized;
   const limited = LIMITED.get(call.type);
   if (limited !== undefined && !(await parts.pass(limited))) return text(503, "Too many requests are waiting\n");
   try {
-    const answer = await handler(parts, call);
-    return answer === "done" ? text(200, "") : reply(response, answer);
+    const { view, files } = permission;
+    const answer = await handler({ ...parts, view, files }, call);
+    if (answer === "done") return text(200, "");
+    return "kind" in answer ? answer : reply(response, answer);
   } catch (error) {
     if (error instanceof UserError) return text(400, `Failed to validate agent::Call: ${error.message}\n`);
     if (error instanceof FilesError) return text(error.status, error.message);
