@@ -1,17 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { chownSync, existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../../src/agent/containerizer/mesos/containerizer.ts";
-import { parseDeviceLimits } from "../../../src/agent/isolators/cgroups/block-io.ts";
-import { diskNumber } from "../../../src/agent/isolators/cgroups/disk-number.ts";
 import { createIsolation } from "../../../src/agent/isolators/isolation.ts";
 import type { ContainerSpec } from "../../../src/agent/model/container.ts";
 import type { Isolation } from "../../../src/agent/model/isolation.ts";
+import { loadAgentFlags } from "../../../src/agent/settings/load.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { silentLogger } from "../../../src/base/log.ts";
+import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import {
   CgroupInfo_Blkio_Operation,
   CommandInfoSchema,
@@ -22,34 +21,35 @@ import { containerSpec } from "../../support/container-spec.ts";
 import { openContainerizer } from "../../support/containerizer.ts";
 
 /** What only cgroup v2 has, on a machine with nothing else, a swap file, and its disk at /dev/vda. */
-const agent = `unified-${randomUUID()}`;
-const own = join("/sys/fs/cgroup/mesos-test", agent);
+const workDir = `/unified-${randomUUID()}`;
+/** The folder of an agent's groups is named by its work_dir. */
+const own = join("/sys/fs/cgroup/mesos-test", createHash("sha256").update(workDir).digest("hex").slice(0, 16));
 let folder: string;
 let isolation: Isolation;
 let containerizer: MesosContainerizer;
 const lines: string[] = [];
 
+function open(names: readonly string[]): Isolation {
+  const words = [
+    "--master=127.0.0.1:5050",
+    "--cgroups_root=mesos-test",
+    `--work_dir=${workDir}`,
+    "--cgroups_enable_cfs",
+    "--cgroups_limit_swap",
+    "--cgroups_io_weight=50",
+    "--cgroups_io_max=/dev/vda wbps=1MB",
+  ];
+  const loaded = loadAgentFlags({ words, environment: {}, readFile: () => "" });
+  if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
+  const log: Logger = { ...silentLogger, warn: (line) => void lines.push(line) };
+  return createIsolation(names, { flags: loaded.flags.values, clock: systemClock, log });
+}
+
 beforeEach(() => {
   // On the disk: /tmp is memory.
   folder = mkdtempSync("/var/tmp/unified-");
   execFileSync("chmod", ["755", folder]);
-  isolation = createIsolation(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "namespaces/cgroup"], {
-    cgroups: {
-      clock: systemClock,
-      hierarchy: "/sys/fs/cgroup",
-      root: "mesos-test",
-      agent,
-      destroyTimeout: 30_000,
-      settings: {
-        cfs: true,
-        swap: true,
-        pids: 50,
-        io: { weight: 50, limits: parseDeviceLimits("/dev/vda wbps=1MB", diskNumber) },
-      },
-      warn: (line) => lines.push(line),
-    },
-    disk: { clock: systemClock, log: silentLogger, interval: 1000, enforce: false },
-  });
+  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "namespaces/cgroup"]);
   containerizer = openContainerizer(folder, { isolation });
 });
 afterEach(async () => {
