@@ -47,8 +47,8 @@ const allowed = ({ methods }: Route): string[] =>
 /** A browser that was led here under a foreign name (DNS rebinding). `ownNames` of a route: see hostProblem. */
 export const knownHost =
   <R extends Route>(ownNames: (route: R) => readonly string[], hint = ""): Guard<R> =>
-  ({ headers }, route) => {
-    const problem = hostProblem(headers.host, ownNames(route));
+  ({ host }, route) => {
+    const problem = hostProblem(host, ownNames(route));
     return problem === undefined ? undefined : text(403, `${problem}${hint}\n`);
   };
 

@@ -66,10 +66,10 @@ const FIELDS: Readonly<Record<string, Partial<TaskInit>>> = {
   "disk too": resources(scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)),
   "one port": resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31000, 31000])),
   "ports in parts": resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31010, 31012], [31014, 31014])),
-  "ports in overlapping parts": resources(
+  "ports in parts that touch": resources(
     scalar("cpus", 0.1),
     scalar("mem", 32),
-    ranges([31020, 31024], [31022, 31026]),
+    ranges([31025, 31029], [31020, 31024]),
   ),
 };
 
@@ -88,6 +88,27 @@ const NEEDS_NAMESPACE = "C++ without the isolator for it runs the task without w
 
 export const fieldCases: readonly Case[] = [
   ...harmless,
+  {
+    name: "ports in overlapping parts",
+    task: {
+      ...shell("true"),
+      ...resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31030, 31034], [31032, 31036])),
+    },
+    alone: true,
+    expected: {
+      states: ["TASK_ERROR"],
+      message: "Resource 'ports:[31030-31034, 31032-31036]' is invalid: Invalid ranges resource: overlapping ranges",
+    },
+  },
+  {
+    name: "a read-only folder of the host",
+    task: {
+      ...shell("touch shown/x 2>/dev/null || echo refused"),
+      container: { type: 2, volumes: [{ containerPath: "shown", hostPath: "/usr", mode: 2 } as never] },
+    },
+    expected: { ...FINISHED, stdout: "refused\n" },
+    better: NEEDS_NAMESPACE,
+  },
   {
     name: "a volume of the sandbox",
     task: volume({ containerPath: "shown", mode: 1, hostPath: "below" }),
