@@ -152,6 +152,10 @@ describe("every route", () => {
     expect(asked).toEqual(["1", "1", "1", undefined]);
   });
 
+  it("or none: OPTIONS for the whole server is answered", async () => {
+    expect((await ask(port, "OPTIONS", "*")).status).toBe(204);
+  });
+
   it("that is none is told so to every method", async () => {
     for (const method of ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
       expect((await ask(port, method, "/none")).status, method).toBe(404);

@@ -55,7 +55,9 @@ export const knownHost =
 /** OPTIONS is answered for every route, and runs none; so are browsers that ask before they send what a page wants. */
 export const options =
   <R extends Route>(origins: Origins): Guard<R> =>
-  ({ method, headers }, route) => {
+  ({ method, path, headers }, route) => {
+    // Of the whole server: it is there.
+    if (method === "OPTIONS" && path === "*") return text(204, "", { allow: "GET, HEAD, POST, OPTIONS" });
     if (method !== "OPTIONS" || route.methods === "any") return undefined;
     const preflight = origins.preflight(headers);
     if (preflight !== undefined) return text(200, "", preflight);

@@ -84,7 +84,8 @@ const volume = (more: object): Partial<TaskInit> => ({
   container: { type: 2, volumes: [more as never] },
 });
 
-const NEEDS_NAMESPACE = "C++ without the isolator for it runs the task without what it asked for, and says nothing";
+const NO_VOLUMES = "C++ without an isolator for them fails it: Volumes in ContainerInfo is not supported";
+const IN_SILENCE = "C++ without an isolator for it runs the task without what it asked for, and says nothing";
 
 export const fieldCases: readonly Case[] = [
   ...harmless,
@@ -107,19 +108,19 @@ export const fieldCases: readonly Case[] = [
       container: { type: 2, volumes: [{ containerPath: "shown", hostPath: "/usr", mode: 2 } as never] },
     },
     expected: { ...FINISHED, stdout: "refused\n" },
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a volume of the sandbox",
     task: volume({ containerPath: "shown", mode: 1, hostPath: "below" }),
     expected: { ...FINISHED, stdout: "kept\n" },
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a volume that leaves the sandbox",
     task: volume({ containerPath: "shown", mode: 1, hostPath: "../../up" }),
     expected: refused(/'\.\.\/\.\.\/up' is not a path within the sandbox/),
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a volume that is a secret",
@@ -129,13 +130,13 @@ export const fieldCases: readonly Case[] = [
       source: { type: 3, secret: { type: 2, value: { data: new Uint8Array(1) } } },
     }),
     expected: refused(/has the source SECRET/),
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a hostname of its own",
     task: { ...shell("true"), container: { type: 2, hostname: "mine" } },
     expected: refused(/does not support a hostname of its own/),
-    better: NEEDS_NAMESPACE,
+    better: IN_SILENCE,
   },
   {
     name: "a named network",
