@@ -111,7 +111,12 @@ function onSignals(log: () => Glog | undefined): (running: Running) => void {
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
   process.on("SIGUSR1", unregister);
-  process.on("SIGHUP", () => log()?.logger.warn("Received SIGHUP: settings are read at the start only"));
+  process.on("SIGHUP", () => {
+    log()?.logger.info(
+      "Received SIGHUP: reading the rules and the passwords again; other settings are read at the start",
+    );
+    running?.node.reload();
+  });
   return (up) => {
     running = up;
     if (unregisters) unregister();
@@ -125,6 +130,10 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
     ip,
     port: portOf("MESOS_MASTER_PORT", process.env["MESOS_MASTER_PORT"], DEFAULT_MASTER_PORT),
     log: glog.logger.named("master"),
+    verbosity: glog,
+    ...(flags.values.log_dir !== undefined && {
+      logFile: join(flags.values.log_dir, `${program}.${flags.values.logging_level}`),
+    }),
     clock: systemClock,
   });
   await master.start();

@@ -2,6 +2,7 @@ import { formatDuration } from "../../base/duration.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../mesos/secrets.ts";
 import { DEFAULT_PATH } from "../model/default-path.ts";
+import { TOKEN_VARIABLE } from "../model/executor-token.ts";
 
 export interface EnvironmentInput {
   /** The agent's own environment. Only PATH, LIBPROCESS_IP and the MESOS_NATIVE_* pair are ever taken from it. */
@@ -27,6 +28,8 @@ export interface EnvironmentInput {
   readonly httpCommandExecutor: boolean;
   readonly allocationRole: string | undefined;
   readonly command: CommandInfo | undefined;
+  /** What an executor shows at the agent's HTTP API. Of executors alone: a task has no business there. */
+  readonly token: string | undefined;
 }
 
 /** Longest wait of an HTTP executor before it subscribes again, milliseconds. */
@@ -66,6 +69,7 @@ export function executorEnvironment(input: EnvironmentInput): Record<string, str
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = formatDuration(SUBSCRIPTION_BACKOFF_MAX);
   }
   if (input.allocationRole !== undefined) environment["MESOS_ALLOCATION_ROLE"] = input.allocationRole;
+  if (input.token !== undefined) environment[TOKEN_VARIABLE] = input.token;
   // Not by assignment: that would lose a variable named __proto__.
   return { ...environment, ...variablesOf(input.command?.environment) };
 }
