@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
-import type { LoggingLevel } from "../../../base/logging-level.ts";
 import { type Answer, text } from "../../../http/answer.ts";
 import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
