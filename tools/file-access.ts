@@ -78,7 +78,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "http/static.ts": "the pages of the package",
   "containerizer/docker/open.ts": "Docker's own folder",
   "node.ts": "files that flags name; work_dir/meta",
-  "pages.ts": "files that flags name",
+  "permissions.ts": "files that flags name",
   "neighbours.ts": "/run beside supervisord's socket, which is root's",
   "forwarder-status.ts": "the forwarder's configuration as init wrote it below /run",
   "http/node-page.ts": "the size of the disk of work_dir",
