@@ -7,6 +7,7 @@ import type { Logger } from "../base/log.ts";
 import { silentLogger } from "../base/log.ts";
 import { json, text } from "./answer.ts";
 import { Origins, parseOrigin } from "./origins.ts";
+import type { HttpRequest } from "./request.ts";
 import { allowedMethod, type HttpHandler, options, type Route, sameOrigin, scripts, serving } from "./site.ts";
 
 const servers: Server[] = [];
@@ -127,6 +128,32 @@ describe("every route", () => {
     isDestroyed = false;
     await ask(port, "HEAD", "/stream");
     expect(isDestroyed).toBe(true);
+  });
+
+  it("is found by an absolute address, as clients write it to a proxy, under the name that stands there", async () => {
+    const hosts: (string | undefined)[] = [];
+    const asked: (string | undefined)[] = [];
+    const handle = (request: HttpRequest) => {
+      hosts.push(request.host);
+      asked.push(request.query("a"));
+      return text(200, request.path);
+    };
+    const own = await serve(
+      serving({
+        ...{ log: silentLogger, origins: new Origins([]), guards: [] },
+        routeOf: () => ({ methods: ["GET"], largestBody: 0, handle }),
+      }),
+    );
+    for (const address of ["http://other:1/small?a=1", "HTTPS://other:1/small?a=1", "/small?a=1", "http://other:1"]) {
+      const { body } = await ask(own, "GET", address, { host: "here" });
+      expect(body.toString()).toBe(address.endsWith("a=1") ? "/small" : "/");
+    }
+    expect(hosts).toEqual(["other:1", "other:1", "here", "other:1"]);
+    expect(asked).toEqual(["1", "1", "1", undefined]);
+  });
+
+  it("or none: OPTIONS for the whole server is answered", async () => {
+    expect((await ask(port, "OPTIONS", "*")).status).toBe(204);
   });
 
   it("that is none is told so to every method", async () => {

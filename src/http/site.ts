@@ -47,34 +47,39 @@ const allowed = ({ methods }: Route): string[] =>
 /** A browser that was led here under a foreign name (DNS rebinding). `ownNames` of a route: see hostProblem. */
 export const knownHost =
   <R extends Route>(ownNames: (route: R) => readonly string[], hint = ""): Guard<R> =>
-  ({ headers }, route) => {
-    const problem = hostProblem(headers.host, ownNames(route));
+  ({ host }, route) => {
+    const problem = hostProblem(host, ownNames(route));
     return problem === undefined ? undefined : text(403, `${problem}${hint}\n`);
   };
 
 /** OPTIONS is answered for every route, and runs none; so are browsers that ask before they send what a page wants. */
 export const options =
   <R extends Route>(origins: Origins): Guard<R> =>
-  ({ method, headers }, route) => {
+  ({ method, path, headers }, route) => {
+    // Of the whole server: it is there.
+    if (method === "OPTIONS" && path === "*") return text(204, "", { allow: "GET, HEAD, POST, OPTIONS" });
     if (method !== "OPTIONS" || route.methods === "any") return undefined;
     const preflight = origins.preflight(headers);
     if (preflight !== undefined) return text(200, "", preflight);
     return text(204, "", { allow: [...allowed(route), "OPTIONS"].join(", ") });
   };
 
-/** Another site's page may not do what `guards` of a route says, unless its origin may ask. */
+/** What another site's page is told that tries to change something. */
+export const CROSS_ORIGIN = "Another site's page may not do that here\n";
+
+/** Another site's page may not do what `isGuarded` says, unless its origin may ask. */
 export const sameOrigin =
   <R extends Route>(
     origins: Origins,
     isGuarded: (request: HttpRequest, route: R) => boolean,
-    /** Whether a route takes nothing without a password: an origin that nobody named needs that. */
-    hasPassword: (route: R) => boolean = () => false,
+    /** Routes that take origins which nobody named, because all may ask: they see for themselves to it that those change nothing. */
+    decides: (request: HttpRequest, route: R) => boolean = () => false,
   ): Guard<R> =>
   (request, route) => {
     if (!isGuarded(request, route) || !isCrossOrigin(request.headers)) return undefined;
     const how = origins.allows(request.headers.origin);
-    if (how === "named" || (how === "all" && hasPassword(route))) return undefined;
-    return text(403, "Another site's page may not do that here\n");
+    if (how === "named" || (how === "all" && decides(request, route))) return undefined;
+    return text(403, CROSS_ORIGIN);
   };
 
 /** JSON that is loaded as a script: only for pages whose origin may ask. */
