@@ -1,6 +1,7 @@
 import { type Answer, json, text } from "../../http/answer.ts";
 import type { Query } from "../../http/query.ts";
 import type { HttpRequest } from "../../http/request.ts";
+import { CROSS_ORIGIN } from "../../http/site.ts";
 import type { ContainerID } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { jsonText } from "../../mesos/json-text.ts";
 import { type ExecutorCalls, executorCall } from "../tasks/executor-api/handler.ts";
@@ -57,7 +58,7 @@ export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
 async function operator(
   parts: OperatorParts,
-  { request, body, permission, permissionIn, pass }: Asked,
+  { request, body, mayChange, permission, permissionIn, pass }: Asked,
 ): Promise<Answer> {
   const negotiated = negotiate({
     contentType: request.header("content-type"),
@@ -68,7 +69,8 @@ async function operator(
   if ("status" in negotiated) return text(negotiated.status, negotiated.message);
   const { peer } = request;
   if (!negotiated.isStreamedRequest)
-    return await operatorCall({ ...parts, permission, permissionIn, pass, peer }, negotiated, await body());
+    return await operatorCall({ ...parts, mayChange, permission, permissionIn, pass, peer }, negotiated, await body());
+  if (!mayChange) return text(403, CROSS_ORIGIN);
   const mayAsk = (id: ContainerID) =>
     permission.refusal(callAsks.ATTACH_CONTAINER_INPUT, { container: { id, command: undefined } });
   return await attachInput(parts, request, negotiated, { subject: permission.subject, peer, mayAsk });
