@@ -259,7 +259,7 @@ export function composeAgent(input: AgentInput): ComposedAgent {
   const resources = new ResourceFacts(identity, reservations);
   const frameworks = new Frameworks({
     ...common,
-    ...{ master, registry, statuses, updates, store, paths, drain, resources, runner, settled, permission },
+    ...{ ip, master, registry, statuses, updates, store, paths, drain, resources, runner, settled, permission },
   });
   const draining = new Draining({ clock, log, order: drain, identity, store, registry, operations, frameworks });
   const messages = new FrameworkMessages({ process, log, master, registry, controls: frameworks.controls });

@@ -72,6 +72,8 @@ export function executorTask(id: string, executor: ExecutorInit = executorInfo()
 
 export interface RunOptions {
   readonly framework?: FrameworkInfo;
+  /** Of a task group; a custom one, unless given. */
+  readonly executor?: ExecutorInit;
   /** As masters since 1.5.1 say it; undefined: an older master. Default: true. */
   readonly launchExecutor?: boolean | undefined;
   /** The scheduler driver's address. */
@@ -184,7 +186,7 @@ export class AgentUnderTest {
     const words = { launchExecutor: true, ...options };
     this.master.send(RunTaskGroupMessageSchema, {
       framework: words.framework ?? framework(),
-      executor: executorInfo(),
+      executor: options.executor ?? executorInfo(),
       taskGroup: { tasks: [...tasks] },
       ...launchWords(words),
     } as Init<typeof RunTaskGroupMessageSchema>);

@@ -1,5 +1,6 @@
 import { clone, create } from "@bufbuild/protobuf";
 import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
+import type { ContainerChain, NestedContainers, NestedOrder } from "../../src/agent/model/nested.ts";
 import {
   type CommandInfo,
   type ContainerStatus,
@@ -15,6 +16,14 @@ interface FakeContainer {
   running: boolean;
 }
 
+interface FakeNested {
+  readonly order: NestedOrder;
+  readonly ended: Promise<ContainerTermination>;
+  /** `status`: a raw wait(2) status. */
+  readonly end: (status: number) => void;
+  running: boolean;
+}
+
 /** SIGTERM and SIGKILL as wait(2) tells them. */
 const [TERMINATED, KILLED] = [15, 9];
 
@@ -23,6 +32,10 @@ const nameOf = ({ task, executor }: ContainerSpec): string => task?.taskId?.valu
 /** What runs on the machine: it outlives agents, as real containers do. Nothing is executed. */
 export class FakeMachine {
   readonly containers = new Map<string, FakeContainer>();
+  /** Containers within others, by their ids joined by dots. */
+  readonly nested = new Map<string, FakeNested>();
+  /** The command whose container cannot be started, and why. */
+  nestedFailure: { readonly command: string; readonly message: string } | undefined;
   /** Task ids (of executors: executor ids) in the order of their starts. */
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
@@ -87,6 +100,46 @@ export class FakeMachine {
     if (container !== undefined) this.asked.push(what.replace("#", nameOf(container.spec)));
   }
 
+  /** The last of its kind: the container within another, by the value of its command. */
+  nestedOf(command: string): FakeNested | undefined {
+    return [...this.nested.values()].findLast(({ order }) => order.command?.value === command);
+  }
+
+  #nested(dead: () => boolean): NestedContainers {
+    const find = (chain: ContainerChain): FakeNested | undefined => this.nested.get(chain.join("."));
+    return {
+      launch: async (order) => {
+        if (dead()) return await new Promise<never>(() => undefined);
+        const failing = this.nestedFailure;
+        if (failing !== undefined && failing.command === order.command?.value) throw new Error(failing.message);
+        const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+        const nested: FakeNested = {
+          ...{ order, ended, running: true },
+          end: (status) => {
+            nested.running = false;
+            resolve({ status });
+          },
+        };
+        this.nested.set(order.chain.join("."), nested);
+        return "launched";
+      },
+      wait: (chain) => {
+        const ended = find(chain)?.ended;
+        return ended?.then((end) => (dead() ? new Promise<never>(() => undefined) : end));
+      },
+      kill: async (chain) => find(chain)?.running ?? false,
+      stop: async (chain, grace) => {
+        const nested = dead() ? undefined : find(chain);
+        this.asked.push(`stop ${nested?.order.command?.value} ${grace}`);
+        if (this.obeys && nested?.running) nested.end(TERMINATED);
+      },
+      remove: async () => undefined,
+      list: () => [],
+      usage: async () => undefined,
+      status: async () => undefined,
+    };
+  }
+
   /** One agent's view of the machine, until `dead` says that its process is gone. */
   containerizer(dead: () => boolean): Containerizer {
     const find = (id: string): FakeContainer | undefined => (dead() ? undefined : this.containers.get(id));
@@ -96,6 +149,7 @@ export class FakeMachine {
       return find(id);
     };
     return {
+      nested: this.#nested(dead),
       name: "mesos",
       killGrace: undefined,
       enforces: { cpus: false, mem: false },
@@ -105,7 +159,7 @@ export class FakeMachine {
         if (dead()) return forever;
         await this.#prepare(signal);
         this.#launch(spec);
-        const pid = 1_000_000 + this.started.length;
+        const pid = spec.processless ? undefined : 1_000_000 + this.started.length;
         return { pid, status: clone(ContainerStatusSchema, this.status), data: undefined, labels: this.labels };
       },
       recover: async (expected) => {
@@ -120,6 +174,7 @@ export class FakeMachine {
       },
       destroy: async (id) => {
         const container = live("destroy #", id);
+        for (const { order, running, end } of this.nested.values()) if (running && order.chain[0] === id) end(KILLED);
         if (container?.running) container.end(KILLED);
       },
       wait: async (id) => {

@@ -236,6 +236,7 @@ class StateReader {
       id,
       task,
       launch,
+      group: this.#group(meta.taskGroup(key, id)),
       killGrace: this.#killGrace(meta.taskKill(key, id)),
       updates: records.map((record) =>
         record.type === StatusUpdateRecord_Type.ACK
@@ -268,6 +269,18 @@ class StateReader {
     this.#reader.mended(path, mendLaunch(launch, key));
     launch.task.resources = this.#valid(path, launch.task.resources);
     return launch;
+  }
+
+  #group(path: string): readonly string[] | undefined {
+    const text = this.#reader.text(path);
+    if (text === undefined) return undefined;
+    try {
+      const ids: unknown = JSON.parse(text);
+      if (Array.isArray(ids) && ids.every((id) => typeof id === "string")) return ids;
+    } catch {
+      // Falls through to the message: what is written there is not ours.
+    }
+    return this.#reader.damaged(path, "not a task group");
   }
 
   #killGrace(path: string): number | undefined {

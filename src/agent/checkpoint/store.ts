@@ -130,6 +130,8 @@ export class CheckpointStore {
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
     this.#files.folder(this.#paths.meta.task(run, task.taskId));
     this.#files.replace(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
+    if (task.group !== undefined)
+      this.#files.replace(this.#paths.meta.taskGroup(run, task.taskId), JSON.stringify(task.group));
     this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
   }
 

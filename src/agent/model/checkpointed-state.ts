@@ -73,6 +73,8 @@ export interface CheckpointedTask {
   readonly id: string;
   readonly task: Task;
   readonly launch: RunTaskMessage | undefined;
+  /** The ids of the group that it came in. */
+  readonly group: readonly string[] | undefined;
   readonly killGrace: number | undefined;
   readonly updates: readonly { readonly update?: StatusUpdate; readonly acknowledged?: Uint8Array }[];
 }

@@ -18,9 +18,10 @@ import { normalize } from "node:path";
  *       slaves/<agent>/frameworks/<framework>/{framework.info, framework.pid}
  *         executors/<executor>/{executor.info, executor_generated_for_command_task, runs/latest}
  *           runs/<container>/{executor.sentinel, http.marker, pids/forked.pid, pids/libprocess.pid}
- *             tasks/<task>/{task.info, task.updates, task.launch, task.kill}
+ *             tasks/<task>/{task.info, task.updates, task.launch, task.group, task.kill}
  *
- * task.launch and task.kill are ours: the RunTaskMessage, and the kill that is under way. C++ agents ignore them.
+ * task.launch, task.group and task.kill are ours: the RunTaskMessage, the ids of the group that it came in, and the kill that
+ * is under way. C++ agents ignore them.
  */
 export interface RunKey {
   readonly agentId: string;
@@ -112,6 +113,7 @@ export class Paths {
     taskInfo: (run: RunKey, taskId: string): string => join(this.meta.task(run, taskId), "task.info"),
     taskUpdates: (run: RunKey, taskId: string): string => join(this.meta.task(run, taskId), "task.updates"),
     taskLaunch: (run: RunKey, taskId: string): string => join(this.meta.task(run, taskId), "task.launch"),
+    taskGroup: (run: RunKey, taskId: string): string => join(this.meta.task(run, taskId), "task.group"),
     taskKill: (run: RunKey, taskId: string): string => join(this.meta.task(run, taskId), "task.kill"),
   };
 }

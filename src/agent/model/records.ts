@@ -1,11 +1,12 @@
-import type {
-  ContainerStatus,
-  ExecutorInfo,
-  FrameworkInfo,
-  KillPolicy,
-  Resource,
-  Task,
-  TaskInfo,
+import {
+  type ContainerStatus,
+  type ExecutorInfo,
+  ExecutorInfo_Type,
+  type FrameworkInfo,
+  type KillPolicy,
+  type Resource,
+  type Task,
+  type TaskInfo,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Containerizer, FetchProgress } from "./container.ts";
 import type { StatusEvent } from "./history.ts";
@@ -47,8 +48,11 @@ const EXECUTOR_MOVES: Readonly<Record<ExecutorState, readonly ExecutorState[]>> 
   TERMINATED: [],
 };
 
-/** command: the agent itself is the executor. driver: libprocess. http: the v1 executor API. unknown: not yet seen. */
-export type ExecutorKind = "command" | "driver" | "http" | "unknown";
+/**
+ * command: the agent itself is the executor; group: it is the default executor of task groups. driver: libprocess. http: the v1
+ * executor API. unknown: not yet seen.
+ */
+export type ExecutorKind = "command" | "group" | "driver" | "http" | "unknown";
 
 export interface TaskRecord {
   readonly taskId: string;
@@ -118,6 +122,13 @@ export interface FrameworkRecord {
   /** Set when it should be on disk and could not be written. */
   unwritten?: boolean;
 }
+
+/** Whether the agent itself is the executor: no process speaks for it. */
+export const isAgents = ({ kind }: Pick<ExecutorRecord, "kind">): boolean => kind === "command" || kind === "group";
+
+/** Whether an ExecutorInfo is Mesos' default executor, which masters name without a command. */
+export const isDefaultExecutor = ({ type, command }: ExecutorInfo): boolean =>
+  type === ExecutorInfo_Type.DEFAULT && command === undefined;
 
 /** Whether the executor stands for a command task: it is not among those that masters are told of. */
 export const isGenerated = (executor: ExecutorRecord): boolean =>

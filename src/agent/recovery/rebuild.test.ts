@@ -38,6 +38,7 @@ const taskOf = (updates: CheckpointedTask["updates"], more: Partial<Checkpointed
   }),
   launch: ours,
   killGrace: undefined,
+  group: undefined,
   updates,
   ...more,
 });

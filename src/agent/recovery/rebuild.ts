@@ -23,9 +23,12 @@ import type { CheckpointedContainer } from "../model/container.ts";
 import { addEvent, type StatusEvent } from "../model/history.ts";
 import type { Paths } from "../model/paths.ts";
 import {
+  allocated,
   type ExecutorKind,
   type ExecutorRecord,
   type FrameworkRecord,
+  isAgents,
+  isDefaultExecutor,
   runKey,
   type TaskRecord,
 } from "../model/records.ts";
@@ -175,7 +178,7 @@ function executorRecord(
     containerId: run.containerId,
     directory: options.paths.sandbox(key),
     kind,
-    state: kind === "command" || run.libprocessPid !== undefined || run.http ? "RUNNING" : "REGISTERING",
+    state: isAgents({ kind }) || run.libprocessPid !== undefined || run.http ? "RUNNING" : "REGISTERING",
     containerizer: undefined,
     pid: options.rebooted ? undefined : run.libprocessPid,
     tasks: new Map(),
@@ -197,6 +200,8 @@ const isOf = (told: ContainerStatus | undefined, { containerId }: ExecutorRecord
 function kindOf(executor: CheckpointedExecutor, run: CheckpointedRun): ExecutorKind {
   if (run.http) return "http";
   if (run.libprocessPid !== undefined) return "driver";
+  // A C++ agent's has a process, which may not have subscribed yet.
+  if (isDefaultExecutor(executor.info) && run.forkedPid === undefined) return "group";
   // A lost task.launch leaves the info: it has the task's own command, which no C++ agent's has.
   const ours = run.tasks.some(({ launch }) => launch !== undefined) || looksGenerated(executor.info);
   return (executor.generatedForCommandTask ?? looksGenerated(executor.info)) && ours ? "command" : "unknown";
@@ -223,7 +228,7 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
     ({ update }) => update?.status !== undefined && isTerminal(update.status.state),
   )?.update;
   const over = terminal !== undefined && acknowledged.some((uuid) => Buffer.compare(uuid, terminal.uuid) === 0);
-  const live = updates.length > 0 || kind !== "command" ? "launched" : "queued";
+  const live = updates.length > 0 || !isAgents({ kind }) ? "launched" : "queued";
   const running = updates.find(({ update }) => update?.status?.state === TaskState.TASK_RUNNING)?.update?.status;
   return {
     taskId: checkpointed.id,
@@ -232,7 +237,7 @@ function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: 
     task,
     history,
     info: launch?.task,
-    group: undefined,
+    group: checkpointed.group,
     masterTracksExecutors: launch !== undefined && has(launch, "launchExecutor"),
     bucket: over ? "completed" : terminal === undefined ? live : "terminated",
     kill: killGrace === undefined ? undefined : { policy: undefined, grace: killGrace },
@@ -260,6 +265,7 @@ function expectation(
   const task = executor.kind === "command" ? first : undefined;
   const container = task?.task.container ?? executor.info.container;
   const own = task?.task.resources ?? [];
+  const isGroup = executor.kind === "group";
   const command = executor.info.command ?? {
     $typeName: "mesos.v1.CommandInfo",
     uris: [],
@@ -277,9 +283,10 @@ function expectation(
     container,
     sandbox: executor.directory,
     user: options.users.of(framework, executor),
-    resources: [...executorShare(executor, container, own), ...own],
+    resources: isGroup ? allocated(executor) : [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
     pid: options.rebooted ? undefined : run?.forkedPid,
+    ...(isGroup && { processless: true }),
   };
 }

@@ -24,7 +24,15 @@ import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
 import type { Paths } from "../model/paths.ts";
-import { type ExecutorRecord, type FrameworkRecord, moveTask, runKey, type TaskRecord } from "../model/records.ts";
+import {
+  type ExecutorKind,
+  type ExecutorRecord,
+  type FrameworkRecord,
+  isDefaultExecutor,
+  moveTask,
+  runKey,
+  type TaskRecord,
+} from "../model/records.ts";
 import { makeTask } from "../model/task.ts";
 import { type AdmissionFacts, judgeLaunch } from "./admission.ts";
 import { generateCommandExecutor } from "./command-executor.ts";
@@ -307,7 +315,7 @@ export class Accepting {
       info,
       containerId,
       directory: paths.sandbox({ agentId: identity.id, frameworkId: framework.frameworkId, executorId, containerId }),
-      kind: request.executor === undefined ? "command" : "unknown",
+      kind: kindOf(request.executor),
       state: "REGISTERING",
       containerizer: undefined,
       pid: undefined,
@@ -361,6 +369,11 @@ export class Accepting {
     }
     this.#options.ending.removeFrameworkIfIdle(framework);
   }
+}
+
+function kindOf(executor: ExecutorInfo | undefined): ExecutorKind {
+  if (executor === undefined) return "command";
+  return isDefaultExecutor(executor) ? "group" : "unknown";
 }
 
 /** The launch as it is kept for recovery. */

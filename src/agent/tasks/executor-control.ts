@@ -4,8 +4,9 @@ import type { ContainerTermination } from "../model/container.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
 
 /**
- * What the agent's bookkeeping asks of an executor. Two implementations: command tasks, where the agent itself is the
- * executor and the container is the task (command-tasks.ts), and executor processes that speak to the agent (executor-processes.ts).
+ * What the agent's bookkeeping asks of an executor. Three implementations: command tasks, where the agent itself is the
+ * executor and the container is the task (command-tasks.ts), task groups of the default executor, which the agent is, too
+ * (groups/group-tasks.ts), and executor processes that speak to the agent (executor-processes.ts).
  * No call waits; results come back through `ExecutorEvents`.
  */
 export interface ExecutorControl {
@@ -47,14 +48,17 @@ export interface AgentStatus {
 /** Who runs an executor, by its kind. */
 export class ExecutorControls {
   readonly #commands: ExecutorControl;
+  readonly #groups: ExecutorControl;
   readonly #processes: ExecutorControl;
 
-  constructor(commands: ExecutorControl, processes: ExecutorControl) {
+  constructor(commands: ExecutorControl, groups: ExecutorControl, processes: ExecutorControl) {
     this.#commands = commands;
+    this.#groups = groups;
     this.#processes = processes;
   }
 
   of(executor: ExecutorRecord): ExecutorControl {
-    return executor.kind === "command" ? this.#commands : this.#processes;
+    if (executor.kind === "command") return this.#commands;
+    return executor.kind === "group" ? this.#groups : this.#processes;
   }
 }

@@ -31,6 +31,7 @@ import type { Paths } from "../model/paths.ts";
 import {
   type ExecutorRecord,
   type FrameworkRecord,
+  isAgents,
   type KillRequest,
   moveExecutor,
   moveTask,
@@ -46,6 +47,7 @@ import type { DrainOrder } from "./draining.ts";
 import { Ending } from "./ending.ts";
 import { ExecutorControls, type ExecutorEvents } from "./executor-control.ts";
 import { ExecutorProcesses } from "./executor-processes.ts";
+import { GroupTasks } from "./groups/group-tasks.ts";
 import type { HealthWatch } from "./health-watch.ts";
 import type { LaunchRunner } from "./launch.ts";
 import type { FrameworkRegistry } from "./registry.ts";
@@ -59,6 +61,8 @@ export interface FrameworksOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly flags: AgentFlags;
+  /** The agent's own address. */
+  readonly ip: string;
   readonly identity: Identity;
   readonly master: MasterChannel;
   readonly registry: FrameworkRegistry;
@@ -84,6 +88,7 @@ export interface FrameworksOptions {
 export class Frameworks implements ExecutorEvents {
   readonly #options: FrameworksOptions;
   readonly #commands: CommandTasks;
+  readonly #groups: GroupTasks;
   /** Executors with a process of their own: what they send comes in through `drivers/` and `executor-api/`. */
   readonly processes: ExecutorProcesses;
   readonly controls: ExecutorControls;
@@ -111,7 +116,12 @@ export class Frameworks implements ExecutorEvents {
       shutdownGrace: flags.executor_shutdown_grace_period,
       reregistrationTimeout: flags.executor_reregistration_timeout,
     });
-    this.controls = new ExecutorControls(this.#commands, this.processes);
+    this.#groups = new GroupTasks({
+      ...{ clock, log, runner, health, ip: options.ip, events: this },
+      shutdownGrace: flags.executor_shutdown_grace_period,
+      keepKill: (...words) => this.#keepKill(...words),
+    });
+    this.controls = new ExecutorControls(this.#commands, this.#groups, this.processes);
     this.#limits = new ContainerLimits(flags, options.containerizers, log);
     this.#ending = new Ending({ ...options, controls: this.controls });
     this.#accepting = new Accepting({
@@ -131,6 +141,7 @@ export class Frameworks implements ExecutorEvents {
   close(): void {
     this.#options.runner.close();
     this.#commands.close();
+    this.#groups.close();
     this.processes.close();
   }
 
@@ -188,14 +199,17 @@ export class Frameworks implements ExecutorEvents {
     const own = policy?.gracePeriod === undefined ? undefined : millisecondsOf(policy.gracePeriod.nanoseconds);
     const kill: KillRequest = { policy, grace: own ?? this.#options.runner.killGrace(task, executor) };
     task.kill = kill;
-    if (framework.info.checkpoint) {
-      try {
-        this.#options.store.kill(runKey(this.#options.identity.id, executor), task.taskId, kill);
-      } catch (error) {
-        this.#options.log.error(`Cannot checkpoint the kill of task ${task.taskId}: ${messageOf(error)}`);
-      }
-    }
+    this.#keepKill(framework, executor, task, kill);
     this.controls.of(executor).kill(framework, executor, task, kill);
+  }
+
+  #keepKill(framework: FrameworkRecord, executor: ExecutorRecord, task: TaskRecord, kill: KillRequest): void {
+    if (!framework.info.checkpoint) return;
+    try {
+      this.#options.store.kill(runKey(this.#options.identity.id, executor), task.taskId, kill);
+    } catch (error) {
+      this.#options.log.error(`Cannot checkpoint the kill of task ${task.taskId}: ${messageOf(error)}`);
+    }
   }
 
   #killPending(framework: FrameworkRecord, task: TaskRecord): void {
@@ -330,8 +344,7 @@ export class Frameworks implements ExecutorEvents {
     if (framework.state === "TERMINATING") {
       log.verbose(1, `Dropping a status of task ${taskId}: its framework is being shut down`);
       const ending = executor.tasks.get(taskId);
-      if (ending !== undefined && executor.kind === "command" && ending.bucket !== "terminated")
-        moveTask(ending, "terminated");
+      if (ending !== undefined && isAgents(executor) && ending.bucket !== "terminated") moveTask(ending, "terminated");
       return;
     }
     if (status.state === TaskState.TASK_STAGING) {

@@ -19,6 +19,8 @@ export interface HealthReport {
 export interface CheckedTask {
   readonly executor: ExecutorRecord;
   readonly task: TaskRecord;
+  /** Where it runs, when that is not its executor's container. */
+  readonly containerId?: string;
   readonly known: { readonly healthy: boolean | undefined; readonly checkStatus: CheckStatusInfo | undefined };
 }
 
@@ -37,7 +39,7 @@ export class HealthWatch {
    * Starts the checks of a task; the function that it returns ends them. `known`: what was reported of it before; only what
    * is new is reported again.
    */
-  start({ executor, task, known }: CheckedTask, report: (report: HealthReport) => void): () => void {
+  start({ executor, task, known, containerId }: CheckedTask, report: (report: HealthReport) => void): () => void {
     const running: Checking[] = [];
     const begin = (what: string, start: () => Checking): void => {
       try {
@@ -46,7 +48,7 @@ export class HealthWatch {
         this.#log.error(`The ${what} of task ${task.taskId} is not done: ${messageOf(error)}`);
       }
     };
-    const options = this.#checkerOptions(executor, task);
+    const options = this.#checkerOptions(executor, task, containerId ?? executor.containerId);
     const healthCheck = task.info?.healthCheck ?? task.task.healthCheck;
     if (healthCheck !== undefined) {
       begin("health check", () =>
@@ -86,7 +88,7 @@ export class HealthWatch {
     return runningSince === undefined ? 0 : Math.max(0, this.#clock.now() - runningSince);
   }
 
-  #checkerOptions(executor: ExecutorRecord, { info, task }: TaskRecord): CheckerOptions {
+  #checkerOptions(executor: ExecutorRecord, { info, task }: TaskRecord, containerId: string): CheckerOptions {
     const checked = {
       container: info?.container ?? task.container,
       resources: task.resources,
@@ -96,7 +98,7 @@ export class HealthWatch {
       clock: this.#clock,
       means: {
         run: (command, timeout) =>
-          executor.containerizer?.run(executor.containerId, withContainerPorts(command, checked), timeout) ??
+          executor.containerizer?.run(containerId, withContainerPorts(command, checked), timeout) ??
           Promise.reject(new Error("no container")),
         reach: () => executor.containerizer?.reach(executor.containerId) ?? Promise.reject(new Error("no container")),
         status: this.#http.status,

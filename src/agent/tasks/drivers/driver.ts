@@ -20,7 +20,7 @@ import { type TaskStatus, TaskStatus_Source, TaskStatusSchema } from "../../../m
 import { idOf } from "../../../mesos/ids.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
-import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
+import { type ExecutorRecord, type FrameworkRecord, isAgents, runKey } from "../../model/records.ts";
 import type { ExecutorEvents } from "../executor-control.ts";
 import type { ExecutorProcesses } from "../executor-processes.ts";
 import type { FrameworkMessages } from "../framework-messages.ts";
@@ -83,7 +83,7 @@ export class Drivers {
   #find(frameworkId: string, executorId: string): Found | undefined {
     const framework = this.#options.registry.active.get(frameworkId);
     const executor = framework?.executors.get(executorId);
-    return framework === undefined || executor === undefined || executor.kind === "command"
+    return framework === undefined || executor === undefined || isAgents(executor)
       ? undefined
       : { framework, executor };
   }

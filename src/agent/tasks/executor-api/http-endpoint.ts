@@ -21,7 +21,7 @@ import type { Refusals } from "../../authorization/refusals.ts";
 import type { Subject } from "../../authorization/subject.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
-import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
+import { type ExecutorRecord, type FrameworkRecord, isAgents, runKey } from "../../model/records.ts";
 import type { ExecutorEvents } from "../executor-control.ts";
 import type { ExecutorProcesses } from "../executor-processes.ts";
 import type { FrameworkMessages } from "../framework-messages.ts";
@@ -120,7 +120,7 @@ export class ExecutorEndpoint {
     }
     if (framework === undefined) return refuse(400, "Framework cannot be found");
     const executor = framework.executors.get(idOf(call.executorId));
-    if (executor === undefined || executor.kind === "command") return refuse(400, "Executor cannot be found");
+    if (executor === undefined || isAgents(executor)) return refuse(400, "Executor cannot be found");
     if (request.subject?.kind === "executor" && request.subject.claims.containerId !== executor.containerId) {
       this.#options.refusals.forbidden(request.subject, "executor API", executor.executorId);
       return refuse(403, "The token is that of an earlier run");

@@ -1,5 +1,11 @@
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../../../base/errors.ts";
-import { type CommandInfo, type ContainerInfo, ContainerInfo_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type CommandInfo,
+  CommandInfoSchema,
+  type ContainerInfo,
+  ContainerInfo_Type,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../../mesos/secrets.ts";
 import { executorShare } from "../../model/command-share.ts";
 import type { Containerizer, ContainerSpec } from "../../model/container.ts";
@@ -35,6 +41,8 @@ export const chosenStage = ({ containerizers, defaultContainer }: ContainerStage
         `None of the enabled containerizers (${names}) could create a container for the provided TaskInfo/ExecutorInfo message${lacks}`,
       );
     }
+    if (executor.kind === "group" && containerizer.nested === undefined)
+      throw TaskFailure.launch(`The ${containerizer.name} containerizer runs no task groups of the default executor`);
     return containerizer.check(draftOf(launch, container));
   },
 });
@@ -63,13 +71,10 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
 
 /** The container as far as it is known before it is launched. */
 function draftOf({ framework, executor, task, user }: Launch, container: ContainerInfo | undefined): ContainerSpec {
-  const { command } = executor.info;
+  const isGroup = executor.kind === "group";
+  const command = executor.info.command ?? (isGroup ? create(CommandInfoSchema, {}) : undefined);
   const own = task?.task.resources ?? [];
-  if (command === undefined) {
-    throw TaskFailure.launch(
-      `Executor '${executor.executorId}' has no command: this agent has no default executor (ExecutorInfo.type DEFAULT); use a custom executor, or tasks without a group`,
-    );
-  }
+  if (command === undefined) throw TaskFailure.launch(`Executor '${executor.executorId}' has no command`);
   return {
     containerId: executor.containerId,
     framework: framework.info,
@@ -83,6 +88,7 @@ function draftOf({ framework, executor, task, user }: Launch, container: Contain
     resources: [...executorShare(executor, container, own), ...own],
     limits: task?.info?.limits ?? {},
     checkpoint: framework.info.checkpoint,
+    ...(isGroup && { processless: true }),
   };
 }
 

@@ -1,0 +1,324 @@
+import { create } from "@bufbuild/protobuf";
+import type { Clock, Timer } from "../../../base/clock.ts";
+import { millisecondsOf } from "../../../base/duration.ts";
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { TaskState, TaskStatus_Source, TaskStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { frameworkCan } from "../../../mesos/states.ts";
+import type { ContainerTermination } from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import { containerIdOf, keyOf } from "../../model/nested.ts";
+import {
+  type ExecutorRecord,
+  type FrameworkRecord,
+  type KillRequest,
+  moveTask,
+  type TaskRecord,
+  tasksIn,
+} from "../../model/records.ts";
+import { CommandTask, type EndCause, type StatusInit } from "../command-task.ts";
+import type { ExecutorControl, ExecutorEvents } from "../executor-control.ts";
+import type { HealthWatch } from "../health-watch.ts";
+import type { LaunchRunner } from "../launch.ts";
+import { memberChain, memberOrder } from "./group-container.ts";
+import { GroupExecutor, type GroupMember } from "./group-executor.ts";
+import { endsGroup, groupOutcome } from "./group-outcome.ts";
+import { linkTask } from "./task-link.ts";
+
+export interface GroupTasksOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly runner: LaunchRunner;
+  readonly events: ExecutorEvents;
+  readonly health: Pick<HealthWatch, "start">;
+  /** The agent's own address: that of its containers. */
+  readonly ip: string;
+  /** `--executor_shutdown_grace_period`, milliseconds. */
+  readonly shutdownGrace: number;
+  /** Writes a kill down, so that a restarted agent reports its task as killed. */
+  readonly keepKill: (
+    framework: FrameworkRecord,
+    executor: ExecutorRecord,
+    task: TaskRecord,
+    kill: KillRequest,
+  ) => void;
+}
+
+/**
+ * Task groups with Mesos' default executor: the agent is it. The executor's container has no process, each task is a container
+ * nested in it; the statuses are those that mesos-default-executor sends (mesos-agent-behaviour §5.14).
+ */
+export class GroupTasks implements ExecutorControl {
+  readonly #options: GroupTasksOptions;
+  readonly #executors = new Map<string, GroupExecutor>();
+  #closed = false;
+
+  constructor(options: GroupTasksOptions) {
+    this.#options = options;
+  }
+
+  #track(framework: FrameworkRecord, executor: ExecutorRecord): GroupExecutor {
+    const group = new GroupExecutor(framework, executor);
+    this.#executors.set(executor.containerId, group);
+    return group;
+  }
+
+  launch(framework: FrameworkRecord, executor: ExecutorRecord): void {
+    void this.#start(this.#track(framework, executor));
+  }
+
+  async #start(group: GroupExecutor): Promise<void> {
+    const { runner, log, events } = this.#options;
+    const { framework, executor, abort } = group;
+    log.info(`Launching the default executor '${executor.executorId}' of framework ${framework.frameworkId}`);
+    try {
+      await runner.prepare(framework, executor, undefined, abort.signal);
+    } catch (error) {
+      const why: unknown = abort.signal.aborted ? abort.signal.reason : error;
+      const failure =
+        why instanceof TaskFailure ? why : TaskFailure.launch(`Failed to launch container: ${messageOf(why)}`);
+      log.error(`Executor '${executor.executorId}' was not started: ${failure.message}`);
+      const { state, message, reason } = failure;
+      this.#over(group, { status: undefined, state, message, ...(reason !== undefined && { reason }) });
+      return;
+    }
+    if (this.#closed) return;
+    this.#follow(group);
+    events.registered(framework, executor);
+  }
+
+  #follow(group: GroupExecutor): void {
+    this.#options.runner.wait(group.executor).then(
+      (termination) => this.#over(group, termination),
+      (error: unknown) => this.#over(group, { status: undefined, message: messageOf(error) }),
+    );
+  }
+
+  /** The executor's container has ended, and all in it before. */
+  #over(group: GroupExecutor, termination: ContainerTermination): void {
+    if (this.#closed || this.#executors.get(group.executor.containerId) !== group) return;
+    this.#executors.delete(group.executor.containerId);
+    group.leave();
+    this.#options.events.terminated(group.framework, group.executor, termination);
+  }
+
+  deliver(framework: FrameworkRecord, executor: ExecutorRecord, tasks: readonly TaskRecord[]): void {
+    const group = this.#executors.get(executor.containerId);
+    if (group === undefined) return;
+    executor.everDelivered = true;
+    const done = new Set<TaskRecord>();
+    for (const task of tasks) {
+      if (done.has(task)) continue;
+      const together = task.group === undefined ? [task] : tasks.filter(({ taskId }) => task.group?.includes(taskId));
+      for (const member of together) done.add(member);
+      const members = together.map((record) => this.#member(group, record));
+      this.#options.log.info(
+        `Launching ${together.map(({ taskId }) => `'${taskId}'`).join(", ")} of framework ${framework.frameworkId}`,
+      );
+      for (const member of members) this.#status(member, { state: TaskState.TASK_STARTING });
+      void this.#launchAll(members);
+    }
+  }
+
+  #member(group: GroupExecutor, record: TaskRecord): GroupMember {
+    const { framework, executor } = group;
+    moveTask(record, "launched");
+    const task = new CommandTask(framework, executor, record);
+    const chain = memberChain(executor.containerId, record.taskId);
+    return group.add({ group, task, chain, isGroupEnding: false, wantedEnd: undefined });
+  }
+
+  /** All of a group at once; those that cannot be started end the others, which have started then. */
+  async #launchAll(members: readonly GroupMember[]): Promise<void> {
+    const failures = await Promise.all(members.map((member) => this.#launchMember(member)));
+    if (this.#closed) return;
+    for (const [index, member] of members.entries()) {
+      if (failures[index] === undefined && member.task.state.kind === "preparing") this.#ran(member);
+    }
+    for (const [index, member] of members.entries()) {
+      const message = failures[index];
+      if (message !== undefined) this.#ended(member, { status: undefined, message });
+    }
+  }
+
+  /** Resolves with why it could not be started. */
+  async #launchMember({ task: { task: record }, chain, group }: GroupMember): Promise<string | undefined> {
+    const { executor } = group;
+    const { nested } = executor.containerizer ?? {};
+    try {
+      if (nested === undefined) throw new Error("the containerizer has no nested containers");
+      if (record.info === undefined) throw new Error("nothing is known of what the task is to run");
+      await nested.launch(memberOrder(executor.containerId, record.info, this.#options.ip));
+    } catch (error) {
+      return messageOf(error);
+    }
+    try {
+      linkTask(executor.directory, record.taskId, chain[1] ?? "");
+    } catch (error) {
+      this.#options.log.warn(`Linking the sandbox of task ${record.taskId}: ${messageOf(error)}`);
+    }
+    return undefined;
+  }
+
+  /** It has started: its checks and its time begin. */
+  #ran(member: GroupMember): void {
+    const { health, runner } = this.#options;
+    const { task, chain, group } = member;
+    if (task.task.runningSince === undefined) this.#status(member, { state: TaskState.TASK_RUNNING });
+    const checked = { executor: group.executor, task: task.task, known: task.known, containerId: keyOf(chain) };
+    const stopChecks = health.start(checked, (report) => {
+      if (task.state.kind !== "running") return;
+      this.#status(member, { state: TaskState.TASK_RUNNING, ...report.status });
+      if (report.kill) this.#stop(member, "unhealthy", runner.killGrace(task.task, group.executor));
+    });
+    task.move({ kind: "running", stopChecks, deadline: this.#deadline(member) });
+    const { wantedEnd } = member;
+    if (wantedEnd !== undefined) this.#stop(member, wantedEnd.cause, wantedEnd.grace);
+    this.#followMember(member);
+  }
+
+  #deadline(member: GroupMember): Timer | undefined {
+    const { clock } = this.#options;
+    const { info, runningSince = clock.now() } = member.task.task;
+    const limit = millisecondsOf(info?.maxCompletionTime?.nanoseconds ?? 0n);
+    if (limit <= 0) return undefined;
+    return clock.after(Math.max(0, limit - (clock.now() - runningSince)), () => this.#stop(member, "overdue", 0));
+  }
+
+  #followMember(member: GroupMember): void {
+    const ended = member.group.executor.containerizer?.nested?.wait(member.chain);
+    const gone = { status: undefined, message: "Unable to retrieve command's termination information" };
+    (ended ?? Promise.resolve(gone)).then(
+      (termination) => this.#ended(member, termination),
+      (error: unknown) => this.#ended(member, { status: undefined, message: messageOf(error) }),
+    );
+  }
+
+  #ended(member: GroupMember, termination: ContainerTermination): void {
+    const { task, group } = member;
+    const { task: record, state } = task;
+    if (this.#closed || state.kind === "ended") return;
+    const cause = state.kind === "killing" ? state.cause : (member.wantedEnd?.cause ?? undefined);
+    const killed = cause ?? (record.kill === undefined ? undefined : "kill");
+    const { limitation, ...outcome } = groupOutcome(termination, killed);
+    task.move({ kind: "ended" });
+    group.members.delete(record.taskId);
+    if (termination.status !== undefined) record.waitStatus = termination.status;
+    this.#status(member, { ...outcome, ...(limitation && { limitation: { resources: [...limitation] } }) });
+    if (!group.isShuttingDown && !member.isGroupEnding && endsGroup(outcome)) this.#endGroup(member);
+    if (group.members.size === 0) this.#finish(group);
+  }
+
+  /** One of a group failed or was killed: the others are killed. */
+  #endGroup({ task: { task: record }, group }: GroupMember): void {
+    const { runner, keepKill, log } = this.#options;
+    const others = [...group.members.values()].filter(({ task }) => record.group?.includes(task.task.taskId));
+    if (others.length === 0) return;
+    log.info(`Task ${record.taskId} ended badly: killing the other ${others.length} of its group`);
+    for (const other of others) {
+      other.isGroupEnding = true;
+      if (other.task.state.kind === "killing") continue;
+      const grace = runner.killGrace(other.task.task, group.executor);
+      other.task.task.kill ??= { policy: undefined, grace };
+      keepKill(group.framework, group.executor, other.task.task, { policy: undefined, grace });
+      this.#stop(other, "shutdown", grace);
+    }
+  }
+
+  /** No task is left: the executor's container goes. */
+  #finish(group: GroupExecutor): void {
+    if (group.isFinishing) return;
+    group.isFinishing = true;
+    void this.#options.runner.destroy(group.executor);
+  }
+
+  #stop(member: GroupMember, cause: EndCause, grace: number): void {
+    const { task, chain, group } = member;
+    if (task.state.kind === "preparing") {
+      member.wantedEnd ??= { cause, grace };
+      return;
+    }
+    if (task.state.kind === "running") {
+      if (cause !== "overdue" && frameworkCan(group.framework.info, "TASK_KILLING_STATE"))
+        this.#status(member, { state: TaskState.TASK_KILLING });
+      task.move({ kind: "killing", cause });
+    }
+    if (task.state.kind !== "killing") return;
+    group.executor.containerizer?.nested?.stop(chain, grace).catch((error: unknown) => {
+      this.#options.log.error(`Stopping task ${task.task.taskId}: ${messageOf(error)}`);
+    });
+  }
+
+  #status({ task, chain, group }: GroupMember, status: StatusInit): void {
+    const made = create(TaskStatusSchema, {
+      taskId: { value: task.task.taskId },
+      source: TaskStatus_Source.EXECUTOR,
+      containerStatus: { containerId: containerIdOf(chain) },
+      ...task.complete(status),
+    });
+    this.#options.events.status(group.framework, group.executor, made);
+  }
+
+  recover(framework: FrameworkRecord, executor: ExecutorRecord, found: boolean): void {
+    const group = this.#track(framework, executor);
+    const live = tasksIn(executor, "queued", "launched");
+    if (!found) {
+      this.#over(group, { status: undefined, message: "The executor's container is gone" });
+      return;
+    }
+    this.#follow(group);
+    const members = live.map((record) => this.#member(group, record));
+    const { nested } = executor.containerizer ?? {};
+    const unstarted = members.filter(
+      ({ chain, task }) => nested?.wait(chain) === undefined && task.task.runningSince === undefined,
+    );
+    for (const member of members) if (!unstarted.includes(member)) this.#resume(member);
+    // The agent was killed in the middle of their launch: it goes on.
+    if (unstarted.length > 0) void this.#launchAll(unstarted);
+    if (group.members.size === 0) this.#finish(group);
+  }
+
+  #resume(member: GroupMember): void {
+    const { kill } = member.task.task;
+    this.#ran(member);
+    if (kill !== undefined) this.#stop(member, "kill", kill.grace);
+  }
+
+  kill(_framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord, kill: KillRequest): void {
+    const member = this.#executors.get(executor.containerId)?.members.get(record.taskId);
+    if (member !== undefined) this.#stop(member, "kill", kill.grace);
+  }
+
+  shutdown(_framework: FrameworkRecord, executor: ExecutorRecord): void {
+    const { clock, runner, shutdownGrace } = this.#options;
+    const group = this.#executors.get(executor.containerId);
+    if (group === undefined) return;
+    group.isShuttingDown = true;
+    group.abort.abort(new TaskFailure(TaskState.TASK_KILLED, undefined, "Executor shut down"));
+    for (const member of [...group.members.values()])
+      this.#stop(member, "shutdown", runner.killGrace(member.task.task, executor));
+    if (group.members.size === 0) return this.#finish(group);
+    const own = executor.info.shutdownGracePeriod;
+    const grace = own === undefined ? shutdownGrace : millisecondsOf(own.nanoseconds);
+    group.deadline = clock.after(grace, () => this.#finish(group));
+  }
+
+  /** The agent is its own executor: it knows. */
+  acknowledge(): void {}
+
+  /** Mesos' default executor takes none either. */
+  message(executor: ExecutorRecord): void {
+    this.#options.log.warn(`Dropping a framework message for the default executor '${executor.executorId}'`);
+  }
+
+  release(executor: ExecutorRecord): void {
+    this.#options.runner.release(executor);
+  }
+
+  /** Stops watching; the tasks run on. */
+  close(): void {
+    this.#closed = true;
+    for (const group of this.#executors.values()) group.leave();
+    this.#executors.clear();
+  }
+}
