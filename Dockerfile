@@ -32,7 +32,6 @@ RUN mkdir -p /image/opt/mesos-slave /image/usr/share/mesos-slave \
  && cp -Rp skel/. /image/ \
  && sh tools/image-modes.sh /image \
  && cp package.json /image/opt/mesos-slave/ \
- && { [ ! -d ui ] || cp -R ui /image/opt/mesos-slave/; } \
  && chmod -R go+rX /image/opt/mesos-slave /image/usr/share/mesos-slave
 
 FROM runtime

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: one bundle per program of src/main into dist/. Small and quick to start: every import is inside, minified
- * but with its names, so that a stack trace can be read. `--watch-free`, no source maps in the file: they lie beside it with
+ * `npm run build`: one bundle per program of src/main into dist/, and the node's page into dist/ui. Small and quick to start:
+ * every import is inside, minified but with its names, so that a stack trace can be read. Source maps lie beside them with
  * `--sourcemap` only.
  *
  *   node tools/run.cjs tools/build.ts [--sourcemap] [--out FOLDER]
@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { buildPage } from "./build-page.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const main = join(root, "src/main");
@@ -62,6 +63,7 @@ export async function buildAll(
     logLevel: "warning",
     absWorkingDir: root,
   });
+  if (names.includes("mesos-slave")) await buildPage(join(out, "ui"));
   // Node reads the type of a module from the nearest package.json.
   writeFileSync(join(out, "package.json"), '{ "type": "module" }\n');
 }
@@ -72,6 +74,6 @@ if (import.meta.main) {
   });
   const out = resolve(values.out ?? join(root, "dist"));
   await buildAll(out, { sourcemap: values.sourcemap });
-  for (const name of readdirSync(out).sort())
+  for (const name of readdirSync(out, { recursive: true, encoding: "utf8" }).sort())
     console.log(`${String(Math.ceil(statSync(join(out, name)).size / 1024)).padStart(6)} KB  ${name}`);
 }

@@ -31,6 +31,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "model/held/folder.ts": "the module itself",
   "model/held/removal.ts": "the module itself",
   "model/held/way-below.ts": "the module itself",
+  "model/held/shown-names.ts": "the module itself",
   "http/files/attached.ts": "reopens what the module holds, by its descriptor",
   "http/files/listing.ts": "lists what the module holds, by its descriptor; /etc/passwd and /etc/group",
   "fetcher/place.ts": "a sandbox, in the process of the task's user only",

@@ -25,32 +25,6 @@ export function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** Copies a text. The clipboard's API is only there over TLS and on localhost; elsewhere a selection is copied. */
-export async function copy(text, button) {
-  const word = button.textContent;
-  const say = (result) => {
-    button.textContent = result;
-    setTimeout(() => {
-      button.textContent = word;
-    }, 1500);
-  };
-  try {
-    if (navigator.clipboard !== undefined) await navigator.clipboard.writeText(text);
-    else {
-      const area = element("textarea", { class: "unseen", "aria-hidden": "true" });
-      area.value = text;
-      document.body.append(area);
-      area.select();
-      document.execCommand("copy");
-      area.remove();
-      button.focus();
-    }
-    say("Copied");
-  } catch {
-    say("Not allowed");
-  }
-}
-
 const known = new WeakMap();
 
 /**
@@ -74,26 +48,4 @@ export function keyed(parent, items, keyOf, create) {
     else parent.insertBefore(entry.node, next);
   }
   known.set(parent, new Map([...after].map(([key, { entry }]) => [key, entry])));
-}
-
-/** A <dl> of names and values; `changes` says which values are taken anew when their row is there already. */
-export function definitions(target, pairs, changes = () => true) {
-  keyed(
-    target,
-    pairs,
-    ([name]) => name,
-    ([name]) => {
-      const value = element("dd");
-      const node = element("div", {}, element("dt", {}, name), value);
-      return {
-        node,
-        update: ([, content]) => {
-          if (value.firstChild !== null && !changes(content)) return;
-          if (content instanceof Node) {
-            if (value.firstChild !== content) value.replaceChildren(content);
-          } else setText(value, content);
-        },
-      };
-    },
-  );
 }

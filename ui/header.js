@@ -2,7 +2,6 @@
 import { Refused } from "./ask.js";
 import { byId, element, keyed, setAttribute, setText } from "./dom.js";
 import { duration, moment, timeOfDay } from "./format.js";
-import { showMaster } from "./node.js";
 
 const PHASES = {
   RUNNING: ["registered", "good"],
@@ -32,6 +31,13 @@ export function showHeader({ state, health }) {
   badge.hidden = false;
   setText(badge, word);
   setAttribute(badge, "data-tone", tone);
+}
+
+/** A link to the master's page: it speaks TLS when its agents do. */
+export function showMaster(anchor, address) {
+  setText(anchor, address ?? "none");
+  const url = address === undefined ? undefined : URL.parse(`${location.protocol}//${address}/`)?.href;
+  setAttribute(anchor, "href", url);
 }
 
 const aboutMaster = element("a", { rel: "noreferrer" });

@@ -1,17 +1,12 @@
 /** The node's own view: what it is, its machine and services, its flags. */
-import { byId, definitions, element, keyed, setAttribute, setText } from "./dom.js";
+import { definitions } from "./definitions.js";
+import { byId, element, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, duration, megabytes, moment, number } from "./format.js";
+import { showMaster } from "./header.js";
 import { tableOf } from "./table.js";
 
 const pairs = (value) => Object.entries(value ?? {});
 const list = (value) => (Array.isArray(value) ? value : []);
-
-/** A link to the master's page: it speaks TLS when its agents do. */
-export function showMaster(anchor, address) {
-  setText(anchor, address ?? "none");
-  const url = address === undefined ? undefined : URL.parse(`${location.protocol}//${address}/`)?.href;
-  setAttribute(anchor, "href", url);
-}
 
 const logLink = element("a", { href: "#/file?path=%2Fslave%2Flog" }, "the agent's log");
 const masterLink = element("a", { rel: "noreferrer" });
@@ -38,7 +33,7 @@ function drainFact(state, tasks) {
   return [["Drain", `since ${moment(since)}, ${rest}${gone}`]];
 }
 
-export function showFacts({ state, health, tasks }) {
+function showFacts({ state, health, tasks }) {
   showMaster(masterLink, health?.master);
   const facts = [
     ["Agent id", state.id || "none yet"],
@@ -55,7 +50,7 @@ export function showFacts({ state, health, tasks }) {
   definitions(byId("facts"), facts);
 }
 
-export function showFlags(state, filter) {
+function showFlags(state, filter) {
   const flags = pairs(state.flags);
   definitions(
     byId("flags"),
@@ -122,7 +117,7 @@ function forwarderFacts(forwarder) {
 }
 
 /** `node` is what /node says; undefined until it did. */
-export function showMachine(node) {
+function showMachine(node) {
   definitions(byId("machine"), machineFacts(node?.machine));
   const services = list(node?.services);
   byId("services").hidden = services.length === 0;
@@ -134,4 +129,11 @@ export function showMachine(node) {
   verdict.hidden = node?.verdict === undefined;
   if (node?.verdict !== undefined) setText(verdict, `redpill: ${node.verdict}`);
   definitions(byId("forwarder"), forwarderFacts(node?.forwarder));
+}
+
+/** Everything of the node; `filter` narrows its flags. */
+export function showNode(seen, filter) {
+  showFacts(seen);
+  showMachine(seen.node);
+  showFlags(seen.state, filter);
 }

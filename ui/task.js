@@ -1,7 +1,9 @@
 /** A task's page: what happened to it and when, what it uses, and what it consists of. */
 import { askJson, pause, query, Refused, seen } from "./ask.js";
+import { copy } from "./copying.js";
 import { curve } from "./curves.js";
-import { byId, copy, definitions, element, keyed, setText } from "./dom.js";
+import { definitions } from "./definitions.js";
+import { byId, element, keyed, setText } from "./dom.js";
 import { bytes, duration, megabytes, moment, number } from "./format.js";
 import { addressOf } from "./route.js";
 import { tableOf } from "./table.js";

@@ -122,6 +122,10 @@ const detailsSchema = z.object({
     .nullish(),
 });
 
+const sizeSchema = z.object({ SizeRw: number });
+/** Of an inspection that asked for sizes: 0 where nothing was written. */
+export const readLayerBytes = (json: string): number => read("container size", sizeSchema, json).SizeRw;
+
 export function readDetails(json: string): ContainerDetails {
   const details = read("container inspect", detailsSchema, json);
   const { State: state, Config: config, HostConfig: host } = details;

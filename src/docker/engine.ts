@@ -164,6 +164,8 @@ export interface Engine {
   /** Starting a started one is no error. */
   start(id: string): Promise<void>;
   inspect(idOrName: string): Promise<ContainerDetails>;
+  /** Bytes that a container wrote into its own layer: the daemon walks it for this. Volumes do not count. */
+  layerBytes(id: string): Promise<number>;
   /** All containers, running or not, that carry every given label (`key` or `key=value`). */
   list(labels?: readonly string[]): Promise<ContainerSummary[]>;
   /** Sends a signal. Resolves also when the container does not run. */

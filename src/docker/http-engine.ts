@@ -7,6 +7,7 @@ import {
   readId,
   readImages,
   readInfo,
+  readLayerBytes,
   readStats,
   readSummaries,
   readVersion,
@@ -95,6 +96,10 @@ export class HttpEngine implements E.Engine {
 
   async inspect(idOrName: string): Promise<E.ContainerDetails> {
     return readDetails(await this.#get(`/containers/${segment(idOrName)}/json`));
+  }
+
+  async layerBytes(id: string): Promise<number> {
+    return readLayerBytes(await this.#get(`/containers/${segment(id)}/json`, { query: { size: true }, ...this.#slow }));
   }
 
   async list(labels: readonly string[] = []): Promise<E.ContainerSummary[]> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -13,6 +13,7 @@ import { parseFlags } from "./config/flags.ts";
 import { loadConfig } from "./config/load.ts";
 import { resolveSettings } from "./config/resolve.ts";
 import { Pipeline } from "./pipeline.ts";
+import { parseRegistry } from "./registrar/format.ts";
 import { StandardInput } from "./standard-input.ts";
 
 let folder: string;
@@ -101,4 +102,23 @@ it("a file is on record before anything of it is sent", async () => {
   writeFileSync(path("second.log"), lines(1));
   await until("the second file", () => taken.events.length === 2, 1);
   expect(unrecorded).toEqual([]);
+});
+
+it("a file that was found empty is on record with its beginning before anything of it is sent", async () => {
+  const known: number[] = [];
+  const onEvents = (): void => {
+    for (const { fingerprint } of parseRegistry(readFileSync(registry(), "utf8")).entries)
+      known.push(fingerprint.length);
+  };
+  const taken = await receiver({ onEvents });
+  writeFileSync(path("app.log"), "");
+  await follow(taken);
+  await until(
+    "its name on record",
+    () => existsSync(registry()) && readFileSync(registry(), "utf8").includes("app.log"),
+  );
+  writeFileSync(path("app.log"), lines(1));
+  await until("its first line", () => taken.events.length === 1, 1);
+  // Compressed away while we are down, it is known again by this, and by nothing else.
+  expect(known).toEqual([lines(1).length]);
 });

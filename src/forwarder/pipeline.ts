@@ -295,10 +295,11 @@ export class Pipeline {
 
   async #sealed(batch: Batch): Promise<void> {
     this.#registrar.expect(batch);
-    // A file is on record before anything of it is sent: renamed while we are down, it is found again.
-    while (batch.runs.some(({ source }) => !this.#registrar.records(source))) {
-      await this.#registrar.save();
-      if (this.#registrar.failure === undefined) break;
+    // A file is on record before anything of it is sent: renamed or compressed while we are down, it is found again.
+    const sources = batch.runs.map(({ source }) => source);
+    for (;;) {
+      await this.#registrar.record(sources);
+      if (this.#registrar.failure === undefined || sources.every((source) => this.#registrar.records(source))) break;
       if (this.#stopping !== undefined) return;
       await sleep(this.#options.clock, RECORD_RETRY);
     }

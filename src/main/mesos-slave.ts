@@ -20,8 +20,8 @@ import { MESOS_VERSION } from "../mesos/version.ts";
 const program = "mesos-slave";
 /** Milliseconds until the agent leaves for good; supervisord waits 3 s before it kills. */
 const LONGEST_GOODBYE = 2_700;
-/** The package has it beside dist/ and src/. */
-const UI = join(import.meta.dirname, basename(import.meta.dirname) === "main" ? "../.." : "..", "ui");
+/** As it is written in a checkout, as it was built beside a built program. */
+const UI = join(import.meta.dirname, basename(import.meta.dirname) === "main" ? "../../ui" : "ui");
 
 const readText = (path: string): string => readFileSync(path, "utf8");
 

@@ -230,6 +230,24 @@ describe("containers at a real dockerd", () => {
     );
   });
 
+  it("ends a container that writes more than its disk, wherever it writes", async () => {
+    const own = await newWorkDir();
+    const watching = await openContainerizer(dockerd, own, { diskQuota: { interval: 100, enforce: true } });
+    try {
+      const write = (where: string) => `head -c 8000000 /dev/zero > ${where}`;
+      const script = `${write("/in-its-layer")}; ${write("$MESOS_SANDBOX/file")}; exec sleep 600`;
+      const environment = { MESOS_SANDBOX: "/mnt/mesos/sandbox" };
+      const spec = await dockerSpec(own, script, { environment, disk: 10 });
+      await watching.launch(spec, never);
+      const { reason, state, message } = await watching.wait(spec.containerId);
+      expect([state, reason]).toEqual([TaskState.TASK_FAILED, TaskStatus_Reason.CONTAINER_LIMITATION_DISK]);
+      expect(message).toMatch(/^Disk usage \(1\d+[KM]?B\) exceeds quota \(10MB\)$/);
+    } finally {
+      await watching.close();
+      await rm(own, { recursive: true, force: true });
+    }
+  });
+
   it("says which mount is missing when the daemon sees another work_dir, and starts nothing", async () => {
     // In a mount namespace of its own there are other files below the same path, as in an agent's container without the mount.
     const script = 'mount -t tmpfs none "$1" && exec "$0" "$2" "$3" "$1"';

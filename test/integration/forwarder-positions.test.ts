@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { configure, forwarderSuite, linesOf, numbered, textOf, until } from "../support/forwarder.ts";
 
@@ -45,6 +46,26 @@ describe("positions", () => {
     const second = start(config);
     expect(await second.exit).toBe(2);
     expect(second.log()).toContain(`process ${first.process.pid} already uses this registry`);
+  });
+
+  it("are known again by a beginning that was sent once, of a file that was found empty and compressed meanwhile", async () => {
+    const folder = place();
+    const receiver = await receive();
+    const [path, registry] = [join(folder, "a.log"), join(folder, "registry.json")];
+    writeFileSync(path, "");
+    const config = configure(folder, [receiver.port]);
+    const first = start(config);
+    await until(() => existsSync(registry) && readFileSync(registry, "utf8").includes("a.log"), "its name", first.log);
+    appendFileSync(path, "one\n");
+    await until(() => receiver.events.length === 1, "its first line", first.log);
+    first.process.kill("SIGKILL");
+    await first.exit;
+    appendFileSync(path, "two\nthree\n");
+    writeFileSync(`${path}.1.gz`, gzipSync(readFileSync(path)));
+    unlinkSync(path);
+    writeFileSync(path, "four\n");
+    const second = start(config);
+    await until(() => linesOf(receiver).includes("three"), "the rest, from its archive", second.log);
   });
 
   it("survive reloads: nothing lost, nothing doubled, a broken configuration not taken over", async () => {

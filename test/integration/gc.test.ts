@@ -34,6 +34,9 @@ it("deletes trees of any shape, and links instead of what they point at", async 
   mkdirSync(join(tree, "no-rights/deep"), { recursive: true });
   symlinkSync(join(folder, "outside"), join(tree, "link"));
   writeFileSync(join(tree, "new\nline"), "x");
+  const odd = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xe9, 0xff])]);
+  mkdirSync(odd);
+  writeFileSync(Buffer.concat([odd, Buffer.from([0x2f, 0xfe])]), "x");
   execFileSync("chmod", ["000", join(tree, "no-rights")]);
   const link = join(folder, "link");
   symlinkSync(join(folder, "outside"), link);
@@ -78,6 +81,23 @@ describe("what is mounted below", () => {
       expect(used).toBeLessThan(2);
     } finally {
       umountAll(join(sandbox(), "deep/vol[x]*"));
+    }
+  });
+
+  it("is neither counted nor deleted when its name is not UTF-8", async (context) => {
+    const source = join(folder, "data");
+    bind(context, source, join(sandbox(), "vol"));
+    umountAll(join(sandbox(), "vol"));
+    const name = `${sandbox()}/$(printf 'v\\351')`;
+    execFileSync("bash", ["-c", `mkdir "${name}" && mount --bind "${source}" "${name}"`]);
+    try {
+      writeFileSync(join(source, "large"), Buffer.alloc(8 * 1024 * 1024, 1));
+      expect((await diskUsage(sandbox())) / 1024 / 1024).toBeLessThan(1);
+      expect([...(await removeFolders([sandbox()], log))]).toEqual([]);
+      expect(readdirSync(source).toSorted()).toEqual(["large", "precious"]);
+      expect(existsSync(sandbox())).toBe(false);
+    } finally {
+      execFileSync("bash", ["-c", `while umount -l "${name}" 2>/dev/null; do :; done`]);
     }
   });
 

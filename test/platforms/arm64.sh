@@ -30,7 +30,7 @@ if [ ! -d "$root" ]; then
 fi
 rm -rf "$root/project"
 mkdir -p "$root/project"
-cp -r dist package.json ui tools/platform-facts.ts "$root/project/"
+cp -r dist package.json tools/platform-facts.ts "$root/project/"
 # The field that tells an ELF file for arm64, and the same with the bits that do not matter masked out (binfmt_misc(5)).
 magic='\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
 mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'

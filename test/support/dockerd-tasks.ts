@@ -25,6 +25,7 @@ export interface TaskWishes {
   readonly environment?: Record<string, string>;
   readonly cpus?: number;
   readonly mem?: number;
+  readonly disk?: number;
   readonly ports?: readonly [number, number];
   readonly limits?: ContainerSpec["limits"];
   readonly executor?: boolean;
@@ -61,6 +62,7 @@ export async function dockerSpec(workDir: string, script: string, wishes: TaskWi
     resources: [
       scalar("cpus", wishes.cpus ?? 0.1),
       scalar("mem", wishes.mem ?? 32),
+      ...(wishes.disk === undefined ? [] : [scalar("disk", wishes.disk)]),
       ...(ports === undefined
         ? []
         : [

@@ -4,6 +4,10 @@ import { EngineError } from "../../src/docker/errors.ts";
 /** A daemon with containers that only exist here: nothing runs, and what happens to them is not announced. */
 export class FakeEngine {
   readonly containers = new Map<string, ContainerDetails>();
+  /** Bytes that containers wrote into their own layers. */
+  readonly layers = new Map<string, number>();
+  /** How often somebody asked for those. */
+  layerLooks = 0;
   /** Calls that change something: `kill one SIGTERM`, `remove one`. */
   readonly asked: string[] = [];
 
@@ -58,6 +62,10 @@ export class FakeEngine {
         const details = this.containers.get(id);
         if (details === undefined) throw new EngineError("refused", `no container ${id}`, { status: 404 });
         return details;
+      },
+      layerBytes: async (id: string) => {
+        this.layerLooks++;
+        return this.layers.get(id) ?? 0;
       },
       list: async (labels: readonly string[] = []) =>
         [...this.containers.values()]

@@ -37,7 +37,7 @@ export class PageHost {
   }
 
   static async open(
-    options: { name?: string; flags?: readonly string[]; environment?: NodeJS.ProcessEnv } = {},
+    options: { name?: string; flags?: readonly string[]; environment?: NodeJS.ProcessEnv; program?: string } = {},
   ): Promise<PageHost> {
     const master = new LocalMaster({ port: 0 });
     await master.start();
@@ -47,6 +47,7 @@ export class PageHost {
       port: await freePort(),
       flags: ["--resources=cpus:8;mem:16384;disk:100000;ports:[31000-32000]", ...(options.flags ?? [])],
       environment: options.environment ?? {},
+      ...(options.program !== undefined && { program: options.program }),
     });
     agent.start();
     const scheduler = new TestScheduler({

@@ -69,6 +69,8 @@ abstract class BaseWriter implements Writer {
   readonly #end: string;
   #half: Buffer | undefined;
   #halfPath = "";
+  /** Steps in which the present file stays as it is. */
+  #silent = 0;
 
   constructor(folder: string, random: () => number, end = "\n") {
     this.folder = folder;
@@ -125,7 +127,10 @@ abstract class BaseWriter implements Writer {
       this.rotate(arrived);
       this.first = before;
     }
-    this.append(this.current());
+    // Some programs open their log long before they write: it is found while it is empty.
+    if (!existsSync(this.current()) && this.random() < 0.5) this.#silent = Math.floor(this.random() * 20);
+    if (this.#silent-- > 0) closeSync(openSync(this.current(), "a"));
+    else this.append(this.current());
   }
 
   finish(): void {

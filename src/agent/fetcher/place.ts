@@ -43,10 +43,15 @@ export async function copyWhole(from: string, to: string): Promise<void> {
  * never followed; they are replaced.
  */
 export async function moveInto(from: string, to: string): Promise<void> {
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+  await moveEach(Buffer.from(from), Buffer.from(to));
+}
+
+/** By their bytes: names in an archive need not be UTF-8. */
+async function moveEach(from: Buffer, to: Buffer): Promise<void> {
+  for (const entry of await readdir(from, { withFileTypes: true, encoding: "buffer" })) {
+    const [source = from, target = to] = [from, to].map((one) => Buffer.concat([one, Buffer.from("/"), entry.name]));
     const present = await lstat(target).catch(ignoreMissing);
-    if (present?.isDirectory() && entry.isDirectory()) await moveInto(source, target);
+    if (present?.isDirectory() && entry.isDirectory()) await moveEach(source, target);
     else {
       if (present?.isDirectory())
         throw new Error(`'${entry.name}' in the archive is a file, but a folder in the sandbox`);

@@ -94,11 +94,12 @@ export const sandboxFlags = defineFlags({
     aliases: renamedFrom("docker_sandbox_directory"),
   }),
   container_disk_watch_interval: flag(duration, {
-    summary: "How often the disk isolator measures sandboxes.",
+    summary: "How often the disk usage of containers is measured.",
     default: 15_000,
   }),
   enforce_container_disk_quota: flag(boolean, {
-    summary: "End containers whose sandbox outgrows the task's disk; needs the disk isolator.",
+    summary:
+      "End containers that use more than their disk: the sandbox, and in Docker the container's own layer, too. Without Docker it needs the isolator disk/du.",
     default: false,
   }),
   sandbox_log_max_size: flag(bytes, {

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { onDisk } from "../../base/file-names.ts";
 import { runProgram } from "../../base/program.ts";
 import { mountOf, O_PATH } from "../model/held/descriptor.ts";
 import type { MountPoint } from "../model/mount-table.ts";
@@ -15,7 +16,7 @@ const UMOUNT = ["--lazy", "--internal-only", "--no-canonicalize", "/proc/self/fd
  * is on, and the opened place unmounted. Rejects with an Error that says why it is still there.
  */
 export async function detachMount({ id, path }: MountPoint): Promise<void> {
-  const handle = await open(path, O_PATH | constants.O_NOFOLLOW);
+  const handle = await open(onDisk(path) as string, O_PATH | constants.O_NOFOLLOW);
   try {
     if (mountOf(handle.fd) !== id) throw new Error("another mount is there by now");
     const { code, signal, words } = await runProgram("umount", UMOUNT, TIMEOUT, [handle.fd]);

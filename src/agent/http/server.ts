@@ -15,6 +15,7 @@ import { LoggingLevel } from "./logging.ts";
 import type { OperatorParts } from "./operator/calls.ts";
 import { PageReaders } from "./page-readers.ts";
 import { pages } from "./pages.ts";
+import { queryOf } from "./query.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, fullPath, locate } from "./route.ts";
 import type { AgentView } from "./view.ts";
@@ -180,8 +181,7 @@ class Server {
       const methods = endpoint.method === "POST" ? "POST" : "GET, HEAD, POST";
       return reply.code(204).header("allow", methods).send();
     }
-    const url = new URLSearchParams(request.raw.url?.split("?", 2)[1] ?? "");
-    const query = (name: string): string | undefined => url.get(name) ?? undefined;
+    const query = queryOf(request.raw.url ?? "");
     const answer = await this.#answer(endpoint, request, query);
     const rendered = await render(answer, {
       jsonp: query("jsonp"),

@@ -17,7 +17,8 @@ export interface DiskOptions {
   readonly interval: number;
   /** `--enforce_container_disk_quota` */
   readonly enforce: boolean;
-  readonly measure?: (folder: string) => Promise<number>;
+  /** Bytes that count for a container; what its sandbox holds, unless given. */
+  readonly measure?: (sandbox: string, containerId: string) => Promise<number>;
 }
 
 interface Watched {
@@ -31,8 +32,12 @@ const MEGABYTE = 1024 * 1024;
 /** Milliseconds: a sandbox with millions of files takes its time, but not for ever. */
 const TIMEOUT = 600_000;
 
-/** A path as a pattern of du(1) that means nothing else. */
-const literally = (path: string): string => path.replaceAll(/[\\*?[]/g, "\\$&");
+/**
+ * A path as a pattern of du(1) that means nothing else. Arguments are text: a byte that is not UTF-8 is any one (in the C
+ * locale, where each byte is a character).
+ */
+const literally = (path: string): string => path.replaceAll(/[\\*?[]/g, "\\$&").replaceAll(/[\uD800-\uDFFF]/gu, "?");
+const ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
 /**
  * What du(1) is told to measure `folder`, a real path, without what is mounted below it. Its own `-x` goes by device
@@ -55,7 +60,7 @@ export function duArguments(folder: string, mounts: readonly MountPoint[]): stri
 export async function diskUsage(folder: string): Promise<number> {
   const argv = duArguments(await realpath(folder), await readMounts());
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  execFile("du", argv, { timeout: TIMEOUT }, (error, stdout) => {
+  execFile("du", argv, { timeout: TIMEOUT, env: ENVIRONMENT }, (error, stdout) => {
     // Files that vanish meanwhile make du exit with 1, and still it has a sum.
     const kilobytes = /^(\d+)\s/.exec(stdout)?.[1];
     if (kilobytes === undefined) reject(error ?? new Error(`du said '${stdout}'`));
@@ -132,9 +137,9 @@ export class DiskWatch implements Isolator {
     for (const [id, watched] of [...this.#watched]) {
       if (this.#isClosed || this.#watched.get(id) !== watched) continue;
       try {
-        watched.used = await (this.#options.measure ?? diskUsage)(watched.sandbox);
+        watched.used = await (this.#options.measure ?? diskUsage)(watched.sandbox, id);
       } catch (error) {
-        this.#options.log.warn(`Measuring the sandbox of container ${id}: ${messageOf(error)}`);
+        this.#options.log.warn(`Measuring the disk usage of container ${id}: ${messageOf(error)}`);
         continue;
       }
       const { used, quota } = watched;

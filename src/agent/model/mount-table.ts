@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { pathOf } from "../../base/file-names.ts";
 
 /** A mount of this process' namespace. */
 export interface MountPoint {
   readonly id: number;
-  /** Where it is, as the kernel names it: absolute, without symbolic links. */
+  /** Where it is, as the kernel names it: absolute, without symbolic links. Bytes that are not UTF-8 as base/file-names.ts has them. */
   readonly path: string;
   /** File system type and what is mounted: `ext4 /srv/data`. */
   readonly what: string;
@@ -43,4 +44,4 @@ export function mountsBelow(
 }
 
 export const readMounts = async (): Promise<MountPoint[]> =>
-  parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"));
+  parseMountInfo(pathOf(await readFile("/proc/self/mountinfo")));

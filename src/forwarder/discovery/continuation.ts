@@ -1,8 +1,6 @@
 import { basename, dirname } from "node:path";
-import type { Source } from "../model/source.ts";
+import { CONVINCING, type Source } from "../model/source.ts";
 
-/** A copy whose name has only the folder in common needs this many known bytes to be believed. */
-const CONVINCING = 256;
 /** A file that holds less than what it may be a copy of is given this long to become one, in milliseconds. */
 export const SETTLE = 10_000;
 

@@ -33,7 +33,7 @@ export class Copies {
   readonly #options: CopiesOptions;
   /** Lost sources, and until when (milliseconds since the epoch) a copy of them is looked for. */
   readonly #sought = new Map<Source, number>();
-  /** Files that are no such copy: their change time, and how many sources had been sought by then. */
+  /** Files that are no such copy: their change time and size, and how many sources had been sought by then. */
   readonly #dismissed = new Map<string, string>();
   #generation = 0;
   /** Files whose content was gone before it was read. */
@@ -83,7 +83,8 @@ export class Copies {
     await survey.breathe();
     const facts = factsAt(path);
     if (facts?.kind !== "file" || index.byKey(keyOf(facts.identity)) !== undefined) return;
-    const mark = `${facts.changed} ${this.#generation}`;
+    // A file that is being written changes several times in one tick of an older kernel's clock.
+    const mark = `${facts.changed} ${facts.size} ${this.#generation}`;
     if (this.#dismissed.get(path) === mark) return;
     const file = openIfThere(path, facts.identity);
     if (file === undefined) return;

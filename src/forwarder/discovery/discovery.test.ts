@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bytesOf } from "../model/path.ts";
+import { bytesOf } from "../../base/file-names.ts";
 import type { Source } from "../model/source.ts";
 import { decideNew, isConvincing, type Likeness, namesRelated, SETTLE } from "./continuation.ts";
 import { expandBraces, Glob } from "./glob.ts";

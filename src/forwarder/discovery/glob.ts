@@ -1,6 +1,6 @@
 import { type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { onDisk, pathOf } from "../model/path.ts";
+import { onDisk, pathOf } from "../../base/file-names.ts";
 import { Wildcard } from "./wildcard.ts";
 
 /** Alternatives that one pattern may expand to, and depth of `**`: bounds against slips in a configuration. */

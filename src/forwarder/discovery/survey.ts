@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { type Clock, sleep } from "../../base/clock.ts";
+import { onDisk, pathOf } from "../../base/file-names.ts";
 import { type FileFacts, factsAt } from "../model/content.ts";
-import { onDisk, pathOf } from "../model/path.ts";
 import type { FileGroup } from "../model/settings.ts";
 import { keyOf, type Source } from "../model/source.ts";
 import { Glob, joined, Tree } from "./glob.ts";

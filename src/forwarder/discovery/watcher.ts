@@ -1,7 +1,7 @@
 import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { messageOf } from "../../base/errors.ts";
+import { onDisk, pathOf } from "../../base/file-names.ts";
 import type { Logger } from "../../base/log.ts";
-import { onDisk, pathOf } from "../model/path.ts";
 
 /** Folders that are watched at most: each costs one inotify watch of the user's limit. */
 const MOST_FOLDERS = 4096;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf } from "../../base/errors.ts";
-import { onDisk } from "./path.ts";
+import { onDisk } from "../../base/file-names.ts";
 import { type Fingerprint, type Identity, keyOf, type Source, TAIL_BYTES, type Tail } from "./source.ts";
 
 /** Bytes at the beginning of a file that tell it from others. */

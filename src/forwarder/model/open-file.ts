@@ -1,8 +1,8 @@
 import { close as closeCallback, closeSync, read as readCallback, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { pathOf } from "../../base/file-names.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
 import { type FileFacts, factsOfOpen, openForReading, sameFile } from "./content.ts";
-import { pathOf } from "./path.ts";
 import type { Identity } from "./source.ts";
 
 const read = promisify(readCallback);

@@ -15,6 +15,9 @@ export interface Tail {
   readonly crc: number;
 }
 
+/** So many known bytes tell a content from any other: with them it is recognised under any name. */
+export const CONVINCING = 256;
+
 /** Who a file is on this machine: numbers as decimal strings, because inodes may exceed 2^53. */
 export interface Identity {
   readonly device: string;

@@ -6,7 +6,7 @@ import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Batch } from "../model/batch.ts";
 import type { RegistrySettings } from "../model/settings.ts";
-import type { Source } from "../model/source.ts";
+import { CONVINCING, type Source } from "../model/source.ts";
 import { type Entry, entryOf, formatRegistry, parseRegistry } from "./format.ts";
 import { Ledger } from "./ledger.ts";
 
@@ -37,8 +37,8 @@ export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #ledger = new Ledger();
   readonly #lines = new Map<Source, { of: Recorded; text: string }>();
-  /** Sources that the file on disk names. */
-  readonly #recorded = new WeakSet<Source>();
+  /** Sources that the file on disk names, and how many bytes of their beginning it knows. */
+  readonly #recorded = new WeakMap<Source, number>();
   /** Events applied and not yet on disk. */
   #unsaved = 0;
   #dirty = false;
@@ -64,9 +64,21 @@ export class Registrar {
     return this.#ledger.bytes;
   }
 
-  /** The file on disk has an entry of this source (or is not written at all). */
+  /**
+   * The file on disk has an entry by which this source is known again wherever rotation puts it (or is not written at
+   * all). One that was made while the file was empty knows its name only.
+   */
   records(source: Source): boolean {
-    return !this.#options.durable || source.identity.inode === "0" || this.#recorded.has(source);
+    if (!this.#options.durable || source.identity.inode === "0") return true;
+    const known = this.#recorded.get(source);
+    return known !== undefined && known >= Math.min(source.fingerprint.length, CONVINCING);
+  }
+
+  /** Puts `sources` on record. Resolves when they are, or when the file cannot be written (see `failure`). */
+  async record(sources: readonly Source[]): Promise<void> {
+    if (sources.every((source) => this.records(source))) return;
+    this.#dirty = true;
+    await this.save();
   }
 
   expect(batch: Batch): void {
@@ -124,9 +136,10 @@ export class Registrar {
     const covered = this.#unsaved;
     this.#dirty = false;
     const written = [...sources()];
+    const known = written.map(({ fingerprint }) => fingerprint.length);
     try {
       if (durable) await writeAtomic(settings.path, formatRegistry(this.#render(written)), { mode: 0o640 });
-      for (const source of written) this.#recorded.add(source);
+      for (const [at, source] of written.entries()) this.#recorded.set(source, known[at] ?? 0);
       this.#unsaved -= covered;
       if (this.failure !== undefined) log.info(`the registry '${settings.path}' is written again`);
       this.failure = undefined;

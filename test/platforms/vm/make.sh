@@ -24,7 +24,7 @@ if [ ! -e "$folder/vmlinuz" ]; then
 fi
 rm -rf "$root/project"
 mkdir -p "$root/project/bin"
-cp -r "$project/dist" "$project/package.json" "$project/ui" "$project/tools/platform-facts.ts" "$root/project/"
+cp -r "$project/dist" "$project/package.json" "$project/tools/platform-facts.ts" "$root/project/"
 cp -L "$project/node_modules/.bin/node" "$root/project/bin/"
 cp "$here/vm-init" "$root/vm-init"
 rm -f "$folder/vm.ext4"

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeEngine } from "../../../../test/support/fake-engine.ts";
 import { settle, TestClock } from "../../../../test/support/test-clock.ts";
 import { silentLogger } from "../../../base/log.ts";
@@ -13,6 +13,10 @@ import {
   ContainerInfoSchema,
   ExecutorInfoSchema,
   FrameworkInfoSchema,
+  ResourceSchema,
+  TaskState,
+  TaskStatus_Reason,
+  Value_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { CheckpointedContainer } from "../../model/container.ts";
 import { DockerContainerizer } from "./containerizer.ts";
@@ -39,6 +43,7 @@ beforeEach(async () => {
     agent: { id: "S0" },
     clock,
     log: silentLogger,
+    diskQuota: { interval: 15_000, enforce: true },
   });
 });
 
@@ -93,6 +98,15 @@ it("a stop without any grace asks first all the same, and then kills", async () 
   ]);
 });
 
+it("a container that does not die is killed again after a while, not at once and for ever", async () => {
+  daemon.add("d1", labels("one"));
+  await containerizer.recover([checkpointed("one")]);
+  await containerizer.stop("one", 0);
+  await clock.advance(11_000);
+  expect(daemon.asked.length).toBeGreaterThan(2);
+  expect(daemon.asked.length).toBeLessThan(6);
+});
+
 it("a FIFO that a task left in the place of its output keeps nobody: its end is reported", async () => {
   const container = checkpointed("one");
   for (const name of ["stdout", "stderr"]) execFileSync("mkfifo", [join(container.sandbox, name)]);
@@ -137,4 +151,40 @@ it("a container that is stopped without any grace hears of it first", async () =
   await containerizer.recover([checkpointed("one")]);
   await containerizer.stop("one", 0);
   expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+});
+
+describe("a quota of 10 MB of disk", () => {
+  const MB = 1024 * 1024;
+  const disk = create(ResourceSchema, { name: "disk", type: Value_Type.SCALAR, scalar: { value: 10 } });
+
+  /** du(1) is a real process: time moves on until it was heard of. */
+  async function pass(until: () => boolean): Promise<void> {
+    const deadline = performance.now() + 20_000;
+    while (!until() && performance.now() < deadline) await clock.advance(15_000);
+  }
+
+  it("counts the sandbox and the container's own layer together, and ends what is above, saying why", async () => {
+    const subject = { ...checkpointed("one"), resources: [disk] };
+    writeFileSync(join(subject.sandbox, "file"), Buffer.alloc(6 * MB, "x"));
+    daemon.add("d1", labels("one"));
+    daemon.layers.set("d1", 3 * MB);
+    await containerizer.recover([subject]);
+    await pass(() => daemon.layerLooks > 1);
+    expect(daemon.asked).toEqual([]);
+    daemon.layers.set("d1", 7 * MB);
+    await pass(() => daemon.asked.length > 1);
+    expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+    daemon.end("d1", 137);
+    let ended: unknown;
+    void containerizer.wait("one").then((termination) => {
+      ended = termination;
+    });
+    await pass(() => ended !== undefined);
+    expect(ended).toMatchObject({
+      state: TaskState.TASK_FAILED,
+      reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
+      message: expect.stringMatching(/^Disk usage \(13\d\d\dKB\) exceeds quota \(10MB\)$/),
+      limitation: [{ name: "disk" }],
+    });
+  });
 });

@@ -15,6 +15,7 @@ import {
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { secretNames } from "../../../mesos/secrets.ts";
+import { DiskWatch, diskUsage } from "../../isolators/disk.ts";
 import type {
   CheckpointedContainer,
   CommandResult,
@@ -26,13 +27,13 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import type { Reach } from "../../model/reach.ts";
 import { Launches } from "../launches.ts";
-import { label, recognise } from "./identity.ts";
+import { label } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
 import { Reaper } from "./reaper.ts";
-import { isAlive, provenOurs, recoveryPlan } from "./recovery.ts";
+import { endOrphans, isAlive, locate, provenOurs, recoveryPlan } from "./recovery.ts";
 import { resourceSettings, updateRequest } from "./resource-settings.ts";
 import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
@@ -59,6 +60,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #reaper: Reaper;
   readonly #collector: ImageCollector | undefined;
   readonly #sandboxCheck: SandboxCheck;
+  readonly #disk: DiskWatch | undefined;
   readonly #launching = new Launches();
   readonly #tracked = new Map<string, TrackedContainer>();
   readonly #removeAtEnd = new Set<string>();
@@ -76,7 +78,11 @@ export class DockerContainerizer implements Containerizer {
     this.#reaper = new Reaper(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
     const sandboxDirectory = options.sandboxDirectory ?? defaults.sandboxDirectory;
     this.#sandboxCheck = new SandboxCheck(engine, options.workDir, sandboxDirectory);
-    const { imageCollection } = options;
+    const { imageCollection, diskQuota } = options;
+    // The sandbox is the task's, and so is what it writes anywhere else in its container.
+    const measure = async (sandbox: string, id: string): Promise<number> =>
+      (await diskUsage(sandbox)) + (await this.#layerBytes(id));
+    this.#disk = diskQuota && new DiskWatch({ clock, log, ...diskQuota, measure });
     this.#collector = imageCollection && new ImageCollector(engine, imageCollection, clock, log);
     this.#sweeper = every(clock, SWEEP_EVERY, () => void this.#sweep());
   }
@@ -156,16 +162,24 @@ export class DockerContainerizer implements Containerizer {
       state: this.#state,
       clock,
       log,
-      locate: () => this.#locate(containerId),
+      locate: () =>
+        locate(engine, containerId, { agentKey: this.#agentKey, ownContainerId: this.#options.ownContainerId }),
       openOutput: ({ id, tty }) => this.#openOutput(subject, { id, tty, attach: false }, false),
       onEnd: (engineId, { finishedAt }) => {
+        this.#disk?.cleanup(containerId);
         if (engineId === undefined) return;
         const endedAt = finishedAt === undefined ? undefined : Date.parse(finishedAt);
         this.#reaper.add(engineId, endedAt, this.#removeAtEnd.delete(containerId));
       },
     });
     this.#tracked.set(containerId, tracked);
+    this.#disk?.prepare(subject, (limitation) => void tracked.limit(limitation));
     return tracked;
+  }
+
+  async #layerBytes(containerId: string): Promise<number> {
+    const { engineId, isOver } = this.#known(containerId);
+    return engineId === undefined || isOver ? 0 : await this.#options.engine.layerBytes(engineId);
   }
 
   async #openOutput(
@@ -228,18 +242,7 @@ export class DockerContainerizer implements Containerizer {
       const finishedAt = await this.#finishedAt(found.engineId);
       this.#reaper.add(found.engineId, finishedAt);
     }
-    for (const { engineId, containerId } of orphans) {
-      if (!(this.#options.killOrphans ?? defaults.killOrphans)) {
-        log.warn(
-          `Orphan container ${containerId} (${engineId.slice(0, 12)}) is left alone: docker_kill_orphans is off`,
-        );
-        continue;
-      }
-      log.info(`Ending orphan container ${containerId} (${engineId.slice(0, 12)})`);
-      await engine.remove(engineId, { force: true }).catch((error) => {
-        log.warn(`Cannot end orphan container ${containerId}: ${messageOf(error)}`);
-      });
-    }
+    await endOrphans(engine, orphans, { kill: this.#options.killOrphans ?? defaults.killOrphans, log });
     // One that takes longer is looked at in the background: it may not keep the agent from coming back.
     const { clock } = this.#options;
     const late = await Promise.all(
@@ -252,19 +255,6 @@ export class DockerContainerizer implements Containerizer {
   async #finishedAt(engineId: string): Promise<number | undefined> {
     const details = await this.#options.engine.inspect(engineId).catch(() => undefined);
     return details?.state.finishedAt === undefined ? undefined : Date.parse(details.state.finishedAt);
-  }
-
-  /** By label, or by the name that a C++ agent gave. */
-  async #locate(containerId: string): Promise<string | undefined> {
-    const { engine, ownContainerId } = this.#options;
-    const labels = [`${label.agentKey}=${this.#agentKey}`, `${label.containerId}=${containerId}`];
-    const [labelled] = await engine.list(labels);
-    if (labelled !== undefined) return labelled.id;
-    for (const summary of await engine.list()) {
-      const found = recognise(summary, this.#agentKey);
-      if (found?.containerId === containerId && summary.id !== ownContainerId) return summary.id;
-    }
-    return undefined;
   }
 
   async update(
@@ -281,6 +271,7 @@ export class DockerContainerizer implements Containerizer {
     if (request !== undefined) await engine.update(tracked.engineId, request);
     tracked.resources = resources;
     tracked.limits = limits;
+    this.#disk?.update(containerId, resources);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
@@ -300,7 +291,8 @@ export class DockerContainerizer implements Containerizer {
     const { engineId, isOver, resources, limits } = this.#known(containerId);
     if (engineId === undefined || isOver) return undefined;
     const stats = await this.#options.engine.stats(engineId);
-    return resourceStatistics(stats, resources, limits, this.#options.clock.now());
+    const statistics = resourceStatistics(stats, resources, limits, this.#options.clock.now());
+    return Object.assign(statistics, this.#disk?.usage(containerId));
   }
 
   /** What was last seen when the daemon does not answer. */
@@ -357,6 +349,7 @@ export class DockerContainerizer implements Containerizer {
   async close(): Promise<void> {
     this.#sweeper.cancel();
     this.#reaper.close();
+    this.#disk?.close();
     this.#collector?.close();
     this.#supervisor.close();
     this.#launching.close();

@@ -22,6 +22,8 @@ function connectEngine({ flags, environment, clock }: ContainerizerContext): Htt
 /** Where Docker keeps its images, as far as it can be seen from here: for the room on that disk. */
 const DOCKER_DATA = "/var/lib/docker";
 
+const DISK_ISOLATORS = new Set(["disk/du", "posix/disk"]);
+
 /** The Docker containerizer as the agent's flags and environment ask for it. */
 export async function openDocker(context: ContainerizerContext): Promise<OpenedContainerizer> {
   const { flags, environment, clock, log, ownContainerId, identity } = context;
@@ -44,6 +46,9 @@ export async function openDocker(context: ContainerizerContext): Promise<OpenedC
     home: environment["HOME"],
     askHelper: credentialHelper(environment),
     ownContainerId,
+    ...((flags.enforce_container_disk_quota || flags.isolation.some((name) => DISK_ISOLATORS.has(name))) && {
+      diskQuota: { interval: flags.container_disk_watch_interval, enforce: flags.enforce_container_disk_quota },
+    }),
     ...(flags.image_gc_config !== undefined && {
       imageCollection: parseImageCollection(flags.image_gc_config, { folder, dryRun: flags.gc_dry_run }),
     }),

@@ -2,6 +2,7 @@ import type { Clock } from "../../../base/clock.ts";
 import type { Logger } from "../../../base/log.ts";
 import type { Engine } from "../../../docker/engine.ts";
 import type { AskHelper } from "../../../docker/registry-auth.ts";
+import type { DiskOptions } from "../../isolators/disk.ts";
 import type { NameScheme } from "./identity.ts";
 import type { ImageCollection } from "./image-collection.ts";
 import type { ContainerDns } from "./networks.ts";
@@ -42,6 +43,8 @@ export interface DockerContainerizerOptions {
   readonly askHelper?: AskHelper;
   /** Of the sandbox's stdout and stderr; default: none. */
   readonly rotation?: Rotation;
+  /** `--enforce_container_disk_quota` and the isolator disk/du; default: nobody looks. */
+  readonly diskQuota?: Pick<DiskOptions, "interval" | "enforce"> | undefined;
   /** Default: images are never removed. */
   readonly imageCollection?: ImageCollection | undefined;
   /** The container that the agent itself runs in: never touched. */

@@ -1,6 +1,8 @@
+import { messageOf } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
 import type { ContainerDetails, ContainerSummary, Engine } from "../../../docker/engine.ts";
 import { isNotFound } from "../../../docker/errors.ts";
-import { mountsSandbox, type Recognised, recognise } from "./identity.ts";
+import { label, mountsSandbox, type Recognised, recognise } from "./identity.ts";
 
 /** What recovery does with the containers at the daemon. */
 export interface RecoveryPlan {
@@ -42,6 +44,22 @@ export function recoveryPlan(containers: readonly ContainerSummary[], context: R
   return { adopt, orphans, dead, doubtful };
 }
 
+/** The daemon's id of a container: by label, or by the name that a C++ agent gave. */
+export async function locate(
+  engine: Engine,
+  containerId: string,
+  { agentKey, ownContainerId }: Pick<RecoveryContext, "agentKey" | "ownContainerId">,
+): Promise<string | undefined> {
+  const labels = [`${label.agentKey}=${agentKey}`, `${label.containerId}=${containerId}`];
+  const [labelled] = await engine.list(labels);
+  if (labelled !== undefined) return labelled.id;
+  for (const summary of await engine.list()) {
+    const found = recognise(summary, agentKey);
+    if (found?.containerId === containerId && summary.id !== ownContainerId) return summary.id;
+  }
+  return undefined;
+}
+
 /** Details of a container that was named by a C++ agent, when it mounts a sandbox of this work_dir. */
 export async function provenOurs(
   engine: Engine,
@@ -54,6 +72,24 @@ export async function provenOurs(
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
+  }
+}
+
+/** Ends what is ours and nobody expects; with `kill` false it only says so (--no-docker_kill_orphans). */
+export async function endOrphans(
+  engine: Engine,
+  orphans: readonly Recognised[],
+  { kill, log }: { readonly kill: boolean; readonly log: Logger },
+): Promise<void> {
+  for (const { engineId, containerId } of orphans) {
+    if (!kill) {
+      log.warn(`Orphan container ${containerId} (${engineId.slice(0, 12)}) is left alone: docker_kill_orphans is off`);
+      continue;
+    }
+    log.info(`Ending orphan container ${containerId} (${engineId.slice(0, 12)})`);
+    await engine.remove(engineId, { force: true }).catch((error) => {
+      log.warn(`Cannot end orphan container ${containerId}: ${messageOf(error)}`);
+    });
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ContainerState } from "../../../docker/engine.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
+import type { Limitation } from "../../model/isolation.ts";
 
 /** How an end is kept on disk, so that it is known when the container is not there any more. */
 export const endSchema = z.object({
@@ -27,9 +28,18 @@ export function endOf(state: ContainerState, asked: boolean): ContainerEnd {
 
 /**
  * What the agent is told: the exit code as a raw wait status (as the docker command had it: a signal is 128 + n). Memory
- * exhaustion is told apart, which the C++ agent never could.
+ * exhaustion is told apart, which the C++ agent never could. `limitation`: what the agent ended it for.
  */
-export function terminationOf(end: ContainerEnd | undefined, memoryLimit: number | undefined): ContainerTermination {
+export function terminationOf(
+  end: ContainerEnd | undefined,
+  memoryLimit: number | undefined,
+  limitation?: Limitation,
+): ContainerTermination {
+  if (limitation !== undefined) {
+    const { reason, message, resources } = limitation;
+    const status = end?.exitCode === undefined ? undefined : (end.exitCode & 0xff) << 8;
+    return { status, state: TaskState.TASK_FAILED, reason, message, limitation: resources };
+  }
   if (end?.exitCode === undefined) {
     return { status: undefined, message: end?.error || "Failed to get exit status of container: it is gone" };
   }

@@ -6,6 +6,7 @@ import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
 import { isNotFound } from "../../../docker/errors.ts";
 import type { CheckpointedContainer, ContainerTermination } from "../../model/container.ts";
 import { NotHeld } from "../../model/held/descriptor.ts";
+import type { Limitation } from "../../model/isolation.ts";
 import type { Reach } from "../../model/reach.ts";
 import type { ContainerOutput } from "./output.ts";
 import { reachOf } from "./reach.ts";
@@ -63,6 +64,7 @@ export class TrackedContainer {
   #output: ContainerOutput | undefined;
   #stop: StopRequest | undefined;
   #signalled = false;
+  #limitation: Limitation | undefined;
   #toldOutput = false;
   #stopTimer: Timer | undefined;
   #retry: Timer | undefined;
@@ -154,13 +156,15 @@ export class TrackedContainer {
       return this.#finish((await state.end(this.subject.containerId)) ?? { oomKilled: false, asked: false, error });
     }
     this.#details = details;
-    if (this.#phase === "unlocated") this.#move("running");
+    const isFound = this.#phase === "unlocated";
+    if (isFound) this.#move("running");
     if (details.state.status === "created") {
       return this.#finish({ oomKilled: false, asked: false, error: "the container was never started" });
     }
     if (this.#output === undefined && !this.#isClosed) await this.#follow(details);
     if (hasEnded(details.state)) return this.#finish(endOf(details.state, this.#stop !== undefined));
-    if (this.#stop !== undefined) this.#arm();
+    // Only then: a kill looks afterwards whether it helped, and would be armed again at once and for ever.
+    if (isFound) this.#arm();
   }
 
   /** Brings its log into the sandbox, unless the task made a FIFO, a device or a link of its place there: told once. */
@@ -189,8 +193,17 @@ export class TrackedContainer {
     });
     await this.#output?.finish();
     this.#move("over");
-    this.#over.resolve(terminationOf(end, this.#details?.memory || undefined));
+    this.#over.resolve(terminationOf(end, this.#details?.memory || undefined, this.#limitation));
     onEnd(this.#engineId, end);
+  }
+
+  /** It went over a limit: it is ended, and that is why. */
+  async limit(limitation: Limitation): Promise<void> {
+    if (this.isOver || this.#limitation !== undefined) return;
+    this.#limitation = limitation;
+    const { containerId } = this.subject;
+    this.#options.log.info(`Container ${containerId} has reached its limit and is ended: ${limitation.message}`);
+    await this.stop(0);
   }
 
   /** Asks it to end; after `grace` milliseconds from the first call it is killed. Kept over restarts. */

@@ -1,5 +1,7 @@
 import type { Stats } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
+import { onDisk } from "../../../base/file-names.ts";
+import { namesIn, shownNames } from "../../model/held/shown-names.ts";
 import { FilesError, filesError, type OpenedPath } from "./attached.ts";
 
 /** One line of /files/browse. */
@@ -78,21 +80,25 @@ function listed(path: string, info: Stats, { users, groups }: Names): ListedFile
   };
 }
 
-/** What is in an opened folder, sorted by path, each entry under `path`; nothing for a file, as in Mesos. Closes it. */
+/**
+ * What is in an opened folder, sorted by path, each entry under `path`; nothing for a file, as in Mesos. Names that are
+ * not UTF-8 as shown-names.ts shows them. Closes it.
+ */
 export async function listFolder(path: string, { handle, kind }: OpenedPath): Promise<ListedFile[]> {
   try {
     if (kind === "file") return [];
     const folder = `/proc/self/fd/${handle.fd}`;
-    const names = await readdir(folder);
+    const names = await namesIn(folder);
     if (names.length > MOST_ENTRIES)
       throw new FilesError(400, `The folder has ${names.length} entries; at most ${MOST_ENTRIES} are listed.\n`);
     const who = { users: await namesOf("/etc/passwd"), groups: await namesOf("/etc/group") };
-    const prefix = path.replace(/\/+$/, "");
+    const prefix = path.toWellFormed().replace(/\/+$/, "");
     const entries: ListedFile[] = [];
-    for (const name of names.sort()) {
+    const shown = shownNames(names);
+    for (const [index, name] of names.entries()) {
       // Removed meanwhile: it is not there.
-      const info = await lstat(`${folder}/${name}`).catch(() => undefined);
-      if (info !== undefined) entries.push(listed(`${prefix}/${name}`, info, who));
+      const info = await lstat(onDisk(`${folder}/${name}`)).catch(() => undefined);
+      if (info !== undefined) entries.push(listed(`${prefix}/${shown[index]}`, info, who));
     }
     return entries;
   } catch (error) {

@@ -2,7 +2,9 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, readlink } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { codeOf } from "../../../base/errors.ts";
+import { onDisk, pathOf as textOf } from "../../../base/file-names.ts";
 import { kindOf, mountOf, NotHeld, O_PATH, pathOf } from "./descriptor.ts";
+import { nameShownAs } from "./shown-names.ts";
 
 /** As the kernel's own limit. */
 const MOST_LINKS = 40;
@@ -19,7 +21,8 @@ export interface PlaceBelow {
  * within are followed, name by name, as their owner meant them; one that leads out, onto another mount (with that into
  * procfs, whose links lead into other namespaces) or to anything but a folder or a file is refused. So is a file that
  * also has names elsewhere, unless it belongs to the folder's owner or may be read by all: a hard link needs no rights on
- * what it names. Rejects with the system's error or a NotHeld.
+ * what it names. Names that are not UTF-8 are found as base/file-names.ts writes them and as they are shown. Rejects with
+ * the system's error or a NotHeld.
  */
 export async function openBelow(root: string, way: string): Promise<PlaceBelow> {
   const top = await open(root, O_PATH);
@@ -64,8 +67,7 @@ class Walk {
     const folder = this.#places.at(-1);
     if (folder === undefined || !folder.info.isDirectory())
       throw Object.assign(new Error("ENOTDIR"), { code: "ENOTDIR" });
-    const path = `${pathOf(folder.place.fd)}/${name}`;
-    const place = await open(path, O_PATH | constants.O_NOFOLLOW);
+    const { path, place } = await held(pathOf(folder.place.fd), name);
     this.#places.push({ place, info: await place.stat() });
     this.#mount ??= mountOf(this.#top.fd);
     if (mountOf(place.fd) !== this.#mount) throw new NotHeld(way, "leads out of its folder, onto another mount");
@@ -108,10 +110,26 @@ class Walk {
   }
 }
 
-/** A link's target. One that is something else by now was replaced: what was looked for is gone (ENOENT). */
-async function targetOf(path: string): Promise<string> {
+/** Holds the entry of a folder that has this name or, where none has it, is shown so. */
+async function held(folder: string, name: string): Promise<{ path: string | Buffer; place: FileHandle }> {
+  const at = async (entry: string) => {
+    const path = onDisk(`${folder}/${entry}`);
+    // Node takes bytes for a path; its types say so of all calls but this one.
+    return { path, place: await open(path as string, O_PATH | constants.O_NOFOLLOW) };
+  };
   try {
-    return await readlink(path);
+    return await at(name);
+  } catch (error) {
+    const real = codeOf(error) === "ENOENT" ? await nameShownAs(folder, name) : undefined;
+    if (real === undefined) throw error;
+    return await at(real);
+  }
+}
+
+/** A link's target. One that is something else by now was replaced: what was looked for is gone (ENOENT). */
+async function targetOf(path: string | Buffer): Promise<string> {
+  try {
+    return textOf(await readlink(path, { encoding: "buffer" }));
   } catch (error) {
     throw codeOf(error) === "EINVAL" ? Object.assign(new Error("ENOENT"), { code: "ENOENT" }) : error;
   }

@@ -1,4 +1,4 @@
-import { bytesOf } from "../../model/path.ts";
+import { bytesOf } from "../../../base/file-names.ts";
 import type { Version } from "../../model/settings.ts";
 import { DATA, JSON_DATA, versionByte, writeUint32 } from "./frames.ts";
 
