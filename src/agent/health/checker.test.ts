@@ -29,7 +29,7 @@ class HeldLooks {
   }
 }
 
-const plan = (more: MessageInitShape<typeof HealthCheckSchema> = {}) =>
+const plan = (more: object = {}) =>
   planHealthCheck(
     create(HealthCheckSchema, {
       command: { value: "look" },
@@ -38,7 +38,7 @@ const plan = (more: MessageInitShape<typeof HealthCheckSchema> = {}) =>
       timeoutSeconds: 0,
       gracePeriodSeconds: 0,
       ...more,
-    }),
+    } as MessageInitShape<typeof HealthCheckSchema>),
   );
 
 function watched(clock: TestClock, before?: { healthy: boolean | undefined; age: number }, more = {}) {
