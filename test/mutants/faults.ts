@@ -85,8 +85,8 @@ export const faults: readonly Fault[] = [
     name: "a file on record not awaited",
     breaks: "a file that is renamed while the forwarder is down is sent twice",
     room: "forwarder",
-    text: "while (batch.runs.some(({ source }) => !this.#registrar.records(source))) {",
-    instead: "while (batch.runs.length < 0) {",
+    text: "await this.#registrar.record(sources);",
+    instead: "",
   },
   {
     name: "Docker's sweep off",

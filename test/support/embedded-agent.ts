@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
+import type { Credential } from "../../src/agent/master/credential.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
@@ -34,6 +35,7 @@ export interface EmbeddedAgentOptions {
   readonly bootId?: string;
   /** As --resources has them. */
   readonly resources?: string;
+  readonly credential?: Credential;
   readonly createSandbox?: (directory: string) => void;
 }
 
@@ -99,7 +101,7 @@ export class EmbeddedAgent {
       environment: { PATH: "/usr/bin:/bin" },
       process,
       detector,
-      credential: undefined,
+      credential: options.credential,
       clock,
       log,
       random: () => 0.5,

@@ -1,5 +1,7 @@
 import { clone, create } from "@bufbuild/protobuf";
+import { Launches } from "../../src/agent/containerizer/launches.ts";
 import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
+import { TaskFailure } from "../../src/agent/model/failure.ts";
 import {
   type CommandInfo,
   type ContainerStatus,
@@ -27,6 +29,8 @@ export class FakeMachine {
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
   readonly asked: string[] = [];
+  /** By executor: the amounts of each scalar that its container was given with `update`, in order. */
+  readonly resized = new Map<string, Map<string, number>[]>();
   /** Commands that were run in containers, by their value. */
   readonly commands: string[] = [];
   /** Whether containers end when they are asked to (`stop`). */
@@ -91,6 +95,7 @@ export class FakeMachine {
   containerizer(dead: () => boolean): Containerizer {
     const find = (id: string): FakeContainer | undefined => (dead() ? undefined : this.containers.get(id));
     const forever = new Promise<never>(() => undefined);
+    const launching = new Launches();
     const live = (what: string, id: string): FakeContainer | undefined => {
       if (!dead()) this.#note(what, id);
       return find(id);
@@ -103,8 +108,12 @@ export class FakeMachine {
       check: () => undefined,
       launch: async (spec, signal) => {
         if (dead()) return forever;
-        await this.#prepare(signal);
-        this.#launch(spec);
+        const end = () => this.containers.get(spec.containerId)?.end(KILLED);
+        const work = async (signals: AbortSignal) => {
+          await this.#prepare(signals);
+          this.#launch(spec);
+        };
+        await launching.run(spec.containerId, signal, work, end);
         const pid = 1_000_000 + this.started.length;
         return { pid, status: clone(ContainerStatusSchema, this.status), data: undefined, labels: this.labels };
       },
@@ -113,12 +122,20 @@ export class FakeMachine {
         for (const [id, container] of this.containers) if (!ids.has(id)) container.end(KILLED);
         return new Set([...ids].filter((id) => this.containers.has(id)));
       },
-      update: async (id) => void live("update #", id),
+      update: async (id, resources) => {
+        const container = live("update #", id);
+        if (container === undefined) return;
+        const amounts = new Map<string, number>();
+        for (const { name, scalar } of resources) amounts.set(name, (amounts.get(name) ?? 0) + (scalar?.value ?? 0));
+        const name = nameOf(container.spec);
+        this.resized.set(name, [...(this.resized.get(name) ?? []), amounts]);
+      },
       stop: async (id, grace) => {
         const container = live(`stop # ${grace}`, id);
         if (this.obeys && container?.running) container.end(TERMINATED);
       },
       destroy: async (id) => {
+        launching.end(id, 0, TaskFailure.launch("Container was destroyed while it was launched"));
         const container = live("destroy #", id);
         if (container?.running) container.end(KILLED);
       },

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
@@ -67,7 +67,7 @@ export class ScriptedDriver {
     process.install(ReconnectExecutorMessageSchema, (from) => {
       this.received.push("reconnect");
       this.#agent = from;
-      if (this.returns) this.#reregister();
+      if (this.returns) this.comeBack();
     });
   }
 
@@ -101,7 +101,8 @@ export class ScriptedDriver {
     this.#process.send(this.#agent, RegisterExecutorMessageSchema, message);
   }
 
-  #reregister(): void {
+  /** As it does when the agent asks for it. */
+  comeBack(): void {
     const message = create(ReregisterExecutorMessageSchema, {
       ...this.#ids,
       tasks: [...this.#tasks.values()],
@@ -128,6 +129,11 @@ export class ScriptedDriver {
   message(data: Uint8Array<ArrayBuffer>): void {
     const message = create(ExecutorToFrameworkMessageSchema, { agentId: { value: "S0" }, ...this.#ids, data });
     this.#process.send(this.#agent, ExecutorToFrameworkMessageSchema, message);
+  }
+
+  /** Any message, from its address. */
+  say<D extends DescMessage>(schema: D, init: MessageInitShape<D>): void {
+    this.#process.send(this.#agent, schema, create(schema, init));
   }
 
   close(): Promise<void> {
