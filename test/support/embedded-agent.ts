@@ -56,7 +56,8 @@ class KeptGarbage {
 export class EmbeddedAgent {
   readonly agent: ComposedAgent["agent"];
   readonly identity: Identity;
-  readonly registry: ComposedAgent["viewed"]["registry"];
+  /** What its pages read. */
+  readonly viewed: ComposedAgent["viewed"];
   readonly metrics: Metrics;
   readonly garbage = new KeptGarbage();
   readonly #process: Process;
@@ -123,7 +124,7 @@ export class EmbeddedAgent {
       },
     });
     this.agent = agent;
-    this.registry = viewed.registry;
+    this.viewed = viewed;
     const executorApi = executorHandler(endpoint, silentLogger);
     process.http((request: IncomingMessage, response: ServerResponse) => {
       if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);

@@ -7,6 +7,7 @@ import {
   type ContainerStatus,
   ContainerStatusSchema,
   ExecutorInfoSchema,
+  type ResourceStatistics,
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 
 interface FakeContainer {
@@ -39,6 +40,10 @@ export class FakeMachine {
   failure: Error | undefined;
   /** Launches wait for it, as for a pull. They end early when they are aborted. */
   pull: Promise<void> | undefined;
+  /** What a container uses; undefined: it cannot be measured. */
+  usage: () => Promise<ResourceStatistics | undefined> = async () => undefined;
+  /** What is wrong with the containerizer. */
+  trouble: string | undefined;
   /** What containers are known by, and the labels that TASK_RUNNING has of them. */
   status: ContainerStatus = create(ContainerStatusSchema);
   labels: Readonly<Record<string, string>> = {};
@@ -145,7 +150,7 @@ export class FakeMachine {
         const termination = await container.ended;
         return dead() ? forever : termination;
       },
-      usage: async () => undefined,
+      usage: () => this.usage(),
       status: async () => clone(ContainerStatusSchema, this.status),
       run: async (_id, command) => {
         this.commands.push(command.value);
@@ -156,7 +161,7 @@ export class FakeMachine {
         live("remove #", id);
         if (!dead()) this.containers.delete(id);
       },
-      trouble: () => undefined,
+      trouble: () => this.trouble,
       close: async () => undefined,
     };
   }

@@ -39,25 +39,25 @@ export const HANDED = "/proc/self/fd/3";
  */
 export async function unpack(
   { unpacking, path, descriptor, name }: Archive,
-  environment: CommandOptions["environment"],
+  { environment, folder: root }: Pick<CommandOptions, "environment" | "folder">,
 ): Promise<void> {
-  const options = { environment, descriptor };
+  const options = { environment, folder: root, descriptor };
   if (unpacking !== "gzip") {
     const listing = new ListingCheck();
     const output = (piece: string): void => listing.take(piece);
     await runCommand(listCommand(unpacking, path), { ...options, output });
     listing.end();
   }
-  const folder = await mkdtemp(".fetch-");
+  const folder = basename(await mkdtemp(join(root, ".fetch-")));
   try {
     const target = name.replace(/\.gz$/, "");
     const single = basename(target);
     await runCommand(unpackCommand(unpacking, path, folder, single), options);
     if (unpacking === "gzip") {
-      await preparePlace(target);
-      await rename(join(folder, single), target);
-    } else await moveInto(folder, ".");
+      await preparePlace(root, target);
+      await rename(join(root, folder, single), join(root, target));
+    } else await moveInto(join(root, folder), root);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(join(root, folder), { recursive: true, force: true });
   }
 }
