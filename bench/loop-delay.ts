@@ -22,6 +22,7 @@ import { Process } from "../src/libprocess/process.ts";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { agentView } from "../test/support/agent-view.ts";
 import { commandTask } from "../test/support/scheduler.ts";
+import { noExecutors, noPage } from "../test/support/served-pages.ts";
 import { type MeasuredNode, startNode } from "./node.ts";
 
 const AIM = 100;
@@ -112,7 +113,14 @@ async function pings(): Promise<Standstill> {
 }
 
 async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>, tasks = 1): Promise<T> {
-  const http = await createAgentHttp({ view: agentView({ tasks }), files, log: silentLogger, clock: systemClock });
+  const http = createAgentHttp({
+    executors: noExecutors,
+    ui: noPage,
+    view: agentView({ tasks }),
+    files,
+    log: silentLogger,
+    clock: systemClock,
+  });
   const server = createServer(http.handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
@@ -120,7 +128,7 @@ async function served<T>(files: AttachedFiles, use: (port: number) => Promise<T>
   } finally {
     server.closeAllConnections();
     server.close();
-    await http.close();
+    http.close();
   }
 }
 

@@ -11,6 +11,7 @@ import { stateText } from "../src/agent/http/state.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { silentLogger } from "../src/base/log.ts";
 import { agentView } from "../test/support/agent-view.ts";
+import { noExecutors, noPage } from "../test/support/served-pages.ts";
 
 const tasks = 1000;
 const rounds = 20;
@@ -35,7 +36,13 @@ async function measure(name: string, work: () => unknown): Promise<void> {
 console.log(`${tasks} tasks, ${((await stateText(view)).length / 1024).toFixed(0)} KiB of JSON`);
 await measure("text", () => stateText(view));
 
-const http = await createAgentHttp({ view, files: new AttachedFiles(), log: silentLogger, clock: systemClock });
+const http = createAgentHttp({
+  ...{ executors: noExecutors, ui: noPage },
+  view,
+  files: new AttachedFiles(),
+  log: silentLogger,
+  clock: systemClock,
+});
 const server = createServer(http.handler);
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/state`;
@@ -48,4 +55,4 @@ await measure("over HTTP", () => fetchState("identity"));
 await measure("over HTTP, compressed", () => fetchState("gzip"));
 server.closeAllConnections();
 server.close();
-await http.close();
+http.close();

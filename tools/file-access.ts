@@ -66,6 +66,8 @@ export const byPath: Readonly<Record<string, string>> = {
   "isolators/cgroups/control.ts": "/sys/fs/cgroup",
   "isolators/cgroups/delegation.ts": "/sys/fs/cgroup",
   "isolators/cgroups/group.ts": "/sys/fs/cgroup",
+  "isolators/cgroups/disk-number.ts": "/dev and /sys",
+  "isolators/cgroups/removal.ts": "/sys/fs/cgroup, where there are no links",
   "metrics/machine.ts": "/proc",
   "metrics/pool-watch.ts": "the root folder",
   "resources/machine.ts": "/proc, /sys and the disk of work_dir",

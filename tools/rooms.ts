@@ -31,14 +31,23 @@ export const rooms: readonly Room[] = [
     purpose: "the vocabulary: messages, ids, resources, task states, JSON forms",
     mayImport: ["base", "config"],
   },
-  { name: "libprocess", purpose: "UPIDs, framing, links, messages and HTTP on one port", mayImport: vocabulary },
+  {
+    name: "http",
+    purpose: "one way to answer HTTP: routes, what stands before them, origins, bodies",
+    mayImport: ["base"],
+  },
+  {
+    name: "libprocess",
+    purpose: "UPIDs, framing, links, messages and HTTP on one port",
+    mayImport: [...vocabulary, "http"],
+  },
   { name: "zookeeper", purpose: "zk:// urls, group watch, leader detector", mayImport: vocabulary },
   { name: "supervisor", purpose: "supervisord's own API, over its socket", mayImport: ["base"] },
   { name: "docker", purpose: "the part of the Engine API that we need", mayImport: vocabulary },
   {
     name: "agent",
     purpose: "the Mesos agent",
-    mayImport: [...wires, "supervisor"],
+    mayImport: [...wires, "http", "supervisor"],
     floors: [
       ["model"],
       [
@@ -67,12 +76,12 @@ export const rooms: readonly Room[] = [
   {
     name: "forwarder",
     purpose: "follows files, ships them over Lumberjack",
-    mayImport: vocabulary,
+    mayImport: [...vocabulary, "http"],
     floors: [["model"], ["config", "lumberjack", "registrar"], ["batching", "reading"], ["discovery"], ["monitoring"]],
   },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
   { name: "redpill", purpose: "the watchdog", mayImport: [...vocabulary, "supervisor"] },
-  { name: "local-master", purpose: "the embedded development master", mayImport: wires },
+  { name: "local-master", purpose: "the embedded development master", mayImport: [...wires, "http"] },
   { name: "execute", purpose: "mesos-execute", mayImport: wires },
   {
     name: "main",

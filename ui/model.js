@@ -34,6 +34,7 @@ export function readUsage(entries, before = new Map()) {
       cpusLimit: figures.cpus_limit,
       // Of a hundred periods of the scheduler, how many it was held back in since the look before.
       throttled: shareOf(figures.cpus_nr_throttled, figures.cpus_nr_periods, previous),
+      throttledSeconds: figures.cpus_throttled_time_secs,
       throttledCount: amount(figures.cpus_nr_throttled),
       periods: amount(figures.cpus_nr_periods),
       memory: figures.mem_rss_bytes,
@@ -151,6 +152,9 @@ export function readFrameworks(state, usage, reasons = new Map()) {
   return { running: running.filter(({ executors }) => executors.length > 0), ended };
 }
 
+/** Whether something ended for want of memory. */
+export const isStarved = ({ task }) => /LIMITATION_MEMORY/.test(task?.why);
+
 /** Allocated, in use and total of each resource. Scalars are numbers; ports are counted. */
 export function readResources(state, usage) {
   const total = object(state?.resources);
@@ -174,6 +178,8 @@ export function readResources(state, usage) {
       total: count(name, total[name]),
       allocated: parts.reduce((sum, part) => sum + count(name, part[name]), 0),
       inUse: used[name],
+      // Containers that their CPU limit held back in more than one of a hundred periods.
+      ...(name === "cpus" && { heldBack: all.filter(({ throttled }) => throttled > 1).length }),
     }))
     .filter(({ name, total: whole, isSet }) => isSet || whole > 0 || ["cpus", "mem", "disk"].includes(name));
 }

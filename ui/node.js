@@ -3,6 +3,7 @@ import { definitions } from "./definitions.js";
 import { byId, element, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, duration, megabytes, moment, number } from "./format.js";
 import { showMaster } from "./header.js";
+import { isStarved } from "./model.js";
 import { tableOf } from "./table.js";
 
 const pairs = (value) => Object.entries(value ?? {});
@@ -11,29 +12,71 @@ const list = (value) => (Array.isArray(value) ? value : []);
 const logLink = element("a", { href: "#/file?path=%2Fslave%2Flog" }, "the agent's log");
 const masterLink = element("a", { rel: "noreferrer" });
 
-const resourceText = (resources) =>
-  pairs(resources)
-    .filter(([, value]) => value !== 0 && value !== "")
-    .map(([name, value]) => `${name} ${name === "mem" || name === "disk" ? megabytes(value) : value}`)
-    .join(", ") || "nothing";
+/** Resources of a kind that there is none of are left out. */
+const resourcesOf = (resources) =>
+  pairs(resources).filter(([, value]) => value !== 0 && value !== "" && value !== "[]");
+const amountText = (name, value) => (name === "mem" || name === "disk" ? megabytes(value) : String(value));
 
-function reservationFacts(state) {
-  const allocated = state.reserved_resources_allocated ?? {};
-  return pairs(state.reserved_resources).map(([role, resources]) => [
-    `Reserved for ${role}`,
-    `${resourceText(resources)}; allocated: ${resourceText(allocated[role])}`,
-  ]);
+function reservationRow() {
+  const cells = ["Resource", "Reserved", "Allocated"].map((label) =>
+    element("td", { role: "cell", "data-label": label }),
+  );
+  const role = element("span", { class: "clamped" });
+  const node = element("tr", { role: "row" }, element("th", { scope: "row", role: "rowheader" }, role), ...cells);
+  const update = ({ role: name, resource, total, allocated }) => {
+    setText(role, name === "" ? "anybody" : name);
+    setText(cells[0], resource);
+    setText(cells[1], amountText(resource, total));
+    setText(cells[2], allocated === undefined ? "nothing" : amountText(resource, allocated));
+  };
+  return { node, update };
 }
 
-function drainFact(state, tasks) {
-  if (state.drain_config === undefined) return [];
+const reservations = tableOf(["Role", "Resource", "Reserved", "Allocated"], "Reservations", "events");
+byId("reservation-table").append(reservations.table);
+
+/** What is kept for roles, and what of it is allocated; what is left is anybody's. */
+function showReservations(state) {
+  const reserved = pairs(state.reserved_resources);
+  const whose = [
+    ...reserved.map(([role, total]) => [role, total, state.reserved_resources_allocated?.[role]]),
+    ["", state.unreserved_resources, state.unreserved_resources_allocated],
+  ];
+  const rows = whose.flatMap(([role, total, allocated]) => {
+    const given = new Map(resourcesOf(allocated));
+    return resourcesOf(total).map(([resource, value]) => ({
+      role,
+      resource,
+      total: value,
+      allocated: given.get(resource),
+    }));
+  });
+  byId("reservations").hidden = reserved.length === 0;
+  keyed(reservations.body, rows, ({ role, resource }) => `${role}\n${resource}`, reservationRow);
+}
+
+/** How far a drain is: of the tasks that there were when it began, those that have ended since. */
+function showDrain(state, tasks, ended) {
+  const place = byId("drain");
+  place.hidden = state.drain_config === undefined;
+  if (state.drain_config === undefined) return;
   const since = state.estimated_drain_start_time_seconds;
-  const rest = tasks === 0 ? "done: no task is left" : `${tasks} task${tasks === 1 ? "" : "s"} to go`;
-  const gone = state.drain_config.mark_gone ? ", then it is given up" : "";
-  return [["Drain", `since ${moment(since)}, ${rest}${gone}`]];
+  const done = ended.filter(({ task }) => task?.ended >= since).length;
+  const bar = byId("drain-bar");
+  bar.max = Math.max(1, done + tasks);
+  bar.value = done;
+  const grace = Number(state.drain_config.max_grace_period?.nanoseconds ?? Number.NaN) / 1e9;
+  const words = [
+    `since ${moment(since)}`,
+    tasks === 0 ? "no task is left" : `${tasks} task${tasks === 1 ? "" : "s"} to go`,
+    `${done} of ${done + tasks} ended`,
+    Number.isFinite(grace) ? `each has at most ${duration(grace)} to end` : "each has the time that it asks for",
+    ...(state.drain_config.mark_gone ? ["then the agent is given up for good"] : []),
+  ];
+  setText(byId("drain-words"), words.join(" · "));
 }
 
-function showFacts({ state, health, tasks }) {
+function showFacts({ state, health }) {
   showMaster(masterLink, health?.master);
   const facts = [
     ["Agent id", state.id || "none yet"],
@@ -41,9 +84,7 @@ function showFacts({ state, health, tasks }) {
     ["Version", `mesos-slave ${state.release}, built ${state.build_date}; speaks Mesos ${state.version}`],
     ["Running for", `${duration(Date.now() / 1000 - state.start_time)}, since ${moment(state.start_time)}`],
     ["Master", masterLink],
-    ...drainFact(state, tasks),
     ...pairs(state.attributes).map(([name, value]) => [`Attribute ${name}`, value]),
-    ...reservationFacts(state),
     ["Capabilities", (state.capabilities ?? []).join(", ")],
   ];
   if (state.log_dir !== undefined || state.external_log_file !== undefined) facts.push(["Log", logLink]);
@@ -58,9 +99,22 @@ function showFlags(state, filter) {
   );
 }
 
-function machineFacts(machine) {
+/** Of the last minute, how much of it something waited. */
+const waitedFor = ({ pressure = {} }, name) =>
+  typeof pressure[name] === "number"
+    ? `; something waited for it ${number(pressure[name], 1)} % of the last minute`
+    : "";
+
+function oomText({ oom_kills: kills }, starved) {
+  const own = starved === 0 ? "no task" : `${starved} task${starved === 1 ? "" : "s"}`;
+  const all = typeof kills === "number" ? `; processes that the kernel killed since it started: ${kills}` : "";
+  return `${own} that is remembered here${all}`;
+}
+
+/** `starved`: how many tasks ended for want of memory. */
+function machineFacts(machine, starved) {
   if (machine === undefined) return [];
-  const { kernel, cgroups, cpus, load, memory_total: whole, memory_free: free, disk, engines } = machine;
+  const { kernel, cgroups, cpus, load, memory_total: whole, memory_free: free, disk } = machine;
   const facts = [
     ["Kernel", kernel],
     ["Control groups", cgroups],
@@ -68,15 +122,34 @@ function machineFacts(machine) {
       "CPUs",
       `${cpus}, load ${list(load)
         .map((value) => number(value, 2))
-        .join(", ")}`,
+        .join(", ")}${waitedFor(machine, "cpu")}`,
     ],
-    ["Memory", `${bytes(free)} free of ${bytes(whole)}`],
+    ["Memory", `${bytes(free)} free of ${bytes(whole)}${waitedFor(machine, "memory")}`],
+    ["Out of memory", oomText(machine, starved)],
   ];
-  if (disk !== undefined) facts.push([`Disk of ${disk.path}`, `${bytes(disk.available)} free of ${bytes(disk.total)}`]);
-  for (const { name, version, trouble } of list(engines))
-    facts.push([`Containerizer ${name}`, [version, trouble].filter(Boolean).join(": ") || "works"]);
+  if (disk !== undefined)
+    facts.push([
+      `Disk of ${disk.path}`,
+      `${bytes(disk.available)} free of ${bytes(disk.total)}${waitedFor(machine, "io")}`,
+    ]);
   return facts;
 }
+
+function engineRow({ name }) {
+  const badge = element("span", { class: "badge" });
+  const state = element("td", { role: "cell", "data-label": "State" }, badge);
+  const about = element("td", { role: "cell", "data-label": "About" });
+  const node = element("tr", { role: "row" }, element("th", { scope: "row", role: "rowheader" }, name), state, about);
+  const update = ({ version, trouble }) => {
+    setText(badge, trouble === undefined ? "works" : "trouble");
+    setAttribute(badge, "data-tone", trouble === undefined ? "good" : "bad");
+    setText(about, [version, trouble].filter(Boolean).join(": ") || "processes of this machine");
+  };
+  return { node, update };
+}
+
+const engines = tableOf(["Containerizer", "State", "About"], "What runs containers", "events");
+byId("engine-table").append(engines.table);
 
 const BAD = /FATAL|BACKOFF|UNKNOWN/;
 
@@ -117,8 +190,9 @@ function forwarderFacts(forwarder) {
 }
 
 /** `node` is what /node says; undefined until it did. */
-function showMachine(node) {
-  definitions(byId("machine"), machineFacts(node?.machine));
+function showMachine(node, starved) {
+  definitions(byId("machine"), machineFacts(node?.machine, starved));
+  keyed(engines.body, list(node?.machine?.engines), ({ name }) => name, engineRow);
   const services = list(node?.services);
   byId("services").hidden = services.length === 0;
   keyed(table.body, services, ({ name }) => name, serviceRow);
@@ -134,6 +208,8 @@ function showMachine(node) {
 /** Everything of the node; `filter` narrows its flags. */
 export function showNode(seen, filter) {
   showFacts(seen);
-  showMachine(seen.node);
+  showDrain(seen.state, seen.tasks, seen.ended);
+  showReservations(seen.state);
+  showMachine(seen.node, seen.ended.filter(isStarved).length);
   showFlags(seen.state, filter);
 }

@@ -2,7 +2,7 @@
 import { byId, setAttribute, setText } from "./dom.js";
 import { showHeader, showNotices } from "./header.js";
 import { curves, lookOn, seen } from "./looks.js";
-import { readFrameworks, readSandboxes } from "./model.js";
+import { isStarved, readFrameworks, readSandboxes } from "./model.js";
 import { showResources } from "./resources.js";
 import { addressOf, route, setParameter } from "./route.js";
 import { newLimit, showEnded, showTasks } from "./tasks.js";
@@ -78,7 +78,7 @@ function show() {
   if (view !== "tasks") return;
   showResources(state, usage, curves);
   const frameworks = `${running.length} framework${running.length === 1 ? "" : "s"}`;
-  const starved = ended.filter(({ task }) => /LIMITATION_MEMORY/.test(task?.why)).length;
+  const starved = ended.filter(isStarved).length;
   const outOfMemory = starved === 0 ? "" : ` · ${starved} ended out of memory`;
   setText(byId("summary"), `${count} task${count === 1 ? "" : "s"} of ${frameworks}${outOfMemory}`);
   showTasks(placesOf("tasks"), running, wanted, limits.tasks, curves);

@@ -36,7 +36,9 @@ function resourceCard({ name }, curves) {
     setAttribute(bar, "aria-valuetext", value.textContent);
     part.style.width = share(resource.allocated);
     inner.style.width = share(resource.inUse ?? 0);
-    setText(using, resource.inUse === undefined ? "allocated" : `allocated, ${format(resource.inUse)} in use`);
+    const used = resource.inUse === undefined ? "" : `, ${format(resource.inUse)} in use`;
+    const held = resource.heldBack > 0 ? `; ${resource.heldBack} throttled` : "";
+    setText(using, `allocated${used}${held}`);
   };
   return { node, update };
 }

@@ -161,19 +161,31 @@ function showHistory(history) {
 
 const plots = {
   cpus: curve("plot", "CPU in the last ten minutes", "cpus"),
+  throttled: curve("plot", "Throttled by its CPU limit in the last ten minutes", "throttled"),
   memory: curve("plot", "Memory in the last ten minutes", "memory"),
 };
 byId("task-cpu").append(plots.cpus.svg);
+byId("task-throttled").append(plots.throttled.svg);
 byId("task-memory").append(plots.memory.svg);
+
+/** Only of a container that has a limit, where the kernel counts what it costs. */
+function showThrottling({ throttled, throttledSeconds, throttledCount }, samples) {
+  byId("task-throttled").hidden = throttledSeconds === undefined;
+  if (throttledSeconds === undefined) return;
+  const now = throttled === undefined ? "–" : `${number(throttled, 0)} % of its periods`;
+  const whole = throttledCount === 0 ? "never yet" : `${number(throttledSeconds, 1)} s, ${throttledCount} times in all`;
+  setText(byId("task-throttled-now"), `${now}; ${whole}`);
+  plots.throttled.update(samples, 100);
+}
 
 /** The curves and what they end with. `usage` is undefined for a task that does not run. */
 export function showTaskUsage(usage, samples) {
   byId("task-usage").hidden = usage === undefined;
   if (usage === undefined) return;
-  const { cpus, cpusLimit, memory, memoryLimit, throttled, disk } = usage;
-  const held = throttled === undefined ? "" : `, throttled ${number(throttled, 0)} % of the time`;
+  const { cpus, cpusLimit, memory, memoryLimit, disk } = usage;
   const cpuText = cpus === undefined ? "–" : number(cpus, 3);
-  setText(byId("task-cpu-now"), `${cpuText}${cpusLimit > 0 ? ` of ${number(cpusLimit, 3)}` : ""}${held}`);
+  setText(byId("task-cpu-now"), `${cpuText}${cpusLimit > 0 ? ` of ${number(cpusLimit, 3)}` : ""}`);
+  showThrottling(usage, samples);
   const memoryText = memory === undefined ? "–" : bytes(memory);
   const diskText = disk === undefined ? "" : `; ${bytes(disk)} on disk`;
   setText(byId("task-memory-now"), `${memoryText}${memoryLimit > 0 ? ` of ${bytes(memoryLimit)}` : ""}${diskText}`);

@@ -138,7 +138,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   installGauges(viewed, metrics);
   metrics.figures(machine.figures);
   metrics.figures(() => collectorFigures(gc));
-  const http = await openPages({ ...input, viewed, endpoint, metrics, files, pool });
+  const http = openPages({ ...input, viewed, endpoint, metrics, files, pool });
   process.http(http.handler);
   glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
   await agent.start();
@@ -150,7 +150,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
       gc.close();
       await endTasks({ ...viewed, log: glog.logger.named("slave.cpp") }, options);
       await agent.close();
-      await http.close();
+      http.close();
       await health.close();
       pool.close();
     },

@@ -13,13 +13,12 @@ import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
-import { readStaticFiles, staticHandler } from "./http/static.ts";
+import { readStaticFiles } from "./http/static.ts";
 import { warnIfReadable } from "./master/secret-file.ts";
-import { controlGroupVersions, machineFacts } from "./metrics/machine.ts";
+import { controlGroupVersions, machineFacts, machineShortage } from "./metrics/machine.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import { neighboursOf } from "./neighbours.ts";
-import { executorHandler } from "./tasks/executor-api/handler.ts";
 import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
 
 export interface PagesInput {
@@ -38,7 +37,7 @@ export interface PagesInput {
 }
 
 /** Everything that the agent shows and takes over HTTP. */
-export async function openPages(input: PagesInput) {
+export function openPages(input: PagesInput) {
   const { flags, environment, clock, glog, program, viewed, metrics, files } = input;
   const { values } = flags;
   const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
@@ -55,20 +54,16 @@ export async function openPages(input: PagesInput) {
         };
   const ui = readStaticFiles(input.ui);
   if ("problem" in ui) glog.logger.warn(ui.problem);
-  const page = staticHandler(ui);
-  return await createAgentHttp({
+  return createAgentHttp({
     files,
+    ui,
+    executors: input.endpoint,
     clock,
     access,
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
     hosts: [viewed.identity.info.hostname, hostname(), ...values.http_hosts],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
-    mounts: {
-      "/slave(1)/api/v1/executor": executorHandler(input.endpoint, glog.logger),
-      "/slave(1)": page,
-      "/slave(1)/ui/": page,
-    },
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
@@ -90,6 +85,7 @@ export async function openPages(input: PagesInput) {
       log: glog,
       processes: () => viewed.process.ids,
       system: machineFacts,
+      shortage: machineShortage,
       workDir: values.work_dir,
       controlGroups: controlGroupVersions(),
       engines: () => enginesOf(viewed),

@@ -4,8 +4,9 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { Bodies, BodyError, belongsTo } from "../http/bodies.ts";
+import type { HttpHandler } from "../http/site.ts";
 import { bindError } from "./bind-error.ts";
-import { Bodies, BodyError, belongsTo } from "./bodies.ts";
 import {
   answerWhenQuiet,
   type Connection,
@@ -22,8 +23,6 @@ import { recognise } from "./framing.ts";
 import type { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 import type { Reception } from "./reception.ts";
 import { formatUPID } from "./upid.ts";
-
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface InboundLimits {
   /** Bytes of all bodies together that are not handled yet: of messages and of HTTP requests. */

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { settle, TestClock } from "../../test/support/test-clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { readBody } from "../http/bodies.ts";
 import { PingSlaveMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import { readBody } from "./bodies.ts";
 import { encodeMessage } from "./framing.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 

@@ -13,7 +13,7 @@ import { stateForFramework } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Agent } from "./model.ts";
-import { type Answer, answer } from "./negotiation.ts";
+import { type Outcome, outcome } from "./negotiation.ts";
 
 /**
  * What operators do to whole agents. Mesos writes each of these into its registry; here they are forgotten with the
@@ -39,12 +39,12 @@ export class Draining {
   }
 
   /** DRAIN_AGENT. `grace`: the longest that a kill policy may take, in nanoseconds. */
-  drain(agentId: string, grace: bigint | undefined, markGone: boolean): Answer {
+  drain(agentId: string, grace: bigint | undefined, markGone: boolean): Outcome {
     const { clock, log } = this.#cluster.context;
     const agent = this.#cluster.agents.get(agentId);
     if (agent?.capabilities.has(AgentInfo_Capability_Type.AGENT_DRAINING) === false)
-      return answer(400, `Agent ${agentId} is not capable of draining`);
-    if (!this.#isKnown(agentId)) return answer(400, "Unknown agent");
+      return outcome(400, `Agent ${agentId} is not capable of draining`);
+    if (!this.#isKnown(agentId)) return outcome(400, "Unknown agent");
     const config = create(DrainConfigSchema, {
       markGone,
       ...(grace !== undefined && { maxGracePeriod: { nanoseconds: grace } }),
@@ -53,7 +53,7 @@ export class Draining {
     this.#deactivate(agentId);
     log.info(`Draining agent ${agentId}, ${agent?.tasks.size ?? "an unknown number of"} tasks`);
     if (agent !== undefined) this.#tell(agent, config);
-    return answer(200);
+    return outcome(200);
   }
 
   #tell(agent: Agent, config: DrainConfig): void {
@@ -62,28 +62,28 @@ export class Draining {
   }
 
   /** DEACTIVATE_AGENT */
-  deactivate(agentId: string): Answer {
-    if (!this.#isKnown(agentId)) return answer(400, "Unknown agent");
+  deactivate(agentId: string): Outcome {
+    if (!this.#isKnown(agentId)) return outcome(400, "Unknown agent");
     this.#deactivate(agentId);
-    return answer(200);
+    return outcome(200);
   }
 
   /** REACTIVATE_AGENT */
-  reactivate(agentId: string): Answer {
-    if (!this.#cluster.deactivated.has(agentId)) return answer(400, "Agent is not deactivated");
+  reactivate(agentId: string): Outcome {
+    if (!this.#cluster.deactivated.has(agentId)) return outcome(400, "Agent is not deactivated");
     if (this.#cluster.drainInfo(agentId)?.state === DrainState.DRAINING)
-      return answer(400, "Agent is still in the DRAINING state");
+      return outcome(400, "Agent is still in the DRAINING state");
     this.#cluster.draining.delete(agentId);
     this.#cluster.deactivated.delete(agentId);
-    if (!this.#cluster.agents.has(agentId)) return answer(409, "Agent removed while processing the call");
+    if (!this.#cluster.agents.has(agentId)) return outcome(409, "Agent removed while processing the call");
     this.#cluster.offerSoon();
-    return answer(200);
+    return outcome(200);
   }
 
   /** MARK_AGENT_GONE: it never comes back, nor do its tasks. */
-  markGone(agentId: string): Answer {
-    if (this.#cluster.gone.has(agentId)) return answer(200);
-    if (!this.#isKnown(agentId)) return answer(404, `Agent '${agentId}' not found`);
+  markGone(agentId: string): Outcome {
+    if (this.#cluster.gone.has(agentId)) return outcome(200);
+    if (!this.#isKnown(agentId)) return outcome(404, `Agent '${agentId}' not found`);
     this.#cluster.gone.add(agentId);
     const agent = this.#cluster.agents.get(agentId);
     if (agent !== undefined) {
@@ -94,7 +94,7 @@ export class Draining {
     this.#cluster.draining.delete(agentId);
     this.#cluster.deactivated.delete(agentId);
     this.#loseUnreachable(agentId);
-    return answer(200);
+    return outcome(200);
   }
 
   #loseUnreachable(agentId: string): void {

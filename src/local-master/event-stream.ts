@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
 import type { Logger } from "../base/log.ts";
@@ -18,20 +17,24 @@ const LARGEST_BACKLOG = 64 * 1024 * 1024;
  * record.
  */
 export class EventStream implements EventSink {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly #response: ServerResponse;
   readonly #type: MediaType;
   readonly #log: Logger;
 
-  constructor(response: ServerResponse, type: MediaType, log: Logger, closed: (stream: EventStream) => void) {
+  /** Over an answer whose head is sent. */
+  constructor(
+    id: string,
+    response: ServerResponse,
+    type: MediaType,
+    log: Logger,
+    closed: (stream: EventStream) => void,
+  ) {
+    this.id = id;
     this.#response = response;
     this.#type = type;
     this.#log = log;
-    response.writeHead(200, { "Content-Type": type, "Mesos-Stream-Id": this.id, "Cache-Control": "no-cache" });
-    response.flushHeaders();
     response.once("close", () => closed(this));
-    // The port keeps half-open connections, for messages; a scheduler that closes its side is gone.
-    response.socket?.once("end", () => response.destroy());
   }
 
   send(event: EventInit): void {

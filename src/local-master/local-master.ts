@@ -1,11 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
+import { hostname as ownHostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
-import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
-import { BodyError, readBody } from "../libprocess/bodies.ts";
-import { hostProblem, isCrossOrigin } from "../libprocess/browsers.ts";
 import { Process } from "../libprocess/process.ts";
 import { addressOf, formatUPID } from "../libprocess/upid.ts";
 import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -14,12 +11,13 @@ import { Acceptance } from "./acceptance.ts";
 import { Agents } from "./agents.ts";
 import { Cluster } from "./cluster.ts";
 import { Draining } from "./draining.ts";
-import { ownErrors } from "./errors.ts";
 import { Frameworks } from "./frameworks.ts";
+import { LARGEST_CALL } from "./negotiation.ts";
 import { Offering } from "./offering.ts";
 import { OperatorOperations } from "./operations.ts";
 import { serveOperatorApi } from "./operator-api.ts";
 import { servePages } from "./pages.ts";
+import { Routes } from "./routes.ts";
 import { SchedulerApi } from "./scheduler-api.ts";
 import { Updates } from "./updates.ts";
 
@@ -43,13 +41,10 @@ export interface LocalMasterOptions {
 
 /** Milliseconds between offers to those whose refusals have run out. */
 const OFFER_INTERVAL = 1000;
-/** Bytes of the largest call. */
-const LARGEST_CALL = 16 * 1024 * 1024;
 
 interface Running {
   readonly process: Process;
   readonly cluster: Cluster;
-  readonly app: FastifyInstance;
   readonly stopOffering: () => void;
 }
 
@@ -112,20 +107,20 @@ export class LocalMaster {
     const { hostname = advertise, version = MESOS_VERSION } = this.#options;
     const masterInfo = masterInfoOf(process, randomUUID(), hostname, version);
     const cluster = new Cluster({ process, clock, log, masterInfo });
-    const { app, draining } = await this.#serve(cluster);
-    process.http((request, response) => app.routing(request, response));
+    const { routes, draining } = this.#serve(cluster);
+    process.http(routes.handler(log.named("http"), [this.#options.hostname ?? "", ownHostname()]));
     let timer = clock.after(OFFER_INTERVAL, function tick() {
       timer = clock.after(OFFER_INTERVAL, tick);
       cluster.offerNow();
       draining.finish();
     });
-    this.#running = { process, cluster, app, stopOffering: () => timer.cancel() };
+    this.#running = { process, cluster, stopOffering: () => timer.cancel() };
     log.info(
       `Development master ${masterInfo.id} at ${this.url}: for development only, it forgets everything when it stops`,
     );
   }
 
-  async #serve(cluster: Cluster): Promise<{ readonly app: FastifyInstance; readonly draining: Draining }> {
+  #serve(cluster: Cluster): { readonly routes: Routes; readonly draining: Draining } {
     const { clock, log } = cluster.context;
     const frameworks: { current?: Frameworks } = {};
     const agents = new Agents(cluster, {
@@ -139,36 +134,15 @@ export class LocalMaster {
     const draining = new Draining(cluster, agents);
     const acceptance = new Acceptance(cluster, agents, offering);
     frameworks.current = new Frameworks({ cluster, offering, acceptance, updates });
-    const app = fastify({
-      bodyLimit: LARGEST_CALL,
-      routerOptions: { ignoreTrailingSlash: true },
-      frameworkErrors: (_error, _request, reply) =>
-        void (reply as FastifyReply).code(400).type("text/plain").send("The path cannot be read\n"),
-    });
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser("*", (_request, payload, done) => {
-      readBody(payload, LARGEST_CALL).then(
-        (body) => done(null, body),
-        (error) => done(Object.assign(error, { statusCode: error instanceof BodyError ? error.status : 500 })),
-      );
-    });
-    app.addHook("onRequest", async ({ method, headers }, reply) => {
-      // A web page that its reader looks at must neither see this cluster nor change it.
-      const other = hostProblem(headers.host, [this.#options.hostname ?? "", hostname()]);
-      const wrong =
-        other ?? (method !== "GET" && isCrossOrigin(headers) ? "another site's page may not do that" : undefined);
-      if (wrong !== undefined) await reply.code(403).type("text/plain").send(wrong);
-    });
-    ownErrors(app, LARGEST_CALL);
+    const routes = new Routes(LARGEST_CALL);
     const paths = ["/api/v1/scheduler", "/master/api/v1/scheduler"];
-    new SchedulerApi(app, paths, { cluster, frameworks: frameworks.current, clock, log });
+    new SchedulerApi(routes, paths, { cluster, frameworks: frameworks.current, clock, log });
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };
     const facts = { started: clock.now(), flags };
     const operations = new OperatorOperations(cluster, agents);
-    serveOperatorApi(app, { cluster, frameworks: frameworks.current, draining, operations, facts });
-    servePages(app, cluster, frameworks.current, facts);
-    await app.ready();
-    return { app, draining };
+    serveOperatorApi(routes, { cluster, frameworks: frameworks.current, draining, operations, facts });
+    servePages(routes, cluster, frameworks.current, facts);
+    return { routes, draining };
   }
 
   /** Ends every connection and forgets everything. Idempotent. */
@@ -179,6 +153,5 @@ export class LocalMaster {
     running.stopOffering();
     running.cluster.stop();
     await running.process.close();
-    await running.app.close();
   }
 }

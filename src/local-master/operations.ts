@@ -16,7 +16,7 @@ import { Resources } from "../mesos/resources.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Agent } from "./model.ts";
-import { type Answer, answer } from "./negotiation.ts";
+import { type Outcome, outcome } from "./negotiation.ts";
 import { availableOn } from "./offering.ts";
 
 const { RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME } = Offer_Operation_Type;
@@ -54,30 +54,30 @@ export class OperatorOperations {
     this.#agents = agents;
   }
 
-  reserve(agentId: string, resources: readonly Resource[], source: readonly Resource[]): Answer {
+  reserve(agentId: string, resources: readonly Resource[], source: readonly Resource[]): Outcome {
     return this.#apply(agentId, RESERVE, () => ({ reserve: { resources: post(resources), source: post(source) } }));
   }
 
-  unreserve(agentId: string, resources: readonly Resource[]): Answer {
+  unreserve(agentId: string, resources: readonly Resource[]): Outcome {
     return this.#apply(agentId, UNRESERVE, () => ({ unreserve: { resources: post(resources) } }));
   }
 
-  createVolumes(agentId: string, volumes: readonly Resource[]): Answer {
+  createVolumes(agentId: string, volumes: readonly Resource[]): Outcome {
     return this.#apply(agentId, CREATE, () => ({ create: { volumes: post(volumes) } }));
   }
 
-  destroyVolumes(agentId: string, volumes: readonly Resource[]): Answer {
+  destroyVolumes(agentId: string, volumes: readonly Resource[]): Outcome {
     return this.#apply(agentId, DESTROY, () => ({ destroy: { volumes: post(volumes) } }));
   }
 
-  growVolume(agentId: string, volume: Resource | undefined, addition: Resource | undefined): Answer {
+  growVolume(agentId: string, volume: Resource | undefined, addition: Resource | undefined): Outcome {
     return this.#apply(agentId, GROW_VOLUME, () => {
       const [grown, added] = [one(volume), one(addition)];
       return { growVolume: { ...(grown && { volume: grown }), ...(added && { addition: added }) } };
     });
   }
 
-  shrinkVolume(agentId: string, volume: Resource | undefined, by: number): Answer {
+  shrinkVolume(agentId: string, volume: Resource | undefined, by: number): Outcome {
     return this.#apply(agentId, SHRINK_VOLUME, () => {
       const shrunk = one(volume);
       return { shrinkVolume: { ...(shrunk && { volume: shrunk }), subtract: { value: by } } };
@@ -85,9 +85,9 @@ export class OperatorOperations {
   }
 
   /** 400 for what can never be, 409 when the agent has not that much free (offers are taken back for it), else 202. */
-  #apply(agentId: string, type: Offer_Operation_Type, members: () => object): Answer {
+  #apply(agentId: string, type: Offer_Operation_Type, members: () => object): Outcome {
     const agent = this.#cluster.agents.get(agentId);
-    if (agent === undefined) return answer(400, "No agent found with specified ID");
+    if (agent === undefined) return outcome(400, "No agent found with specified ID");
     const name = enumName(Offer_Operation_TypeSchema, type);
     let operation: Offer_Operation;
     let conversion: Conversion;
@@ -95,7 +95,7 @@ export class OperatorOperations {
       operation = create(Offer_OperationSchema, { type, ...members() });
       conversion = unallocatedConversion(conversionOf(operation));
     } catch (error) {
-      return answer(400, `Invalid ${name} operation on agent ${agentId}: ${messageOf(error)}`);
+      return outcome(400, `Invalid ${name} operation on agent ${agentId}: ${messageOf(error)}`);
     }
     const { consumed } = conversion;
     for (const offer of [...agent.offers]) {
@@ -104,12 +104,12 @@ export class OperatorOperations {
       if (consumed.subtract(offer.resources).equals(consumed)) continue;
       this.#cluster.removeOffer(offer, true);
     }
-    if (!availableOn(agent).contains(consumed)) return answer(409, `${name}: the agent has not that much free`);
+    if (!availableOn(agent).contains(consumed)) return outcome(409, `${name}: the agent has not that much free`);
     agent.total = applyConversion(agent.total, conversion);
     sendOperation(this.#cluster, this.#agents, agent, operation, undefined);
     this.#cluster.context.log.info(`An operator's ${name} on agent ${agentId} was applied`);
     this.#cluster.offerSoon();
-    return answer(202);
+    return outcome(202);
   }
 }
 

@@ -1,7 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { messageOf } from "../base/errors.ts";
-import { firstAccepted } from "../libprocess/accept.ts";
+import { firstAccepted } from "../http/accept.ts";
+import type { Answer } from "../http/answer.ts";
+import type { HttpRequest } from "../http/request.ts";
 import { decodeForeign, encode, enumName, has } from "../mesos/codec.ts";
 import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
 import {
@@ -17,9 +18,10 @@ import { decodeForeignJson, encodeJson } from "../mesos/json.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Draining } from "./draining.ts";
 import type { Frameworks } from "./frameworks.ts";
-import { type Answer, answer, bodyOf, bodyType, JSON_TYPE, PROTOBUF_TYPE } from "./negotiation.ts";
+import { answerOf, bodyType, JSON_TYPE, LARGEST_CALL, type Outcome, outcome, PROTOBUF_TYPE } from "./negotiation.ts";
 import type { OperatorOperations } from "./operations.ts";
 import { agentsMessage, executorsMessage, frameworksMessage, rolesInit, tasksMessage } from "./operator-messages.ts";
+import type { Routes } from "./routes.ts";
 import { type MasterFacts, metricsJson } from "./state-json.ts";
 
 export interface OperatorApiOptions {
@@ -123,7 +125,7 @@ const READINGS: { readonly [Type in Call_Type]?: Reading } = {
   }),
 };
 
-type Change = (options: OperatorApiOptions, call: Call) => Answer;
+type Change = (options: OperatorApiOptions, call: Call) => Outcome;
 
 /** Nanoseconds of a google.protobuf.Duration. */
 const nanoseconds = ({ seconds, nanos }: { seconds: bigint; nanos: number }): bigint =>
@@ -152,46 +154,45 @@ const CHANGES: { readonly [Type in Call_Type]?: Change } = {
     operations.shrinkVolume(idOf(given?.agentId), given?.volume, given?.subtract?.value ?? 0),
   [Call_Type.TEARDOWN]: ({ cluster, frameworks }, call) => {
     const framework = cluster.frameworks.get(idOf(call.teardown?.frameworkId));
-    if (framework === undefined) return answer(400, "No framework found with specified ID");
+    if (framework === undefined) return outcome(400, "No framework found with specified ID");
     frameworks.teardown(framework, "an operator tore it down");
-    return answer(200);
+    return outcome(200);
   },
 };
 
-function callOf(request: FastifyRequest): Call | Answer {
+async function callOf(request: HttpRequest): Promise<Call | Outcome> {
   const type = bodyType(request);
   if (typeof type === "object") return type;
   const decoder = type === JSON_TYPE ? decodeForeignJson : decodeForeign;
   let call: Call;
+  const body = await request.body(LARGEST_CALL);
   try {
-    call = decoder(CallSchema, bodyOf(request), MOST_OBJECTS_OF_MASTER);
+    call = decoder(CallSchema, body, MOST_OBJECTS_OF_MASTER);
   } catch (error) {
-    return answer(400, `Failed to parse body into Call: ${messageOf(error)}`);
+    return outcome(400, `Failed to parse body into Call: ${messageOf(error)}`);
   }
   const problem = operatorCallProblem(call);
-  return problem === undefined ? call : answer(400, `Failed to validate master::Call: ${problem}`);
+  return problem === undefined ? call : outcome(400, `Failed to validate master::Call: ${problem}`);
 }
 
-function post(options: OperatorApiOptions, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const say = ({ status, text }: Answer) =>
-    text === undefined ? reply.code(status).send() : reply.code(status).type("text/plain").send(`${text}\n`);
-  const call = callOf(request);
-  if ("status" in call) return say(call);
-  const type = firstAccepted(request.headers.accept, [JSON_TYPE, PROTOBUF_TYPE]);
-  if (type === undefined) return say(answer(406, `Expecting 'Accept' to allow '${PROTOBUF_TYPE}' or '${JSON_TYPE}'`));
+async function post(options: OperatorApiOptions, request: HttpRequest): Promise<Answer> {
+  const call = await callOf(request);
+  if ("status" in call) return answerOf(call);
+  const type = firstAccepted(request.header("accept"), [JSON_TYPE, PROTOBUF_TYPE]);
+  if (type === undefined)
+    return answerOf(outcome(406, `Expecting 'Accept' to allow '${PROTOBUF_TYPE}' or '${JSON_TYPE}'`));
   const reading = READINGS[call.type];
   if (reading === undefined) {
     const change = CHANGES[call.type];
     const name = enumName(Call_TypeSchema, call.type);
-    return say(change?.(options, call) ?? answer(501, `${name} is not implemented by this development master`));
+    return answerOf(change?.(options, call) ?? outcome(501, `${name} is not implemented by this development master`));
   }
   const response = create(ResponseSchema, reading(options));
-  const body =
-    type === JSON_TYPE ? encodeJson(ResponseSchema, response) : Buffer.from(encode(ResponseSchema, response));
-  return reply.type(type).send(body);
+  const body = type === JSON_TYPE ? encodeJson(ResponseSchema, response) : encode(ResponseSchema, response);
+  return { kind: "body", type, body: Buffer.from(body) };
 }
 
 /** POST /api/v1: the operator API, as far as this master can answer. */
-export function serveOperatorApi(app: FastifyInstance, options: OperatorApiOptions): void {
-  for (const path of ["/api/v1", "/master/api/v1"]) app.post(path, (request, reply) => post(options, request, reply));
+export function serveOperatorApi(routes: Routes, options: OperatorApiOptions): void {
+  routes.post(["/api/v1", "/master/api/v1"], (request) => post(options, request));
 }

@@ -60,7 +60,7 @@ describe("the image", () => {
       ),
     );
     const names = bill.components.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(expect.arrayContaining(["node", "fastify", "supervisor", "bash"]));
+    expect(names).toEqual(expect.arrayContaining(["node", "undici", "supervisor", "bash"]));
   });
 
   test("has every documented path", () => {

@@ -228,7 +228,7 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     await page.goto(`${host.home}#/node`);
     await page.locator("#machine div", { hasText: "Kernel" }).waitFor();
     expect(await page.locator("#machine dt").allTextContents()).toEqual(
-      expect.arrayContaining(["Kernel", "Control groups", "CPUs", "Memory", "Containerizer mesos"]),
+      expect.arrayContaining(["Kernel", "Control groups", "CPUs", "Memory", "Out of memory"]),
     );
     await host.inEachWidth("node", async () => expect(await host.isTooWide()).toBe(false));
     await page.getByRole("link", { name: "Endpoints" }).click();

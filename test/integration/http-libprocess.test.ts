@@ -9,6 +9,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
 import { agentView } from "../support/agent-view.ts";
+import { noExecutors, noPage } from "../support/served-pages.ts";
 
 /** The pages on the port that also carries messages. */
 const folder = mkdtempSync(join(tmpdir(), "http-libprocess-"));
@@ -28,7 +29,9 @@ beforeAll(async () => {
   const files = new AttachedFiles();
   writeFileSync(join(folder, "big"), Buffer.alloc(20_000_000, "0123456789"));
   files.attach(folder);
-  http = await createAgentHttp({
+  http = createAgentHttp({
+    executors: noExecutors,
+    ui: noPage,
     view: agentView({ tasks: 50 }),
     files,
     log: silentLogger,
@@ -38,7 +41,7 @@ beforeAll(async () => {
   listener.http(http.handler);
 });
 afterAll(async () => {
-  await http.close();
+  http.close();
   await listener.close();
   rmSync(folder, { recursive: true, force: true });
 });

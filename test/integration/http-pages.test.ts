@@ -196,16 +196,16 @@ describe("access", () => {
     await walled.close();
   });
 
-  it("lets other rooms answer their own paths", async () => {
-    const mounts = {
-      "/slave(1)/api/v1/executor": (_: unknown, response: import("node:http").ServerResponse) =>
-        void response.end("mine"),
-      "/ui/": (_: unknown, response: import("node:http").ServerResponse) => void response.end("never"),
-      "/slave(1)/ui/": (_: unknown, response: import("node:http").ServerResponse) => void response.end("page"),
-    };
-    const more = await serve({ mounts });
-    expect((await ask("/api/v1/executor", { port: more.port, method: "POST" })).text).toBe("mine");
-    expect((await ask("/ui/index.html", { port: more.port })).text).toBe("page");
-    await more.close();
+  it("has the executor API and the node's page among the endpoints, behind the same guards", async () => {
+    const json = { "content-type": "application/json" };
+    expect((await ask("/api/v1/executor", { method: "POST", headers: json })).status).toBe(202);
+    expect((await ask("/api/v1/executor", { method: "POST", headers: { ...json, origin: "http://x" } })).status).toBe(
+      403,
+    );
+    expect((await ask("/ui/index.html")).text).toContain("no page in this test");
+    const walled = await serve({ firewall: ["/api/v1/executor", "/ui"] });
+    for (const path of ["/slave(1)/api/v1/executor", "/ui/index.html", "/slave(1)/ui/"])
+      expect((await ask(path, { port: walled.port, method: "POST" })).status, path).toBe(403);
+    await walled.close();
   });
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
@@ -34,7 +34,7 @@ const open = (names: readonly string[]): Isolation =>
 
 beforeEach((context) => {
   try {
-    isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "posix/disk"]);
+    isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio", "posix/disk"]);
   } catch (error) {
     if (process.env["CI"]) throw error;
     context.skip(`no writable cgroups: ${messageOf(error)}`);
@@ -50,11 +50,18 @@ afterEach(async () => {
   await containerizer.close();
   rmSync(folder, { recursive: true });
 });
+/** The agent's own groups, on cgroup v1 and v2. */
+const ownGroups = (): string[] =>
+  ["cpu", "cpuacct", "memory", "pids", "blkio", ""]
+    .map((controller) => join("/sys/fs/cgroup", controller, "mesos-test", agent))
+    .filter(existsSync);
+const containerGroups = (): string[] =>
+  ownGroups().flatMap((own) => {
+    const entries = readdirSync(own, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(own, name));
+  });
 afterAll(() => {
-  for (const controller of ["cpu", "cpuacct", "memory", "pids", ""]) {
-    const own = join("/sys/fs/cgroup", controller, "mesos-test", agent);
-    if (existsSync(own)) rmdirSync(own);
-  }
+  for (const own of ownGroups()) rmdirSync(own);
 });
 
 const scalar = (name: string, value: number) =>
@@ -75,6 +82,8 @@ it("puts the task and what it starts into groups of its own, and removes them", 
   expect(usage?.memLimitBytes).toBe(64n * 1024n * 1024n);
   expect(usage?.cpusLimit).toBe(0.5);
   expect(usage?.memTotalBytes).toBeGreaterThan(0n);
+  // The sum over all disks is there though none was used.
+  expect(usage?.blkioStatistics?.throttling.at(-1)?.ioServiceBytes.length).toBeGreaterThan(0);
   await containerizer.update(one.containerId, [scalar("cpus", 1), scalar("mem", 128)], {});
   expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(128n * 1024n * 1024n);
   await containerizer.destroy(one.containerId);
@@ -114,25 +123,20 @@ it("keeps a recovered container in its groups", async () => {
   const { pid } = await go(one);
   const lost = await go(spec("sleep 100", scalar("mem", 64)));
   await containerizer.close();
-  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids"]);
+  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio"]);
   containerizer = openContainerizer(folder, { isolation });
   const { environment: _, ...checkpointed } = one;
   expect([...(await containerizer.recover([{ ...checkpointed, pid }]))]).toEqual([one.containerId]);
   expect((await containerizer.usage(one.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);
   expect(isolation.confinement(one.containerId).controlGroups.length).toBeGreaterThan(0);
   while (existsSync(`/proc/${lost.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
-  const [members = ""] = isolation.confinement(one.containerId).controlGroups;
-  const own = dirname(dirname(members));
-  while (readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length > 1) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await expect.poll(containerGroups).toHaveLength(ownGroups().length);
 });
 
 it("holds a fork bomb to the limit of processes, and ends all of it", async () => {
   const one = spec("i=0; while [ $i -lt 200 ]; do (sleep 100 & ) ; i=$((i+1)); done; sleep 100", scalar("mem", 128));
   await go(one);
-  const groups = isolation.confinement(one.containerId).controlGroups.map(dirname);
-  const limited = groups.find((group) => existsSync(join(group, "pids.max")));
+  const limited = containerGroups().find((group) => existsSync(join(group, "pids.max")));
   if (limited === undefined) throw new Error("no group has pids.max");
   const count = (name: string): number => Number(readFileSync(join(limited, name), "utf8"));
   expect(count("pids.max")).toBe(50);
@@ -142,4 +146,21 @@ it("holds a fork bomb to the limit of processes, and ends all of it", async () =
   await containerizer.wait(one.containerId);
   expect(Date.now() - begun).toBeLessThan(5_000);
   expect(existsSync(limited)).toBe(false);
+});
+
+it("leaves no group of many short tasks", async () => {
+  const count = Number(process.env["SHORT_TASKS"] ?? 200);
+  const one = async (): Promise<number | undefined> => {
+    const short = spec("true", scalar("cpus", 0.1), scalar("mem", 32));
+    await go(short);
+    const { status } = await containerizer.wait(short.containerId);
+    await containerizer.remove(short.containerId);
+    return status;
+  };
+  const statuses: (number | undefined)[] = [];
+  while (statuses.length < count) statuses.push(...(await Promise.all(Array.from({ length: 20 }, one))));
+  expect(statuses.every((status) => status === 0)).toBe(true);
+  const left = containerGroups();
+  console.log(`figure: ${statuses.length} short tasks leave ${left.length} groups`);
+  expect(left).toEqual([]);
 });

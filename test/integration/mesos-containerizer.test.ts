@@ -1,12 +1,23 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
 import type { ContainerSpec } from "../../src/agent/model/container.ts";
+import type { Confinement } from "../../src/agent/model/isolation.ts";
 import { commandEndMessage } from "../../src/agent/model/wait-status.ts";
 import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerSpec } from "../support/container-spec.ts";
@@ -215,12 +226,12 @@ describe("ending a task", () => {
   });
 
   it("ends a launch that is under way", async () => {
-    const destroyed = Promise.withResolvers<{ controlGroups: string[] }>();
+    const destroyed = Promise.withResolvers<Confinement>();
     const held = openContainerizer(folder, { isolation: { ...noIsolation, prepare: () => destroyed.promise } });
     const spec = shell("echo never");
     const launch = held.launch(spec, new AbortController().signal);
     await held.destroy(spec.containerId);
-    destroyed.resolve({ controlGroups: [] });
+    destroyed.resolve({ controlGroups: [], ownGroup: undefined });
     await expect(launch).rejects.toThrow("destroyed while it was being launched");
     expect(existsSync(join(spec.sandbox, "stdout"))).toBe(false);
     await held.close();
@@ -270,4 +281,34 @@ it("keeps files of others", async () => {
   writeFileSync(join(folder, "runtime", "containers", "somebody", "config"), "x");
   await containerizer.recover([]);
   expect(existsSync(join(folder, "runtime", "containers", "somebody", "config"))).toBe(true);
+});
+
+it("with a cgroup namespace it sees its own group, which is its user's, and nobody else sees what it mounted", async (context) => {
+  needRoot(context);
+  const [group, at] = [join(folder, "group"), join(folder, "at")];
+  for (const made of [group, at]) mkdirSync(made);
+  for (const file of ["procs", "threads", "subtree_control", "kill"]) writeFileSync(join(group, `cgroup.${file}`), "");
+  const confinement: Confinement = { controlGroups: [join(group, "cgroup.procs")], ownGroup: { path: group, at } };
+  const isolation = { ...noIsolation, prepare: async () => confinement, confinement: () => confinement };
+  const own = openContainerizer(folder, { isolation });
+  const spec = shell(`stat -c '%U %n' ${at} ${at}/cgroup.*; readlink /proc/self/ns/cgroup; sleep 100`, {
+    user: "nobody",
+  });
+  chownSync(spec.sandbox, Number(execFileSync("id", ["-u", "nobody"])), Number(execFileSync("id", ["-g", "nobody"])));
+  await own.launch(spec, new AbortController().signal);
+  await until(() => output(spec).includes("cgroup:["));
+  expect(output(spec).split("\n").slice(0, -2)).toEqual([
+    `nobody ${at}`,
+    `root ${at}/cgroup.kill`,
+    `nobody ${at}/cgroup.procs`,
+    `nobody ${at}/cgroup.subtree_control`,
+    `nobody ${at}/cgroup.threads`,
+  ]);
+  expect(output(spec)).not.toContain(readlinkSync("/proc/self/ns/cgroup"));
+  expect(readdirSync(at)).toEqual([]);
+  const check = create(CommandInfoSchema, { value: `test -e ${at}/cgroup.procs`, shell: true });
+  expect(await own.run(spec.containerId, check, 5000)).toEqual({ exitCode: 0 });
+  await own.destroy(spec.containerId);
+  await own.wait(spec.containerId);
+  await own.close();
 });

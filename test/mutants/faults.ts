@@ -86,7 +86,7 @@ export const faults: readonly Fault[] = [
     breaks: "a file that is renamed while the forwarder is down is sent twice",
     room: "forwarder",
     text: "await this.#registrar.record(sources);",
-    instead: "",
+    instead: "break;",
   },
   {
     name: "Docker's sweep off",

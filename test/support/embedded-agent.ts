@@ -1,12 +1,12 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
+import { AttachedFiles } from "../../src/agent/http/files/attached.ts";
+import { createAgentHttp } from "../../src/agent/http/server.ts";
 import type { Credential } from "../../src/agent/master/credential.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
 import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
 import { loadAgentFlags } from "../../src/agent/settings/load.ts";
-import { executorHandler } from "../../src/agent/tasks/executor-api/handler.ts";
 import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/log.ts";
@@ -15,6 +15,7 @@ import type { MasterDetector } from "../../src/mesos/detector.ts";
 import { AgentInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseResources } from "../../src/mesos/resources-text.ts";
 import { createDetector } from "../../src/zookeeper/detector.ts";
+import { agentView } from "./agent-view.ts";
 import type { FakeMachine } from "./fake-machine.ts";
 
 export { FakeMachine } from "./fake-machine.ts";
@@ -125,11 +126,11 @@ export class EmbeddedAgent {
     });
     this.agent = agent;
     this.viewed = viewed;
-    const executorApi = executorHandler(endpoint, silentLogger);
-    process.http((request: IncomingMessage, response: ServerResponse) => {
-      if (request.url === "/slave(1)/api/v1/executor") executorApi(request, response);
-      else response.writeHead(404).end();
+    const pages = createAgentHttp({
+      ...{ executors: endpoint, files: new AttachedFiles(), view: agentView({ tasks: 0 }), ui: { problem: "none" } },
+      ...{ clock, log: silentLogger },
     });
+    process.http(pages.handler);
   }
 
   /** Binds; start() recovers and registers. */

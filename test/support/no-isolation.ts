@@ -5,11 +5,12 @@ const NOTHING = Promise.resolve();
 /** No confinement: usage comes from the process tree alone (posix/cpu, posix/mem). */
 export const noIsolation: Isolation = {
   enforces: { cpus: false, mem: false },
-  prepare: async () => ({ controlGroups: [] }),
+  prepare: async () => ({ controlGroups: [], ownGroup: undefined }),
   recover: () => NOTHING,
   update: () => NOTHING,
-  confinement: () => ({ controlGroups: [] }),
+  confinement: () => ({ controlGroups: [], ownGroup: undefined }),
   usage: async () => ({}),
+  figures: () => [],
   status: () => undefined,
   limitation: () => undefined,
   cleanup: () => NOTHING,

@@ -37,7 +37,15 @@ export class PageHost {
   }
 
   static async open(
-    options: { name?: string; flags?: readonly string[]; environment?: NodeJS.ProcessEnv; program?: string } = {},
+    options: {
+      name?: string;
+      roles?: readonly string[];
+      capabilities?: readonly number[];
+      resources?: string;
+      flags?: readonly string[];
+      environment?: NodeJS.ProcessEnv;
+      program?: string;
+    } = {},
   ): Promise<PageHost> {
     const master = new LocalMaster({ port: 0 });
     await master.start();
@@ -45,7 +53,10 @@ export class PageHost {
     const agent = new AgentProcess({
       master: address,
       port: await freePort(),
-      flags: ["--resources=cpus:8;mem:16384;disk:100000;ports:[31000-32000]", ...(options.flags ?? [])],
+      flags: [
+        `--resources=${options.resources ?? "cpus:8;mem:16384;disk:100000;ports:[31000-32000]"}`,
+        ...(options.flags ?? []),
+      ],
       environment: options.environment ?? {},
       ...(options.program !== undefined && { program: options.program }),
     });
@@ -53,6 +64,8 @@ export class PageHost {
     const scheduler = new TestScheduler({
       master: address,
       name: options.name ?? "marathon",
+      ...(options.roles && { roles: options.roles }),
+      ...(options.capabilities && { capabilities: options.capabilities }),
       checkpoint: true,
       failoverTimeout: 3600,
     });

@@ -44,6 +44,10 @@ function layOut(folder: string): string {
   return sandbox;
 }
 
+/** An executor API that takes everything, and a web page that is not there. */
+export const noExecutors = { handle: () => ({ status: 202, body: "" }) };
+export const noPage = { problem: "no page in this test" };
+
 /** A raw request: the path goes out exactly as written. */
 function request(path: string, { body, ...options }: Asked): Promise<Got> {
   return new Promise((resolve, reject) => {
@@ -70,13 +74,16 @@ export function servedPages() {
   let served: { readonly port: number; close(): Promise<void> };
 
   const serve = async (more: Partial<Parameters<typeof createAgentHttp>[0]> = {}): Promise<typeof served> => {
-    const http = await createAgentHttp({ view, files, log: silentLogger, clock: systemClock, rate: "none", ...more });
+    const http = createAgentHttp({
+      ...{ view, files, executors: noExecutors, ui: noPage },
+      ...{ log: silentLogger, clock: systemClock, rate: "none", ...more },
+    });
     const server = createServer(http.handler);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return {
       port: (server.address() as AddressInfo).port,
       close: async () => {
-        await http.close();
+        http.close();
         server.closeAllConnections();
         await new Promise((resolve) => server.close(resolve));
       },

@@ -36,6 +36,16 @@ export const isolationFlags = defineFlags({
     since: "this agent",
     default: 8192,
   }),
+  cgroups_io_weight: flag(integer(1, 10_000), {
+    summary:
+      "Weight of a container's block I/O under cgroups/blkio when disks are busy, among others that have 100 (io.weight; on cgroup v1 blkio.weight).",
+    since: "this agent",
+  }),
+  cgroups_io_max: flag(text, {
+    summary:
+      "What each container may do with a disk in a second under cgroups/blkio: `/dev/sda rbps=50MB wbps=50MB riops=1000 wiops=1000; 8:16 rbps=10MB` (io.max; on cgroup v1 blkio.throttle).",
+    since: "this agent",
+  }),
   cgroups_cpu_enable_pids_and_tids_count: flag(boolean, {
     summary: "Report numbers of processes and threads.",
     default: false,

@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import { UserError } from "../../base/errors.ts";
+import { type Answer, text } from "../../http/answer.ts";
 import { parseJson } from "../../mesos/json-text.ts";
 
 /** Who may use the pages: principals and the digests of their secrets. */
@@ -49,4 +51,16 @@ export function authenticate(header: string | undefined, digests: Access["digest
   const known = digests.get(principal);
   const equal = timingSafeEqual(digestOf(text.slice(colon + 1)), known ?? NOBODY);
   return equal && known !== undefined && colon > 0 ? principal : undefined;
+}
+
+const REALMS = { readonly: "mesos-agent-readonly", readwrite: "mesos-agent-readwrite" } as const;
+
+/** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
+export function unauthorized(
+  { realms, digests }: Access,
+  realm: keyof Access["realms"],
+  { authorization }: IncomingHttpHeaders,
+): Answer | undefined {
+  if (!realms[realm] || authenticate(authorization, digests) !== undefined) return undefined;
+  return text(401, "", { "www-authenticate": `Basic realm="${REALMS[realm]}"` });
 }

@@ -22,11 +22,19 @@ export interface Endpoint {
   readonly below?: boolean;
   /** GET and HEAD pages take POST as well, as Mesos does; POST pages nothing else. */
   readonly method: "GET" | "POST";
+  /** A GET page that takes no POST. */
+  readonly takesPost?: false;
   readonly realm: "readonly" | "readwrite" | undefined;
   /** In turn with a limited rate: requests wait. */
   readonly limited?: boolean;
   /** Answered with 503 until recovery is done. */
   readonly afterRecovery?: boolean;
+  /** It tells no secret and nothing of a sandbox: pages of all origins may read it, until --http_cors_allowed_origins names some. */
+  readonly isPublic?: true;
+  /** Asked for so often that no request is logged. */
+  readonly isQuiet?: true;
+  /** Bytes of a body; 1 MiB unless given. */
+  readonly largestBody?: number;
   readonly summary: string;
   /** Query parameters, for the documentation. */
   readonly query?: string;
@@ -59,8 +67,35 @@ const filesPage = <const Name extends string>(name: Name, more: { summary: strin
     ...more,
   });
 
+/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
+const LARGEST_EXECUTOR_CALL = 4 * 1024 * 1024;
+
 export const endpoints = [
+  row({
+    process: "slave(1)",
+    path: "/slave(1)",
+    aliases: [],
+    method: "GET",
+    takesPost: false,
+    realm: undefined,
+    isQuiet: true,
+    summary: "The node's own web page, at `/`.",
+    present: "this agent",
+  }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/ui",
+    aliases: [],
+    below: true,
+    method: "GET",
+    takesPost: false,
+    realm: undefined,
+    isQuiet: true,
+    summary: "The files of that page.",
+    present: "this agent",
+  }),
   agentPage("state", {
+    isPublic: true,
     realm: "readonly",
     afterRecovery: true,
     summary: "The agent, its resources, flags, frameworks, executors and tasks.",
@@ -68,15 +103,19 @@ export const endpoints = [
   }),
   agentPage("health", {
     realm: undefined,
+    isPublic: true,
+    isQuiet: true,
     summary: "200 with an empty body while the agent serves. Never asks for a password.",
     present: "all",
   }),
   agentPage("health/details", {
+    isPublic: true,
     realm: "readonly",
     summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
   agentPage("tasks", {
+    isPublic: true,
     realm: "readonly",
     afterRecovery: true,
     summary:
@@ -85,12 +124,14 @@ export const endpoints = [
     present: "this agent",
   }),
   agentPage("node", {
+    isPublic: true,
     realm: "readonly",
     summary:
-      "The machine (kernel, control groups, load, memory, disk), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
+      "The machine (kernel, control groups, load, memory, disk, how long things waited for CPU, memory and disk, OOM kills), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
     present: "this agent",
   }),
   agentPage("flags", {
+    isPublic: true,
     realm: "readonly",
     summary: "Every flag that has a value; secrets are masked.",
     present: "since 0.26",
@@ -100,12 +141,14 @@ export const endpoints = [
     path: "/slave(1)/monitor/statistics",
     aliases: ["/slave(1)/monitor/statistics.json"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     limited: true,
     summary: "What every executor's container uses.",
     present: "all; `.json` until 1.7",
   }),
   agentPage("containers", {
+    isPublic: true,
     realm: "readonly",
     limited: true,
     summary: "The same with each container's id, network and cgroup.",
@@ -122,6 +165,18 @@ export const endpoints = [
     summary: "The operator API: a `mesos.v1.agent.Call` as JSON or protobuf.",
     present: "since 1.0",
   }),
+  row({
+    process: "slave(1)",
+    path: "/slave(1)/api/v1/executor",
+    aliases: [],
+    method: "POST",
+    realm: undefined,
+    isQuiet: true,
+    largestBody: LARGEST_EXECUTOR_CALL,
+    summary:
+      "The executor API: a `mesos.v1.executor.Call` as JSON or protobuf. SUBSCRIBE is answered by events without an end.",
+    present: "since 0.28",
+  }),
   filesPage("browse", { summary: "What is in a folder of a sandbox.", query: "`path`" }),
   filesPage("read", {
     summary: "A part of a file, at most 64 KiB; without `offset` (or with -1) only its size, as `offset`.",
@@ -134,6 +189,7 @@ export const endpoints = [
     path: "/metrics/snapshot",
     aliases: ["/metrics/snapshot.json"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     limited: true,
     summary: "All metrics, a flat object. What is not known within `timeout` is left out.",
@@ -145,6 +201,7 @@ export const endpoints = [
     path: "/metrics/prometheus",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     summary: "All metrics in Prometheus' text format.",
     present: "this agent",
@@ -154,6 +211,7 @@ export const endpoints = [
     path: "/system/stats.json",
     aliases: ["/system/stats"],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     summary: "Load, CPUs and memory of the machine.",
     present: "all",
@@ -173,6 +231,7 @@ export const endpoints = [
     path: "/version",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: undefined,
     summary: "Version and build. Never asks for a password.",
     present: "since 0.26",
@@ -193,6 +252,7 @@ export const endpoints = [
     aliases: [],
     below: true,
     method: "GET",
+    isPublic: true,
     realm: undefined,
     summary: "This list, as HTML, as Markdown for curl, or as JSON with `format=json`.",
     query: "`format`",
@@ -203,6 +263,7 @@ export const endpoints = [
     path: "/__processes__",
     aliases: [],
     method: "GET",
+    isPublic: true,
     realm: "readonly",
     summary: "libprocess processes of this port.",
     present: "all",

@@ -1,7 +1,7 @@
+import { type Answer, json, text } from "../../http/answer.ts";
+import type { Query } from "../../http/query.ts";
 import { jsonText } from "../../mesos/json-text.ts";
-import { type Answer, json, text } from "./answer.ts";
 import { type Endpoint, endpoints } from "./endpoints.ts";
-import type { Query } from "./files/pages.ts";
 import type { JsonObject } from "./task-json.ts";
 
 const escapeHtml = (given: string): string =>

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { parseDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
-import { type Answer, text } from "./answer.ts";
-import type { Query } from "./files/pages.ts";
+import { type Answer, text } from "../../http/answer.ts";
+import type { Query } from "../../http/query.ts";
 import type { LogSwitch } from "./view.ts";
 
 const LONGEST = 24 * 3_600_000;

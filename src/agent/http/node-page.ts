@@ -6,6 +6,7 @@ import type { AgentView, EngineFacts, ForwarderFacts, NeighbourFacts } from "./v
 /** What the node's page shows of the machine and of what runs beside the agent: /node. Times are seconds, sizes bytes. */
 export async function nodeJson(view: AgentView): Promise<JsonObject> {
   const { load, cpus, memoryTotal, memoryFree } = view.system();
+  const { oomKills, pressure } = view.shortage();
   const [disk, engines, neighbours] = await Promise.all([diskOf(view.workDir), view.engines(), view.neighbours()]);
   return {
     machine: {
@@ -15,6 +16,8 @@ export async function nodeJson(view: AgentView): Promise<JsonObject> {
       load: [...load],
       memory_total: memoryTotal,
       memory_free: memoryFree,
+      ...(oomKills !== undefined && { oom_kills: oomKills }),
+      pressure,
       ...(disk !== undefined && { disk }),
       engines: engines.map(engineJson),
     },

@@ -1,7 +1,10 @@
+import { type Answer, json, text } from "../../http/answer.ts";
+import type { Query } from "../../http/query.ts";
+import type { HttpRequest } from "../../http/request.ts";
 import { jsonText } from "../../mesos/json-text.ts";
-import { type Answer, json, text } from "./answer.ts";
+import { type ExecutorCalls, executorCall } from "../tasks/executor-api/handler.ts";
 import type { EndpointPath } from "./endpoints.ts";
-import { browse, debug, download, type Query, read } from "./files/pages.ts";
+import { browse, debug, download, read } from "./files/pages.ts";
 import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
@@ -19,14 +22,23 @@ import {
   tasks,
 } from "./small-pages.ts";
 import { buildJson, stateBody } from "./state.ts";
+import { type StaticFiles, staticPage } from "./static.ts";
+
+/** What the pages are made of. */
+export interface PageParts extends OperatorParts {
+  readonly executors: ExecutorCalls;
+  /** The node's own web page. */
+  readonly ui: StaticFiles;
+}
 
 /** A request as a page sees it. */
 interface Asked {
+  readonly request: HttpRequest;
   readonly query: Query;
   /** What follows the endpoint's path. */
   readonly rest: string;
-  readonly header: (name: string) => string | undefined;
-  readonly body: Buffer;
+  /** The whole body. Rejects with a BodyError. */
+  readonly body: () => Promise<Buffer>;
   /** Whether a request that changes something may do so by this method; a browser must not be led to it by a link. */
   readonly mayChange: boolean;
   /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
@@ -35,22 +47,24 @@ interface Asked {
   readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
 
-export type Page = (parts: OperatorParts, asked: Asked) => Answer | Promise<Answer>;
+export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
-function operator(parts: OperatorParts, { header, body, unauthorized, pass }: Asked): Answer | Promise<Answer> {
+async function operator(parts: OperatorParts, { request, body, unauthorized, pass }: Asked): Promise<Answer> {
   const negotiated = negotiate({
-    contentType: header("content-type"),
-    accept: header("accept"),
-    messageContentType: header("message-content-type"),
-    messageAccept: header("message-accept"),
+    contentType: request.header("content-type"),
+    accept: request.header("accept"),
+    messageContentType: request.header("message-content-type"),
+    messageAccept: request.header("message-accept"),
   });
   return "status" in negotiated
     ? text(negotiated.status, negotiated.message)
-    : operatorCall({ ...parts, unauthorized, pass }, negotiated, body);
+    : await operatorCall({ ...parts, unauthorized, pass }, negotiated, await body());
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
 export const pages: Readonly<Record<EndpointPath, Page>> = {
+  "/slave(1)": ({ ui }, { request }) => staticPage(ui, request),
+  "/slave(1)/ui": ({ ui }, { request }) => staticPage(ui, request),
   "/slave(1)/state": async ({ view }) => json(await stateBody(view)),
   "/slave(1)/health": () => text(200, ""),
   "/slave(1)/health/details": ({ view }) => healthDetails(view),
@@ -60,6 +74,8 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),
   "/slave(1)/api/v1": operator,
+  "/slave(1)/api/v1/executor": async ({ executors }, { request, body }) =>
+    executorCall(executors, request, await body()),
   "/files/browse": ({ files }, { query }) => browse(files, query),
   "/files/read": ({ files }, { query }) => read(files, query),
   "/files/download": ({ files }, { query }) => download(files, query),
@@ -70,6 +86,6 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/logging/toggle": ({ logging }, { query, mayChange }) => toggle(logging, query, mayChange),
   "/version": ({ view }) => json(jsonText(buildJson(view.build))),
   "/profiler": () => text(400, "Profiling is not enabled: start the agent with NODE_OPTIONS=--inspect instead.\n"),
-  "/help": (_parts, { query, rest, header }) => help(rest, query, header("user-agent")),
+  "/help": (_parts, { query, rest, request }) => help(rest, query, request.header("user-agent")),
   "/__processes__": ({ view }) => processes(view),
 };

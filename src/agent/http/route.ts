@@ -1,5 +1,8 @@
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 
+/** Mesos' words for what is not there. */
+export const NOT_FOUND = "404 Not Found.";
+
 const DELEGATE = "slave(1)";
 /** First segments that are processes of their own; everything else goes to the delegate. */
 const processes = new Set<string>([...endpoints.map(({ process }) => process), "memory-profiler"]);
@@ -58,19 +61,14 @@ export function locate(pathname: string): Located | undefined {
  * spelling of an endpoint (`/state`, `/slave(1)/state.json`) disables all of them, since they answer the same. `unknown`
  * are paths that name none.
  */
-export function disabledEndpoints(
-  paths: readonly string[],
-  mounts: readonly string[] = [],
-): {
+export function disabledEndpoints(paths: readonly string[]): {
   disabled: ReadonlySet<string>;
   unknown: readonly string[];
 } {
   const disabled = new Set<string>();
   const unknown: string[] = [];
   for (const path of paths) {
-    const full = fullPath(path) ?? "";
-    const mount = mounts.find((one) => one === full || one === `${full}/`);
-    const endpoint = mount ?? locate(path)?.endpoint.path;
+    const endpoint = locate(path)?.endpoint.path;
     if (endpoint === undefined) unknown.push(path);
     else disabled.add(endpoint);
   }

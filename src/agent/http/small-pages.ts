@@ -1,10 +1,10 @@
 import { parseDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
+import { type Answer, json, text } from "../../http/answer.ts";
+import type { Query } from "../../http/query.ts";
 import { ContainerStatusSchema, ResourceStatisticsSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { toJson } from "../../mesos/json.ts";
 import { jsonText } from "../../mesos/json-text.ts";
-import { type Answer, json, text } from "./answer.ts";
-import type { Query } from "./files/pages.ts";
 import { tasksJson } from "./task-details.ts";
 import type { JsonObject } from "./task-json.ts";
 import type { AgentView, ContainerUsage } from "./view.ts";

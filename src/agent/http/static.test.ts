@@ -5,14 +5,22 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readStaticFiles, type StaticFiles, staticHandler } from "./static.ts";
+import { agentView } from "../../../test/support/agent-view.ts";
+import { noExecutors } from "../../../test/support/served-pages.ts";
+import { systemClock } from "../../base/clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { AttachedFiles } from "./files/attached.ts";
+import { createAgentHttp } from "./server.ts";
+import { readStaticFiles, type StaticFiles } from "./static.ts";
 
 const packageUi = resolve(import.meta.dirname, "../../../ui");
 const folder = mkdtempSync(join(tmpdir(), "static-"));
 const servers: Server[] = [];
 
 async function serve(page: StaticFiles): Promise<number> {
-  const server = createServer(staticHandler(page));
+  const view = agentView({ tasks: 0 });
+  const common = { clock: systemClock, log: silentLogger, files: new AttachedFiles() };
+  const server = createServer(createAgentHttp({ ...common, view, ui: page, executors: noExecutors }).handler);
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return (server.address() as AddressInfo).port;

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { codeOf, messageOf } from "../../base/errors.ts";
-import { acceptsGzip } from "../../libprocess/accept.ts";
+import { type Answer, text } from "../../http/answer.ts";
+import type { HttpRequest } from "../../http/request.ts";
 
 /** The node's own web page: a few files that are read once and kept. */
 
@@ -65,53 +65,27 @@ const noPage = (folder: string, why: string): string =>
   `The node's web page is not served: ${why} (${folder}). Install the whole package, its folder ui/ included`;
 
 /**
- * Serves the page at `/` and its files at `/ui/NAME`. `/ui`, `/slave(1)` and their like lead to `/`: the page asks for
- * everything by relative addresses, so that it works behind a proxy that puts a path in front.
+ * The page at `/` and its files at `/ui/NAME`. `/ui`, `/slave(1)` and their like lead to `/`: the page asks for everything by
+ * relative addresses, so that it works behind a proxy that puts a path in front.
  */
-export function staticHandler(page: StaticFiles): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    request.resume();
-    const path = (request.url ?? "/").replace(/[?#].*$/s, "");
-    const answer = (status: number, headers: Record<string, string>, body: string | Buffer): void => {
-      response.writeHead(status, { ...headers, ...COMMON, "Content-Length": Buffer.byteLength(body) });
-      response.end(request.method === "HEAD" ? undefined : body);
-    };
-    const say = (status: number, text: string, more: Record<string, string> = {}): void =>
-      answer(status, { "Content-Type": "text/plain; charset=utf-8", ...more }, `${text}\n`);
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      say(405, `Expecting 'GET', but received '${request.method}'`, { Allow: "GET, HEAD" });
-      return;
-    }
-    if ("problem" in page) {
-      say(404, page.problem);
-      return;
-    }
-    const name = nameOf(path);
-    if (name === undefined) {
-      say(307, "See /", { Location: homeOf(path) });
-      return;
-    }
-    const file = page.files.get(name);
-    if (file === undefined) {
-      say(404, "The page has no such file; see /");
-      return;
-    }
-    const headers = { "Content-Type": file.type, ETag: file.tag, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
-    if (request.headers["if-none-match"] === file.tag) {
-      response.writeHead(304, { ...headers, ...COMMON });
-      response.end();
-      return;
-    }
-    const isSmall = acceptsGzip(request.headers["accept-encoding"]?.toString());
-    const encoding: Record<string, string> = isSmall ? { "Content-Encoding": "gzip" } : {};
-    answer(200, { ...headers, ...encoding }, isSmall ? file.compressed : file.body);
-  };
+export function staticPage(page: StaticFiles, { path, headers: asked }: Pick<HttpRequest, "path" | "headers">): Answer {
+  if ("problem" in page) return text(404, `${page.problem}\n`, COMMON);
+  const name = nameOf(path);
+  if (name === undefined) return text(307, "See /\n", { ...COMMON, location: homeOf(path) });
+  const file = page.files.get(name);
+  if (file === undefined) return text(404, "The page has no such file; see /\n", COMMON);
+  const { type, tag, body, compressed } = file;
+  const headers = { ...COMMON, etag: tag, "cache-control": "no-cache" };
+  if (asked["if-none-match"] === tag) {
+    const vary = { ...headers, vary: "Accept-Encoding" };
+    return { kind: "body", status: 304, type, headers: vary, body: Buffer.alloc(0) };
+  }
+  return { kind: "body", type, headers, body, compressed };
 }
 
 const COMMON: Readonly<Record<string, string>> = {
-  "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "referrer-policy": "no-referrer",
 };
 
 /** The file that a path names; undefined for another spelling of the page itself. */

@@ -172,6 +172,8 @@ it("/node tells of the machine, of what runs containers, and of the services", a
       cgroups: "v2",
       load: [0.1, 0.2, 0.3],
       memory_total: 4_000_000_000,
+      oom_kills: 3,
+      pressure: { cpu: 1.5, memory: 0 },
       disk: { path: "/", total: expect.any(Number), available: expect.any(Number) },
       engines: [{ name: "docker", version: "Docker 27.3.1" }],
     },

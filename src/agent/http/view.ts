@@ -87,6 +87,8 @@ export interface AgentView {
   /** Ids of libprocess processes on this port. */
   readonly processes: () => readonly string[];
   readonly system: () => SystemFacts;
+  /** How short the machine is of CPU, memory and input or output. */
+  readonly shortage: () => ShortageFacts;
   readonly workDir: string;
   /** `v2`, `v1` or `v1 and v2`; undefined where there are none. */
   readonly controlGroups: string | undefined;
@@ -99,7 +101,7 @@ export interface AgentView {
 export interface EngineFacts {
   /** As `--containerizers` has it. */
   readonly name: string;
-  /** `Docker 27.3.1`; undefined when it has none, or did not answer. */
+  /** `Docker 27.3.1, API 1.47`; undefined when it has none, or did not answer. */
   readonly version: string | undefined;
   readonly trouble: string | undefined;
 }
@@ -131,6 +133,13 @@ export type ForwarderFacts =
       readonly servers: readonly { readonly server: string; readonly state: string }[];
       readonly files: readonly { readonly source: string; readonly lagBytes: number; readonly lagSeconds: number }[];
     };
+
+interface ShortageFacts {
+  /** Processes that the kernel has killed for want of memory since the machine started; undefined: nobody knows. */
+  readonly oomKills: number | undefined;
+  /** Per cent of the last minute, of each that the kernel counts. */
+  readonly pressure: Readonly<Record<string, number>>;
+}
 
 interface SystemFacts {
   /** 1, 5 and 15 minutes. */

@@ -40,6 +40,7 @@ export function createIsolation(names: readonly string[], context: IsolationCont
     all.every((isolator) => isolator.holds?.(what) ?? true);
   const confinement: Isolation["confinement"] = (id) => ({
     controlGroups: all.flatMap((isolator) => isolator.members?.(id) ?? []),
+    ownGroup: all.map((isolator) => isolator.ownGroup?.(id)).find((found) => found !== undefined),
   });
   return {
     enforces: { cpus: enforces("cpus"), mem: enforces("mem") },
@@ -59,6 +60,9 @@ export function createIsolation(names: readonly string[], context: IsolationCont
     },
     confinement,
     usage: async (id) => Object.assign({}, ...(await Promise.all(all.map((isolator) => isolator.usage(id))))),
+    *figures() {
+      for (const isolator of all) yield* isolator.figures?.() ?? [];
+    },
     status: () => undefined,
     limitation: (id) => all.map((isolator) => isolator.limitation?.(id)).find((found) => found !== undefined),
     async cleanup(containerId) {

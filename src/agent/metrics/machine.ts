@@ -38,6 +38,33 @@ export function controlGroupVersions(
   }
 }
 
+type Read = (path: string) => string | undefined;
+const readIfThere: Read = (path) => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+};
+
+/** How short the machine is of something. */
+export interface Shortage {
+  /** Processes that the kernel has killed for want of memory since the machine started (Linux 4.13 and later). */
+  readonly oomKills: number | undefined;
+  /** Per cent of the last minute in which something had to wait for it, of `cpu`, `memory` and `io` (Linux 4.20 and later). */
+  readonly pressure: Readonly<Record<string, number>>;
+}
+
+/** `read` gives the text of a file below /proc, undefined where there is none. */
+export function machineShortage(read: Read = readIfThere): Shortage {
+  const kills = /^oom_kill (\d+)$/m.exec(read("/proc/vmstat") ?? "")?.[1];
+  const pressure = ["cpu", "memory", "io"].flatMap((name) => {
+    const share = /^some .*\bavg60=([\d.]+)/m.exec(read(`/proc/pressure/${name}`) ?? "")?.[1];
+    return share === undefined ? [] : [[name, Number(share)] as const];
+  });
+  return { oomKills: kills === undefined ? undefined : Number(kills), pressure: Object.fromEntries(pressure) };
+}
+
 export function machineFacts(): MachineFacts {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
   return { load: [one, five, fifteen], cpus: machineCpus() ?? 1, memoryTotal: totalmem(), memoryFree: freemem() };

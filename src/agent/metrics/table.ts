@@ -60,6 +60,32 @@ const ofResources = Object.fromEntries(
   ),
 ) as Readonly<Record<ResourceMetric, MetricRow>>;
 
+const PRESSED = { cpu: "a CPU", mem: "memory", io: "its disks" } as const;
+const EVENTS = {
+  low: "Times that containers lost memory which they were promised.",
+  high: "Times that containers were slowed down for want of memory.",
+  max: "Times that containers came up to their memory limit.",
+  oom: "Times that containers were out of memory.",
+  oom_kill: "Processes that the kernel killed for want of memory.",
+} as const;
+type Stalled = `${keyof typeof PRESSED}_pressure_${"some" | "full"}_${"avg10" | "secs"}`;
+type GroupMetric = `containerizer/mesos/cgroups/${Stalled | `mem_events_${keyof typeof EVENTS}`}`;
+
+/** On cgroup v2, of all containers of the mesos containerizer together. */
+const ofGroups = Object.fromEntries(
+  [
+    ...Object.entries(PRESSED).flatMap(([name, what]) =>
+      Object.entries({ some: "some process of a container", full: "all processes of the containers" }).flatMap(
+        ([kind, who]) => [
+          [`${name}_pressure_${kind}_avg10`, `Percent of the last 10 seconds that ${who} waited for ${what}.`],
+          [`${name}_pressure_${kind}_secs`, `Seconds that ${who} waited for ${what}.`],
+        ],
+      ),
+    ),
+    ...Object.entries(EVENTS).map(([name, what]) => [`mem_events_${name}`, what]),
+  ].map(([name, what]) => [`containerizer/mesos/cgroups/${name}`, row(`${what} Cgroup v2.`, "this agent")]),
+) as Readonly<Record<GroupMetric, MetricRow>>;
+
 /** As it is now. */
 const gauges = {
   "slave/uptime_secs": row("Seconds since the agent started."),
@@ -92,6 +118,7 @@ const gauges = {
   "system/mem_total_bytes": row("Memory of the machine."),
   "system/mem_free_bytes": row("Free memory of the machine."),
   ...ofResources,
+  ...ofGroups,
 };
 
 export type CounterName = keyof typeof counters;

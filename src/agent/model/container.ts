@@ -155,7 +155,7 @@ export interface Containerizer {
   /** Images that are being brought, for what a task waits for; absent where none ever are. */
   pulling?(): readonly ImagePull[];
 
-  /** What runs the containers, for people: `Docker 27.3.1`. Rejects, or is undefined, while nobody knows. */
+  /** What runs the containers, for people: `Docker 27.3.1, API 1.47`. Rejects, or is undefined, while nobody knows. */
   engineName?(): Promise<string | undefined>;
 
   /** Lets go of everything held here; containers keep running. */

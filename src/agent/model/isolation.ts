@@ -19,6 +19,8 @@ export interface Limitation {
 export interface Confinement {
   /** cgroup.procs files that it writes itself into, in this order. */
   readonly controlGroups: readonly string[];
+  /** With a cgroup namespace of its own: the group that is then its user's, and where it sees it. */
+  readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
 }
 
 /** One isolator: holds containers to what they were given, or only measures them. Unknown ids are ignored everywhere. */
@@ -39,8 +41,12 @@ export interface Isolator {
   ): void | Promise<void>;
   /** cgroup.procs files that a process of the container enters, in this order. */
   members?(containerId: string): readonly string[];
+  /** The group that a container with a cgroup namespace sees, and where. */
+  ownGroup?(containerId: string): Confinement["ownGroup"];
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Partial<ResourceStatistics> | Promise<Partial<ResourceStatistics>>;
+  /** Figures of all containers together, by the names of the metrics. */
+  figures?(): Iterable<readonly [string, number]>;
   /** When a container has ended: whether it ended because of a limit. */
   limitation?(containerId: string): Limitation | undefined;
   /** After everything in the container has ended. */
@@ -71,6 +77,8 @@ export interface Isolation {
   confinement(containerId: string): Confinement;
   /** Fields that override what the process tree shows. */
   usage(containerId: string): Promise<Partial<ResourceStatistics>>;
+  /** Figures of all containers together, by the names of the metrics. */
+  figures(): Iterable<readonly [string, number]>;
   status(containerId: string): CgroupInfo | undefined;
   /** When a container has ended: whether it ended because of a limit. */
   limitation(containerId: string): Limitation | undefined;

@@ -1,7 +1,10 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { type Answer, text } from "../../http/answer.ts";
+import { Origins } from "../../http/origins.ts";
+import { allowedMethod, type HttpHandler, options, type Route, serving } from "../../http/site.ts";
 import type { Status } from "./status.ts";
 
 /** The metrics of one scrape in Prometheus' text form. prom-client is loaded only when someone asks. */
@@ -77,7 +80,7 @@ export class StatusServer {
     if (this.#server !== undefined) return;
     // Loaded only when it is wanted: it costs some 10 MB.
     const { createServer } = await import("node:http");
-    const server = createServer((request, response) => this.#answer(request, response));
+    const server = createServer(this.#handler());
     server.requestTimeout = 10_000;
     server.headersTimeout = 10_000;
     server.on("connection", (socket: Socket) => this.#makeRoom(socket));
@@ -111,25 +114,43 @@ export class StatusServer {
     this.#server = undefined;
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const path = request.url?.split("?")[0];
-    const status = this.shows?.();
-    const send = (code: number, type: string, body: string): void => {
-      response.writeHead(code, { "content-type": type });
-      response.end(body);
-    };
-    if (request.method !== "GET") send(405, "text/plain", "only GET\n");
-    else if (path === "/health") send(200, "text/plain", "ok\n");
-    else if (status === undefined) send(503, "text/plain", "starting\n");
-    else if (path === "/status" || path === "/") send(200, "application/json", `${JSON.stringify(status, null, 2)}\n`);
-    else if (path === "/metrics") {
-      metricsText(status).then(
-        (text) => send(200, "text/plain; version=0.0.4; charset=utf-8", text),
-        (error: unknown) => {
-          this.#log.error(`metrics: ${messageOf(error)}`);
-          send(500, "text/plain", "failed\n");
-        },
-      );
-    } else send(404, "text/plain", "there are /status, /metrics and /health\n");
+  #handler(): HttpHandler {
+    const origins = new Origins(undefined);
+    const page = (answer: (status: Status) => Answer | Promise<Answer>): Route => ({
+      methods: ["GET"],
+      largestBody: LARGEST_BODY,
+      handle: () => {
+        const status = this.shows?.();
+        return status === undefined ? text(503, "starting\n") : answer(status);
+      },
+    });
+    const status = page((shown) =>
+      text(200, `${JSON.stringify(shown, null, 2)}\n`, { "content-type": "application/json" }),
+    );
+    const metrics = page(async (shown) =>
+      text(200, await metricsText(shown), { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+    );
+    const health: Route = { methods: ["GET"], largestBody: LARGEST_BODY, handle: () => text(200, "ok\n") };
+    const routes = new Map([
+      ["/", status],
+      ["/status", status],
+      ["/metrics", metrics],
+      ["/health", health],
+    ]);
+    return serving({
+      log: this.#log,
+      origins,
+      routeOf: (path) => routes.get(path) ?? NOTHING,
+      guards: [options(origins), allowedMethod((methods) => `only ${methods.join(" and ")}\n`)],
+    });
   }
 }
+
+/** Nobody has to send anything here. */
+const LARGEST_BODY = 64 * 1024;
+
+const NOTHING: Route = {
+  methods: "any",
+  largestBody: LARGEST_BODY,
+  handle: () => text(404, "there are /status, /metrics and /health\n"),
+};

@@ -20,6 +20,7 @@ it("the own group is that before the agent moved into its leaf", () => {
 it("isolators need their controllers", () => {
   expect(controllersOf("cgroups/cpu, cgroups/pids,posix/disk")).toEqual(["cpu", "pids"]);
   expect(controllersOf("cgroups")).toEqual(["cpu", "memory"]);
+  expect(["cgroups/io", "cgroups/blkio,cgroups/io"].map(controllersOf)).toEqual([["io"], ["io"]]);
   expect(controllersOf("posix/cpu")).toEqual([]);
 });
 

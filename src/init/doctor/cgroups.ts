@@ -69,6 +69,7 @@ export function controllersOf(isolation: string): string[] {
     ...(all || named.includes("cgroups/cpu") ? ["cpu"] : []),
     ...(all || named.includes("cgroups/mem") ? ["memory"] : []),
     ...(named.includes("cgroups/pids") ? ["pids"] : []),
+    ...(named.includes("cgroups/blkio") || named.includes("cgroups/io") ? ["io"] : []),
   ];
 }
 

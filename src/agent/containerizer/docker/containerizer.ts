@@ -332,7 +332,8 @@ export class DockerContainerizer implements Containerizer {
   }
 
   async engineName(): Promise<string | undefined> {
-    return `Docker ${(await this.#options.engine.version()).version}`;
+    const { version, api } = await this.#options.engine.version();
+    return `Docker ${version}, API ${api}`;
   }
 
   /** Gauges and counters for metrics. */

@@ -211,9 +211,8 @@ export class MesosContainerizer implements Containerizer {
     environment: Readonly<Record<string, string>>,
     stdout: string,
   ): ProcessRequest {
-    const { controlGroups } = confinement;
-    const line = commandLine(command);
-    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], controlGroups, environment, ...line };
+    const own = { ...confinement, ...commandLine(command) };
+    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], environment, ...own };
   }
 
   #begin(): void {

@@ -34,6 +34,7 @@ describe("requests", () => {
     stderr: "stderr",
     rlimits: [{ resource: 7, soft: 10n, hard: undefined }],
     controlGroups: ["/g"],
+    ownGroup: { path: "/g/leaf", at: "/sys/fs/cgroup" },
     file: "/bin/sh",
     argv: ["sh", "-c", "x"],
     environment: { A: "1\n2" },
@@ -44,7 +45,12 @@ describe("requests", () => {
     const frame = startFrame("id", folders, request);
     expect(frame.readUInt32BE()).toBe(frame.length - 4);
     expect(frame.subarray(4).toString().split("\0")).toEqual(
-      ["L", "id", "/c", "/e", "/s", "1", "2", "2 3", "stdout", "stderr", "7:10:infinity", "m", "1", "/g"].concat([
+      ["L", "id", "/c", "/e", "/s", "1", "2", "2 3", "stdout", "stderr", "7:10:infinity"].concat([
+        "/g/leaf",
+        "/sys/fs/cgroup",
+        "m",
+        "1",
+        "/g",
         "/bin/sh",
         "3",
         "sh",

@@ -4,10 +4,11 @@
  *
  * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
  *
- *   L id dir ended cwd uid gid groups stdout stderr rlimits mark <n control files> file <n argv> environment…
+ *   L id dir ended cwd uid gid groups stdout stderr rlimits group at mark <n control files> file <n argv> environment…
  *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
- *   R id milliseconds cwd uid gid groups stdout stderr rlimits <n control files> file <n argv> environment…
+ *   R id milliseconds cwd uid gid groups stdout stderr rlimits group at <n control files> file <n argv> environment…
  *        → `R id <wait status>`, `R id timeout`, or `F id <errno> <what failed>`
+ *   `group`, when not empty, is the process's own and is shown at `at`, in a cgroup namespace.
  *   `X id <wait status>`  a shim ended without having done its work
  *
  * Per container it forks a shim, which leads a session of its own and adopts every orphan among its descendants
@@ -28,8 +29,8 @@ no warnings qw(exec uninitialized);
 
 my $mark = shift @ARGV;
 my $fifo = shift @ARGV;
-my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE) = map { 0 + $_ } @ARGV;
-my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR, $EINVAL, $F_SETFL) = (4, 2, 8, 20, 22, 4);
+my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE, $UNSHARE, $MOUNT) = map { 0 + $_ } @ARGV;
+my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR, $EINVAL, $EBUSY, $F_SETFL) = (4, 2, 8, 20, 22, 16, 4);
 my (%shims, %dead);
 
 $0 = "mesos-launcher $mark";
@@ -61,17 +62,37 @@ sub own_start {
   return (split / /, substr($text, rindex($text, ')') + 2), 21)[19];
 }
 
+# A container that shares its leaf out in groups of its own has no place for a process in it: a group beside those.
+sub enter_beside {
+  my ($group) = $_[0] =~ m{^(.*)/cgroup\.procs$} or return 0;
+  mkdir("$group/agent", 0755);
+  sysopen(my $members, "$group/agent/cgroup.procs", 01) or return 0;
+  return defined syswrite($members, '0');
+}
+
+# The group is the task's own to share out, and all that it sees of control groups.
+sub own_group {
+  my ($fail, $uid, $gid, $group, $at) = @_;
+  chown($uid, $gid, $group, map { "$group/cgroup.$_" } qw(procs threads subtree_control)) if $uid ne '';
+  my ($none, $root) = ('none', '/');
+  # CLONE_NEWCGROUP | CLONE_NEWNS, MS_REC | MS_SLAVE, MS_BIND
+  syscall($UNSHARE, 0x02020000) == 0 or $fail->('make a cgroup namespace');
+  syscall($MOUNT, $none, $root, 0, 0x84000, 0) == 0 or $fail->('make the mounts its own');
+  syscall($MOUNT, $group, $at, 0, 0x1000, 0) == 0 or $fail->("mount $group at $at");
+}
+
 # In the task's process: becomes the task, or tells why not and ends.
 sub become {
-  my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $control, $file, $argv, $environment) = @_;
+  my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $group, $at, $control, $file, $argv, $environment) = @_;
   my $fail = sub { syswrite($problem, ($! + 0) . " $_[0]: $!"); leave(127) };
   # Perl itself ignores SIGFPE.
   $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM FPE);
   syscall($SETSID);
   for my $path (@$control) {
     sysopen(my $members, $path, 01) or $fail->("open $path");
-    defined syswrite($members, '0') or $fail->("write $path");
+    defined syswrite($members, '0') or ($! == $EBUSY && enter_beside($path)) or $fail->("write $path");
   }
+  own_group($fail, $uid, $gid, $group, $at) if $group ne '';
   chdir($cwd) or $fail->("chdir $cwd");
   for my $limit (split / /, $rlimits) {
     my ($resource, @values) = split /:/, $limit;
@@ -124,7 +145,7 @@ sub start {
   my $pid = fork();
   return (0, ($! + 0) . " fork: $!") unless defined $pid;
   if ($pid == 0) {
-    my @plain = splice(@f, 0, 7);
+    my @plain = splice(@f, 0, 9);
     my @control = splice(@f, 0, shift @f);
     my $file = shift @f;
     my @argv = splice(@f, 0, shift @f);
@@ -174,7 +195,7 @@ sub shim {
   my ($dir, $ended, @f) = split /\0/, $frame, -1;
   my $own = own_start();
   if (!mkdir($dir, 0700) && (-e "$dir/processes" || !-d $dir)) { reply("F $id 0 mkdir $dir: $!"); leave(0) }
-  my $fate = splice(@f, 7, 1);
+  my $fate = splice(@f, 9, 1);
   my ($pid, $problem) = start(@f);
   if ($problem eq '') {
     my $text = "$$ $own $pid $fate\n";
@@ -251,9 +272,9 @@ leave(0);
 
 /** The numbers of the system calls that the script makes, in the order in which it takes them. */
 const SYSTEM_CALLS: Readonly<Record<string, readonly number[]>> = {
-  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64 close_range
-  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302, 436],
-  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261, 436],
+  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64 close_range unshare mount
+  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302, 436, 272, 165],
+  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261, 436, 97, 40],
 };
 
 /**

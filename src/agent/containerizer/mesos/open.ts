@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { parseDeviceLimits } from "../../isolators/cgroups/block-io.ts";
+import { diskNumber } from "../../isolators/cgroups/disk-number.ts";
 import { createIsolation } from "../../isolators/isolation.ts";
+import type { IsolationContext } from "../../isolators/table.ts";
 import { Rotation } from "../../sandbox/rotation.ts";
 import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
 import { MesosContainerizer } from "./containerizer.ts";
@@ -10,9 +13,13 @@ const ROTATION_INTERVAL = 10_000;
 const usesGroups = (isolation: readonly string[]): boolean =>
   isolation.includes("cgroups/cpu") || isolation.includes("cgroups");
 
+const usesIo = (isolation: readonly string[]): boolean =>
+  isolation.includes("cgroups/blkio") || isolation.includes("cgroups/io");
+
 /** The mesos containerizer as the agent's flags ask for it, with the rotation of what its tasks write. */
 export function openMesos(context: ContainerizerContext): OpenedContainerizer {
   const { flags, environment, clock, log, architecture, accounts } = context;
+  const isolation = createIsolation(flags.isolation, isolationContext(context));
   const containerizer: MesosContainerizer = new MesosContainerizer({
     clock,
     log: log.named("containerizer.cpp"),
@@ -24,27 +31,7 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     accounts,
     // The isolator posix/cpu always reports them, as in Mesos.
     countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count || !usesGroups(flags.isolation),
-    isolation: createIsolation(flags.isolation, {
-      cgroups: {
-        clock,
-        hierarchy: flags.cgroups_hierarchy,
-        root: flags.cgroups_root,
-        agent: flags.work_dir,
-        destroyTimeout: flags.cgroups_destroy_timeout,
-        settings: {
-          cfs: flags.cgroups_enable_cfs,
-          swap: flags.cgroups_limit_swap,
-          pids: flags.cgroups_pids_limit,
-        },
-        warn: (line) => log.warn(line),
-      },
-      disk: {
-        clock,
-        log,
-        interval: flags.container_disk_watch_interval,
-        enforce: flags.enforce_container_disk_quota,
-      },
-    }),
+    isolation,
   });
   const rotation = new Rotation({
     clock,
@@ -55,5 +42,36 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     sandboxes: () => containerizer.running().map(({ sandbox }) => sandbox),
   });
   containerizer.closed.on(() => rotation.close());
-  return { containerizer };
+  return { containerizer, figures: () => isolation.figures() };
+}
+
+function isolationContext({ flags, clock, log }: ContainerizerContext): IsolationContext {
+  const isIoAsked = flags.cgroups_io_max !== undefined || flags.cgroups_io_weight !== undefined;
+  if (isIoAsked && !usesIo(flags.isolation))
+    log.warn("--cgroups_io_max and --cgroups_io_weight have no effect: add cgroups/blkio to --isolation");
+  return {
+    cgroups: {
+      clock,
+      hierarchy: flags.cgroups_hierarchy,
+      root: flags.cgroups_root,
+      agent: flags.work_dir,
+      destroyTimeout: flags.cgroups_destroy_timeout,
+      settings: {
+        cfs: flags.cgroups_enable_cfs,
+        swap: flags.cgroups_limit_swap,
+        pids: flags.cgroups_pids_limit,
+        io: {
+          limits: parseDeviceLimits(flags.cgroups_io_max ?? "", diskNumber),
+          ...(flags.cgroups_io_weight !== undefined && { weight: flags.cgroups_io_weight }),
+        },
+      },
+      warn: (line) => log.warn(line),
+    },
+    disk: {
+      clock,
+      log,
+      interval: flags.container_disk_watch_interval,
+      enforce: flags.enforce_container_disk_quota,
+    },
+  };
 }

@@ -17,6 +17,8 @@ export interface ProcessRequest {
   readonly rlimits: readonly ResourceLimit[];
   /** cgroup.procs files that the process enters first. */
   readonly controlGroups: readonly string[];
+  /** Then it gets a cgroup namespace, in which `path`, a control group, is its user's own and shown at `at`. */
+  readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
   /** A path, or a name that is looked up in the new environment's PATH. */
   readonly file: string;
   readonly argv: readonly string[];
@@ -58,12 +60,20 @@ function environmentFields(environment: Readonly<Record<string, string>>): strin
 }
 
 function processFields(request: ProcessRequest): { plain: string[]; counted: string[] } {
-  const { user, controlGroups, argv } = request;
+  const { user, controlGroups, ownGroup, argv } = request;
   const identity = user === undefined ? ["", "", ""] : [`${user.uid}`, `${user.gid}`, user.groups.join(" ")];
   const limit = (value: bigint | undefined): string => (value === undefined ? "infinity" : `${value}`);
   const rlimits = request.rlimits.map(({ resource, soft, hard }) => `${resource}:${limit(soft)}:${limit(hard)}`);
   return {
-    plain: [request.cwd, ...identity, request.stdout, request.stderr, rlimits.join(" ")],
+    plain: [
+      request.cwd,
+      ...identity,
+      request.stdout,
+      request.stderr,
+      rlimits.join(" "),
+      ownGroup?.path ?? "",
+      ownGroup?.at ?? "",
+    ],
     counted: [
       `${controlGroups.length}`,
       ...controlGroups,

@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { codeOf, messageOf } from "../../../base/errors.ts";
 import { NotHeld, pathOf } from "../../model/held/descriptor.ts";
 import { openBelow } from "../../model/held/way-below.ts";
-import { NOT_FOUND } from "../answer.ts";
+import { NOT_FOUND } from "../route.ts";
 import { Roots } from "./roots.ts";
 
 /** Why a path cannot be had, and the status that says so. */

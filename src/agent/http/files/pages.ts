@@ -1,11 +1,9 @@
 import { posix } from "node:path";
+import { type Answer, json, text } from "../../../http/answer.ts";
+import type { Query } from "../../../http/query.ts";
 import { jsonText } from "../../../mesos/json-text.ts";
-import { type Answer, json, text } from "../answer.ts";
 import { type AttachedFiles, FilesError } from "./attached.ts";
 import { listFolder, readPart } from "./listing.ts";
-
-/** A query parameter by name; undefined when it is not there. */
-export type Query = (name: string) => string | undefined;
 
 const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css",

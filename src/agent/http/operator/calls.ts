@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
+import { type Answer, text } from "../../../http/answer.ts";
 import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import {
@@ -12,7 +13,6 @@ import {
   ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
-import { type Answer, text } from "../answer.ts";
 import { type AttachedFiles, FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
 import type { LoggingLevel } from "../logging.ts";

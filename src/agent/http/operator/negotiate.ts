@@ -1,4 +1,5 @@
-import { firstAccepted } from "../../../libprocess/accept.ts";
+import { firstAccepted } from "../../../http/accept.ts";
+import { mediaTypeOf } from "../../../http/request.ts";
 
 /** Which encoding an operator API request has and wants (mesos-wire §7.1). */
 export type Encoding = "application/json" | "application/x-protobuf";
@@ -26,7 +27,7 @@ interface Headers {
 /** The two encodings, or why there is no answer. Streams (recordio) are for the calls that attach to containers. */
 export function negotiate(headers: Headers): Negotiated | Refusal {
   if (headers.contentType === undefined) return { status: 400, message: "Expecting 'Content-Type' to be present\n" };
-  const type = headers.contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+  const type = mediaTypeOf(headers.contentType) ?? "";
   if (type === RECORDIO) {
     if (headers.messageContentType === undefined)
       return { status: 400, message: "Expecting 'Message-Content-Type' to be set for streaming requests\n" };

@@ -1,24 +1,17 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { TestClock } from "../../../../test/support/test-clock.ts";
 import {
   type Resource,
   ResourceSchema,
   type RLimitInfo,
   RLimitInfo_RLimit_Type,
   RLimitInfoSchema,
-  TaskStatus_Reason,
   Value_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { selectIsolators } from "../isolation.ts";
-import { GroupControl } from "./control.ts";
 import { findControllers, parseMounts } from "./hierarchy.ts";
 import { type Allowance, allowanceOf, cpuSettings, memorySettings, pidsSettings } from "./settings.ts";
-import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, oomKills, parseLimit } from "./statistics.ts";
+import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, memoryFiguresV2, oomKills, parseLimit } from "./statistics.ts";
 
 const MB = 1024 * 1024;
 const scalar = (name: string, value: number): Resource =>
@@ -176,6 +169,35 @@ describe("figures", () => {
     expect(parseLimit("max\n")).toBeUndefined();
     expect(parseLimit("0\n")).toBe(0);
   });
+
+  it("of v2: the kernel's own memory, also where it does not add it up, and what happened", () => {
+    const memory = {
+      "memory.stat": "anon 1\nkernel_stack 16\npagetables 8\nsock 4\nvmalloc 2\nslab 1\n",
+      "memory.events": "low 0\nhigh 1\nmax 12\noom 3\noom_kill 2\n",
+    };
+    expect(memoryFiguresV2(files(memory))).toMatchObject({
+      memKmemUsageBytes: 31n,
+      memKmemTcpUsageBytes: 4n,
+      memEvents: { low: 0n, high: 1n, max: 12n, oom: 3n, oomKill: 2n, oomGroupKill: 0n },
+    });
+    expect(memoryFiguresV2(files({ "memory.stat": "kernel 64\nslab 1\n" })).memKmemUsageBytes).toBe(64n);
+    expect(memoryFiguresV2(files({}))).toEqual({});
+  });
+
+  it.each([
+    ["its own limit", "oom 1\noom_kill 0\n", "oom 1\noom_kill 1\n", 1],
+    [
+      "the machine's memory, or the limit of a group within the container",
+      "oom 0\noom_kill 0\n",
+      "oom 1\noom_kill 1\n",
+      0,
+    ],
+    ["a kernel that does not say which", undefined, "oom 1\noom_kill 1\n", 1],
+    ["a limit for which nothing was killed yet", "oom 1\noom_kill 0\n", "oom 1\noom_kill 0\n", 0],
+  ])("of v2: kills for want of memory, %s", (_which, local, events, kills) => {
+    const text = { "memory.events": events, ...(local !== undefined && { "memory.events.local": local }) };
+    expect(oomKills(2, files(text))).toBe(kills);
+  });
 });
 
 describe("selectIsolators", () => {
@@ -190,61 +212,4 @@ describe("selectIsolators", () => {
     expect(() => selectIsolators(["posix/cpu", "cgroups/cpu"])).toThrow("both");
     expect(() => selectIsolators(["cgroup/cpu"])).toThrow("Unknown or unsupported isolator: cgroup/cpu");
   });
-});
-
-/** A folder that looks like a cgroup v2 mount: files where the kernel has them, as far as we touch them. */
-function fakeUnified(): { folder: string; mounts: string } {
-  const folder = mkdtempSync(join(tmpdir(), "cgroup2-"));
-  for (const path of ["", "mesos", "mesos/agent-1"]) {
-    mkdirSync(join(folder, path), { recursive: true });
-    writeFileSync(join(folder, path, "cgroup.controllers"), "cpu memory pids\n");
-    writeFileSync(join(folder, path, "cgroup.subtree_control"), "");
-  }
-  return { folder, mounts: `cgroup2 ${folder} cgroup2 rw 0 0\n` };
-}
-
-it("sets up a container on v2 and finds its OOM kill", async () => {
-  const { folder, mounts } = fakeUnified();
-  const clock = new TestClock();
-  for (const name of [createHash("sha256").update("/var/lib/mesos").digest("hex").slice(0, 16)]) {
-    mkdirSync(join(folder, "mesos", name));
-    writeFileSync(join(folder, "mesos", name, "cgroup.subtree_control"), "");
-    writeFileSync(join(folder, "mesos", name, "cgroup.controllers"), "memory\n");
-  }
-  const options = {
-    clock,
-    hierarchy: folder,
-    root: "mesos",
-    agent: "agent-1",
-    destroyTimeout: 1000,
-    settings: { cfs: true, swap: false, pids: 500 },
-    mounts,
-  };
-  const control = new GroupControl(new Set(["cgroups/cpu", "cgroups/mem", "cgroups/pids"]), options);
-  const limitations: string[] = [];
-  const spec = { containerId: "c1", resources: [scalar("cpus", 2), scalar("mem", 64)], limits: {} };
-  control.prepare(spec, ({ message }) => limitations.push(message));
-  const group = join(folder, "mesos/agent-1/c1");
-  const read = (name: string) => readFileSync(join(group, name), "utf8");
-  expect(readFileSync(join(folder, "mesos/agent-1/cgroup.subtree_control"), "utf8")).toBe("+pids");
-  expect([control.holds("cpus"), control.holds("mem")]).toEqual([true, true]);
-  expect([read("cpu.weight"), read("cpu.max"), read("memory.max")]).toEqual(["200", "200000 100000", `${64 * MB}`]);
-  expect(read("pids.max")).toBe("500");
-  expect(control.members("c1")).toEqual([join(group, "cgroup.procs")]);
-  expect(control.limitation("c1")).toBeUndefined();
-  writeFileSync(join(group, "memory.events"), "low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\n");
-  writeFileSync(join(group, "memory.peak"), `${64 * MB}\n`);
-  writeFileSync(join(group, "memory.stat"), "anon 1\n");
-  await clock.advance(2000);
-  expect(limitations).toEqual([
-    "Memory limit exceeded: Requested: 64MB Maximum Used: 64MB\n\nMEMORY STATISTICS: \nanon 1\n",
-  ]);
-  expect(control.limitation("c1")).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
-  expect(() => control.prepare(spec, () => undefined)).toThrow("exists already");
-  const other = new GroupControl(new Set(["cgroups/mem"]), { ...options, agent: "/var/lib/mesos" });
-  other.prepare({ containerId: "c2", resources: [], limits: {} }, () => undefined);
-  expect(other.members("c2")[0]).toMatch(/\/mesos\/[0-9a-f]{16}\/c2\/cgroup\.procs$/);
-  other.close();
-  control.close();
-  rmSync(folder, { recursive: true });
 });

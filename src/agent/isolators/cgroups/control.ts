@@ -13,9 +13,13 @@ import {
   Value_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { CheckpointedContainer, ContainerSpec } from "../../model/container.ts";
-import type { Isolator, Limitation } from "../../model/isolation.ts";
+import type { Confinement, Isolator, Limitation } from "../../model/isolation.ts";
+import { ioSettings } from "./block-io.ts";
 import { Groups } from "./group.ts";
 import { type Controller, findControllers, parseMounts } from "./hierarchy.ts";
+import { ioFiguresV1, ioFiguresV2 } from "./io-statistics.ts";
+import { type Offered, offered } from "./offered.ts";
+import { groupGauges, pressureFigures } from "./pressure.ts";
 import {
   allowanceOf,
   cpuSettings,
@@ -59,6 +63,8 @@ interface Watched {
   memoryLimit: number | undefined;
 }
 
+/** The isolator that gives each container a cgroup namespace; Mesos itself does so for containers with a root of their own. */
+const NAMESPACE = "namespaces/cgroup";
 const MEGABYTE = 1024 * 1024;
 /** Milliseconds between looks for OOM kills. The kernel's own notifications need eventfd, which Node does not have. */
 const LOOK_FOR_KILLS = 2_000;
@@ -72,13 +78,15 @@ const controllersOf = (path: string): readonly string[] => {
   }
 };
 
-/** cgroups/cpu, cgroups/mem and cgroups/pids on v1, v2 and both mixed. */
+/** cgroups/cpu, cgroups/mem, cgroups/pids and cgroups/blkio on v1, v2 and both mixed. */
 export class GroupControl implements Isolator {
   readonly #options: ControlOptions;
+  readonly #hasNamespaces: boolean;
   readonly #holdsCpu: boolean;
   readonly #countsCpu: boolean;
   readonly #holdsMemory: boolean;
   readonly #groups: Groups;
+  readonly #offered: Offered;
   readonly #watched = new Map<string, Watched>();
   readonly #timer: Timer;
 
@@ -88,18 +96,36 @@ export class GroupControl implements Isolator {
       ...(names.has("cgroups/cpu") ? (["cpu", "cpuacct"] as const) : []),
       ...(names.has("cgroups/mem") ? (["memory"] as const) : []),
       ...(names.has("cgroups/pids") ? (["pids"] as const) : []),
+      ...(names.has("cgroups/blkio") ? (["io"] as const) : []),
+      // Its groups are there whatever they hold.
+      ...(names.has(NAMESPACE) && !names.has("cgroups/cpu") ? (["cpuacct"] as const) : []),
     ];
     const mounts = options.mounts ?? readFileSync("/proc/mounts", "utf8");
     const entries = parseMounts(mounts, options.hierarchy);
     const found = findControllers(entries, wanted, options.hierarchy, controllersOf);
     this.#options = options;
     this.#groups = new Groups(found, options.root, options.agent);
-    for (const lacking of this.#groups.prepare())
-      options.warn?.(`Not isolated: ${messageOf(lacking).replaceAll(/\s*\n\s*/g, " ")}`);
+    for (const lacking of this.#groups.prepare()) this.#lacks(messageOf(lacking).replaceAll(/\s*\n\s*/g, " "));
+    const versionOf = (controller: Controller) =>
+      this.#groups.has(controller) ? this.#groups.version(controller) : undefined;
+    const served = { memory: versionOf("memory"), io: versionOf("io") };
+    this.#offered = offered(options.settings, served, (controller, file) => this.#groups.hasFile(controller, file));
+    for (const lacking of this.#offered.lacking) this.#lacks(lacking);
+    this.#hasNamespaces = names.has(NAMESPACE);
+    if (this.#hasNamespaces && this.#groups.unified() === undefined) {
+      throw new UserError(
+        `--isolation=${NAMESPACE} needs cgroup v2, and below ${options.hierarchy} the controllers are on v1`,
+        `remove ${NAMESPACE}, or boot with systemd.unified_cgroup_hierarchy=1`,
+      );
+    }
     this.#countsCpu = names.has("cgroups/cpu");
     this.#holdsCpu = this.#groups.has("cpu");
     this.#holdsMemory = this.#groups.has("memory");
     this.#timer = every(options.clock, LOOK_FOR_KILLS, () => this.#look());
+  }
+
+  #lacks(what: string): void {
+    this.#options.warn?.(`Not isolated: ${what}`);
   }
 
   /** False for a limit that was asked for and cannot be held here. */
@@ -113,8 +139,12 @@ export class GroupControl implements Isolator {
     if (this.#groups.exists(id)) throw new UserError(`the control group of container ${id} exists already`);
     this.#groups.create(id);
     this.#watched.set(id, { limited, memoryLimit: undefined });
-    for (const setting of pidsSettings(spec.container?.rlimitInfo, this.#options.settings))
-      this.#groups.write(id, setting);
+    const { settings, weightFile } = this.#offered;
+    const fixed = [
+      ...pidsSettings(spec.container?.rlimitInfo, settings),
+      ...(settings.io && this.#groups.has("io") ? ioSettings(settings.io, this.#groups.version("io"), weightFile) : []),
+    ];
+    for (const setting of fixed) this.#groups.write(id, setting);
     this.update(id, resources, limits);
   }
 
@@ -129,7 +159,7 @@ export class GroupControl implements Isolator {
   update(id: string, resources: readonly Resource[], limits: Readonly<Record<string, Value_Scalar>>): void {
     const watched = this.#watched.get(id);
     if (watched === undefined) return;
-    const { settings } = this.#options;
+    const { settings } = this.#offered;
     const allowance = allowanceOf(resources, limits);
     if (this.#holdsCpu) {
       for (const setting of cpuSettings(allowance, this.#groups.version("cpu"), settings))
@@ -146,7 +176,11 @@ export class GroupControl implements Isolator {
 
   /** The cgroup.procs files that a process of the container enters. */
   members(id: string): string[] {
-    return this.#watched.has(id) ? this.#groups.paths(id).map((path) => join(path, "cgroup.procs")) : [];
+    return this.#watched.has(id) ? this.#groups.homes(id).map((path) => join(path, "cgroup.procs")) : [];
+  }
+
+  ownGroup(id: string): Confinement["ownGroup"] {
+    return this.#hasNamespaces && this.#watched.has(id) ? this.#groups.leaf(id) : undefined;
   }
 
   usage(id: string): Partial<ResourceStatistics> {
@@ -158,6 +192,9 @@ export class GroupControl implements Isolator {
       ...(this.#countsCpu && this.#groups.version("cpuacct") === 2 ? cpuFiguresV2(clock) : {}),
       ...(this.#holdsMemory && this.#groups.version("memory") === 1 ? memoryFiguresV1(memory) : {}),
       ...(this.#holdsMemory && this.#groups.version("memory") === 2 ? memoryFiguresV2(memory) : {}),
+      ...(this.#groups.has("io") && this.#groups.version("io") === 1 ? ioFiguresV1(this.#reader(id, "io")) : {}),
+      ...(this.#groups.has("io") && this.#groups.version("io") === 2 ? ioFiguresV2(this.#reader(id, "io")) : {}),
+      ...pressureFigures((file) => this.#groups.readUnified(id, file)),
     };
   }
 
@@ -169,6 +206,11 @@ export class GroupControl implements Isolator {
     if (oomKills(version, memory) === 0) return undefined;
     const peak = peakMemory(version, memory);
     return memoryLimitation(this.#currentLimit(id), peak, memory("memory.stat") ?? "");
+  }
+
+  /** Of all containers together. */
+  figures(): Iterable<readonly [string, number]> {
+    return groupGauges((file) => this.#groups.readUnified(undefined, file));
   }
 
   async cleanup(id: string): Promise<void> {

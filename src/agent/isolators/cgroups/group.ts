@@ -1,14 +1,12 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, sleep } from "../../../base/clock.ts";
+import type { Clock } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
 import { handDown } from "./delegation.ts";
 import type { Controller, Mount } from "./hierarchy.ts";
+import { agentGroup, containerGroup, leafGroup } from "./layout.ts";
+import { removeGroup } from "./removal.ts";
 import type { Setting } from "./settings.ts";
-
-/** Milliseconds between attempts to remove a group whose last process is still ending. */
-const RETRY = 20;
 
 /** The folder, with a message that names the rights that are missing. */
 function makeGroup(path: string): void {
@@ -24,21 +22,14 @@ function makeGroup(path: string): void {
   }
 }
 
-const pidsOf = (path: string): number[] =>
-  readFileSync(join(path, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
-
-/** One folder whatever the agent is named by: agents whose names lie within each other would remove one another. */
-const groupName = (agent: string): string =>
-  /^[A-Za-z0-9_-]{1,100}$/.test(agent) ? agent : createHash("sha256").update(agent).digest("hex").slice(0, 16);
-
-/** All groups of one agent: `<mount>/<cgroups_root>/<agent>/<container id>` for each mount. */
+/** All groups of one agent, in each mount, as layout.ts draws them. */
 export class Groups {
   readonly #mounts: Map<Controller, Mount>;
   readonly #name: string;
 
   constructor(mounts: ReadonlyMap<Controller, Mount>, cgroupsRoot: string, agent: string) {
     this.#mounts = new Map(mounts);
-    this.#name = join(cgroupsRoot.replace(/^\/+/, ""), groupName(agent));
+    this.#name = agentGroup(cgroupsRoot, agent);
   }
 
   version(controller: Controller): 1 | 2 {
@@ -50,8 +41,32 @@ export class Groups {
   }
 
   /** The container's groups, each once. */
-  paths(id: string): string[] {
-    return [...new Set([...this.#mounts.values()].map(({ path }) => join(path, this.#name, id)))];
+  #groups(id: string): { readonly version: 1 | 2; readonly path: string }[] {
+    const mounts = new Map([...this.#mounts.values()].map((mount) => [mount.path, mount]));
+    return [...mounts.values()].map(({ version, path }) => ({
+      version,
+      path: containerGroup(join(path, this.#name), id),
+    }));
+  }
+
+  /** The container's leaf, and where its hierarchy is mounted; undefined without v2, and for a container without one. */
+  leaf(id: string): { readonly path: string; readonly at: string } | undefined {
+    const mount = this.unified();
+    const path = mount && leafGroup(containerGroup(join(mount.path, this.#name), id));
+    return path !== undefined && existsSync(path) ? { path, at: mount?.path ?? "" } : undefined;
+  }
+
+  /** Where v2 is mounted, if a controller of it is used. */
+  unified(): Mount | undefined {
+    return [...this.#mounts.values()].find(({ version }) => version === 2);
+  }
+
+  /** The groups that the container's processes are in. A container of an agent before this layout has no leaf. */
+  homes(id: string): string[] {
+    return this.#groups(id).map(({ version, path }) => {
+      const leaf = leafGroup(path);
+      return version === 2 && existsSync(leaf) ? leaf : path;
+    });
   }
 
   /**
@@ -75,30 +90,54 @@ export class Groups {
   }
 
   create(id: string): void {
-    for (const path of this.paths(id)) makeGroup(path);
-  }
-
-  exists(id: string): boolean {
-    return this.paths(id).some((path) => existsSync(path));
-  }
-
-  write(id: string, { controller, file, value }: Setting): void {
-    const mount = this.#mounts.get(controller);
-    if (mount === undefined) return;
-    const path = join(mount.path, this.#name, id, file);
-    try {
-      writeFileSync(path, value);
-    } catch (error) {
-      throw new Error(`writing '${value}' to '${path}': ${messageOf(error)}`, { cause: error });
+    for (const { version, path } of this.#groups(id)) {
+      makeGroup(path);
+      if (version === 2) this.#handOn(path);
     }
   }
 
-  /** A file of the container's group; undefined when it is not there. */
-  read(id: string, controller: Controller, file: string): string | undefined {
+  /** What the container's group has, its leaf has too: a container that makes groups of its own can share it out in them. */
+  #handOn(group: string): void {
+    const controllers = [...this.#mounts]
+      .filter(([name, { version }]) => version === 2 && name !== "cpuacct")
+      .map(([name]) => `+${name}`);
+    if (controllers.length > 0) setFile(join(group, "cgroup.subtree_control"), controllers.join(" "));
+    makeGroup(leafGroup(group));
+  }
+
+  exists(id: string): boolean {
+    return this.#groups(id).some(({ path }) => existsSync(path));
+  }
+
+  write(id: string, { controller, file, value }: Setting): void {
+    const own = this.#own(controller);
+    if (own !== undefined) setFile(join(containerGroup(own, id), file), value);
+  }
+
+  /** A file that every v2 group has, whatever its controllers; undefined without v2. */
+  readUnified(id: string | undefined, file: string): string | undefined {
+    const unified = [...this.#mounts].find(([, { version }]) => version === 2);
+    return unified && this.read(id, unified[0], file);
+  }
+
+  /** Whether the agent's own group has the file, so that each container's has it. */
+  hasFile(controller: Controller, file: string): boolean {
+    const own = this.#own(controller);
+    return own !== undefined && existsSync(join(own, file));
+  }
+
+  /** The agent's own group. */
+  #own(controller: Controller): string | undefined {
     const mount = this.#mounts.get(controller);
-    if (mount === undefined) return undefined;
+    return mount && join(mount.path, this.#name);
+  }
+
+  /** A file of the container's group, or of the agent's own; undefined when it is not there. */
+  read(id: string | undefined, controller: Controller, file: string): string | undefined {
+    const own = this.#own(controller);
+    if (own === undefined) return undefined;
     try {
-      return readFileSync(join(mount.path, this.#name, id, file), "utf8");
+      return readFileSync(join(id === undefined ? own : containerGroup(own, id), file), "utf8");
     } catch {
       return undefined;
     }
@@ -106,20 +145,7 @@ export class Groups {
 
   /** Ends whatever is left in the groups and removes them; rejects when that did not succeed in `milliseconds`. */
   async remove(id: string, clock: Clock, milliseconds: number): Promise<void> {
-    const end = clock.monotonic() + milliseconds;
-    for (const path of this.paths(id)) {
-      for (;;) {
-        try {
-          rmdirSync(path);
-          break;
-        } catch (error) {
-          if (codeOf(error) === "ENOENT") break;
-          if (clock.monotonic() >= end) throw error;
-        }
-        killAll(path);
-        await sleep(clock, RETRY);
-      }
-    }
+    for (const { path } of this.#groups(id)) await removeGroup(path, clock, milliseconds);
   }
 
   /** Containers that have a group. */
@@ -132,11 +158,10 @@ export class Groups {
   }
 }
 
-function killAll(path: string): void {
+function setFile(path: string, value: string): void {
   try {
-    // 0 stands for a process of another pid namespace, and would mean our own process group.
-    for (const pid of pidsOf(path)) if (pid > 1) process.kill(pid, "SIGKILL");
+    writeFileSync(path, value);
   } catch (error) {
-    if (codeOf(error) !== "ESRCH" && codeOf(error) !== "ENOENT") throw error;
+    throw new Error(`writing '${value}' to '${path}': ${messageOf(error)}`, { cause: error });
   }
 }

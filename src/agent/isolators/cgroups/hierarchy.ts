@@ -1,7 +1,9 @@
 import { UserError } from "../../../base/errors.ts";
 
-/** The controllers that isolators use. v1 has the CPU clock in a controller of its own. */
-export type Controller = "cpu" | "cpuacct" | "memory" | "pids";
+/** The controllers that isolators use, by v2's names. v1 has the CPU clock in a controller of its own. */
+export type Controller = "cpu" | "cpuacct" | "memory" | "pids" | "io";
+
+const v1Name = (controller: Controller): string => (controller === "io" ? "blkio" : controller);
 
 /** Where a controller is mounted. */
 export interface Mount {
@@ -45,7 +47,7 @@ export function findControllers(
   const offered = unified === undefined ? [] : controllersOf(unified.path);
   const found = new Map<Controller, Mount>();
   for (const controller of wanted) {
-    const legacy = entries.find(({ type, options }) => type === "cgroup" && options.includes(controller));
+    const legacy = entries.find(({ type, options }) => type === "cgroup" && options.includes(v1Name(controller)));
     // v2 counts CPU time in every group, whether the controller is on or not.
     const isUnified = offered.includes(controller === "cpuacct" ? "cpu" : controller);
     if (legacy !== undefined) found.set(controller, { version: 1, path: legacy.path });

@@ -4,6 +4,7 @@ import {
   RLimitInfo_RLimit_Type,
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { IoOptions } from "./block-io.ts";
 import type { Controller } from "./hierarchy.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -37,6 +38,8 @@ export interface SettingOptions {
   readonly swap: boolean;
   /** `--cgroups_pids_limit`; 0 or absent: none. */
   readonly pids?: number;
+  /** `--cgroups_io_weight` and `--cgroups_io_max` */
+  readonly io?: IoOptions;
 }
 
 const sum = (resources: readonly Resource[], name: string): number | undefined => {

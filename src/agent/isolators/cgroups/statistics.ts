@@ -1,11 +1,16 @@
-import type { ResourceStatistics } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import {
+  type MemoryEvents,
+  MemoryEventsSchema,
+  type ResourceStatistics,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 
 type Figures = Partial<ResourceStatistics>;
 /** Reads a file of the container's group; undefined when it is not there. */
 export type ReadFile = (name: string) => string | undefined;
 
 /** `key value` lines. */
-function parseKeyed(text: string | undefined): ReadonlyMap<string, number> {
+export function parseKeyed(text: string | undefined): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   for (const line of (text ?? "").split("\n")) {
     const [key = "", value = ""] = line.split(" ");
@@ -73,14 +78,26 @@ export function memoryFiguresV1(memory: ReadFile): Figures {
     memMappedFileBytes: bytes(stat.get("total_mapped_file")),
     memSwapBytes: bytes(stat.get("total_swap")),
     memUnevictableBytes: bytes(stat.get("total_unevictable")),
+    memKmemUsageBytes: bytes(parseLimit(memory("memory.kmem.usage_in_bytes"))),
+    memKmemTcpUsageBytes: bytes(parseLimit(memory("memory.kmem.tcp.usage_in_bytes"))),
   });
+}
+
+/** Kernels before 5.18 have no sum of the kernel's memory. */
+const KERNEL_PARTS = ["kernel_stack", "pagetables", "sock", "vmalloc", "slab"];
+
+function kernelBytes(stat: ReadonlyMap<string, number>): number | undefined {
+  const parts = KERNEL_PARTS.flatMap((name) => stat.get(name) ?? []);
+  return stat.get("kernel") ?? (parts.length === 0 ? undefined : parts.reduce((sum, part) => sum + part, 0));
 }
 
 export function memoryFiguresV2(memory: ReadFile): Figures {
   const stat = parseKeyed(memory("memory.stat"));
   const [file, anon] = [bytes(stat.get("file")), bytes(stat.get("anon"))];
+  const [total, swap] = [parseLimit(memory("memory.current")), parseLimit(memory("memory.swap.current"))];
   return known({
-    memTotalBytes: bytes(parseLimit(memory("memory.current"))),
+    memTotalBytes: bytes(total),
+    memTotalMemswBytes: bytes(total === undefined || swap === undefined ? undefined : total + swap),
     memLimitBytes: bytes(parseLimit(memory("memory.max"))),
     memSoftLimitBytes: bytes(parseLimit(memory("memory.low"))),
     memCacheBytes: file,
@@ -88,15 +105,38 @@ export function memoryFiguresV2(memory: ReadFile): Figures {
     memRssBytes: anon,
     memAnonBytes: anon,
     memMappedFileBytes: bytes(stat.get("file_mapped")),
-    memSwapBytes: bytes(parseLimit(memory("memory.swap.current"))),
+    memSwapBytes: bytes(swap),
     memUnevictableBytes: bytes(stat.get("unevictable")),
+    memKmemUsageBytes: bytes(kernelBytes(stat)),
+    memKmemTcpUsageBytes: bytes(stat.get("sock")),
+    memEvents: memoryEvents(memory),
   });
 }
 
-/** How many processes of the group the kernel has killed for want of memory (Linux 4.13 and later). */
+/** What happened to the container and the groups below its own; undefined where the kernel does not count it. */
+function memoryEvents(memory: ReadFile): MemoryEvents | undefined {
+  const events = parseKeyed(memory("memory.events"));
+  if (events.size === 0) return undefined;
+  const count = (name: string): bigint => BigInt(events.get(name) ?? 0);
+  return create(MemoryEventsSchema, {
+    low: count("low"),
+    high: count("high"),
+    max: count("max"),
+    oom: count("oom"),
+    oomKill: count("oom_kill"),
+    ...(events.has("oom_group_kill") && { oomGroupKill: count("oom_group_kill") }),
+  });
+}
+
+/**
+ * How many processes of the group the kernel has killed because its limit was reached (Linux 4.13 and later). On v2 every
+ * kill counts, in each group above the killed process as well: also when the machine ran out, or a group that the container
+ * made for itself. Only the group whose limit was reached has `oom` in memory.events.local (Linux 5.2).
+ */
 export function oomKills(version: 1 | 2, memory: ReadFile): number {
-  const text = memory(version === 1 ? "memory.oom_control" : "memory.events");
-  return parseKeyed(text).get("oom_kill") ?? 0;
+  const kills = parseKeyed(memory(version === 1 ? "memory.oom_control" : "memory.events")).get("oom_kill") ?? 0;
+  const local = version === 1 ? undefined : memory("memory.events.local");
+  return local !== undefined && parseKeyed(local).get("oom") === 0 ? 0 : kills;
 }
 
 /** The most memory that was ever used, bytes. */

@@ -1,57 +1,26 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { messageOf } from "../../../base/errors.ts";
-import type { Logger } from "../../../base/log.ts";
-import { BodyError, keepConnection, readBody, refuseBody } from "../../../libprocess/bodies.ts";
+import type { ServerResponse } from "node:http";
+import { type Answer, text } from "../../../http/answer.ts";
+import { keepConnection } from "../../../http/bodies.ts";
+import type { HttpRequest } from "../../../http/request.ts";
 import type { ExecutorAnswer, ExecutorEndpoint } from "./http-endpoint.ts";
 
-/** Bytes of an executor's call; an update with its data, or everything unacknowledged of a thousand tasks, stays below. */
-const LARGEST_CALL = 4 * 1024 * 1024;
+export type ExecutorCalls = Pick<ExecutorEndpoint, "handle">;
 
-/** `POST /api/v1/executor` as a handler of plain requests: its answer may never end, which the pages' server has no place for. */
-export function executorHandler(
-  endpoint: ExecutorEndpoint,
-  log: Logger,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    const handle = (body: Buffer): void => {
-      const made = endpoint.handle(callOf(request, body));
-      if ("stream" in made || made.isExecutors) keepConnection(request);
-      answer(response, made);
-    };
-    readBody(request, LARGEST_CALL)
-      .then(handle)
-      .catch((error: unknown) => {
-        if (error instanceof BodyError) return refuseBody(request, response, error);
-        log.error(`Handling a call of an executor failed: ${messageOf(error)}`);
-        if (!response.headersSent) response.statusCode = 500;
-        response.end();
-      });
-  };
+/** `POST /api/v1/executor` as an endpoint among the others; events go into an answer that stays open. */
+export function executorCall(executors: ExecutorCalls, request: HttpRequest, body: Buffer): Answer {
+  const made = executors.handle({
+    contentType: request.header("content-type"),
+    accept: request.header("accept"),
+    peer: request.peer,
+    body,
+  });
+  if ("stream" in made || made.isExecutors) keepConnection(request.incoming);
+  if (!("stream" in made)) return text(made.status, made.body);
+  return { kind: "open", type: made.contentType, opened: (response) => stream(made, response) };
 }
 
-const callOf = (request: IncomingMessage, body: Buffer) => ({
-  method: request.method ?? "",
-  contentType: request.headers["content-type"],
-  accept: request.headers.accept,
-  peer: request.socket.remoteAddress,
-  body,
-});
-
-function answer(response: ServerResponse, made: ExecutorAnswer): void {
-  if (!("stream" in made)) {
-    response.writeHead(made.status, {
-      ...(made.allow && { Allow: made.allow }),
-      "Content-Type": "text/plain; charset=utf-8",
-    });
-    response.end(made.body);
-    return;
-  }
-  response.writeHead(200, { "Content-Type": made.contentType });
-  response.flushHeaders();
-  const broken = made.stream({ write: (record) => void response.write(record), end: () => response.end() });
-  // Connections of this port may be half open. A subscriber that has closed its half is gone: what is written to it from then
-  // on reaches nobody, while what waits is handed over when it comes back.
-  response.socket?.once("end", () => response.destroy());
+function stream({ stream }: Extract<ExecutorAnswer, { readonly stream: unknown }>, response: ServerResponse): void {
+  const broken = stream({ write: (record) => void response.write(record), end: () => response.end() });
   response.on("close", broken);
   response.on("error", broken);
 }

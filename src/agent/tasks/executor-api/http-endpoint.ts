@@ -2,7 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
-import { firstAccepted } from "../../../libprocess/accept.ts";
+import { firstAccepted } from "../../../http/accept.ts";
+import { mediaTypeOf } from "../../../http/request.ts";
 import { decodeForeign, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import { ExecutorToFrameworkMessageSchema } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
@@ -43,7 +44,6 @@ export interface ExecutorEndpointOptions {
 }
 
 export interface ExecutorRequest {
-  readonly method: string;
   readonly contentType: string | undefined;
   readonly accept: string | undefined;
   readonly body: Uint8Array;
@@ -56,7 +56,6 @@ export type ExecutorAnswer =
   | {
       readonly status: number;
       readonly body: string;
-      readonly allow?: "POST";
       /** The call is that of an executor which is here: its connection is to be kept when others are given up. */
       readonly isExecutors?: true;
     }
@@ -80,8 +79,7 @@ export class ExecutorEndpoint {
   }
 
   handle(request: ExecutorRequest): ExecutorAnswer {
-    if (request.method !== "POST") return { status: 405, body: "Expecting 'POST'", allow: "POST" };
-    const type = request.contentType?.split(";")[0]?.trim().toLowerCase();
+    const type = mediaTypeOf(request.contentType);
     if (type === undefined) return refuse(400, "Expecting 'Content-Type' to be present");
     if (type !== JSON_TYPE && type !== PROTOBUF_TYPE) {
       return refuse(415, `Expecting 'Content-Type' of ${JSON_TYPE} or ${PROTOBUF_TYPE}`);

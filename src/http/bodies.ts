@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { type Clock, every, type Timer } from "../base/clock.ts";
 
 export interface BodyLimits {
@@ -153,14 +153,4 @@ export async function readBody(request: IncomingMessage, most: number): Promise<
 /** Says that the connection of this request is somebody's who is known: it is not given up to make room for others. */
 export function keepConnection(request: IncomingMessage): void {
   ports.get(request)?.keep();
-}
-
-/** Tells the client why its body was not taken, and ends the connection: the rest of the body is still to come. */
-export function refuseBody(request: IncomingMessage, response: ServerResponse, error: BodyError): void {
-  if (response.headersSent || request.socket.destroyed) {
-    request.socket.destroy();
-    return;
-  }
-  response.writeHead(error.status, { Connection: "close", "Content-Type": "text/plain; charset=utf-8" });
-  response.end(`The body of the request was not taken: ${error.message}\n`, () => request.socket.destroy());
 }

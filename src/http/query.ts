@@ -1,5 +1,7 @@
-import { pathOf as textOf } from "../../base/file-names.ts";
-import type { Query } from "./files/pages.ts";
+import { pathOf as textOf } from "../base/file-names.ts";
+
+/** A query parameter by name; undefined when it is not there. */
+export type Query = (name: string) => string | undefined;
 
 const HEX = /%([0-9a-fA-F]{2})/g;
 

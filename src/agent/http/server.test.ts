@@ -1,0 +1,100 @@
+import { createServer, type IncomingHttpHeaders, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, describe, expect, it } from "vitest";
+import { agentView } from "../../../test/support/agent-view.ts";
+import { noExecutors, noPage } from "../../../test/support/served-pages.ts";
+import { systemClock } from "../../base/clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { Origins } from "../../http/origins.ts";
+import { parseHttpCredentials } from "./access.ts";
+import { type Endpoint, endpoints } from "./endpoints.ts";
+import { AttachedFiles } from "./files/attached.ts";
+import { createAgentHttp } from "./server.ts";
+
+const servers: Server[] = [];
+afterAll(() => {
+  for (const server of servers) server.close().closeAllConnections();
+});
+
+async function serve(more: Partial<Parameters<typeof createAgentHttp>[0]> = {}): Promise<number> {
+  const http = createAgentHttp({
+    ...{ view: agentView({ tasks: 1 }), files: new AttachedFiles(), executors: noExecutors, ui: noPage },
+    ...{ log: silentLogger, clock: systemClock, rate: "none", ...more },
+  });
+  const server = createServer(http.handler);
+  servers.push(server);
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Status and headers; the path goes out exactly as written. */
+function ask(port: number, method: string, path: string, headers: Record<string, string> = {}) {
+  return new Promise<{ status: number; headers: IncomingHttpHeaders }>((done, reject) => {
+    const sent = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
+      response.resume();
+      response.on("end", () => done({ status: response.statusCode ?? 0, headers: response.headers }));
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}
+
+const rows: readonly Endpoint[] = endpoints;
+const names = rows.flatMap((row) => [row.path, ...row.aliases].map((name) => [name, row] as const));
+const port = await serve();
+const MASTER = "https://master1.example:5050";
+
+describe("every endpoint, by each of its names", () => {
+  it.each(names)("%s answers OPTIONS and methods that it does not take", async (name, { method, takesPost }) => {
+    const allow = method === "POST" ? "POST" : takesPost === false ? "GET, HEAD" : "GET, HEAD, POST";
+    const options = await ask(port, "OPTIONS", name);
+    expect([options.status, options.headers.allow]).toEqual([204, `${allow}, OPTIONS`]);
+    for (const other of ["PUT", "DELETE", "PATCH"]) {
+      const got = await ask(port, other, name);
+      expect([got.status, got.headers.allow], other).toEqual([405, allow]);
+    }
+  });
+
+  it.each(names)("%s answers a preflight of an allowed origin, whatever password it asks for", async (name) => {
+    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s"}]}');
+    const guarded = await serve({
+      access: { realms: { readonly: true, readwrite: true }, digests },
+      origins: new Origins([MASTER]),
+    });
+    const headers = { origin: MASTER, "access-control-request-method": "POST" };
+    const got = await ask(guarded, "OPTIONS", name, headers);
+    expect([got.status, got.headers["access-control-allow-origin"]]).toEqual([200, MASTER]);
+    const refused = await ask(guarded, "OPTIONS", name, { ...headers, origin: "https://other.example" });
+    expect(refused.headers["access-control-allow-origin"]).toBeUndefined();
+  });
+});
+
+describe("pages of other origins", () => {
+  it("read no sandbox and change nothing, until somebody says who may", async () => {
+    const headers = { origin: "https://any.example" };
+    for (const { path, isPublic, realm } of rows) {
+      const allowed = (await ask(port, "GET", path, headers)).headers["access-control-allow-origin"];
+      expect(allowed, path).toBe(isPublic ? "*" : undefined);
+      if (path.startsWith("/files/") || realm === "readwrite") expect(isPublic, path).toBeUndefined();
+    }
+  });
+
+  it("that are named change what needs no password, or with it", async () => {
+    const open = await serve({ origins: new Origins([MASTER]) });
+    const json = { "content-type": "application/json", origin: MASTER };
+    expect((await ask(open, "POST", "/api/v1", json)).status).toBe(400);
+    expect((await ask(open, "POST", "/api/v1", { ...json, origin: "https://other.example" })).status).toBe(403);
+    expect((await ask(open, "GET", "/files/debug", json)).headers["access-control-allow-origin"]).toBe(MASTER);
+  });
+
+  it("change something by * only with a password", async () => {
+    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s"}]}');
+    const origins = new Origins(["*"]);
+    const json = { "content-type": "application/json", origin: MASTER };
+    expect((await ask(await serve({ origins }), "POST", "/api/v1", json)).status).toBe(403);
+    const guarded = await serve({ origins, access: { realms: { readonly: true, readwrite: true }, digests } });
+    expect((await ask(guarded, "POST", "/api/v1", json)).status).toBe(401);
+    const authorization = `Basic ${Buffer.from("p:s").toString("base64")}`;
+    expect((await ask(guarded, "POST", "/api/v1", { ...json, authorization })).status).toBe(400);
+  });
+});
