@@ -6,6 +6,7 @@ import type { Glog } from "../base/glog.ts";
 import { release } from "../base/release.ts";
 import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
+import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
 import { enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
@@ -62,6 +63,7 @@ export function openPages(input: PagesInput) {
     access,
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
+    origins: new Origins(values.http_cors_allowed_origins),
     hosts: [viewed.identity.info.hostname, hostname(), ...values.http_hosts],
     ...(rateText !== undefined && { rate: parseRate(rateText) ?? "none" }),
     view: {

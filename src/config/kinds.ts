@@ -95,16 +95,21 @@ export function oneOf<const T extends string>(...choices: readonly T[]): FlagKin
   });
 }
 
-/** Comma separated names; spaces around them and empty ones are dropped. */
-export const list: FlagKind<readonly string[]> = kind("list", {
-  repeats: true,
-  parse: (given) =>
-    given
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== ""),
-  print: (value) => value.join(","),
-});
+/** Comma separated entries, each as `one` reads it (it throws a UserError); spaces around them and empty ones are dropped. */
+export const listOf = (one: (item: string) => string): FlagKind<readonly string[]> =>
+  kind("list", {
+    repeats: true,
+    parse: (given) =>
+      given
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "")
+        .map(one),
+    print: (value) => value.join(","),
+  });
+
+/** Comma separated names. */
+export const list = listOf((name) => name);
 
 /** JSON, inline or in a file. `check` narrows it, and throws what is wrong with its shape. */
 export function json<T>(check: (value: unknown) => T): FlagKind<T> {

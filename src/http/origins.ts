@@ -28,16 +28,16 @@ export function parseOrigin(text: string): string {
   );
 }
 
-/** Which pages of other origins may ask: those of the list, all (`*`), or undefined, nobody has said. */
+/** Which pages of other origins may ask: those of the list, or all (`*`); an empty list says nothing. */
 export class Origins {
   readonly #named: ReadonlySet<string>;
   readonly #all: boolean;
   /** Whether somebody has said which. */
   readonly areGiven: boolean;
 
-  /** Entries as `parseOrigin` gives them. */
-  constructor(given: readonly string[] | undefined) {
-    this.areGiven = given !== undefined && given.length > 0;
+  /** Entries as `parseOrigin` gives them; none: nobody has said. */
+  constructor(given: readonly string[]) {
+    this.areGiven = given.length > 0;
     this.#named = new Set(given);
     this.#all = this.#named.has("*");
   }

@@ -60,8 +60,8 @@ const routes = new Map<string, Route>([
 ]);
 const nothing: Route = { methods: "any", largestBody: 1024, handle: () => text(404, "nothing") };
 
-function site(given?: readonly string[], log: Logger = silentLogger): HttpHandler {
-  const origins = new Origins(given?.map(parseOrigin));
+function site(given: readonly string[] = [], log: Logger = silentLogger): HttpHandler {
+  const origins = new Origins(given.map(parseOrigin));
   return serving({
     log,
     origins,
@@ -151,7 +151,7 @@ describe("answers", () => {
 
   it("say nothing of what broke, the log does", async () => {
     const lines: string[] = [];
-    const at = await serve(site(undefined, { ...silentLogger, error: (line) => lines.push(line) }));
+    const at = await serve(site([], { ...silentLogger, error: (line) => lines.push(line) }));
     const { status, body } = await ask(at, "GET", "/broken");
     expect([status, body.toString()]).toEqual([500, "Something broke here: the log says what\n"]);
     expect(lines).toEqual(["GET /broken failed: the secret is 42"]);

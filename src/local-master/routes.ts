@@ -36,7 +36,7 @@ export class Routes {
 
   /** All of them, behind what every request goes through. `ownNames`: see hostProblem. */
   handler(log: Logger, ownNames: readonly string[]): HttpHandler {
-    const origins = new Origins(undefined);
+    const origins = new Origins([]);
     return serving({
       log,
       origins,

@@ -142,6 +142,27 @@ describe("settings that keep somebody out", () => {
     expect(await asking("evil.example:5051", "/health")).toBe(200);
   });
 
+  it("--http_cors_allowed_origins: whose pages may use the agent from elsewhere", async () => {
+    const master = "https://master1.example:5050";
+    const port = await start([`--http_cors_allowed_origins=${master}`]);
+    const health = (origin: string): Asked => call("GET_HEALTH", {}, { origin });
+    expect(await statusOf(port, "/api/v1", health(master))).toBe(200);
+    expect(await statusOf(port, "/api/v1", health("https://evil.example:5050"))).toBe(403);
+    const preflight = { "access-control-request-method": "POST" };
+    for (const path of ["/api/v1", "/state", "/files/browse", "/api/v1/executor", "/"])
+      for (const [origin, status] of [
+        [master, 200],
+        ["https://evil.example:5050", 204],
+      ] as const)
+        expect(
+          [path, await statusOf(port, path, { method: "OPTIONS", headers: { origin, ...preflight } })],
+          origin,
+        ).toEqual([path, status]);
+    const script = { "user-agent": "Mozilla/5.0", referer: "https://evil.example:5050/" };
+    expect(await statusOf(port, "/state?jsonp=f", { headers: script })).toBe(403);
+    expect(await statusOf(port, "/state?jsonp=f", { headers: { ...script, referer: `${master}/` } })).toBe(200);
+  });
+
   it("/logging/toggle: another site's page does not change the level", async () => {
     const port = await start([]);
     const path = "/logging/toggle?level=3&duration=1mins";

@@ -1,6 +1,7 @@
 import { UserError } from "../../base/errors.ts";
 import { defineFlags, flag, ignored, refused } from "../../config/flag.ts";
-import { anyObject, boolean, duration, integer, json, list, oneOf, path, text } from "../../config/kinds.ts";
+import { anyObject, boolean, duration, integer, json, list, listOf, oneOf, path, text } from "../../config/kinds.ts";
+import { parseOrigin } from "../../http/origins.ts";
 
 /** Firewall rules in JSON: the exact paths (after delegation) that answer 403. */
 function disabledPaths(value: unknown): readonly string[] {
@@ -47,6 +48,14 @@ export const accessFlags = defineFlags({
       "Names under which these pages may be asked, besides the host's own, addresses and names without a dot: " +
       "`a.example,.b.example` (with all below it), or `*`. Others may be a web page's trick (DNS rebinding), and get 403.",
     since: "this agent",
+    default: [],
+  }),
+  http_cors_allowed_origins: flag(listOf(parseOrigin), {
+    summary:
+      "Origins (`https://master1.example:5050`) whose web pages may use everything here, with the reader's password where one is " +
+      "asked for; `*`: pages of all may read, without passwords kept by browsers, and change what needs one shown. Others get " +
+      "nothing. Without this flag pages of all origins read what tells no secret and no sandbox, and by JSONP what masters' pages show.",
+    since: "ClusterD",
     default: [],
   }),
   authenticate_http_executors: flag(boolean, {

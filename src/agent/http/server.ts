@@ -67,7 +67,7 @@ const nothing: AgentRoute = {
 export function createAgentHttp(options: AgentHttpOptions): AgentHttp {
   const logging = new LoggingLevel(options.view.log, options.clock);
   const log = options.log.named("http");
-  const origins = options.origins ?? new Origins(undefined);
+  const origins = options.origins ?? new Origins([]);
   const pagesSite = new AgentPages({ ...options, log, origins }, logging);
   return {
     handler: serving({ log, origins, routeOf: (path) => pagesSite.routeOf(path), guards: pagesSite.guards }),

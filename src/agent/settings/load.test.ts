@@ -82,8 +82,15 @@ describe("the agent's flags", () => {
     [["--master=a:1", "--work_dir=relative"], "not an absolute path"],
     [["--master=a:1", "--cgroups_root=../x"], "--cgroups_root is '../x'"],
     [["--master=a:1", "--firewall_rules=[1]"], "it is not a JSON object"],
+    [["--master=a:1", "--http_cors_allowed_origins=https://a:1,b:2"], "'b:2' is not an origin"],
+    [["--master=a:1", "--http_cors_allowed_origins=https://a/x"], "'https://a/x' is not an origin"],
   ])("refuse %j", (words, message) => {
     expect(problems(words)).toContain(message);
+  });
+
+  it("parse origins, in the spelling of browsers", () => {
+    const { values } = load(["--master=a:1", "--http_cors_allowed_origins=https://A.example:443, http://b:5050"]).flags;
+    expect(values.http_cors_allowed_origins).toEqual(["https://a.example", "http://b:5050"]);
   });
 
   it("parse firewall rules and the fault domain", () => {

@@ -115,7 +115,7 @@ export class StatusServer {
   }
 
   #handler(): HttpHandler {
-    const origins = new Origins(undefined);
+    const origins = new Origins([]);
     const page = (answer: (status: Status) => Answer | Promise<Answer>): Route => ({
       methods: ["GET"],
       largestBody: LARGEST_BODY,
