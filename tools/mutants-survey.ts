@@ -1,11 +1,11 @@
 /**
  * How many random mutants of the agent the fast tests notice, by StrykerJS (docs/decisions/0007-the-net.md).
  *
- *   npm run mutants -- survey [--lines N] [--seed N] [ROOM|FILE…]
+ *   npm run mutants -- survey [--sample N] [--seed N] [ROOM|FILE…]
  *
- * Of N random lines (default 200, the same ones for the same seed; 0: all, which takes hours for the whole agent) of the
- * agent, or of the rooms (`tasks`, `model/held`) and files (`src/agent/agent.ts`) that are named. Prints what was not noticed,
- * and a line for each room.
+ * N random mutants (default 120, the same ones for the same seed; 0: all, which takes hours for the whole agent) of the
+ * agent, or of the rooms (`tasks`, `model/held`) and files (`src/agent/agent.ts`) that are named. Each is run against the tests
+ * that come by it. Prints what was not noticed, and a line for each room.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, globSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -16,6 +16,8 @@ const root = resolve(import.meta.dirname, "..");
 const GOAL = 85;
 /** Containerizers are held by real Docker and real processes, pages by a browser: other projects. docs.ts: `npm run made`. */
 const NOT_SURVEYED = /\.test\.ts$|^src\/agent\/(containerizer|http)\/|\/docs\.ts$/;
+/** What mutants there are, and which of them are tried. */
+const PLUGIN = "mutants.mjs";
 /** Milliseconds after which a test that hangs is ended, above what it takes otherwise. */
 const LONGEST_HANG = 15_000;
 
@@ -40,23 +42,6 @@ function* randomNumbers(seed: number): Generator<number> {
   }
 }
 
-/** `count` random lines of code, as Stryker names them: `file:12-12`. */
-function sampleLines(files: readonly string[], count: number, seed: number): string[] {
-  const lines = files.flatMap((file) =>
-    readFileSync(join(root, file), "utf8")
-      .split("\n")
-      .flatMap((line, index) =>
-        /^\s*(\/\/|\*|\/\*|import |$)/.test(line) ? [] : [`${file}:${index + 1}-${index + 1}`],
-      ),
-  );
-  const random = randomNumbers(seed);
-  const weighed = lines.map((line) => ({ line, weight: random.next().value ?? 0 }));
-  return weighed
-    .sort((a, b) => a.weight - b.weight)
-    .slice(0, count)
-    .map(({ line }) => line);
-}
-
 /** Stryker with its own packages, beside the copy: the project has no use for them otherwise. */
 function installStryker(folder: string): void {
   cpSync(join(root, "test/mutants/stryker"), folder, { recursive: true });
@@ -77,17 +62,38 @@ function impatient(project: string): void {
   writeFileSync(file, hasty);
 }
 
-/** Stryker's own settings. `folder`: where its packages are. `mutate`: files, or lines of them. */
-const settings = (folder: string, mutate: readonly string[]): object => ({
+interface Mutant {
+  /** Names it for the plugin. */
+  readonly key: string;
+  /** Where it stands, as `mutate` has it. */
+  readonly range: string;
+}
+
+/** `count` random mutants of `files`; all of them when it is 0. `folder`: where Stryker's packages are. */
+async function draw(folder: string, files: readonly string[], count: number, seed: number): Promise<Mutant[]> {
+  const plugin = (await import(join(folder, PLUGIN))) as {
+    mutantsOf(files: readonly { name: string; content: string }[]): Promise<Mutant[]>;
+  };
+  const all = await plugin.mutantsOf(files.map((name) => ({ name, content: readFileSync(join(root, name), "utf8") })));
+  if (count === 0) return all;
+  const random = randomNumbers(seed);
+  return all
+    .map((mutant) => ({ mutant, weight: random.next().value ?? 0 }))
+    .sort((a, b) => a.weight - b.weight)
+    .slice(0, count)
+    .map(({ mutant }) => mutant);
+}
+
+/** Stryker's own settings. `folder`: where its packages are. `drawn`: the file with the keys of the mutants. */
+const settings = (folder: string, mutants: readonly Mutant[], drawn: string): object => ({
   testRunner: "vitest",
-  plugins: [
-    join(folder, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js"),
-    join(folder, "nobodys-rules.mjs"),
-  ],
-  mutate,
-  // What is nobody's rule: the words of messages, and what nobodys-rules.mjs lists.
+  plugins: [join(folder, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js"), join(folder, PLUGIN)],
+  mutate: [...new Set(mutants.map(({ range }) => range))],
+  // What is nobody's rule: the words of messages, and what the plugin lists.
   mutator: { excludedMutations: ["StringLiteral"] },
   ignorers: ["nobodys-rules"],
+  checkers: ["drawn"],
+  drawn,
   // What is built once per file would need every test anew.
   ignoreStatic: true,
   coverageAnalysis: "perTest",
@@ -103,7 +109,7 @@ const settings = (folder: string, mutate: readonly string[]): object => ({
   symlinkNodeModules: false,
 });
 
-interface Mutant {
+interface Tried {
   readonly mutatorName: string;
   readonly replacement?: string;
   readonly status: string;
@@ -111,7 +117,7 @@ interface Mutant {
 }
 
 interface Report {
-  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>;
+  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Tried[] }>>;
 }
 
 const NOTICED = new Set(["Killed", "Timeout"]);
@@ -161,18 +167,19 @@ function chosenFiles(names: readonly string[]): string[] {
   return files.sort();
 }
 
-/** `folder`: for Stryker; `project`: a copy of the project below it. Returns 0 when enough was noticed. */
-export function survey(folder: string, project: string, words: readonly string[]): number {
+/** `folder`: for Stryker; `project`: a copy of the project below it. Resolves to 0 when enough was noticed. */
+export async function survey(folder: string, project: string, words: readonly string[]): Promise<number> {
   const option = (name: string, otherwise: number): number => {
     const at = words.indexOf(name);
     return at < 0 ? otherwise : Number(words[at + 1]);
   };
-  const [lines, seed] = [option("--lines", 200), option("--seed", 1)];
   const files = chosenFiles(words.filter((word, at) => !word.startsWith("--") && !words[at - 1]?.startsWith("--")));
   installStryker(folder);
   impatient(project);
-  const mutate = lines === 0 ? files : sampleLines(files, lines, seed);
-  writeFileSync(join(project, "stryker.config.json"), JSON.stringify(settings(folder, mutate)));
+  const mutants = await draw(folder, files, option("--sample", 120), option("--seed", 1));
+  const drawn = join(folder, "drawn.json");
+  writeFileSync(drawn, JSON.stringify(mutants.map(({ key }) => key)));
+  writeFileSync(join(project, "stryker.config.json"), JSON.stringify(settings(folder, mutants, drawn)));
   writeFileSync(join(project, "vitest.survey.ts"), SURVEY_TESTS);
   const stryker = join(folder, "node_modules/@stryker-mutator/core/bin/stryker.js");
   const run = spawnSync(process.execPath, [stryker, "run", "stryker.config.json"], { cwd: project, stdio: "inherit" });

@@ -86,12 +86,12 @@ function tryFaults(folder: string, words: readonly string[]): number {
   return survivors;
 }
 
-function main(words: readonly string[]): number {
+async function main(words: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "mutants-"));
   try {
     const project = join(folder, "project");
     copyProject(project);
-    if (words[0] === "survey") return survey(folder, project, words.slice(1));
+    if (words[0] === "survey") return await survey(folder, project, words.slice(1));
     return tryFaults(project, words) === 0 ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -99,4 +99,4 @@ function main(words: readonly string[]): number {
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename)
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));

@@ -92,7 +92,7 @@ describe("isolators as one", () => {
     }
     const isolation = open("cgroups", "disk/du");
     const limited: Limitation[] = [];
-    await isolation.recover(spec, (limitation) => limited.push(limitation));
+    await isolation.recover({ ...spec, pid: undefined }, (limitation) => limited.push(limitation));
     await isolation.sweep(new Set(["c1"]));
     expect(readdirSync(group("cpu"))).toEqual(["c1"]);
     used = 11 * MB;
