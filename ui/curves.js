@@ -1,5 +1,6 @@
 /** What was used in the last minutes, kept in the browser, and its pictures. */
 import { setAttribute } from "./dom.js";
+import { whenInSight } from "./sight.js";
 
 /** Milliseconds that are remembered. */
 const WINDOW = 600_000;
@@ -76,9 +77,10 @@ export function pathOf(samples, name, highest, now) {
 /** A small or large picture of one figure: `kind` is `spark` or `plot`. `update` gives it samples and the limit. */
 export function curve(kind, label, name) {
   const { svg, area, line } = picture(kind, label);
-  const update = (samples, limit) => {
+  let samples = [];
+  let limit;
+  const draw = () => {
     const known = samples.map((sample) => sample[name]).filter((value) => typeof value === "number");
-    svg.toggleAttribute("hidden", known.length < 2);
     if (known.length < 2) return;
     const most = Math.max(...known);
     // Against the limit where there is one and it is not a hundred times as much; else against the highest.
@@ -86,6 +88,14 @@ export function curve(kind, label, name) {
     const paths = pathOf(samples, name, highest, samples.at(-1).at);
     setAttribute(line, "d", paths.line);
     setAttribute(area, "d", paths.area);
+  };
+  const drawIfSeen = whenInSight(svg, draw);
+  const update = (newSamples, newLimit) => {
+    [samples, limit] = [newSamples, newLimit];
+    let count = 0;
+    for (let at = samples.length - 1; at >= 0 && count < 2; at--) if (typeof samples[at][name] === "number") count++;
+    svg.toggleAttribute("hidden", count < 2);
+    drawIfSeen();
   };
   return { svg, update };
 }

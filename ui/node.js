@@ -32,7 +32,7 @@ function reservationRow() {
   return { node, update };
 }
 
-const reservations = tableOf(["Role", "Resource", "Reserved", "Allocated"], "Reservations", "events");
+const reservations = tableOf(["Role", "Resource", "Reserved", "Allocated"], "Reservations", "reservations");
 byId("reservation-table").append(reservations.table);
 
 /** What is kept for roles, and what of it is allocated; what is left is anybody's. */
@@ -107,7 +107,7 @@ const waitedFor = ({ pressure = {} }, name) =>
 
 function oomText({ oom_kills: kills }, starved) {
   const own = starved === 0 ? "no task" : `${starved} task${starved === 1 ? "" : "s"}`;
-  const all = typeof kills === "number" ? `; processes that the kernel killed since it started: ${kills}` : "";
+  const all = typeof kills === "number" ? `; of any process of this machine since it started: ${kills}` : "";
   return `${own} that is remembered here${all}`;
 }
 
@@ -148,7 +148,7 @@ function engineRow({ name }) {
   return { node, update };
 }
 
-const engines = tableOf(["Containerizer", "State", "About"], "What runs containers", "events");
+const engines = tableOf(["Containerizer", "State", "About"], "What runs containers", "services");
 byId("engine-table").append(engines.table);
 
 const BAD = /FATAL|BACKOFF|UNKNOWN/;
@@ -172,7 +172,7 @@ function serviceRow({ name }) {
   return { node, update };
 }
 
-const table = tableOf(["Service", "State", "Since"], "Services", "events");
+const table = tableOf(["Service", "State", "Since"], "Services", "services");
 byId("service-table").append(table.table);
 
 function forwarderFacts(forwarder) {

@@ -4,6 +4,7 @@ import { element, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, duration, megabytes, moment, number, stateWord } from "./format.js";
 import { countStates, ordered } from "./model.js";
 import { addressOf } from "./route.js";
+import { whenInSight } from "./sight.js";
 import { tableOf } from "./table.js";
 
 /** Rows that a table shows before somebody asks for more: a browser lays out thousands only slowly. */
@@ -28,6 +29,19 @@ function rowOf(columns, kind, address) {
   const first = element("th", { scope: "row", role: "rowheader" }, name, id, why);
   const cells = others.map((label) => element("td", { role: "cell", "data-label": label }));
   return { node: element("tr", { role: "row", class: kind }, first, ...cells), name, id, why, cells };
+}
+
+/** A row with `show`, which sets it: at once when it is new, then as long as it is in sight. */
+function shownRow(node, show) {
+  let latest;
+  const showIfSeen = whenInSight(node, () => latest !== undefined && show(latest));
+  const update = (item) => {
+    const isNew = latest === undefined;
+    latest = item;
+    if (isNew) show(item);
+    else showIfSeen();
+  };
+  return { node, update };
 }
 
 function showName(row, name, id) {
@@ -80,10 +94,12 @@ const ago = (seconds) => `${duration(Date.now() / 1000 - seconds)} ago`;
 function figure(cell, label, name) {
   const words = element("span");
   const drawn = curve("spark", label, name);
+  const throttled = element("span", { class: "throttled" });
   cell.classList.add("figure");
-  cell.append(words, drawn.svg);
-  return (text, samples, limit) => {
+  cell.append(words, throttled, drawn.svg);
+  return (text, samples, limit, held = "") => {
     setText(words, text);
+    setText(throttled, held);
     drawn.update(samples, limit);
   };
 }
@@ -99,8 +115,13 @@ function usageCells(row) {
   return (usage, resources, samples) => {
     const cpus = usage?.cpusLimit ?? resources.cpus;
     const limit = usage?.memoryLimit ?? (resources.mem === undefined ? undefined : resources.mem * 1024 ** 2);
-    const held = usage?.throttled > 1 ? `, throttled ${number(usage.throttled, 0)} %` : "";
-    cpu(`${of(usage?.cpus, cpus, (value) => number(value, 3))}${held}`, samples, cpus);
+    const held = usage?.throttled > 1 ? `throttled ${number(usage.throttled, 0)} %` : "";
+    cpu(
+      of(usage?.cpus, cpus, (value) => number(value, 3)),
+      samples,
+      cpus,
+      held,
+    );
     memory(of(usage?.memory, limit, bytes), samples, limit);
     const isFull = usage?.memory !== undefined && limit > 0 && usage.memory > 0.9 * limit;
     setAttribute(row.cells[3], "data-tone", isFull ? "bad" : undefined);
@@ -111,13 +132,12 @@ function executorRow({ executor }) {
   const row = rowOf(COLUMNS, "executor");
   linksInto(row.cells[4], executor.directory, executor.name || executor.id);
   const showUsage = usageCells(row);
-  const update = ({ executor: now, samples }) => {
+  return shownRow(row.node, ({ executor: now, samples }) => {
     showName(row, now.name, now.id);
     showWhy(row, "");
     setText(row.cells[0], "executor");
     showUsage(now.usage, now.resources, samples);
-  };
-  return { node: row.node, update };
+  });
 }
 
 function taskRow({ framework, executor, task }) {
@@ -125,7 +145,7 @@ function taskRow({ framework, executor, task }) {
   const row = rowOf(COLUMNS, executor.isCommand ? "task" : "task inner", address);
   if (executor.isCommand) linksInto(row.cells[4], executor.directory, task.name || task.id);
   const showUsage = executor.isCommand ? usageCells(row) : undefined;
-  const update = ({ executor: owner, task: now, samples }) => {
+  return shownRow(row.node, ({ executor: owner, task: now, samples }) => {
     showName(row, now.name, now.id);
     showWhy(row, now.waiting || (now.healthy === false ? now.why : ""));
     showState(row.cells[0], now.state, now.healthy);
@@ -135,8 +155,7 @@ function taskRow({ framework, executor, task }) {
       setText(row.cells[2], now.resources.cpus === undefined ? "–" : `of ${number(now.resources.cpus, 3)}`);
       setText(row.cells[3], now.resources.mem === undefined ? "–" : `of ${megabytes(now.resources.mem)}`);
     }
-  };
-  return { node: row.node, update };
+  });
 }
 
 const isIn = (wanted, task) => wanted === "" || (task !== undefined && stateWord(task.state) === wanted);
@@ -183,13 +202,15 @@ function showMore(place, hidden) {
   setText(place.firstElementChild, hidden === 0 ? "" : `Show ${hidden} more`);
 }
 
-/** `limit.rows` grows when the button is used. */
+/** `limit.rows` grows when the button is used: a part in each picture, so that the browser goes on answering. */
 export function newLimit(button, again) {
   const limit = { rows: FIRST_ROWS };
-  button.addEventListener("click", () => {
-    limit.rows *= 10;
+  const growTo = (most) => {
+    limit.rows += FIRST_ROWS;
     again();
-  });
+    if (limit.rows < most && button.textContent !== "") requestAnimationFrame(() => growTo(most));
+  };
+  button.addEventListener("click", () => growTo(limit.rows * 10));
   return limit;
 }
 
@@ -255,7 +276,7 @@ function endedRow({ framework, executor, task }) {
   linksInto(row.cells[4], executor.directory, task?.name || executor.name || executor.id);
   const owner = element("span", { class: "clamped" });
   row.cells[1].append(owner);
-  const update = ({ framework: now, executor: runner, task: ended }) => {
+  return shownRow(row.node, ({ framework: now, executor: runner, task: ended }) => {
     showName(row, ended?.name ?? runner.name, ended?.id ?? runner.id);
     showWhy(row, ended?.why ?? "");
     if (ended === undefined) setText(row.cells[0], "executor");
@@ -264,8 +285,7 @@ function endedRow({ framework, executor, task }) {
     setAttribute(row.cells[1], "title", now.name || now.id);
     showTime(row.cells[2], ended?.started, ago(ended?.started));
     showTime(row.cells[3], ended?.ended, ago(ended?.ended));
-  };
-  return { node: row.node, update };
+  });
 }
 
 const tables = new WeakMap();

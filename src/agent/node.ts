@@ -330,5 +330,6 @@ function* collectorFigures({ figures: gc }: GarbageCollector): Generator<readonl
   yield ["gc/path_removals_succeeded", gc.path_removals_succeeded];
   yield ["gc/path_removals_failed", gc.path_removals_failed];
   yield ["gc/path_removals_pending", gc.path_removals_pending];
+  yield ["resource_provider_manager/subscribed", 0];
   yield ["slave/executor_directory_max_allowed_age_secs", gc.max_allowed_age_secs];
 }

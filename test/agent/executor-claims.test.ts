@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   DrainSlaveMessageSchema,
+  FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
   RegisterExecutorMessageSchema,
   ReregisterExecutorMessageSchema,
@@ -19,7 +20,7 @@ import {
   framework,
 } from "../support/agent-under-test.ts";
 import type { ScriptedDriver } from "../support/scripted-driver.ts";
-import { until } from "../support/scripted-master.ts";
+import { ScriptedMaster, until } from "../support/scripted-master.ts";
 
 const { TASK_RUNNING, TASK_FINISHED, TASK_KILLED, TASK_LOST } = TaskState;
 const frameworkId = { value: FRAMEWORK };
@@ -273,6 +274,41 @@ describe("a kill", () => {
     await heard(driver, "kill one");
     driver.update("one", TASK_KILLED, "S0");
     expect(await test.master.status("one", TASK_KILLED)).toMatchObject({ reason: TaskStatus_Reason.AGENT_DRAINING });
+  });
+});
+
+describe("a message of a framework", () => {
+  const send = (executorId: string, frameworkId = FRAMEWORK) =>
+    test.master.send(FrameworkToExecutorMessageSchema, {
+      agentId: { value: "S0" },
+      frameworkId: { value: frameworkId },
+      executorId: { value: executorId },
+      data: new Uint8Array([7]),
+    });
+
+  it("reaches an executor that runs, and nobody where none does", async () => {
+    const driver = await running();
+    await test.running("plain", TASK_RUNNING, {}, commandTask("plain"));
+    send("none");
+    send(EXECUTOR, "none");
+    send("plain");
+    send(EXECUTOR);
+    await heard(driver, "message 07");
+    test.master.send(ShutdownExecutorMessageSchema, ids);
+    await heard(driver, "shutdown");
+    send(EXECUTOR);
+    await test.master.quiet();
+    expect(driver.received.filter((what) => what === "message 07")).toHaveLength(1);
+    expect(test.machine.containerOf("plain")).toBeDefined();
+  });
+
+  it("from somebody who is neither its scheduler nor the master does not", async () => {
+    const driver = await running();
+    const stranger = test.closing(await ScriptedMaster.start(test.port, { id: "scheduler-1" }));
+    stranger.send(FrameworkToExecutorMessageSchema, { agentId: { value: "S0" }, ...ids, data: new Uint8Array([7]) });
+    await stranger.quiet();
+    await test.master.quiet();
+    expect(driver.received).not.toContain("message 07");
   });
 });
 

@@ -139,8 +139,19 @@ describe("gauges", () => {
   });
 
   it("say how long the recovery took", async () => {
+    const driver = await test.driver();
+    test.run(executorTask("one"));
+    await until("container", () => test.machine.containerOf(EXECUTOR));
+    driver.register();
+    await until("run", () => driver.received.includes("run one"));
+    driver.returns = false;
+    await test.kill();
+    const started = test.start();
+    await until("reconnect", () => driver.received.includes("reconnect"));
+    await test.clock.advance(2_000);
+    await started;
     installGauges(test.node.viewed, test.node.metrics);
-    expect(await figure("slave/recovery_time_secs")).toBe(0);
+    expect(await figure("slave/recovery_time_secs")).toBe(2);
   });
 });
 

@@ -100,7 +100,7 @@ describe.skipIf(missing !== undefined)("the node on its page", () => {
     await page.goto(`${host.home}#/node`);
     const fact = page.locator("#machine div", { has: page.locator("dt", { hasText: "Out of memory" }) });
     await fact
-      .getByText(/^1 task that is remembered here(; processes that the kernel killed since it started: \d+)?$/)
+      .getByText(/^1 task that is remembered here(; of any process of this machine since it started: \d+)?$/)
       .waitFor();
     await scheduler.kill("burning");
     await scheduler.until("the end of burning", () => scheduler.terminalOf("burning"));

@@ -75,7 +75,9 @@ const fetchInto = (into: string, uris: readonly Uri[], user?: FetchUser, using =
   });
 const get = (...uris: Uri[]) => fetchInto(sandbox, uris);
 const read = (name: string) => readFileSync(join(sandbox, name), "utf8");
-const sh = (script: string) => execFileSync("sh", ["-ec", script], { cwd: folder });
+/** `$zstd FROM TO` compresses: the machine need not have the program. */
+const ZSTD = `zstd() { ${process.execPath} -e 'fs.writeFileSync(process.argv[2], zlib.zstdCompressSync(fs.readFileSync(process.argv[1])))' "$@"; }; zstd=zstd; `;
+const sh = (script: string) => execFileSync("sh", ["-ec", ZSTD + script], { cwd: folder });
 
 function nobody(context: TestContext): FetchUser {
   if (process.getuid?.() !== 0) {
@@ -164,6 +166,8 @@ describe("archives", () => {
     ["tar -cjf a.tar.bz2 tree", "a.tar.bz2"],
     ["tar -cJf a.txz tree", "a.txz"],
     ["tar -cf a.tar tree", "a.tar"],
+    ["tar -cf a.tar tree; $zstd a.tar a.tar.zst", "a.tar.zst"],
+    ["tar -cf a.tar tree; $zstd a.tar a.tzst", "a.tzst"],
     ["zip -qr a.zip tree", "a.zip"],
   ])("%s", async (command, name) => {
     sh(`mkdir -p tree/deep; echo one > tree/deep/file; ln -s deep/file tree/link; ${command}`);
@@ -173,6 +177,45 @@ describe("archives", () => {
     expect(read("tree/deep/file")).toBe("one\n");
     expect(read("tree/kept")).toBe("kept");
     expect(readdirSync(sandbox).toSorted()).toEqual([name, "stderr", "stdout", "tree"]);
+  });
+
+  it.each(["tgz", "tar.zst", "zip", "gz"])("to be cached leave only what was in them: %s", async (kind) => {
+    sh("mkdir tree; echo one > tree/file; echo plain > a; echo its namesake > tree/a");
+    sh("tar -czf a.tgz tree; tar -cf a.tar tree; $zstd a.tar a.tar.zst; zip -qr a.zip tree; gzip a");
+    await get({ value: join(folder, `a.${kind}`), cache: true });
+    expect(readdirSync(sandbox).toSorted()).toEqual([kind === "gz" ? "a" : "tree", "stderr", "stdout"].toSorted());
+  });
+
+  it("from the cache leave only what was in them, be it of their own name", async () => {
+    sh("echo inner > a.tgz; tar -czf b.tgz a.tgz");
+    const body = readFileSync(join(folder, "b.tgz"));
+    answer = (_request, response) => response.setHeader("content-length", body.length).end(body);
+    for (const value of [`${base}/a.tgz`, join(folder, "again/a.tgz")]) {
+      sh("mkdir -p again; cp b.tgz again/a.tgz");
+      await get({ value, cache: true });
+      expect(read("a.tgz")).toBe("inner\n");
+      expect(readdirSync(sandbox).toSorted()).toEqual(["a.tgz", "stderr", "stdout"]);
+      expect(read("stderr")).toContain(value.startsWith("http") ? "Downloaded into cache" : "Not cached");
+    }
+  });
+
+  it("of zstd that are broken say so, and leave nothing", async () => {
+    sh(
+      "mkdir tree; head -c 300000 /dev/urandom > tree/file; tar -cf a.tar tree; $zstd a.tar a; head -c 100000 a > a.tar.zst",
+    );
+    writeFileSync(join(folder, "b.tar.zst"), "no archive at all");
+    for (const name of ["a.tar.zst", "b.tar.zst"]) {
+      await expect(get({ value: join(folder, name) })).rejects.toThrow(/Failed to fetch '.*': ./);
+      expect(readdirSync(sandbox).filter((entry) => entry.startsWith(".fetch"))).toEqual([]);
+      expect(readdirSync(sandbox)).not.toContain("tree");
+    }
+  });
+
+  it("keep names that are not UTF-8", async () => {
+    sh("mkdir tree; echo one > \"$(printf 'tree/caf\\351')\"; tar -cf a.tar tree");
+    await get({ value: join(folder, "a.tar") });
+    const [name] = readdirSync(join(sandbox, "tree"), { encoding: "buffer" });
+    expect([...(name ?? [])]).toEqual([0x63, 0x61, 0x66, 0xe9]);
   });
 
   it("gz into the file without suffix", async () => {

@@ -70,12 +70,13 @@ export class EmbeddedAgent {
   #dead = false;
 
   private constructor(options: EmbeddedAgentOptions, process: Process, detector: MasterDetector) {
-    const words = [
+    const given = options.flags ?? [];
+    const usual = [
       `--work_dir=${options.workDir}`,
       `--master=${options.master ?? "127.0.0.1:5050"}`,
       "--registration_backoff_factor=10ms",
-      ...(options.flags ?? []),
     ];
+    const words = [...usual.filter((flag) => !given.some((one) => one.split("=")[0] === flag.split("=")[0])), ...given];
     const loaded = loadAgentFlags({ words, environment: {}, readFile: () => "" });
     if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
     const { promise, resolve } = Promise.withResolvers<string>();

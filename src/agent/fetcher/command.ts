@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { pipeline, type Readable } from "node:stream";
 import { messageOf } from "../../base/errors.ts";
 
 export interface CommandOptions {
@@ -10,6 +11,8 @@ export interface CommandOptions {
   readonly timeout?: number;
   /** Gets what the program writes, piece by piece; throwing ends the program and becomes the outcome. */
   readonly output?: (piece: string) => void;
+  /** What the program reads; nothing, unless given. When it breaks, that is the outcome. */
+  readonly input?: Readable | undefined;
   /** A descriptor that the program gets as its number 3. */
   readonly descriptor?: number | undefined;
 }
@@ -23,7 +26,7 @@ const LONGEST_REASON = 500;
  */
 export function runCommand(argv: readonly string[], options: CommandOptions): Promise<void> {
   const [file = "", ...rest] = argv;
-  const { environment, folder, signal, timeout = 0, output, descriptor } = options;
+  const { environment, folder, signal, timeout = 0, output, input, descriptor } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(file, rest, {
       ...(signal !== undefined && { signal }),
@@ -31,7 +34,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
       timeout,
       killSignal: "SIGKILL",
       stdio: [
-        "ignore",
+        input === undefined ? "ignore" : "pipe",
         output === undefined ? "ignore" : "pipe",
         "pipe",
         ...(descriptor === undefined ? [] : [descriptor]),
@@ -51,6 +54,14 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Pr
         reject(error);
       }
     });
+    if (input !== undefined && child.stdin !== null) {
+      pipeline(input, child.stdin, (error) => {
+        // A program that has read enough closes its end: its own end says whether that was well.
+        if (!error || error.code === "EPIPE" || error.code === "ERR_STREAM_PREMATURE_CLOSE") return;
+        child.kill("SIGKILL");
+        reject(error);
+      });
+    }
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (signal?.aborted) reject(signal.reason);
       else if (error.code === "ENOENT") {

@@ -16,6 +16,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Dispatcher } from "undici";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -125,6 +126,20 @@ describe("an archive", () => {
     ]);
     expect([read("two"), read("deep/x")]).toEqual(["two\n", "two\n"]);
     expect(readdirSync(sandbox).sort()).toEqual(["deep", "two", "two.gz"]);
+  });
+
+  it("compressed by zstd needs no program of that name", async () => {
+    writeFileSync(join(base, "a.tar.zst"), zstdCompressSync(readFileSync(join(base, "a.tar"))));
+    expect(await fetch([item({ value: join(base, "a.tar.zst") })])).toEqual({ kind: "done" });
+    expect([read("in/one"), read("in/two")]).toEqual(["one\n", "two\n"]);
+    const broken = source("b.tar.zst", "no archive");
+    expect(await fetch([item({ value: broken })])).toMatchObject({ kind: "failed", uri: broken });
+  });
+
+  it("that was to be cached, and could not, is not kept beside what was in it", async () => {
+    await fetch([item({ value: join(base, "a.tar"), cache: true })]);
+    expect(readdirSync(sandbox)).toEqual(["in"]);
+    expect(lines).toContain("WARNING Not cached: only what comes by HTTP is");
   });
 
   it("stays as it is when that is asked for", async () => {

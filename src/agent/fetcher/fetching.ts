@@ -41,7 +41,7 @@ async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: Fetching
   await preparePlace(folder, item.destination);
   if (cached !== undefined) await takeCached(ordered, cached, order, tools);
   else {
-    if (item.cache) write("Not cached: its size is unknown, or there is no room in the cache", "WARNING");
+    if (item.cache) write(notCached(item), "WARNING");
     write("Fetching directly into the sandbox directory");
     await bring(ordered, path, order, tools);
     await finishFile(join(folder, item.destination), item.executable);
@@ -49,6 +49,11 @@ async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: Fetching
   }
   write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
 }
+
+const notCached = ({ source }: OrderedItem["item"]): string =>
+  source.kind === "http"
+    ? "Not cached: its size is unknown, or there is no room in the cache"
+    : "Not cached: only what comes by HTTP is";
 
 async function takeCached(
   ordered: OrderedItem,
@@ -109,6 +114,8 @@ async function unpackItem(
   if (unpacking === "none") return;
   const single = name.replace(/\.gz$/, "");
   write(`Extracting with command: ${unpackCommand(unpacking, archive.shown, sandbox, single).join(" ")}`);
-  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor }, { environment, folder });
+  // The cache takes neither a local file nor one that is too large: what was asked of it is the same.
+  const keep = archive.descriptor !== undefined || !item.cache;
+  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, { environment, folder });
   write(`Extracted '${archive.shown}' into '${sandbox}'`);
 }

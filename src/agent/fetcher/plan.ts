@@ -2,7 +2,7 @@ import { isAbsolute, normalize } from "node:path";
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 
 /** How an archive is unpacked; `none`: it is no archive, or not to be unpacked. */
-export type Unpacking = "tar" | "zip" | "gzip" | "none";
+export type Unpacking = "tar" | "tar.zst" | "zip" | "gzip" | "none";
 
 /** One URI, decided (mesos-agent-behaviour §6.2). */
 export interface FetchItem {
@@ -27,6 +27,8 @@ const SUFFIXES: readonly (readonly [string, Unpacking])[] = [
   [".tbz2", "tar"],
   [".tar.xz", "tar"],
   [".txz", "tar"],
+  [".tar.zst", "tar.zst"],
+  [".tzst", "tar.zst"],
   [".tar", "tar"],
   [".zip", "zip"],
   [".gz", "gzip"],

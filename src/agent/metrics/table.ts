@@ -29,6 +29,16 @@ export const counters = {
   "containerizer/docker/calls_failed": row("Calls to the Docker Engine that failed or timed out.", "this agent"),
   "containerizer/fetcher/task_fetches_succeeded": row("Fetches for tasks that succeeded.", "1.3"),
   "containerizer/fetcher/task_fetches_failed": row("Fetches for tasks that failed.", "1.3"),
+  "containerizer/mesos/provisioner/remove_container_errors": row(
+    "Root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "containerizer/mesos/provisioner/bind/remove_rootfs_errors": row(
+    "Bound root file systems that could not be removed: 0, as there are none.",
+    "0.26",
+  ),
+  "resource_provider_manager/events/subscribe": row("Resource providers that subscribed: 0, as none can.", "1.8"),
+  "resource_provider_manager/events/disconnect": row("Resource providers that left: 0, as none can come.", "1.8"),
   "gc/path_removals_succeeded": row("Folders that were cleaned up.", "1.7"),
   "gc/path_removals_failed": row("Folders that could not be cleaned up.", "1.7"),
 };
@@ -103,6 +113,7 @@ const gauges = {
   "containerizer/docker/available": row("1 while the Docker Engine answers.", "this agent"),
   "containerizer/fetcher/cache_size_total_bytes": row("Size that the fetcher's cache may have.", "1.3"),
   "containerizer/fetcher/cache_size_used_bytes": row("Size of the fetcher's cache.", "1.3"),
+  "resource_provider_manager/subscribed": row("Resource providers that are subscribed: 0, as none can.", "1.6"),
   "gc/path_removals_pending": row("Folders that wait for their clean-up.", "1.7"),
   "slave/status_updates_pending": row("Status updates that no scheduler has acknowledged yet.", "this agent"),
   "libprocess/connections": row("Open connections to the agent's port.", "this agent"),

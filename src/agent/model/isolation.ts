@@ -19,6 +19,8 @@ export interface Limitation {
 export interface Confinement {
   /** cgroup.procs files that it writes itself into, in this order. */
   readonly controlGroups: readonly string[];
+  /** What it is shown read-only: see ProcessRequest. */
+  readonly readOnly?: readonly string[];
   /** With a cgroup namespace of its own: the group that is then its user's, and where it sees it. */
   readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
 }

@@ -40,7 +40,7 @@ import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
 import { statisticsOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
-import { addVolumes, makeVolumes, planVolumes, unsupported } from "./volumes.ts";
+import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -176,7 +176,8 @@ export class MesosContainerizer implements Containerizer {
       ended: this.#folder.ended,
       mark: this.#folder.mark,
     };
-    const request = this.#request(spec, spec.command, user, confinement, spec.environment, "stdout");
+    const confined = { ...confinement, readOnly: readOnlyPaths(volumes) };
+    const request = this.#request(spec, spec.command, user, confined, spec.environment, "stdout");
     const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
     this.#supervise(containerId, started);
     return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
@@ -293,17 +294,9 @@ export class MesosContainerizer implements Containerizer {
   ): Promise<void> {
     const known = this.#known.get(containerId);
     if (known === undefined) return;
-    this.#addVolumes(known, resources);
+    addVolumes(known.resources, resources, known.sandbox, this.#options.volumesRoot);
     known.resources = resources;
     await this.#options.isolation.update(containerId, resources, limits);
-  }
-
-  /** Persistent volumes of tasks that an executor is handed later: there before the task is. Throws a TaskFailure. */
-  #addVolumes({ sandbox, resources: before }: Known, resources: readonly Resource[]): void {
-    const { volumesRoot } = this.#options;
-    const shown = new Set(planVolumes(undefined, before, sandbox, volumesRoot).map(({ path }) => path));
-    const added = planVolumes(undefined, resources, sandbox, volumesRoot).filter(({ path }) => !shown.has(path));
-    if (added.length > 0) addVolumes(added, sandbox);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
@@ -360,7 +353,9 @@ export class MesosContainerizer implements Containerizer {
     const environment = { ...own, ...variablesOf(command.environment) };
     const name = command.user || known.user;
     const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
-    const confinement = this.#options.isolation.confinement(containerId);
+    const { isolation, volumesRoot } = this.#options;
+    const readOnly = readOnlyPaths(planVolumes(undefined, known.resources, known.sandbox, volumesRoot));
+    const confinement = { ...isolation.confinement(containerId), readOnly };
     const request = this.#request(known, command, user, confinement, environment, "stderr");
     const status = await this.#launcher.run(`${containerId}.${++this.#runs}`, timeoutMilliseconds, request);
     if (status === "timeout") throw new Error(`Command timed out after ${timeoutMilliseconds / 1000}secs`);

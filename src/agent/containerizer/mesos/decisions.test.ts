@@ -24,7 +24,7 @@ import { adoption, type Evidence, foreignAdoption } from "./recovery.ts";
 import { commandLine, type ProcessRequest, parseAnswer, startFrame } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { parseProcesses } from "./runtime-folder.ts";
-import { makeVolumes, planVolumes, unsupported } from "./volumes.ts";
+import { makeVolumes, planVolumes, readOnlyPaths, unsupported } from "./volumes.ts";
 
 describe("requests", () => {
   const request: ProcessRequest = {
@@ -34,6 +34,7 @@ describe("requests", () => {
     stderr: "stderr",
     rlimits: [{ resource: 7, soft: 10n, hard: undefined }],
     controlGroups: ["/g"],
+    readOnly: ["?/v"],
     ownGroup: { path: "/g/leaf", at: "/sys/fs/cgroup" },
     file: "/bin/sh",
     argv: ["sh", "-c", "x"],
@@ -51,6 +52,8 @@ describe("requests", () => {
         "m",
         "1",
         "/g",
+        "1",
+        "?/v",
         "/bin/sh",
         "3",
         "sh",
@@ -218,6 +221,8 @@ describe("volumes", () => {
         { containerPath: "a/b", hostPath: "own" },
         { containerPath: "scratch" },
         { containerPath: "/srv", hostPath: "/srv" },
+        { containerPath: "/etc", hostPath: "/etc", mode: Volume_Mode.RO },
+        { containerPath: "ro", hostPath: "/usr", mode: Volume_Mode.RO },
       ),
     ).toEqual([
       { kind: "link", path: "data", target: "/srv/data" },
@@ -225,7 +230,27 @@ describe("volumes", () => {
       { kind: "link", path: "a/b", target: "/s/own" },
       { kind: "folder", path: "scratch" },
       { kind: "same", path: "/srv", target: "/srv" },
+      { kind: "same", path: "/etc", target: "/etc", readOnly: "must" },
+      { kind: "link", path: "ro", target: "/usr", readOnly: "must" },
     ]);
+  });
+
+  it("are read-only where they must be, and where a framework wishes it", () => {
+    const steps = plan(
+      { containerPath: "ro", hostPath: "/usr", mode: Volume_Mode.RO },
+      { containerPath: "rw", hostPath: "/srv" },
+    );
+    expect(readOnlyPaths(steps)).toEqual(["!/usr"]);
+    const disk = (mode: Volume_Mode) =>
+      create(ResourceSchema, {
+        name: "disk",
+        reservations: [{ role: "r" }],
+        disk: { persistence: { id: "p" }, volume: { containerPath: "data", mode } },
+      });
+    expect(readOnlyPaths(planVolumes(undefined, [disk(Volume_Mode.RO)], "/s", "/w/volumes"))).toEqual([
+      "?/w/volumes/roles/r/p",
+    ]);
+    expect(readOnlyPaths(planVolumes(undefined, [disk(Volume_Mode.RW)], "/s", "/w/volumes"))).toEqual([]);
   });
 
   it("show persistent ones by role, of every disk source", () => {
@@ -249,7 +274,8 @@ describe("volumes", () => {
   });
 
   it.each([
-    [{ containerPath: "a", hostPath: "/b", mode: Volume_Mode.RO }, "read-only"],
+    [{ containerPath: "a", hostPath: "b", mode: Volume_Mode.RO }, "read-only part of the sandbox"],
+    [{ containerPath: "a", mode: Volume_Mode.RO }, "read-only part of the sandbox"],
     [{ containerPath: "../a", hostPath: "/b" }, "not a path within the sandbox"],
     [{ containerPath: "a", hostPath: "../b" }, "not a path within the sandbox"],
     [{ containerPath: "a", image: { type: 2 } }, "is an image"],

@@ -4,9 +4,9 @@
  *
  * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
  *
- *   L id dir ended cwd uid gid groups stdout stderr rlimits group at mark <n control files> file <n argv> environment…
+ *   L id dir ended cwd uid gid groups stdout stderr rlimits group at mark <n control files> <n read-only> file <n argv> environment…
  *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
- *   R id milliseconds cwd uid gid groups stdout stderr rlimits group at <n control files> file <n argv> environment…
+ *   R id milliseconds cwd uid gid groups stdout stderr rlimits group at <n control files> <n read-only> file <n argv> environment…
  *        → `R id <wait status>`, `R id timeout`, or `F id <errno> <what failed>`
  *   `group`, when not empty, is the process's own and is shown at `at`, in a cgroup namespace.
  *   `X id <wait status>`  a shim ended without having done its work
@@ -29,7 +29,7 @@ no warnings qw(exec uninitialized);
 
 my $mark = shift @ARGV;
 my $fifo = shift @ARGV;
-my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE, $UNSHARE, $MOUNT) = map { 0 + $_ } @ARGV;
+my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE, $UNSHARE, $MOUNT, $MOUNT_SETATTR) = map { 0 + $_ } @ARGV;
 my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR, $EINVAL, $EBUSY, $F_SETFL) = (4, 2, 8, 20, 22, 16, 4);
 my (%shims, %dead);
 
@@ -62,6 +62,20 @@ sub own_start {
   return (split / /, substr($text, rindex($text, ')') + 2), 21)[19];
 }
 
+# What is to be read-only is bound onto itself in a mount namespace of the task's own. Returns what failed.
+sub read_only {
+  my ($none, $slave, $bind, $root) = ('none', 0x84000, 0x5000, '/');
+  syscall($UNSHARE, 0x20000) == 0 or return 'unshare the mount namespace';
+  syscall($MOUNT, $none, $root, $none, $slave, 0) == 0 or return 'keep mounts private';
+  for my $path (@_) {
+    syscall($MOUNT, $path, $path, $none, $bind, 0) == 0 or return "bind $path";
+    # With all that is mounted below it, and whatever else holds there (nosuid, nodev) as it was: Linux 5.12.
+    my $attributes = pack('Q4', 1, 0, 0, 0);
+    syscall($MOUNT_SETATTR, -100, $path, 0x8000, $attributes, 32) == 0 or return "make $path read-only";
+  }
+  return '';
+}
+
 # A container that shares its leaf out in groups of its own has no place for a process in it: a group beside those.
 sub enter_beside {
   my ($group) = $_[0] =~ m{^(.*)/cgroup\.procs$} or return 0;
@@ -83,7 +97,7 @@ sub own_group {
 
 # In the task's process: becomes the task, or tells why not and ends.
 sub become {
-  my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $group, $at, $control, $file, $argv, $environment) = @_;
+  my ($problem, $cwd, $uid, $gid, $groups, $out, $err, $rlimits, $group, $at, $control, $wished, $file, $argv, $environment) = @_;
   my $fail = sub { syswrite($problem, ($! + 0) . " $_[0]: $!"); leave(127) };
   # Perl itself ignores SIGFPE.
   $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM FPE);
@@ -93,6 +107,12 @@ sub become {
     defined syswrite($members, '0') or ($! == $EBUSY && enter_beside($path)) or $fail->("write $path");
   }
   own_group($fail, $uid, $gid, $group, $at) if $group ne '';
+  my $writable = '';
+  if (@$wished) {
+    my $failed = read_only(map { substr($_, 1) } @$wished);
+    $writable = "$failed: $!" if $failed ne '';
+    $fail->($failed) if $failed ne '' && grep { substr($_, 0, 1) eq '!' } @$wished;
+  }
   chdir($cwd) or $fail->("chdir $cwd");
   for my $limit (split / /, $rlimits) {
     my ($resource, @values) = split /:/, $limit;
@@ -120,6 +140,7 @@ sub become {
   my $variables = pack('p*', @$environment) . pack('J', 0);
   syscall($DUP3, fileno($stdout), 1, 0);
   syscall($DUP3, fileno($stderr), 2, 0);
+  syswrite(STDERR, "A volume that was to be read-only is writable: cannot $writable\n") if $writable ne '';
   my $reason = $ENOENT;
   for my $candidate (@candidates) {
     syscall($EXECVE, $candidate, $words, $variables);
@@ -147,9 +168,10 @@ sub start {
   if ($pid == 0) {
     my @plain = splice(@f, 0, 9);
     my @control = splice(@f, 0, shift @f);
+    my @wished = splice(@f, 0, shift @f);
     my $file = shift @f;
     my @argv = splice(@f, 0, shift @f);
-    become($write, @plain, \@control, $file, \@argv, \@f);
+    become($write, @plain, \@control, \@wished, $file, \@argv, \@f);
   }
   close($write);
   my $problem = '';
@@ -272,9 +294,9 @@ leave(0);
 
 /** The numbers of the system calls that the script makes, in the order in which it takes them. */
 const SYSTEM_CALLS: Readonly<Record<string, readonly number[]>> = {
-  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64 close_range unshare mount
-  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302, 436, 272, 165],
-  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261, 436, 97, 40],
+  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid setitimer mknodat prlimit64 close_range unshare mount mount_setattr
+  x64: [59, 231, 112, 157, 292, 116, 119, 117, 38, 259, 302, 436, 272, 165, 442],
+  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 103, 33, 261, 436, 97, 40, 442],
 };
 
 /**

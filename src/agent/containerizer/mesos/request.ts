@@ -17,6 +17,11 @@ export interface ProcessRequest {
   readonly rlimits: readonly ResourceLimit[];
   /** cgroup.procs files that the process enters first. */
   readonly controlGroups: readonly string[];
+  /**
+   * Paths that are bound onto themselves, read-only, in a mount namespace of its own; behind `!` where it may not run without
+   * that, behind `?` where it then runs all the same and its stderr says so.
+   */
+  readonly readOnly?: readonly string[];
   /** Then it gets a cgroup namespace, in which `path`, a control group, is its user's own and shown at `at`. */
   readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
   /** A path, or a name that is looked up in the new environment's PATH. */
@@ -60,7 +65,7 @@ function environmentFields(environment: Readonly<Record<string, string>>): strin
 }
 
 function processFields(request: ProcessRequest): { plain: string[]; counted: string[] } {
-  const { user, controlGroups, ownGroup, argv } = request;
+  const { user, controlGroups, ownGroup, argv, readOnly = [] } = request;
   const identity = user === undefined ? ["", "", ""] : [`${user.uid}`, `${user.gid}`, user.groups.join(" ")];
   const limit = (value: bigint | undefined): string => (value === undefined ? "infinity" : `${value}`);
   const rlimits = request.rlimits.map(({ resource, soft, hard }) => `${resource}:${limit(soft)}:${limit(hard)}`);
@@ -77,6 +82,8 @@ function processFields(request: ProcessRequest): { plain: string[]; counted: str
     counted: [
       `${controlGroups.length}`,
       ...controlGroups,
+      `${readOnly.length}`,
+      ...readOnly,
       request.file,
       `${argv.length}`,
       ...argv,

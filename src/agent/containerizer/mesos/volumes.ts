@@ -22,9 +22,12 @@ export type VolumeStep =
   /** A folder of the sandbox. */
   | { readonly kind: "folder"; readonly path: string }
   /** `path` in the sandbox is a symbolic link to `target`. */
-  | { readonly kind: "link"; readonly path: string; readonly target: string }
+  | { readonly kind: "link"; readonly path: string; readonly target: string; readonly readOnly?: ReadOnly }
   /** An absolute path that the task sees anyway. */
-  | { readonly kind: "same"; readonly path: string; readonly target: string };
+  | { readonly kind: "same"; readonly path: string; readonly target: string; readonly readOnly?: ReadOnly };
+
+/** Of what is shown: a container may not run without it, or it is a framework's wish, which C++'s default isolators ignore. */
+type ReadOnly = "must" | "may";
 
 const refuse = (what: string): never => {
   throw TaskFailure.launch(
@@ -44,16 +47,20 @@ function inside(path: string, what: string): string {
   return clean;
 }
 
-function planLink(containerPath: string, target: string): VolumeStep[] {
-  if (isAbsolute(containerPath)) return [{ kind: "same", path: containerPath, target }];
-  return [{ kind: "link", path: inside(containerPath, "container path"), target }];
+function planLink(containerPath: string, target: string, mode?: ReadOnly): VolumeStep[] {
+  const readOnly = mode === undefined ? {} : { readOnly: mode };
+  if (isAbsolute(containerPath)) return [{ kind: "same", path: containerPath, target, ...readOnly }];
+  return [{ kind: "link", path: inside(containerPath, "container path"), target, ...readOnly }];
 }
 
 function planVolume(volume: Volume, sandbox: string): VolumeStep[] {
   const { containerPath, hostPath, source } = volume;
   if (volume.image !== undefined) return refuse(`The volume at '${containerPath}' is an image`);
-  if (volume.mode === Volume_Mode.RO) return refuse(`The volume at '${containerPath}' is read-only`);
   const host = hostPath || source?.hostPath?.path;
+  const isReadOnly = volume.mode === Volume_Mode.RO;
+  // Of the sandbox root binds nothing: its folders are the task's.
+  if (isReadOnly && (!host || !isAbsolute(host)))
+    return refuse(`The volume at '${containerPath}' is a read-only part of the sandbox`);
   if (source !== undefined && source.type !== SourceType.HOST_PATH && source.type !== SourceType.SANDBOX_PATH) {
     return refuse(`The volume at '${containerPath}' has the source ${sourceName(source.type)}`);
   }
@@ -65,7 +72,7 @@ function planVolume(volume: Volume, sandbox: string): VolumeStep[] {
     return [{ kind: "folder", path }, ...planLink(containerPath, join(sandbox, path))];
   }
   if (!host) return [{ kind: "folder", path: inside(containerPath, "container path") }];
-  if (isAbsolute(host)) return planLink(containerPath, host);
+  if (isAbsolute(host)) return planLink(containerPath, host, isReadOnly ? "must" : undefined);
   const path = inside(host, "host path");
   return [{ kind: "folder", path }, ...planLink(containerPath, join(sandbox, path))];
 }
@@ -74,9 +81,20 @@ function planPersistent(resource: Resource, volumesRoot: string): VolumeStep[] {
   const target = persistentVolumePath(dirname(volumesRoot), resource);
   const volume = resource.disk?.volume;
   if (target === undefined || volume === undefined) return [];
-  // Its mode is the framework's wish: without a mount namespace it stays writable, as under C++'s default isolators.
-  return [{ kind: "link", path: inside(volume.containerPath, "container path"), target }];
+  return planLink(
+    inside(volume.containerPath, "container path"),
+    target,
+    volume.mode === Volume_Mode.RO ? "may" : undefined,
+  );
 }
+
+/** What a process is shown read-only (ProcessRequest.readOnly). */
+export const readOnlyPaths = (steps: readonly VolumeStep[]): string[] =>
+  steps.flatMap((step) =>
+    step.kind === "folder" || step.readOnly === undefined
+      ? []
+      : [`${step.readOnly === "must" ? "!" : "?"}${step.target}`],
+  );
 
 /**
  * What is to be done for the volumes of a container, persistent ones among its resources included (§7.11, §8). Throws a
@@ -132,8 +150,19 @@ export function makeVolumes(steps: readonly VolumeStep[], path: string, owner: H
   }
 }
 
-/** Makes them in a sandbox that is in use, for whoever it belongs to. */
-export function addVolumes(steps: readonly VolumeStep[], path: string): void {
+/**
+ * Persistent volumes of tasks that an executor is handed later: what `after` has and `before` had not, made in a sandbox that
+ * is in use, for whoever it belongs to. Throws a TaskFailure.
+ */
+export function addVolumes(
+  before: readonly Resource[],
+  after: readonly Resource[],
+  path: string,
+  volumesRoot: string,
+): void {
+  const shown = new Set(planVolumes(undefined, before, path, volumesRoot).map((step) => step.path));
+  const steps = planVolumes(undefined, after, path, volumesRoot).filter((step) => !shown.has(step.path));
+  if (steps.length === 0) return;
   using sandbox = HeldFolder.open(path);
   makeVolumes(steps, path, sandbox.stat());
 }
