@@ -37,7 +37,11 @@ it("bytes go both ways, and the end of the peer is the end of the stream", async
   const stream = await connected(context, "127.0.0.1", port);
   stream.write("hello");
   let text = "";
-  for await (const piece of stream) text += piece;
+  const closed = new Promise((resolve) => stream.once("close", resolve));
+  stream.on("data", (piece) => {
+    text += piece;
+  });
+  await closed;
   expect(text).toBe("heard hello");
 });
 
