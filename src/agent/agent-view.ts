@@ -3,7 +3,7 @@ import type { Process } from "../libprocess/process.ts";
 import { formatUPID } from "../libprocess/upid.ts";
 import type { MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Agent } from "./agent.ts";
-import type { AgentSnapshot, ContainerUsage, EngineFacts } from "./http/view.ts";
+import type { AgentSnapshot, ContainersView, ContainerUsage, EngineFacts } from "./http/view.ts";
 import { capabilityNames } from "./master/capabilities.ts";
 import { countGauges, resourceGauges } from "./metrics/from-model.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
@@ -72,6 +72,38 @@ export async function usageOf({
   return await Promise.all(
     executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(clock, executor)),
   );
+}
+
+/** Containers of the operator API: each executor's in the containerizer that runs it, the others where any can be. */
+export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "containerizers">): ContainersView {
+  const { registry, clock, containerizers } = viewed;
+  const all = containerizers.flatMap(({ nested }) => nested ?? []);
+  const ownerOf: ContainersView["ownerOf"] = ([root]) => {
+    for (const framework of registry.active.values())
+      for (const executor of framework.executors.values())
+        if (executor.containerId === root) return { framework, executor };
+    return undefined;
+  };
+  return {
+    ownerOf,
+    of: (chain) => {
+      const owner = ownerOf(chain);
+      return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
+    },
+    usage: async (shown) => {
+      const wanted = all.flatMap((containers) =>
+        containers
+          .list()
+          .filter(({ isStandalone, chain }) => (chain.length > 1 ? shown.nested : isStandalone && shown.standalone))
+          .map(async ({ chain }) => ({
+            chain,
+            statistics: await within(clock, USAGE_DEADLINE, containers.usage(chain)),
+            status: await within(clock, USAGE_DEADLINE, containers.status(chain)),
+          })),
+      );
+      return await Promise.all(wanted);
+    },
+  };
 }
 
 async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {

@@ -6,9 +6,10 @@ import { containerizers } from "./containerizer/table.ts";
 import { Fetcher } from "./fetcher/fetcher.ts";
 import { type AgentFlags, agentFlags } from "./flags/table.ts";
 import type { Containerizer } from "./model/container.ts";
+import type { GarbageCollection } from "./model/garbage-collection.ts";
 import type { Identity } from "./model/identity.ts";
+import type { UriFetcher } from "./model/uri-fetcher.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
-import type { UriFetcher } from "./tasks/stages/fetch.ts";
 import type { Sandboxes } from "./tasks/stages/sandbox.ts";
 import { Accounts } from "./users/accounts.ts";
 
@@ -25,6 +26,8 @@ export interface AssemblyInput {
   readonly identity: Identity;
   /** The container that the agent itself runs in. */
   readonly ownContainerId: string | undefined;
+  readonly isRoot: boolean;
+  readonly gc: GarbageCollection;
 }
 
 /** What stands on the machine: containers, sandboxes, downloads. */
@@ -40,12 +43,18 @@ export interface Assembly {
 export async function assemble(input: AssemblyInput): Promise<Assembly> {
   const { clock } = input;
   const accounts = new Accounts(clock);
-  const fetcher = buildFetcher(input);
-  const opened = await openAll({ ...input, accounts });
+  const downloads = buildFetcher(input);
+  const fetcher: UriFetcher = {
+    fetch: async ({ user: name, ...request }) => {
+      const user = name === undefined ? undefined : { name, ...(await accounts.of(name)) };
+      await downloads.fetch({ ...request, user });
+    },
+  };
+  const opened = await openAll({ ...input, accounts, fetcher });
   return {
     containerizers: opened.map(({ containerizer }) => containerizer),
     figures: function* () {
-      for (const [name, value] of Object.entries(fetcher.figures)) yield [`containerizer/fetcher/${name}`, value];
+      for (const [name, value] of Object.entries(downloads.figures)) yield [`containerizer/fetcher/${name}`, value];
       for (const { figures } of opened) if (figures !== undefined) yield* figures();
     },
     sandboxes: {
@@ -54,12 +63,7 @@ export async function assemble(input: AssemblyInput): Promise<Assembly> {
         return accounts.of(user).then((owner) => createSandbox(directory, owner));
       },
     },
-    fetcher: {
-      fetch: async ({ user: name, ...request }) => {
-        const user = name === undefined ? undefined : { name, ...(await accounts.of(name)) };
-        await fetcher.fetch({ ...request, user });
-      },
-    },
+    fetcher,
   };
 }
 

@@ -98,14 +98,15 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   const metrics = new Metrics(clock);
   measureMachine(metrics);
   const files = new AttachedFiles();
+  const gc = buildCollector(input, files);
   const machine = await assemble({
     ...input,
     flags: values,
     log: glog.logger,
     identity,
     ownContainerId: await readOwnContainerId(),
+    gc,
   });
-  const gc = buildCollector(input, files);
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
   const { viewed, agent, frameworks, endpoint } = composeAgent({
     flags: values,

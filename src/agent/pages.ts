@@ -8,7 +8,7 @@ import { shownFlags } from "../config/echo.ts";
 import type { LoadedFlags } from "../config/parse.ts";
 import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
-import { enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
+import { containersOf, enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
 import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
@@ -69,6 +69,7 @@ export function openPages(input: PagesInput) {
     view: {
       snapshot: () => snapshotOf(viewed),
       usage: () => usageOf(viewed),
+      containers: containersOf(viewed),
       pulling: () => viewed.containerizers.flatMap((containerizer) => containerizer.pulling?.() ?? []),
       flags: shownFlags(agentFlags, flags),
       build: {

@@ -105,7 +105,12 @@ describe("/api/v1", () => {
     ["a missing member", json, '{"type":"READ_FILE"}', 400],
     ["a missing field", json, '{"type":"READ_FILE","read_file":{"path":"/"}}', 400],
     ["UNKNOWN", json, '{"type":"UNKNOWN"}', 501],
-    ["a container call", json, '{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"x"}}}', 501],
+    [
+      "a container that nobody can run",
+      json,
+      '{"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"x"}}}',
+      400,
+    ],
     ["broken gzip", { ...json, "content-encoding": "gzip" }, "nonsense", 400],
     ["too much", json, " ".repeat(2_000_000), 413],
   ])("refuses %s", async (_what, headers, body, status) => {

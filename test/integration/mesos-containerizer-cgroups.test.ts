@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
@@ -89,6 +89,28 @@ it("puts the task and what it starts into groups of its own, and removes them", 
   await containerizer.destroy(one.containerId);
   expect((await containerizer.wait(one.containerId)).status).toBe(9);
   expect(existsSync(String(own))).toBe(false);
+});
+
+it("puts a nested container into its parent's groups, or into groups of its own below them", async () => {
+  const parent = spec("sleep 100", scalar("mem", 128));
+  await go(parent);
+  const own = { ...spec("sleep 100", scalar("mem", 64)), containerId: `${parent.containerId}.own` };
+  const shared = {
+    ...spec("sleep 100"),
+    containerId: `${parent.containerId}.shared`,
+    sharesGroupsOf: parent.containerId,
+  };
+  const [first, second] = [await go(own), await go(shared)];
+  const name = `/mesos-test/${agent}/${parent.containerId}`;
+  expect(groupsOf(Number(first.pid))).toContain(`${name}/mesos/own`);
+  expect(groupsOf(Number(second.pid))).toMatch(new RegExp(`${name}(/leaf)?$`, "m"));
+  expect((await containerizer.usage(own.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);
+  const groups = isolation.confinement(own.containerId).controlGroups.map(dirname);
+  for (const { containerId } of [own, shared, parent]) {
+    await containerizer.destroy(containerId);
+    expect((await containerizer.wait(containerId)).status).toBe(9);
+  }
+  expect(groups.filter((group: string) => existsSync(group))).toEqual([]);
 });
 
 it("tells that the task went over its memory", async () => {

@@ -97,6 +97,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       completedFrameworks: [],
       operations: [],
     }),
+    containers: { ownerOf: () => undefined, of: () => undefined, usage: async () => [] },
     usage: async () => [
       {
         frameworkId,

@@ -2,7 +2,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { AgentFlags } from "../flags/table.ts";
 import type { Containerizer } from "../model/container.ts";
+import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
+import type { UriFetcher } from "../model/uri-fetcher.ts";
 import type { Accounts } from "../users/accounts.ts";
 
 /** What containerizers are opened with. */
@@ -18,6 +20,9 @@ export interface ContainerizerContext {
   readonly accounts: Accounts;
   /** The container that the agent itself runs in. */
   readonly ownContainerId: string | undefined;
+  readonly isRoot: boolean;
+  readonly fetcher: UriFetcher;
+  readonly gc: GarbageCollection;
 }
 
 export interface OpenedContainerizer {

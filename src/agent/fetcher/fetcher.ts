@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskFailure } from "../model/failure.ts";
+import type { SandboxPlace } from "../model/held/sandbox.ts";
 import { type CachedFile, FetchCache } from "./cache.ts";
 import { announcedSize, download, fetchDispatcher } from "./download.ts";
 import { fetchInProcess } from "./fetch-process.ts";
@@ -31,9 +32,8 @@ export interface FetcherOptions {
 }
 
 /** One container's fetch. */
-export interface FetchRequest {
+export interface FetchRequest extends SandboxPlace {
   readonly containerId: string;
-  readonly sandbox: string;
   readonly user: FetchUser | undefined;
   readonly uris: readonly CommandInfo_URI[];
   readonly signal: AbortSignal;
@@ -99,11 +99,11 @@ export class Fetcher {
    * the URI and why, or with the signal's reason.
    */
   async fetch(request: FetchRequest): Promise<void> {
-    const { uris, sandbox, user, containerId, signal } = request;
+    const { uris, user, containerId, signal } = request;
     if (uris.length === 0) return;
     let log: SandboxLog | undefined;
     try {
-      log = new SandboxLog(sandbox, user, this.#options);
+      log = new SandboxLog(request, user, this.#options);
       log.write(`Fetcher Info: ${infoOf(request)}`);
       const items = uris.map((uri) => attempt(uri.value, () => planFetch(uri, this.#options.frameworksHome)));
       for (let rest = items; rest.length > 0; ) rest = await this.#some(rest, request, log);

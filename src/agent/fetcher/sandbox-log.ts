@@ -1,7 +1,8 @@
 import { closeSync, fchownSync, fstatSync, ftruncateSync, writeSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import { formatLine, oneLine, type Severity } from "../../base/glog-line.ts";
-import { HeldFolder, type HeldOwner } from "../model/held/folder.ts";
+import type { HeldFolder, HeldOwner } from "../model/held/folder.ts";
+import { holdSandbox, type SandboxPlace } from "../model/held/sandbox.ts";
 
 /**
  * A sandbox's stdout and stderr, opened and emptied once before anything comes into the sandbox. From then on they are
@@ -17,13 +18,13 @@ export class SandboxLog implements Disposable {
 
   /** Throws the system's error, or a NotHeld when there is something that is no file. */
   constructor(
-    path: string,
+    place: SandboxPlace,
     owner: HeldOwner | undefined,
     { clock, pid }: { readonly clock: Clock; readonly pid: number },
   ) {
     this.#clock = clock;
     this.#pid = pid;
-    this.sandbox = HeldFolder.open(path);
+    this.sandbox = holdSandbox(place);
     try {
       this.stdout = open(this.sandbox, "stdout", owner);
       this.stderr = open(this.sandbox, "stderr", owner);

@@ -96,10 +96,10 @@ export const stateFlags = defineFlags({
     default: 0.1,
   }),
   gc_non_executor_container_sandboxes: flag(boolean, {
-    summary: "Also clean up sandboxes of nested and standalone containers.",
+    summary:
+      "Also clean up sandboxes of standalone containers, after gc_delay. Those of nested containers lie in their executor's and go with it, or with REMOVE_CONTAINER.",
     since: "1.7.0",
     default: false,
-    status: ignored("there are no such containers here"),
   }),
   gc_dry_run: flag(boolean, {
     summary: "Only say in the log what would be cleaned up.",

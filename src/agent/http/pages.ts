@@ -8,7 +8,8 @@ import { browse, debug, download, read } from "./files/pages.ts";
 import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
-import { type OperatorParts, operatorCall } from "./operator/calls.ts";
+import { operatorCall } from "./operator/calls.ts";
+import type { OperatorParts } from "./operator/handler.ts";
 import { negotiate } from "./operator/negotiate.ts";
 import {
   containers,

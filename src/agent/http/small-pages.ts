@@ -28,14 +28,16 @@ export function tasks(view: AgentView, query: Query): Answer {
   return json(JSON.stringify(tasksJson(view.snapshot(), view.pulling(), wanted)));
 }
 
+const statisticsJson = ({ statistics }: Pick<ContainerUsage, "statistics">): JsonObject =>
+  statistics === undefined ? {} : { statistics: toJson(ResourceStatisticsSchema, statistics, { names: "v0" }) };
+
 function usageJson(usage: ContainerUsage): JsonObject {
-  const { statistics } = usage;
   return {
     executor_id: usage.executorId,
     executor_name: usage.executorName,
     framework_id: usage.frameworkId,
     source: usage.source,
-    ...(statistics && { statistics: toJson(ResourceStatisticsSchema, statistics, { names: "v0" }) }),
+    ...statisticsJson(usage),
   };
 }
 
@@ -48,12 +50,19 @@ export async function statistics(view: AgentView): Promise<Answer> {
 /** /containers */
 export async function containers(view: AgentView, query: Query): Promise<Answer> {
   const only = query("container_id");
-  const all = (await view.usage()).filter(({ containerId }) => only === undefined || containerId === only);
-  const shown = all.map((usage) => ({
-    container_id: usage.containerId,
-    ...usageJson(usage),
-    ...(usage.status && { status: toJson(ContainerStatusSchema, usage.status, { names: "v0" }) }),
-  }));
+  const wanted = (id: string): boolean => only === undefined || id === only;
+  const [nested, standalone] = [query("show_nested") === "true", query("show_standalone") === "true"];
+  const [usages, others] = await Promise.all([view.usage(), view.containers.usage({ nested, standalone })]);
+  const statusJson = ({ status }: Pick<ContainerUsage, "status">) =>
+    status && { status: toJson(ContainerStatusSchema, status, { names: "v0" }) };
+  const shown = [
+    ...usages
+      .filter(({ containerId }) => wanted(containerId))
+      .map((usage) => ({ container_id: usage.containerId, ...usageJson(usage), ...statusJson(usage) })),
+    ...others
+      .filter(({ chain }) => wanted(chain.at(-1) ?? ""))
+      .map((usage) => ({ container_id: usage.chain.at(-1) ?? "", ...statisticsJson(usage), ...statusJson(usage) })),
+  ];
   return json(jsonText(shown));
 }
 

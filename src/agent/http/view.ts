@@ -7,7 +7,8 @@ import type {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Resources } from "../../mesos/resources.ts";
 import type { ImagePull } from "../model/container.ts";
-import type { FrameworkRecord } from "../model/records.ts";
+import type { ContainerChain, NestedContainers } from "../model/nested.ts";
+import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
 
 /** What the pages show of the agent at one moment. Records are the agent's own and are only read. */
 export interface AgentSnapshot {
@@ -46,6 +47,25 @@ export interface ContainerUsage {
   readonly status: ContainerStatus | undefined;
 }
 
+/** A container that is no executor's own, and what it uses. */
+export interface NestedUsage {
+  readonly chain: ContainerChain;
+  readonly statistics: ResourceStatistics | undefined;
+  readonly status: ContainerStatus | undefined;
+}
+
+/** Containers of the operator API. */
+export interface ContainersView {
+  /** The executor in whose container a chain begins; undefined: no executor's. */
+  ownerOf(
+    chain: ContainerChain,
+  ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined;
+  /** Who runs the containers of a chain; undefined: nobody here can. */
+  of(chain: ContainerChain): NestedContainers | undefined;
+  /** Those that run, measured now. */
+  usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
+}
+
 /** The switch of verbose log lines. */
 export interface LogSwitch {
   verbosity: number;
@@ -70,6 +90,7 @@ export interface AgentView {
   snapshot(): AgentSnapshot;
   /** Every running container, measured now. Bounded in time by whoever measures. */
   usage(): Promise<readonly ContainerUsage[]>;
+  readonly containers: ContainersView;
   /** Images that are being brought now. */
   pulling(): readonly ImagePull[];
   /** Flags as `shownFlags` gives them, secrets masked. */

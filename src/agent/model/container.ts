@@ -11,6 +11,7 @@ import type {
   TaskStatus_Reason,
   Value_Scalar,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { NestedContainers } from "./nested.ts";
 import type { Reach } from "./reach.ts";
 
 /**
@@ -38,6 +39,14 @@ export interface ContainerSpec {
   readonly limits: Readonly<Record<string, Value_Scalar>>;
   /** FrameworkInfo.checkpoint: whether the container outlives this agent process and is picked up again. */
   readonly checkpoint: boolean;
+  /** Of a nested container: the outermost sandbox, in which its own lies. */
+  readonly within?: string;
+  /** Of a nested container: its parent's sandbox. */
+  readonly parentSandbox?: string;
+  /** The container whose control groups it runs in; absent: it has groups of its own. */
+  readonly sharesGroupsOf?: string;
+  /** It has no process of its own, only a sandbox, limits, and the containers in it. */
+  readonly processless?: boolean;
 }
 
 /** What is known of a container after a restart of the agent, from the agent's own checkpoints. */
@@ -157,6 +166,9 @@ export interface Containerizer {
 
   /** What runs the containers, for people: `Docker 27.3.1, API 1.47`. Rejects, or is undefined, while nobody knows. */
   engineName?(): Promise<string | undefined>;
+
+  /** The containers within its own, and those that stand alone; absent where there can be none. */
+  readonly nested?: NestedContainers;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

@@ -4,7 +4,8 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
-import { HeldFolder } from "../model/held/folder.ts";
+import type { HeldFolder } from "../model/held/folder.ts";
+import { holdSandbox, type SandboxPlace } from "../model/held/sandbox.ts";
 import { readAt, writeAt } from "../model/held/transfer.ts";
 
 export interface RotationOptions {
@@ -17,7 +18,7 @@ export interface RotationOptions {
   /** Milliseconds between looks. */
   readonly interval: number;
   /** Sandboxes of running containers. */
-  readonly sandboxes: () => readonly string[];
+  readonly sandboxes: () => readonly SandboxPlace[];
 }
 
 const COPY_CHUNK = 256 * 1024;
@@ -61,21 +62,21 @@ export class Rotation {
 
   /** Looks at every sandbox once. */
   async look(): Promise<void> {
-    for (const sandbox of this.#options.sandboxes()) {
+    for (const place of this.#options.sandboxes()) {
       for (const name of ["stdout", "stderr"]) {
         try {
-          await this.#rotate(sandbox, name);
+          await this.#rotate(place, name);
         } catch (error) {
           if (codeOf(error) !== "ENOENT")
-            this.#options.log.warn(`Rotating '${join(sandbox, name)}': ${messageOf(error)}`);
+            this.#options.log.warn(`Rotating '${join(place.sandbox, name)}': ${messageOf(error)}`);
         }
       }
     }
   }
 
-  async #rotate(sandbox: string, name: string): Promise<void> {
+  async #rotate(place: SandboxPlace, name: string): Promise<void> {
     const { maximumBytes, keep } = this.#options;
-    using folder = HeldFolder.open(sandbox);
+    using folder = holdSandbox(place);
     if ((folder.look(name)?.size ?? 0) < maximumBytes) return;
     const source = folder.file(name, { access: "update" });
     try {

@@ -50,7 +50,7 @@ describe("rotation", () => {
       maximumBytes,
       keep: 2,
       interval: 1000,
-      sandboxes: () => [folder],
+      sandboxes: () => [{ sandbox: folder }],
     });
 
   it("is planned oldest first", () => {

@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { CommandInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { DEFAULT_PATH, type EnvironmentInput, executorEnvironment } from "./environment.ts";
+import { DEFAULT_PATH } from "../model/default-path.ts";
+import { type EnvironmentInput, executorEnvironment } from "./environment.ts";
 
 const input: EnvironmentInput = {
   agent: { PATH: "/agent/bin", LIBPROCESS_IP: "10.0.0.1", MESOS_NATIVE_JAVA_LIBRARY: "/lib/m.so", SECRET: "s" },

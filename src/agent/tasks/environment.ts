@@ -1,9 +1,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../mesos/secrets.ts";
-
-/** What every system finds programs in when nobody says otherwise. */
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+import { DEFAULT_PATH } from "../model/default-path.ts";
 
 export interface EnvironmentInput {
   /** The agent's own environment. Only PATH, LIBPROCESS_IP and the MESOS_NATIVE_* pair are ever taken from it. */

@@ -43,16 +43,19 @@ export function lookAt(source: Source, file: OpenFile): Sight {
   if (!headMatches(source.fingerprint, head)) return "replaced";
   if (!tailMatches(source.sizeTail, tailAt(file.fd, size))) return "replaced";
   const tail = endOf(file, facts.size);
-  // What was read is of the content whose size was asked for only if that is still there.
-  if (file.facts().size < facts.size) return "replaced";
-  if (writtenLength(head) > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
+  // Between two of these reads the file may be truncated and written anew: they are of one content only if that is there still.
+  const length = writtenLength(head);
+  const again = readAt(file.fd, 0, length);
+  if (!again.equals(head.subarray(0, length)) || file.facts().size < facts.size) return "replaced";
+  if (head.length < Math.min(facts.size, FINGERPRINT_BYTES)) return "replaced";
+  if (length > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
   source.sizeTail = tail;
   keep(source, facts);
   return sight;
 }
 
 /** The bytes before the end of a file; undefined when they are NULs that a writer may fill yet. */
-export function endOf(file: OpenFile, size: number): Tail | undefined {
+function endOf(file: OpenFile, size: number): Tail | undefined {
   const before = tailAt(file.fd, size);
   return before.length - writtenLength(before) > 1 ? undefined : tailFrom(before);
 }

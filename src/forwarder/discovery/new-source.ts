@@ -1,7 +1,7 @@
-import { FINGERPRINT_BYTES, type FileFacts, fingerprintOf, readAt, tailAt, tailFrom } from "../model/content.ts";
+import { type FileFacts, fingerprintOf, tailAt, tailFrom } from "../model/content.ts";
 import type { OpenFile } from "../model/open-file.ts";
 import { BEGINNING, type Source } from "../model/source.ts";
-import { endOf } from "./look.ts";
+import { lookAt } from "./look.ts";
 
 /** Where and how a new source begins. */
 export interface Beginning {
@@ -17,13 +17,13 @@ export interface Beginning {
 export function newSource(name: string, file: OpenFile, facts: FileFacts, begin: Beginning): Source {
   const { group, entry, compressed, at, now } = begin;
   const tail = tailFrom(tailAt(file.fd, at));
-  return {
+  const source: Source = {
     ...BEGINNING,
     name,
     path: undefined,
     last: name,
     identity: facts.identity,
-    fingerprint: fingerprintOf(compressed ? Buffer.alloc(0) : readAt(file.fd, 0, FINGERPRINT_BYTES)),
+    fingerprint: fingerprintOf(Buffer.alloc(0)),
     group,
     entry,
     compressed,
@@ -32,9 +32,8 @@ export function newSource(name: string, file: OpenFile, facts: FileFacts, begin:
     acked: at,
     ackedTail: tail,
     touched: now,
-    size: facts.size,
-    sizeTail: compressed ? undefined : endOf(file, facts.size),
-    modified: facts.modified,
-    changed: facts.changed,
   };
+  // What is known of it is of one moment: the facts may be older than a truncation. If it is truncated just now, nothing is.
+  lookAt(source, file);
+  return source;
 }

@@ -179,7 +179,19 @@ export class PlainFile implements Reader {
   #extendFingerprint(head: Buffer, known: Fingerprint): boolean {
     const { source } = this;
     if (!headMatches(known, head)) return false;
-    if (writtenLength(head) > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
+    if (source.fingerprint !== known && !this.#isAsSeen(head)) {
+      // Truncated and written anew while these bytes were on their way, and looked at since: what is taken is what it was.
+      if (source.read > 0) return false;
+      Object.assign(source, { fingerprint: fingerprintOf(head), size: head.length, sizeTail: undefined, changed: "" });
+    } else if (writtenLength(head) > source.fingerprint.length) source.fingerprint = fingerprintOf(head);
     return true;
+  }
+
+  /** Whether `head` begins the content that was looked at while it was being read. */
+  #isAsSeen(head: Buffer): boolean {
+    const { fingerprint } = this.source;
+    if (fingerprint.length <= head.length) return headMatches(fingerprint, head);
+    const length = writtenLength(head);
+    return readAt(this.#file.fd, 0, length).equals(head.subarray(0, length));
   }
 }

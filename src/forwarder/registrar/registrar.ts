@@ -6,7 +6,7 @@ import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Batch } from "../model/batch.ts";
 import type { RegistrySettings } from "../model/settings.ts";
-import { CONVINCING, type Source } from "../model/source.ts";
+import { CONVINCING, type Fingerprint, type Source } from "../model/source.ts";
 import { type Entry, entryOf, formatRegistry, parseRegistry } from "./format.ts";
 import { Ledger } from "./ledger.ts";
 
@@ -37,8 +37,8 @@ export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #ledger = new Ledger();
   readonly #lines = new Map<Source, { of: Recorded; text: string }>();
-  /** Sources that the file on disk names, and how many bytes of their beginning it knows. */
-  readonly #recorded = new WeakMap<Source, number>();
+  /** Sources that the file on disk names, and what it knows of their beginning. */
+  readonly #recorded = new WeakMap<Source, Fingerprint>();
   /** Events applied and not yet on disk. */
   #unsaved = 0;
   #dirty = false;
@@ -71,7 +71,7 @@ export class Registrar {
   records(source: Source): boolean {
     if (!this.#options.durable || source.identity.inode === "0") return true;
     const known = this.#recorded.get(source);
-    return known !== undefined && known >= Math.min(source.fingerprint.length, CONVINCING);
+    return known !== undefined && (known.length >= CONVINCING || known.hash === source.fingerprint.hash);
   }
 
   /** Puts `sources` on record. Resolves when they are, or when the file cannot be written (see `failure`). */
@@ -136,10 +136,10 @@ export class Registrar {
     const covered = this.#unsaved;
     this.#dirty = false;
     const written = [...sources()];
-    const known = written.map(({ fingerprint }) => fingerprint.length);
+    const known = written.map(({ fingerprint }) => fingerprint);
     try {
       if (durable) await writeAtomic(settings.path, formatRegistry(this.#render(written)), { mode: 0o640 });
-      for (const [at, source] of written.entries()) this.#recorded.set(source, known[at] ?? 0);
+      for (const [at, source] of written.entries()) this.#recorded.set(source, known[at] ?? source.fingerprint);
       this.#unsaved -= covered;
       if (this.failure !== undefined) log.info(`the registry '${settings.path}' is written again`);
       this.failure = undefined;

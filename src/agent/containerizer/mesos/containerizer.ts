@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../../../base/clock.ts";
-import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { Signal } from "../../../base/signal.ts";
@@ -24,23 +23,24 @@ import type {
   StartedContainer,
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
-import type { Confinement, Isolation } from "../../model/isolation.ts";
+import { type SandboxPlace, workingPlace } from "../../model/held/sandbox.ts";
+import type { Confinement, Isolation, Limitation } from "../../model/isolation.ts";
 import type { Reach } from "../../model/reach.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
 import { type Account, Accounts } from "../../users/accounts.ts";
 import { Launches } from "../launches.ts";
 import { killGroups } from "./control-groups.ts";
 import { watchEnded } from "./ended-watch.ts";
-import { Findings } from "./findings.ts";
-import { Launcher, NotStarted, type Started } from "./launcher.ts";
+import { Launcher, NotStarted } from "./launcher.ts";
 import { type ProcessTable, ProcTable, processPace, treeUsage } from "./process-table.ts";
-import { type Adoption, predecessorDone } from "./recovery.ts";
+import { predecessorDone } from "./recovery.ts";
 import { commandLine, type ProcessRequest } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
-import { statisticsOf } from "./statistics.ts";
+import { statisticsOf, sumOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
-import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported } from "./volumes.ts";
+import { PREDECESSOR, Takeover } from "./takeover.ts";
+import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported, type VolumePlace } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -61,21 +61,26 @@ export interface MesosContainerizerOptions {
   readonly countProcesses?: boolean;
   readonly table?: ProcessTable;
   readonly accounts?: Accounts;
+  /** A container's own processes have ended: resolves when what is left within it has, too. */
+  readonly ending?: (id: string) => Promise<void> | undefined;
+  /** A container without a process went over a limit. */
+  readonly limited?: (id: string, limitation: Limitation) => void;
 }
 
-/** Milliseconds that launches of a killed agent or launcher are waited for. */
-const PREDECESSOR = 10_000;
-/** Milliseconds that one container may hold up the recovery of all. */
-const RECOVERY = 10_000;
 const IN_LAUNCH = "while it was being launched";
 /** What is remembered of a container besides its processes. */
-interface Known {
-  readonly sandbox: string;
+interface Known extends VolumePlace {
   readonly user: string | undefined;
+  readonly sharesGroupsOf?: string | undefined;
   /** undefined after a restart: then the kernel is asked. */
   readonly environment: Readonly<Record<string, string>> | undefined;
   resources: readonly Resource[];
 }
+
+const knownOf = (container: Omit<ContainerSpec, "environment">, environment: Known["environment"]): Known => {
+  const { sandbox, within, parentSandbox, user, sharesGroupsOf, resources } = container;
+  return { sandbox, within, parentSandbox, user, sharesGroupsOf, resources, environment };
+};
 
 /** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
 export class MesosContainerizer implements Containerizer {
@@ -111,7 +116,11 @@ export class MesosContainerizer implements Containerizer {
       announceDeadline: (id, at) => this.#folder.announceDeadline(id, at),
       killGroups: (id) => killGroups(options.isolation.confinement(id).controlGroups),
       limitation: (id) => options.isolation.limitation(id),
-      cleanup: (id) => options.isolation.cleanup(id),
+      cleanup: (id) => {
+        const below = options.ending?.(id);
+        if (below === undefined) return options.isolation.cleanup(id);
+        return below.finally(() => options.isolation.cleanup(id));
+      },
     });
     this.#launcher = new Launcher({
       clock,
@@ -131,23 +140,23 @@ export class MesosContainerizer implements Containerizer {
     return container === undefined || container.type === ContainerInfo_Type.MESOS;
   }
 
-  check({ container, resources, sandbox }: ContainerSpec): void {
+  check({ container, resources, sandbox, parentSandbox }: ContainerSpec): void {
     const lacking = unsupported(container);
     if (lacking !== undefined) {
       throw TaskFailure.launch(`The mesos containerizer of this agent does not support ${lacking}`);
     }
-    planVolumes(container, resources, sandbox, this.#options.volumesRoot);
+    planVolumes(container, resources, sandbox, this.#options.volumesRoot, parentSandbox);
     planResourceLimits(container?.rlimitInfo);
   }
 
   async launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
     const { containerId } = spec;
-    if (!/^[A-Za-z0-9_-]{1,200}$/.test(containerId)) throw TaskFailure.launch(`'${containerId}' is not a container id`);
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/.test(containerId))
+      throw TaskFailure.launch(`'${containerId}' is not a container id`);
     if (this.#known.has(containerId)) throw TaskFailure.launch(`Container ${containerId} exists already`);
     this.check(spec);
     this.#begin();
-    const { sandbox, user, environment, resources } = spec;
-    this.#known.set(containerId, { sandbox, user, environment, resources });
+    this.#known.set(containerId, knownOf(spec, spec.environment));
     try {
       return await this.#launching.run(
         containerId,
@@ -163,31 +172,34 @@ export class MesosContainerizer implements Containerizer {
   }
 
   async #launch(spec: ContainerSpec, signal: AbortSignal): Promise<StartedContainer> {
-    const { containerId, sandbox, container, resources } = spec;
+    const { containerId, sandbox, container, resources, parentSandbox } = spec;
     const { isolation, volumesRoot } = this.#options;
-    const volumes = planVolumes(container, resources, sandbox, volumesRoot);
+    const volumes = planVolumes(container, resources, sandbox, volumesRoot, parentSandbox);
     const rlimits = planResourceLimits(container?.rlimitInfo);
     const user = spec.user === undefined ? undefined : await this.#accounts.of(spec.user);
-    const confinement = await isolation.prepare(spec, (limit) => this.#supervision.limit(containerId, limit));
+    const confinement =
+      spec.sharesGroupsOf === undefined
+        ? await isolation.prepare(spec, (limit) => this.#limit(containerId, limit))
+        : isolation.confinement(spec.sharesGroupsOf);
     signal.throwIfAborted();
-    makeVolumes(volumes, sandbox, user);
+    makeVolumes(volumes, spec, user);
+    if (spec.processless) return { pid: undefined, status: this.#statusOf(containerId, 0), data: undefined };
     const folders = {
       container: this.#folder.container(containerId),
       ended: this.#folder.ended,
       mark: this.#folder.mark,
     };
+    using place = workingPlace(spec);
     const confined = { ...confinement, readOnly: readOnlyPaths(volumes) };
-    const request = this.#request(spec, spec.command, user, confined, spec.environment, "stdout");
+    const request = this.#request(place, spec.command, user, confined, spec.environment, "stdout");
     const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
-    this.#supervise(containerId, started);
+    this.#supervision.started(containerId, started);
     return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
   }
 
-  #supervise(id: string, { shim, since, pid }: Started): Supervised {
-    const supervised = this.#supervision.add({ id, tree: { shim, pid }, since, announced: true });
-    // It may have ended before its start was heard of.
-    this.#supervision.ended(id);
-    return supervised;
+  #limit(id: string, limitation: Limitation): void {
+    if (this.#supervision.get(id) === undefined) this.#options.limited?.(id, limitation);
+    else this.#supervision.limit(id, limitation);
   }
 
   async #undo(id: string): Promise<void> {
@@ -205,7 +217,7 @@ export class MesosContainerizer implements Containerizer {
   }
 
   #request(
-    known: { readonly sandbox: string },
+    { cwd }: { readonly cwd: string },
     command: CommandInfo,
     user: Account | undefined,
     confinement: Confinement,
@@ -213,7 +225,7 @@ export class MesosContainerizer implements Containerizer {
     stdout: string,
   ): ProcessRequest {
     const own = { ...confinement, ...commandLine(command) };
-    return { cwd: known.sandbox, user, stdout, stderr: "stderr", rlimits: [], environment, ...own };
+    return { cwd, user, stdout, stderr: "stderr", rlimits: [], environment, ...own };
   }
 
   #begin(): void {
@@ -230,61 +242,16 @@ export class MesosContainerizer implements Containerizer {
 
   async recover(expected: readonly CheckpointedContainer[]): Promise<ReadonlySet<string>> {
     const { clock, log, isolation } = this.#options;
-    this.#folder.create();
-    if (!(await predecessorDone(clock, this.#folder.launching, PREDECESSOR))) {
-      log.warn("A launcher of a previous agent is still at work; its last launches may be lost");
-    }
-    const recovered = new Set<string>();
-    const findings = new Findings(this.#folder, this.#table, log);
-    for (const container of expected) {
-      const id = container.containerId;
-      const found = await findings.of(id, container);
-      if (found.kind === "unknown") continue;
-      recovered.add(id);
-      const { sandbox, user, resources } = container;
-      this.#known.set(id, { sandbox, user, environment: undefined, resources });
-      const isolated = isolation.recover(container, (limitation) => this.#supervision.limit(id, limitation));
-      if ((await within(clock, RECOVERY, isolated, "late" as const)) === "late")
-        log.warn(`Container ${id}: its isolation could not be taken up within ${RECOVERY / 1000} s; going on`);
-      this.#adopt(id, found);
-    }
+    const [folder, table, supervision] = [this.#folder, this.#table, this.#supervision];
+    folder.create();
+    const limited = (id: string, limitation: Limitation): void => this.#limit(id, limitation);
+    const takeover = new Takeover({ clock, log, isolation, folder, table, supervision, limited });
+    const recovered = await takeover.expected(expected, (container) => {
+      this.#known.set(container.containerId, knownOf(container, undefined));
+    });
     this.#begin();
-    await this.#endOrphans(recovered, findings);
-    const alive = new Set(this.#supervision.ids());
-    void isolation.sweep(alive).catch((error: unknown) => log.error(`Ending orphans: ${messageOf(error)}`));
+    await takeover.endOrphans(new Set([...recovered, ...this.#known.keys()]), (id) => this.remove(id));
     return recovered;
-  }
-
-  #adopt(id: string, found: Exclude<Adoption, { kind: "unknown" }>): void {
-    const { log } = this.#options;
-    log.info(`Recovered container ${id}: ${found.kind}`);
-    if (found.kind === "ended") {
-      this.#supervision.addEnded(id, found.status);
-      return;
-    }
-    if (found.kind === "foreign") {
-      this.#supervision.add({ id, tree: { shim: undefined, pid: found.pid }, since: found.since, announced: false });
-      return;
-    }
-    const since = found.kind === "running" ? found.since : "";
-    this.#supervise(id, { shim: found.shim, since, pid: found.pid });
-    if (found.kind === "unsupervised") return this.#supervision.shimLost(id);
-    const deadline = this.#folder.deadline(id);
-    if (deadline !== undefined) this.#supervision.resumeStop(id, deadline);
-  }
-
-  async #endOrphans(expected: ReadonlySet<string>, findings: Findings): Promise<void> {
-    for (const id of this.#folder.own()) {
-      if (expected.has(id) || this.#known.has(id)) continue;
-      const found = await findings.of(id, undefined);
-      if (found.kind === "running" || found.kind === "unsupervised") {
-        this.#options.log.info(`Ending orphan container ${id}`);
-        this.#supervise(id, { shim: found.shim, since: found.kind === "running" ? found.since : "", pid: found.pid });
-        if (found.kind === "running") this.#supervision.kill(id);
-        else this.#supervision.shimLost(id);
-        void this.#supervision.get(id)?.termination.then(() => this.remove(id));
-      } else if (this.#folder.isCertainlyOver(id)) this.#folder.remove(id);
-    }
   }
 
   async update(
@@ -294,7 +261,7 @@ export class MesosContainerizer implements Containerizer {
   ): Promise<void> {
     const known = this.#known.get(containerId);
     if (known === undefined) return;
-    addVolumes(known.resources, resources, known.sandbox, this.#options.volumesRoot);
+    addVolumes(known.resources, resources, known, this.#options.volumesRoot);
     known.resources = resources;
     await this.#options.isolation.update(containerId, resources, limits);
   }
@@ -319,13 +286,14 @@ export class MesosContainerizer implements Containerizer {
     return supervised;
   }
 
-  async usage(containerId: string): Promise<ResourceStatistics | undefined> {
-    const supervised = this.#supervision.get(containerId);
+  /** `within`: of a container without a process, those in it, whose processes are its own. */
+  async usage(containerId: string, within?: readonly string[]): Promise<ResourceStatistics | undefined> {
     const known = this.#known.get(containerId);
-    if (supervised === undefined || known === undefined || !this.#supervision.isRunning(containerId)) return undefined;
-    const tree = await treeUsage(this.#table, supervised.tree);
+    const running = [containerId, ...(within ?? [])].filter((id) => this.#supervision.isRunning(id));
+    if (known === undefined || (running.length === 0 && within === undefined)) return undefined;
+    const trees = running.map((id) => treeUsage(this.#table, this.#supervised(id).tree));
     const { clock, countProcesses } = this.#options;
-    const own = statisticsOf(tree, known.resources, clock.now(), countProcesses);
+    const own = statisticsOf(sumOf(await Promise.all(trees)), known.resources, clock.now(), countProcesses);
     await processPace.take();
     return Object.assign(own, await this.#options.isolation.usage(containerId));
   }
@@ -344,22 +312,38 @@ export class MesosContainerizer implements Containerizer {
   }
 
   async run(containerId: string, command: CommandInfo, timeoutMilliseconds: number): Promise<CommandResult> {
-    const supervised = this.#supervised(containerId);
+    this.#supervised(containerId);
     const known = this.#known.get(containerId);
     if (known === undefined || !this.#supervision.isRunning(containerId)) {
       throw new Error(`container ${containerId} has ended`);
     }
-    const own = known.environment ?? this.#table.environment(supervised.tree.pid);
-    const environment = { ...own, ...variablesOf(command.environment) };
+    const environment = { ...this.environment(containerId), ...variablesOf(command.environment) };
     const name = command.user || known.user;
     const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
     const { isolation, volumesRoot } = this.#options;
     const readOnly = readOnlyPaths(planVolumes(undefined, known.resources, known.sandbox, volumesRoot));
-    const confinement = { ...isolation.confinement(containerId), readOnly };
-    const request = this.#request(known, command, user, confinement, environment, "stderr");
+    const confinement = { ...isolation.confinement(known.sharesGroupsOf ?? containerId), readOnly };
+    using place = workingPlace(known);
+    const request = this.#request(place, command, user, confinement, environment, "stderr");
     const status = await this.#launcher.run(`${containerId}.${++this.#runs}`, timeoutMilliseconds, request);
     if (status === "timeout") throw new Error(`Command timed out after ${timeoutMilliseconds / 1000}secs`);
     return { exitCode: shellExitCode(status) };
+  }
+
+  /** Whether something in its control groups ended because of a limit of theirs. */
+  limitation(containerId: string): Limitation | undefined {
+    return this.#options.isolation.limitation(containerId);
+  }
+
+  /** What runs below a container without a process has ended: its limits go. */
+  async release(containerId: string): Promise<void> {
+    await this.#options.isolation.cleanup(containerId);
+  }
+
+  /** The environment that a container was started with, as far as anybody knows it. */
+  environment(containerId: string): Readonly<Record<string, string>> | undefined {
+    const pid = this.#supervision.get(containerId)?.tree.pid;
+    return this.#known.get(containerId)?.environment ?? (pid === undefined ? undefined : this.#table.environment(pid));
   }
 
   /** Its processes share the agent's network. */
@@ -376,11 +360,17 @@ export class MesosContainerizer implements Containerizer {
     return this.#launcher.trouble;
   }
 
-  /** The sandbox and the resources of what runs, for who watches over them. */
-  running(): { readonly containerId: string; readonly sandbox: string }[] {
+  /** The sandboxes of what runs, for who watches over them. */
+  running(): (SandboxPlace & { readonly containerId: string })[] {
     return [...this.#known]
       .filter(([id]) => this.#supervision.isRunning(id))
-      .map(([containerId, { sandbox }]) => ({ containerId, sandbox }));
+      .map(([containerId, { sandbox, within }]) => ({ containerId, sandbox, within }));
+  }
+
+  /** Sends a signal to a container's first process. False: it has none, or has ended. */
+  signal(containerId: string, signal: number): boolean {
+    const pid = this.#supervision.isRunning(containerId) ? this.#supervision.get(containerId)?.tree.pid : undefined;
+    return pid !== undefined && pid > 1 && this.#table.signal(pid, signal);
   }
 
   async close(): Promise<void> {

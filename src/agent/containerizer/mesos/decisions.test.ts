@@ -300,7 +300,7 @@ describe("volumes", () => {
     mkdirSync(sandbox);
     symlinkSync(join(folder, "outside"), join(sandbox, "door"));
     const make = (path: string, kind: "link" | "folder" = "link") =>
-      makeVolumes([{ kind, path, target: folder }], sandbox, undefined);
+      makeVolumes([{ kind, path, target: folder }], { sandbox }, undefined);
     make("in/side");
     expect(readlinkSync(join(sandbox, "in/side"))).toBe(folder);
     make("in/side");
@@ -308,7 +308,7 @@ describe("volumes", () => {
     expect(() => make("door/new/deeper", "folder")).toThrow("leads out of the sandbox");
     expect(readdirSync(join(folder, "outside"))).toEqual(["sub"]);
     expect(() => make("door")).toThrow("exists in the sandbox already");
-    expect(() => makeVolumes([{ kind: "link", path: "n", target: "/no/such" }], sandbox, undefined)).toThrow(
+    expect(() => makeVolumes([{ kind: "link", path: "n", target: "/no/such" }], { sandbox }, undefined)).toThrow(
       "does not exist",
     );
     rmSync(folder, { recursive: true });

@@ -3,9 +3,15 @@ import { parseDeviceLimits } from "../../isolators/cgroups/block-io.ts";
 import { diskNumber } from "../../isolators/cgroups/disk-number.ts";
 import { createIsolation } from "../../isolators/isolation.ts";
 import type { IsolationContext } from "../../isolators/table.ts";
+import { Paths } from "../../model/paths.ts";
 import { Rotation } from "../../sandbox/rotation.ts";
 import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
+import { Nested } from "../nested/containers.ts";
+import { NestingContainerizer } from "../nested/nesting.ts";
+import { NestedRecords } from "../nested/records.ts";
+import { ContainerTree } from "../nested/tree.ts";
 import { MesosContainerizer } from "./containerizer.ts";
+import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
 
 /** Milliseconds between looks at the size of sandboxes' output. */
 const ROTATION_INTERVAL = 10_000;
@@ -19,6 +25,7 @@ const usesIo = (isolation: readonly string[]): boolean =>
 /** The mesos containerizer as the agent's flags ask for it, with the rotation of what its tasks write. */
 export function openMesos(context: ContainerizerContext): OpenedContainerizer {
   const { flags, environment, clock, log, architecture, accounts } = context;
+  const tree = new ContainerTree();
   const isolation = createIsolation(flags.isolation, isolationContext(context));
   const containerizer: MesosContainerizer = new MesosContainerizer({
     clock,
@@ -29,6 +36,8 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     architecture,
     path: environment["PATH"],
     accounts,
+    ending: (id) => tree.ending(id),
+    limited: (id, limitation) => tree.limited(id, limitation),
     // The isolator posix/cpu always reports them, as in Mesos.
     countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count || !usesGroups(flags.isolation),
     isolation,
@@ -39,10 +48,10 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
     maximumBytes: flags.sandbox_log_max_size,
     keep: flags.sandbox_log_keep,
     interval: ROTATION_INTERVAL,
-    sandboxes: () => containerizer.running().map(({ sandbox }) => sandbox),
+    sandboxes: () => containerizer.running(),
   });
   containerizer.closed.on(() => rotation.close());
-  return { containerizer, figures: () => isolation.figures() };
+  return { containerizer: withNested(context, containerizer, tree), figures: () => isolation.figures() };
 }
 
 function isolationContext({ flags, clock, log }: ContainerizerContext): IsolationContext {
@@ -74,4 +83,21 @@ function isolationContext({ flags, clock, log }: ContainerizerContext): Isolatio
       enforce: flags.enforce_container_disk_quota,
     },
   };
+}
+
+function withNested(
+  { flags, log: all, accounts, fetcher, gc, isRoot }: ContainerizerContext,
+  processes: MesosContainerizer,
+  tree: ContainerTree,
+): NestingContainerizer {
+  const log = all.named("containerizer.cpp");
+  const folder = new RuntimeFolder(flags.runtime_dir, ownerOf(flags.work_dir), currentProcessSpace());
+  const nested = new Nested({
+    ...{ log, processes, tree, fetcher, accounts },
+    records: new NestedRecords(folder, log),
+    workDir: new Paths(flags.work_dir).workDir,
+    switchesUser: flags.switch_user && isRoot,
+    gc: flags.gc_non_executor_container_sandboxes ? gc : undefined,
+  });
+  return new NestingContainerizer({ log, processes, tree, nested });
 }

@@ -34,7 +34,7 @@ export interface ProcessTable {
   /** Supervisors of containers that run now, by the container's id: the titles that our shims give themselves. */
   shims(): ReadonlyMap<string, number>;
   /** false: no such process, or not ours. */
-  signal(pid: number, signal: NodeJS.Signals): boolean;
+  signal(pid: number, signal: NodeJS.Signals | number): boolean;
 }
 
 /** Parses /proc/<pid>/stat; the command's name in parentheses may itself contain anything. */
@@ -137,13 +137,13 @@ export class ProcTable implements ProcessTable {
     for (const pid of pidsIn(this.#root)) {
       const folder = join(this.#root, `${pid}`);
       // A title is a word that anybody may give himself: of other users' processes it says nothing.
-      const id = /^mesos-task ([A-Za-z0-9_-]+)\0*$/.exec(readOptional(join(folder, "cmdline")) ?? "")?.[1];
+      const id = /^mesos-task ([A-Za-z0-9_.-]+)\0*$/.exec(readOptional(join(folder, "cmdline")) ?? "")?.[1];
       if (id !== undefined && ownerOf(folder) === process.geteuid?.()) found.set(id, pid);
     }
     return found;
   }
 
-  signal(pid: number, signal: NodeJS.Signals): boolean {
+  signal(pid: number, signal: NodeJS.Signals | number): boolean {
     try {
       return process.kill(pid, signal);
     } catch {

@@ -10,6 +10,7 @@ import { makeFolder } from "../../../base/folders.ts";
  *   containers/<container id>/
  *     processes       shim pid, its start time, task pid, mark: written by the shim as soon as the task runs
  *     stop            epoch milliseconds at which the container is killed: written when it is asked to end
+ *     nested, end     of a container of the operator API: owner, then what a restarted agent must know (../nested/record.ts)
  *     status          raw wait status: written by the shim when nothing of the container runs any more
  *   agents/<owner>/
  *     ended/<container id>   a link to `status`; watched by the agent
@@ -64,10 +65,12 @@ export function parseProcesses(text: string): ProcessesRecord | undefined {
   return { shim: Number(shim), since, pid: Number(pid), owner, space: { bootId, pidNamespace } };
 }
 
-function readOptional(path: string): string | undefined {
+/** All that shims write is ASCII; of a damaged file no byte is lost so. */
+const readOptional = (path: string): string | undefined => readText(path, "latin1");
+
+function readText(path: string, encoding: "latin1" | "utf8" = "utf8"): string | undefined {
   try {
-    // All of it is ASCII; of a damaged file no byte is lost so.
-    return readFileSync(path, "latin1");
+    return readFileSync(path, encoding);
   } catch (error) {
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
     throw error;
@@ -149,6 +152,26 @@ export class RuntimeFolder {
       mode: 0o600,
       sync: false,
     });
+  }
+
+  /** Keeps a text beside what the shim writes; only the agent may read it. */
+  async note(id: string, name: string, text: string): Promise<void> {
+    makeFolder(this.container(id), 0o700);
+    await writeAtomic(join(this.container(id), name), `${this.owner}\n${text}`, { mode: 0o600, sync: false });
+  }
+
+  /** undefined: there is none of this agent's. */
+  noteOf(id: string, name: string): string | undefined {
+    const text = readText(join(this.container(id), name));
+    return text?.startsWith(`${this.owner}\n`) ? text.slice(this.owner.length + 1) : undefined;
+  }
+
+  /** The texts by this name, by the ids of their containers. */
+  *notes(name: string): Generator<readonly [string, string]> {
+    for (const id of readdirSync(this.#containers)) {
+      const text = this.noteOf(id, name);
+      if (text !== undefined) yield [id, text];
+    }
   }
 
   /** Ids of containers that this agent, at any time, has started. */

@@ -15,6 +15,19 @@ function scalarOf(resources: readonly Resource[], name: string): number | undefi
   return found.length === 0 ? undefined : found.reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
 }
 
+/** What several trees use together. */
+export const sumOf = (trees: readonly TreeUsage[]): TreeUsage =>
+  trees.reduce(
+    (sum, { processes, threads, userSeconds, systemSeconds, residentBytes }) => ({
+      processes: sum.processes + processes,
+      threads: sum.threads + threads,
+      userSeconds: sum.userSeconds + userSeconds,
+      systemSeconds: sum.systemSeconds + systemSeconds,
+      residentBytes: sum.residentBytes + residentBytes,
+    }),
+    { processes: 0, threads: 0, userSeconds: 0, systemSeconds: 0, residentBytes: 0 },
+  );
+
 /**
  * What posix/cpu and posix/mem report: the tree's own figures, and what was granted (since 1.10 as soft limits). `now`: epoch milliseconds. `counted`:
  * with the numbers of processes and threads.

@@ -132,6 +132,15 @@ export class Supervision {
     return entry;
   }
 
+  /** Adds a container that its shim looks after; it may have ended before its start was heard of. */
+  started(
+    id: string,
+    { shim, since, pid }: { readonly shim: number; readonly since: string; readonly pid: number },
+  ): void {
+    this.add({ id, tree: { shim, pid }, since, announced: true });
+    this.ended(id);
+  }
+
   /** Adds a container that has ended already. */
   addEnded(id: string, status: number | undefined): Supervised {
     const entry = this.add({ id, tree: { shim: undefined, pid: 0 }, since: "", announced: true }) as Entry;

@@ -11,7 +11,8 @@ import {
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { NotHeld } from "../../model/held/descriptor.ts";
-import { HeldFolder, type HeldOwner } from "../../model/held/folder.ts";
+import type { HeldFolder, HeldOwner } from "../../model/held/folder.ts";
+import { holdSandbox, type SandboxPlace } from "../../model/held/sandbox.ts";
 import { persistentVolumePath } from "../../model/volumes.ts";
 
 /** Of folders that are made for volumes. */
@@ -23,6 +24,8 @@ export type VolumeStep =
   | { readonly kind: "folder"; readonly path: string }
   /** `path` in the sandbox is a symbolic link to `target`. */
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly readOnly?: ReadOnly }
+  /** A folder of the parent's sandbox, made when there is nothing by that name. */
+  | { readonly kind: "parent"; readonly path: string }
   /** An absolute path that the task sees anyway. */
   | { readonly kind: "same"; readonly path: string; readonly target: string; readonly readOnly?: ReadOnly };
 
@@ -53,7 +56,23 @@ function planLink(containerPath: string, target: string, mode?: ReadOnly): Volum
   return [{ kind: "link", path: inside(containerPath, "container path"), target, ...readOnly }];
 }
 
-function planVolume(volume: Volume, sandbox: string): VolumeStep[] {
+function planSandboxPath({ containerPath, source }: Volume, sandbox: string, parent: string | undefined): VolumeStep[] {
+  const asked = source?.sandboxPath;
+  const isParents = asked?.type === SandboxPathType.PARENT;
+  if (asked === undefined || (!isParents && asked.type !== SandboxPathType.SELF)) {
+    return refuse(`The volume at '${containerPath}' is of no known kind of sandbox path`);
+  }
+  const path = inside(asked.path, "sandbox path");
+  if (!isParents) return [{ kind: "folder", path }, ...planLink(containerPath, join(sandbox, path))];
+  if (parent === undefined) {
+    throw TaskFailure.launch(
+      `The volume at '${containerPath}' is a path of the parent's sandbox (SANDBOX_PATH volume PARENT type), which only a nested container has`,
+    );
+  }
+  return [{ kind: "parent", path }, ...planLink(containerPath, join(parent, path))];
+}
+
+function planVolume(volume: Volume, sandbox: string, parent: string | undefined): VolumeStep[] {
   const { containerPath, hostPath, source } = volume;
   if (volume.image !== undefined) return refuse(`The volume at '${containerPath}' is an image`);
   const host = hostPath || source?.hostPath?.path;
@@ -64,13 +83,7 @@ function planVolume(volume: Volume, sandbox: string): VolumeStep[] {
   if (source !== undefined && source.type !== SourceType.HOST_PATH && source.type !== SourceType.SANDBOX_PATH) {
     return refuse(`The volume at '${containerPath}' has the source ${sourceName(source.type)}`);
   }
-  if (source?.type === SourceType.SANDBOX_PATH) {
-    if (source.sandboxPath?.type !== SandboxPathType.SELF) {
-      return refuse(`The volume at '${containerPath}' is a path of the parent's sandbox`);
-    }
-    const path = inside(source.sandboxPath.path, "sandbox path");
-    return [{ kind: "folder", path }, ...planLink(containerPath, join(sandbox, path))];
-  }
+  if (source?.type === SourceType.SANDBOX_PATH) return planSandboxPath(volume, sandbox, parent);
   if (!host) return [{ kind: "folder", path: inside(containerPath, "container path") }];
   if (isAbsolute(host)) return planLink(containerPath, host, isReadOnly ? "must" : undefined);
   const path = inside(host, "host path");
@@ -91,29 +104,44 @@ function planPersistent(resource: Resource, volumesRoot: string): VolumeStep[] {
 /** What a process is shown read-only (ProcessRequest.readOnly). */
 export const readOnlyPaths = (steps: readonly VolumeStep[]): string[] =>
   steps.flatMap((step) =>
-    step.kind === "folder" || step.readOnly === undefined
+    step.kind === "folder" || step.kind === "parent" || step.readOnly === undefined
       ? []
       : [`${step.readOnly === "must" ? "!" : "?"}${step.target}`],
   );
 
 /**
  * What is to be done for the volumes of a container, persistent ones among its resources included (§7.11, §8). Throws a
- * TaskFailure that names what cannot be done without a mount namespace.
+ * TaskFailure that names what cannot be done without a mount namespace. `parent`: the sandbox of a nested container's parent.
  */
 export function planVolumes(
   container: ContainerInfo | undefined,
   resources: readonly Resource[],
   sandbox: string,
   volumesRoot: string,
+  parent?: string,
 ): VolumeStep[] {
   const volumes = container?.volumes ?? [];
   return [
-    ...volumes.flatMap((volume) => planVolume(volume, sandbox)),
+    ...volumes.flatMap((volume) => planVolume(volume, sandbox, parent)),
     ...resources.flatMap((resource) => planPersistent(resource, volumesRoot)),
   ];
 }
 
-function apply(step: VolumeStep, sandbox: HeldFolder, owner: HeldOwner | undefined): void {
+/** A sandbox, and that of the parent of a nested container. */
+export interface VolumePlace extends SandboxPlace {
+  readonly parentSandbox?: string | undefined;
+}
+
+/** What is there already, be it a file or the link of a persistent volume, is the parent's to show. */
+function inParent(path: string, { within, parentSandbox = "" }: VolumePlace): void {
+  using parent = holdSandbox({ sandbox: parentSandbox, within });
+  const owner = parent.stat();
+  using folder = parent.walk(dirname(path), { mode: FOLDER_MODE, owner });
+  if (folder.look(basename(path)) === undefined) folder.make(basename(path), FOLDER_MODE, owner).close();
+}
+
+function apply(step: VolumeStep, sandbox: HeldFolder, place: VolumePlace, owner: HeldOwner | undefined): void {
+  if (step.kind === "parent") return inParent(step.path, place);
   if (step.kind === "same") {
     const real =
       existsSync(step.path) && existsSync(step.target) && realpathSync(step.path) === realpathSync(step.target);
@@ -136,12 +164,12 @@ function apply(step: VolumeStep, sandbox: HeldFolder, owner: HeldOwner | undefin
  * Does the steps in a sandbox that tasks of its owner may be changing: through no link, of an archive or otherwise. What
  * is made belongs to `owner`. Throws a TaskFailure.
  */
-export function makeVolumes(steps: readonly VolumeStep[], path: string, owner: HeldOwner | undefined): void {
+export function makeVolumes(steps: readonly VolumeStep[], place: VolumePlace, owner: HeldOwner | undefined): void {
   if (steps.length === 0) return;
-  using sandbox = HeldFolder.open(path);
+  using sandbox = holdSandbox(place);
   for (const step of steps) {
     try {
-      apply(step, sandbox, owner);
+      apply(step, sandbox, place, owner);
     } catch (error) {
       if (error instanceof TaskFailure) throw error;
       if (error instanceof NotHeld) refuse(`The path '${step.path}' leads out of the sandbox: ${error.message}`);
@@ -157,14 +185,14 @@ export function makeVolumes(steps: readonly VolumeStep[], path: string, owner: H
 export function addVolumes(
   before: readonly Resource[],
   after: readonly Resource[],
-  path: string,
+  place: VolumePlace,
   volumesRoot: string,
 ): void {
-  const shown = new Set(planVolumes(undefined, before, path, volumesRoot).map((step) => step.path));
-  const steps = planVolumes(undefined, after, path, volumesRoot).filter((step) => !shown.has(step.path));
+  const shown = new Set(planVolumes(undefined, before, place.sandbox, volumesRoot).map((step) => step.path));
+  const steps = planVolumes(undefined, after, place.sandbox, volumesRoot).filter((step) => !shown.has(step.path));
   if (steps.length === 0) return;
-  using sandbox = HeldFolder.open(path);
-  makeVolumes(steps, path, sandbox.stat());
+  using sandbox = holdSandbox(place);
+  makeVolumes(steps, place, sandbox.stat());
 }
 
 /** What a ContainerInfo asks for that this containerizer cannot give; undefined when it can do all. */

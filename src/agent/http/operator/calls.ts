@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
@@ -13,18 +13,12 @@ import {
   ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
-import { type AttachedFiles, FilesError } from "../files/attached.ts";
+import { containerCalls } from "../containers/calls.ts";
+import { FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
-import type { LoggingLevel } from "../logging.ts";
-import type { AgentView } from "../view.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
+import type { Handler, OperatorParts, Reply } from "./handler.ts";
 import type { Encoding, Negotiated } from "./negotiate.ts";
-
-export interface OperatorParts {
-  readonly view: AgentView;
-  readonly files: AttachedFiles;
-  readonly logging: LoggingLevel;
-}
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {
@@ -43,9 +37,6 @@ const LIMITED = new Map<Call_Type, Parameters<Caller["pass"]>[0]>([
   [Call_Type.GET_CONTAINERS, "/slave(1)/containers"],
   [Call_Type.GET_METRICS, "/metrics/snapshot"],
 ]);
-
-type Reply = MessageInitShape<typeof ResponseSchema> | "done";
-type Handler = (parts: OperatorParts, call: Call) => Reply | Promise<Reply>;
 
 const nanoseconds = (milliseconds: number) => ({ nanoseconds: nanosecondsOf(milliseconds) });
 
@@ -137,10 +128,11 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
       },
     };
   },
-  [Call_Type.GET_CONTAINERS]: async ({ view }) => ({
-    type: Response_Type.GET_CONTAINERS,
-    getContainers: containersMessage(await view.usage()),
-  }),
+  [Call_Type.GET_CONTAINERS]: async ({ view }, { getContainers }) => {
+    const { showNested: nested = false, showStandalone: standalone = false } = getContainers ?? {};
+    const [usages, others] = await Promise.all([view.usage(), view.containers.usage({ nested, standalone })]);
+    return { type: Response_Type.GET_CONTAINERS, getContainers: containersMessage(usages, others) };
+  },
   [Call_Type.GET_FRAMEWORKS]: ({ view }) => ({
     type: Response_Type.GET_FRAMEWORKS,
     getFrameworks: frameworksMessage(view.snapshot()),
@@ -159,6 +151,9 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
     type: Response_Type.GET_OPERATIONS,
     getOperations: { operations: [...view.snapshot().operations] },
   }),
+  ...Object.fromEntries(
+    Object.entries(containerCalls).map(([name, handler]) => [Call_Type[name as keyof typeof containerCalls], handler]),
+  ),
   [Call_Type.GET_RESOURCE_PROVIDERS]: () => ({ type: Response_Type.GET_RESOURCE_PROVIDERS, getResourceProviders: {} }),
 };
 
@@ -167,7 +162,7 @@ function readCall(encoding: Encoding, body: Buffer): Call {
   return decodeForeignJson(CallSchema, body, MOST_OBJECTS);
 }
 
-function reply(encoding: Encoding, init: Exclude<Reply, "done">): Answer {
+function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answer {
   const response = create(ResponseSchema, init);
   const body =
     encoding === "application/json"
@@ -194,7 +189,8 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   if (limited !== undefined && !(await parts.pass(limited))) return text(503, "Too many requests are waiting\n");
   try {
     const answer = await handler(parts, call);
-    return answer === "done" ? text(200, "") : reply(response, answer);
+    if (answer === "done") return text(200, "");
+    return "kind" in answer ? answer : reply(response, answer);
   } catch (error) {
     if (error instanceof UserError) return text(400, `Failed to validate agent::Call: ${error.message}\n`);
     if (error instanceof FilesError) return text(error.status, error.message);

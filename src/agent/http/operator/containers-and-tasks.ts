@@ -10,8 +10,9 @@ import {
   Response_GetTasksSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { type Task, TaskSchema, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { containerIdOf } from "../../model/nested.ts";
 import { type ExecutorRecord, type FrameworkRecord, type TaskBucket, tasksIn } from "../../model/records.ts";
-import type { AgentSnapshot, ContainerUsage } from "../view.ts";
+import type { AgentSnapshot, ContainerUsage, NestedUsage } from "../view.ts";
 import { shownExecutor } from "./shown-executor.ts";
 
 /** All frameworks, those that are gone after those that are not. */
@@ -61,14 +62,25 @@ export function tasksMessage(snapshot: AgentSnapshot): Response_GetTasks {
   });
 }
 
-export const containersMessage = (usages: readonly ContainerUsage[]): Response_GetContainers =>
+export const containersMessage = (
+  usages: readonly ContainerUsage[],
+  others: readonly NestedUsage[],
+): Response_GetContainers =>
   create(Response_GetContainersSchema, {
-    containers: usages.map((usage) => ({
-      frameworkId: { value: usage.frameworkId },
-      executorId: { value: usage.executorId },
-      executorName: usage.executorName,
-      containerId: { value: usage.containerId },
-      ...(usage.status && { containerStatus: usage.status }),
-      ...(usage.statistics && { resourceStatistics: usage.statistics }),
-    })),
+    containers: [
+      ...usages.map((usage) => ({
+        frameworkId: { value: usage.frameworkId },
+        executorId: { value: usage.executorId },
+        executorName: usage.executorName,
+        containerId: { value: usage.containerId },
+        ...measured(usage),
+      })),
+      // Of these Mesos tells no executor either.
+      ...others.map((usage) => ({ containerId: containerIdOf(usage.chain), ...measured(usage) })),
+    ],
   });
+
+const measured = ({ status, statistics }: Pick<ContainerUsage, "status" | "statistics">) => ({
+  ...(status && { containerStatus: status }),
+  ...(statistics && { resourceStatistics: statistics }),
+});

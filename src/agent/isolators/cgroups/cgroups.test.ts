@@ -10,6 +10,7 @@ import {
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { selectIsolators } from "../isolation.ts";
 import { findControllers, parseMounts } from "./hierarchy.ts";
+import { containerGroup, nestedGroups, parentOf } from "./layout.ts";
 import { type Allowance, allowanceOf, cpuSettings, memorySettings, pidsSettings } from "./settings.ts";
 import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, memoryFiguresV2, oomKills, parseLimit } from "./statistics.ts";
 
@@ -211,5 +212,14 @@ describe("selectIsolators", () => {
     expect(() => selectIsolators(["process", "cgroups/mem"])).toThrow("both");
     expect(() => selectIsolators(["posix/cpu", "cgroups/cpu"])).toThrow("both");
     expect(() => selectIsolators(["cgroup/cpu"])).toThrow("Unknown or unsupported isolator: cgroup/cpu");
+  });
+});
+
+describe("groups of nested containers", () => {
+  it("lie below their parent's, as Mesos names them", () => {
+    expect(containerGroup("/own", "root")).toBe("/own/root");
+    expect(containerGroup("/own", "root.child")).toBe("/own/root/mesos/child");
+    expect(nestedGroups("/own/root")).toBe("/own/root/mesos");
+    expect([parentOf("root"), parentOf("root.child")]).toEqual([undefined, "root"]);
   });
 });

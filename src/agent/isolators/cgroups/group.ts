@@ -4,7 +4,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
 import { handDown } from "./delegation.ts";
 import type { Controller, Mount } from "./hierarchy.ts";
-import { agentGroup, containerGroup, leafGroup } from "./layout.ts";
+import { agentGroup, containerGroup, leafGroup, nestedGroups, parentOf } from "./layout.ts";
 import { removeGroup } from "./removal.ts";
 import type { Setting } from "./settings.ts";
 
@@ -21,6 +21,13 @@ function makeGroup(path: string): void {
     );
   }
 }
+
+const groupsIn = (path: string): string[] =>
+  existsSync(path)
+    ? readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+    : [];
 
 /** All groups of one agent, in each mount, as layout.ts draws them. */
 export class Groups {
@@ -90,6 +97,11 @@ export class Groups {
   }
 
   create(id: string): void {
+    const parent = parentOf(id);
+    for (const { version, path } of parent === undefined ? [] : this.#groups(parent)) {
+      makeGroup(nestedGroups(path));
+      if (version === 2) this.#handDown(nestedGroups(path));
+    }
     for (const { version, path } of this.#groups(id)) {
       makeGroup(path);
       if (version === 2) this.#handOn(path);
@@ -98,11 +110,15 @@ export class Groups {
 
   /** What the container's group has, its leaf has too: a container that makes groups of its own can share it out in them. */
   #handOn(group: string): void {
+    this.#handDown(group);
+    makeGroup(leafGroup(group));
+  }
+
+  #handDown(group: string): void {
     const controllers = [...this.#mounts]
       .filter(([name, { version }]) => version === 2 && name !== "cpuacct")
       .map(([name]) => `+${name}`);
     if (controllers.length > 0) setFile(join(group, "cgroup.subtree_control"), controllers.join(" "));
-    makeGroup(leafGroup(group));
   }
 
   exists(id: string): boolean {
@@ -151,8 +167,11 @@ export class Groups {
   /** Containers that have a group. */
   ids(): string[] {
     const found = [...this.#mounts.values()].flatMap(({ path }) => {
-      const entries = readdirSync(join(path, this.#name), { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      const own = join(path, this.#name);
+      return groupsIn(own).flatMap((id) => {
+        const nested = groupsIn(nestedGroups(containerGroup(own, id)));
+        return [...nested.map((name) => `${id}.${name}`), id];
+      });
     });
     return [...new Set(found)];
   }

@@ -8,10 +8,13 @@ import { join } from "node:path";
  *     <container id>                  v1: limits and processes
  *                                     v2: limits, and the controllers handed down; no process
  *       leaf                          v2: the processes, and whatever groups they make for themselves
+ *       mesos/<child>                 a nested container with limits of its own, as Mesos' linux launcher names it
  *
  * As in the last state of Mesos' own cgroup v2 isolator: a v2 group that hands controllers down may have no processes, so
  * a container that makes groups of its own does it in its leaf, below all its limits.
  */
+
+const NESTED = "mesos";
 
 /** One folder whatever the agent is named by: agents whose names lie within each other would remove one another. */
 const agentFolder = (agent: string): string =>
@@ -22,7 +25,17 @@ export const agentGroup = (cgroupsRoot: string, agent: string): string =>
   join(cgroupsRoot.replace(/^\/+/, ""), agentFolder(agent));
 
 /** The group that has the container's limits and figures. `own`: the agent's group, a path. */
-export const containerGroup = (own: string, containerId: string): string => join(own, containerId);
+export const containerGroup = (own: string, containerId: string): string =>
+  join(own, ...containerId.split(".").flatMap((part, depth) => (depth === 0 ? [part] : [NESTED, part])));
+
+/** Of a container's group: where the groups of the containers nested in it lie. */
+export const nestedGroups = (group: string): string => join(group, NESTED);
+
+/** The container that one is nested in; undefined for one that is in none. The ids of a chain are joined by dots. */
+export function parentOf(containerId: string): string | undefined {
+  const at = containerId.lastIndexOf(".");
+  return at < 0 ? undefined : containerId.slice(0, at);
+}
 
 /** Of a container's v2 group: where its processes are. */
 export const leafGroup = (group: string): string => join(group, "leaf");

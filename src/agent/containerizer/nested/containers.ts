@@ -1,0 +1,246 @@
+import { create } from "@bufbuild/protobuf";
+import { messageOf, UserError } from "../../../base/errors.ts";
+import type { Logger } from "../../../base/log.ts";
+import { type ContainerStatus, ContainerStatusSchema, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { CheckpointedContainer, Containerizer, ContainerTermination } from "../../model/container.ts";
+import { TaskFailure } from "../../model/failure.ts";
+import type { GarbageCollection } from "../../model/garbage-collection.ts";
+import type { Limitation } from "../../model/isolation.ts";
+import {
+  type ContainerChain,
+  chainText,
+  containerIdOf,
+  keyOf,
+  type NestedContainer,
+  type NestedContainers,
+  type NestedOrder,
+} from "../../model/nested.ts";
+import type { UriFetcher } from "../../model/uri-fetcher.ts";
+import { createNestedSandbox, removeNestedSandbox } from "../../sandbox/nested.ts";
+import type { Accounts } from "../../users/accounts.ts";
+import { environmentOf, recordOf, specOf } from "./plan.ts";
+import type { NestedRecord } from "./record.ts";
+import type { NestedRecords } from "./records.ts";
+import type { ContainerNode, ContainerTree } from "./tree.ts";
+
+/** What runs the processes, each container by its key. */
+interface Processes
+  extends Pick<Containerizer, "check" | "launch" | "wait" | "stop" | "destroy" | "remove" | "usage" | "status"> {
+  /** To a container's first process; false: it has none. */
+  signal(containerId: string, signal: number): boolean;
+  /** Whether something in its control groups ended because of a limit of theirs. */
+  limitation(containerId: string): Limitation | undefined;
+}
+
+export interface NestedOptions {
+  readonly log: Logger;
+  readonly processes: Processes;
+  readonly tree: ContainerTree;
+  readonly records: NestedRecords;
+  readonly fetcher: UriFetcher;
+  readonly accounts: Accounts;
+  readonly workDir: string;
+  /** `--switch_user`, and the agent is root. */
+  readonly switchesUser: boolean;
+  /** `--gc_non_executor_container_sandboxes`: takes sandboxes of containers that stand alone; undefined: they stay. */
+  readonly gc: GarbageCollection | undefined;
+}
+
+const SIGKILL = 9;
+
+/** Containers that the operator API launches: each a process tree of its own, in its parent's sandbox and control groups. */
+export class Nested implements NestedContainers {
+  readonly #options: NestedOptions;
+
+  constructor(options: NestedOptions) {
+    this.#options = options;
+  }
+
+  async launch(order: NestedOrder): Promise<"launched" | "already"> {
+    const { tree, log } = this.#options;
+    const { chain } = order;
+    const before = tree.get(chain);
+    if (before?.isLive) return "already";
+    const parents = this.#parentsOf(chain);
+    const record = recordOf(order, parents.root, parents.parent, this.#options);
+    if (before !== undefined) await this.#forget(before);
+    const abort = new AbortController();
+    const node = this.#add(record, () => {
+      abort.abort(TaskFailure.launch(`Container ${chainText(chain)} was destroyed while it was being launched`));
+      void this.#options.processes.destroy(keyOf(chain));
+    });
+    log.info(`Starting container ${chainText(chain)}`);
+    try {
+      await this.#start(record, parents.parent, abort.signal);
+    } catch (error) {
+      log.warn(`Failed to launch container ${chainText(chain)}: ${messageOf(error)}`);
+      await tree.endWithin(node);
+      node.ended({ status: undefined, message: messageOf(error) });
+      tree.remove(node);
+      this.#options.records.forget(node.key);
+      throw error;
+    }
+    if (node.phase === "launching") node.move("running");
+    this.#follow(node);
+    return "launched";
+  }
+
+  /** Those that a nested container lies in. Throws a TaskFailure when one is not there, or goes. */
+  #parentsOf(chain: ContainerChain): Record<"root" | "parent", ContainerNode | undefined> {
+    const { tree } = this.#options;
+    const [root, ...rest] = chain.slice(0, -1);
+    if (root === undefined) return { root: undefined, parent: undefined };
+    const outermost = tree.get([root]);
+    if (outermost === undefined) throw TaskFailure.launch(`Root container ${root} not found`);
+    const parent = tree.get([root, ...rest]);
+    if (parent === undefined || !parent.isLive)
+      throw TaskFailure.launch(`Parent container ${[root, ...rest].join(".")} does not exist`);
+    if (parent.phase === "destroying")
+      throw TaskFailure.launch(`Parent container ${chainText(parent.chain)} is in 'DESTROYING' state`);
+    return { root: outermost, parent };
+  }
+
+  #add({ order: { chain }, sandbox, within, user, groupsOf }: NestedRecord, kill: () => void): ContainerNode {
+    const kind = chain.length === 1 ? "standalone" : "nested";
+    return this.#options.tree.add({ chain, kind, place: { sandbox, within }, user, groupsOf, kill });
+  }
+
+  async #start(record: NestedRecord, parent: ContainerNode | undefined, signal: AbortSignal): Promise<void> {
+    const { processes, records, accounts, fetcher, gc } = this.#options;
+    const draft = specOf(record, parent);
+    const spec = { ...draft, environment: environmentOf(draft.command, record.sandbox) };
+    await processes.check(spec);
+    const { user, containerId } = spec;
+    const kept = gc?.unschedule(record.sandbox);
+    if (kept !== undefined) await kept;
+    createNestedSandbox(record, user === undefined ? undefined : await accounts.of(user));
+    await records.write(containerId, record);
+    const { uris } = spec.command;
+    const place = { sandbox: record.sandbox, within: record.within };
+    if (uris.length > 0) await fetcher.fetch({ ...place, containerId, user, uris, signal });
+    signal.throwIfAborted();
+    await processes.launch(spec, signal);
+  }
+
+  /** Takes its end in when it comes. */
+  #follow(node: ContainerNode): void {
+    const { processes, log } = this.#options;
+    processes.wait(node.key).then(
+      (termination) => this.#ended(node, termination),
+      (error: unknown) => log.error(`Waiting for container ${node.key}: ${messageOf(error)}`),
+    );
+  }
+
+  async #ended(node: ContainerNode, termination: ContainerTermination): Promise<void> {
+    const { records, gc, processes } = this.#options;
+    const shared = node.groupsOf === node.key ? undefined : processes.limitation(node.groupsOf);
+    const known = { ...termination, ...records.endOf(node.key), ...(shared && limitedBy(shared)) };
+    await records.end(node.key, known);
+    node.ended(known);
+    if (node.kind === "standalone") gc?.schedule(node.place.sandbox);
+  }
+
+  wait(chain: ContainerChain): Promise<ContainerTermination> | undefined {
+    return this.#options.tree.get(chain)?.termination;
+  }
+
+  async kill(chain: ContainerChain, signal: number): Promise<boolean> {
+    const { tree, processes, log } = this.#options;
+    const node = tree.get(chain);
+    if (node === undefined || !node.isLive) return false;
+    log.info(`Sending signal ${signal} to container ${chainText(chain)}`);
+    if (signal === SIGKILL || !processes.signal(node.key, signal)) void tree.end(node);
+    return true;
+  }
+
+  async stop(chain: ContainerChain, grace: number): Promise<void> {
+    const node = this.#options.tree.get(chain);
+    if (node?.isLive) await this.#options.processes.stop(node.key, grace);
+  }
+
+  async remove(chain: ContainerChain): Promise<void> {
+    const { tree } = this.#options;
+    const [root] = chain;
+    const node = tree.get(chain);
+    if (tree.get([root]) === undefined) throw new UserError(`Root container ${root} not found`);
+    if (node?.kind === "executor") throw new UserError(`Container ${root} is that of an executor`);
+    if (node?.isLive) throw new UserError("Nested container has not terminated yet");
+    if (node !== undefined) await this.#forget(node);
+  }
+
+  /** With its sandbox, and those within it. */
+  async #forget(node: ContainerNode): Promise<void> {
+    this.forgetRecords(node);
+    if (node.kind !== "session") await removeNestedSandbox(node.place);
+  }
+
+  /** A container is over: it and what was within it is remembered no more. Sandboxes stay. */
+  forgetRecords(node: ContainerNode): void {
+    for (const { key, kind } of this.#options.tree.remove(node)) {
+      if (kind === "nested" || kind === "standalone") {
+        void this.#options.processes.remove(key).catch(() => undefined);
+        this.#options.records.forget(key);
+      }
+    }
+  }
+
+  list(): readonly NestedContainer[] {
+    return [...this.#options.tree.nodes()]
+      .filter(({ kind, isLive }) => kind !== "executor" && isLive)
+      .map(({ chain, kind }) => ({ chain, isStandalone: kind === "standalone" }));
+  }
+
+  async usage(chain: ContainerChain): ReturnType<Containerizer["usage"]> {
+    return await this.#options.processes.usage(keyOf(chain));
+  }
+
+  async status(chain: ContainerChain): Promise<ContainerStatus | undefined> {
+    const node = this.#options.tree.get(chain);
+    if (node === undefined || !node.isLive) return undefined;
+    const isProcess = node.kind !== "session";
+    const known = isProcess ? await this.#options.processes.status(node.key).catch(() => undefined) : undefined;
+    const status = known ?? create(ContainerStatusSchema, {});
+    status.containerId = containerIdOf(chain);
+    return status;
+  }
+
+  // ---- after a restart
+
+  /** The containers of an earlier agent, the deepest first, with what is to be taken up of each; `roots` are known already. */
+  expected(): (CheckpointedContainer & { readonly node: ContainerNode })[] {
+    const { tree, records } = this.#options;
+    const found: (CheckpointedContainer & { readonly node: ContainerNode })[] = [];
+    const all = [...records.all().values()].sort((left, right) => left.order.chain.length - right.order.chain.length);
+    for (const record of all) {
+      const { chain } = record.order;
+      const [root, ...rest] = chain.slice(0, -1);
+      const parent = root === undefined ? undefined : tree.get([root, ...rest]);
+      const key = keyOf(chain);
+      if (root !== undefined && parent === undefined) {
+        // Its parent is gone: an orphan, which the processes' own recovery ends if it ever ran.
+        records.forgetUnstarted(key);
+        continue;
+      }
+      const node = this.#add(record, () => void this.#options.processes.destroy(key));
+      found.unshift({ ...specOf(record, parent), pid: undefined, node });
+    }
+    return found;
+  }
+
+  /** One of `expected()` is there, or (`found` false) never was. */
+  recovered(node: ContainerNode, found: boolean): void {
+    if (found) {
+      if (node.phase === "launching") node.move("running");
+      return this.#follow(node);
+    }
+    node.ended({ status: undefined });
+    this.forgetRecords(node);
+  }
+}
+
+const limitedBy = ({ reason, message, resources }: Limitation): Omit<ContainerTermination, "status"> => ({
+  state: TaskState.TASK_FAILED,
+  reason,
+  message,
+  limitation: resources,
+});

@@ -1,0 +1,18 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Answer } from "../../../http/answer.ts";
+import type { Call, ResponseSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import type { AttachedFiles } from "../files/attached.ts";
+import type { LoggingLevel } from "../logging.ts";
+import type { AgentView } from "../view.ts";
+
+export interface OperatorParts {
+  readonly view: AgentView;
+  readonly files: AttachedFiles;
+  readonly logging: LoggingLevel;
+}
+
+/** A response to be encoded as the caller wants it, an answer as it is, or 200 without a body. */
+export type Reply = MessageInitShape<typeof ResponseSchema> | Answer | "done";
+
+/** What one call does. A UserError is the caller's fault: 400. */
+export type Handler = (parts: OperatorParts, call: Call) => Reply | Promise<Reply>;
