@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 describe("the log of a sandbox", () => {
-  const open = () => new SandboxLog(sandbox, undefined, { clock: new TestClock(), pid: 4711 });
+  const open = () => new SandboxLog({ sandbox }, undefined, { clock: new TestClock(), pid: 4711 });
 
   it("begins empty, and is the file that it opened, whatever takes its name", () => {
     writeFileSync(join(sandbox, "stderr"), "of the last run");
@@ -57,7 +57,7 @@ describe("the log of a sandbox", () => {
   it("belongs to the sandbox's owner", (context) => {
     if (process.getuid?.() !== 0) return context.skip("giving files away needs root");
     writeFileSync(join(sandbox, "stdout"), "root's");
-    const log = new SandboxLog(sandbox, { uid: 65534, gid: 65534 }, { clock: new TestClock(), pid: 1 });
+    const log = new SandboxLog({ sandbox }, { uid: 65534, gid: 65534 }, { clock: new TestClock(), pid: 1 });
     log[Symbol.dispose]();
     expect(["stdout", "stderr"].map((name) => statSync(join(sandbox, name)).uid)).toEqual([65534, 65534]);
   });
