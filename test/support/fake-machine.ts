@@ -4,6 +4,7 @@ import type { Containerizer, ContainerSpec, ContainerTermination } from "../../s
 import { TaskFailure } from "../../src/agent/model/failure.ts";
 import {
   type CommandInfo,
+  type ContainerInfo,
   type ContainerStatus,
   ContainerStatusSchema,
   ExecutorInfoSchema,
@@ -15,6 +16,8 @@ interface FakeContainer {
   readonly ended: Promise<ContainerTermination>;
   /** `status`: a raw wait(2) status; or all that a containerizer knows of an end. */
   readonly end: (termination: number | ContainerTermination) => void;
+  /** Nobody can say how it ends. */
+  readonly lose: (why: Error) => void;
   running: boolean;
 }
 
@@ -40,6 +43,14 @@ export class FakeMachine {
   failure: Error | undefined;
   /** Launches wait for it, as for a pull. They end early when they are aborted. */
   pull: Promise<void> | undefined;
+  /** A container runs, and it is not reported before this. */
+  afterStart: Promise<void> | undefined;
+  /** What the first TASK_RUNNING has as its data. */
+  data: Uint8Array | undefined;
+  /** Which containers it takes. */
+  accepts: (container: ContainerInfo | undefined) => boolean = () => true;
+  /** What it says to `stop`, `destroy`, `update` and `remove`, instead of doing it. */
+  refusal: Error | undefined;
   /** What a container uses; undefined: it cannot be measured. */
   usage: () => Promise<ResourceStatistics | undefined> = async () => undefined;
   /** What is wrong with the containerizer. */
@@ -69,7 +80,7 @@ export class FakeMachine {
   }
 
   #launch(spec: ContainerSpec): void {
-    const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+    const { promise: ended, resolve, reject } = Promise.withResolvers<ContainerTermination>();
     const container: FakeContainer = {
       spec,
       ended,
@@ -78,7 +89,9 @@ export class FakeMachine {
         container.running = false;
         resolve(typeof termination === "number" ? { status: termination } : termination);
       },
+      lose: reject,
     };
+    ended.catch(() => undefined);
     this.containers.set(spec.containerId, container);
     this.started.push(nameOf(spec));
   }
@@ -103,13 +116,14 @@ export class FakeMachine {
     const launching = new Launches();
     const live = (what: string, id: string): FakeContainer | undefined => {
       if (!dead()) this.#note(what, id);
+      if (this.refusal !== undefined) throw this.refusal;
       return find(id);
     };
     return {
       name: "mesos",
       killGrace: undefined,
       enforces: { cpus: false, mem: false },
-      accepts: () => true,
+      accepts: (container) => this.accepts(container),
       check: () => undefined,
       launch: async (spec, signal) => {
         if (dead()) return forever;
@@ -117,10 +131,11 @@ export class FakeMachine {
         const work = async (signals: AbortSignal) => {
           await this.#prepare(signals);
           this.#launch(spec);
+          await this.afterStart;
         };
         await launching.run(spec.containerId, signal, work, end);
         const pid = 1_000_000 + this.started.length;
-        return { pid, status: clone(ContainerStatusSchema, this.status), data: undefined, labels: this.labels };
+        return { pid, status: clone(ContainerStatusSchema, this.status), data: this.data, labels: this.labels };
       },
       recover: async (expected) => {
         const ids = new Set(expected.map(({ containerId }) => containerId));

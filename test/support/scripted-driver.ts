@@ -36,6 +36,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 export class ScriptedDriver {
   readonly received: string[] = [];
   readonly launched: TaskInfo[] = [];
+  /** Of each kill, in nanoseconds; undefined: it says nothing of a grace. */
+  readonly graces: (bigint | undefined)[] = [];
   /** Whether ReconnectExecutorMessage is answered. */
   returns = true;
   readonly #process: Process;
@@ -52,7 +54,10 @@ export class ScriptedDriver {
     process.install(ExecutorReregisteredMessageSchema, () => this.received.push("reregistered"));
     process.install(ShutdownExecutorMessageSchema, () => this.received.push("shutdown"));
     process.install(FrameworkToExecutorMessageSchema, (_from, { data }) => this.received.push(`message ${hex(data)}`));
-    process.install(KillTaskMessageSchema, (_from, { taskId }) => this.received.push(`kill ${taskId?.value}`));
+    process.install(KillTaskMessageSchema, (_from, { taskId, killPolicy }) => {
+      this.received.push(`kill ${taskId?.value}`);
+      this.graces.push(killPolicy?.gracePeriod?.nanoseconds);
+    });
     process.install(RunTaskMessageSchema, (_from, { task }) => {
       if (task === undefined) return;
       this.received.push(`run ${task.taskId?.value}`);
