@@ -94,7 +94,8 @@ export async function connectInside(
     throw (error as { code?: unknown }).code === "ENOENT" ? new NotEntered("there is no perl") : error;
   }
   const stream = Duplex.from({ readable: stdout, writable: stdin });
-  return stream.once("close", end);
+  // Who uses it hears of a failure first. Cut off, it fails once more, when nobody may listen any longer.
+  return stream.on("error", () => undefined).once("close", end);
 }
 
 function refusal(answer: string): Error {
