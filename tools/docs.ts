@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, resolve } from "node:path";
 import { probePlacesBlock } from "../src/agent/containerizer/docker/probe-places.ts";
 import { agentFlagsPage } from "../src/agent/flags/docs.ts";
+import { actionsBlock, asksBlock } from "../src/agent/http/asks-docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
 import { forwarderDocs } from "../src/forwarder/config/docs.ts";
@@ -72,6 +73,8 @@ function floorsOf(name: string, floors: NonNullable<(typeof rooms)[number]["floo
 /** Blocks for pages that are otherwise written by hand. */
 export const blocks: Readonly<Record<string, () => string>> = {
   rooms: roomsBlock,
+  asks: asksBlock,
+  actions: actionsBlock,
   "probe-places": probePlacesBlock,
   platforms: platformsBlock,
 };

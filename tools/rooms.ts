@@ -53,6 +53,7 @@ export const rooms: readonly Room[] = [
       [
         "acknowledged",
         "address",
+        "authorization",
         "checkpoint",
         "fetcher",
         "gc",

@@ -181,7 +181,7 @@ function forwarderFacts(forwarder) {
   const servers = list(forwarder.servers).map(({ server, state }) => `${server}: ${state}`);
   const facts = [
     ["Forwarder's servers", servers.join(", ") || "none"],
-    ["Shipped", `${forwarder.events} events`],
+    ...(forwarder.events === undefined ? [] : [["Shipped", `${forwarder.events} events`]]),
     ["Behind", `${bytes(forwarder.lag_bytes)}, ${number(forwarder.lag_seconds, 0)} s`],
   ];
   for (const { source, lag_bytes: lag, lag_seconds: age } of list(forwarder.files))

@@ -16,6 +16,7 @@ import { Resources } from "../mesos/resources.ts";
 import { createDetector } from "../zookeeper/detector.ts";
 import { Agent } from "./agent.ts";
 import { installGauges, type ViewedAgent } from "./agent-view.ts";
+import { LaunchPermission } from "./authorization/launch-permission.ts";
 import { bind } from "./bind.ts";
 import { CheckpointStore } from "./checkpoint/store.ts";
 import { readDefaultContainer } from "./flags/default-container.ts";
@@ -44,6 +45,7 @@ import { Paths } from "./model/paths.ts";
 import { certificateProblem, receptionsOf } from "./model/senders.ts";
 import { Operations, OperationTable } from "./operations/operations.ts";
 import { openPages } from "./pages.ts";
+import { Permissions } from "./permissions.ts";
 import { Recovery } from "./recovery/recover.ts";
 import { Reservations } from "./reservations/reservations.ts";
 import { StatusUpdates } from "./status-updates/streams.ts";
@@ -83,6 +85,8 @@ export interface AgentNode {
   readonly agent: Agent;
   /** What the master is told to dial. */
   readonly address: { readonly ip: string; readonly port: number };
+  /** Reads the rules and passwords again from their files. */
+  reload(): void;
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
 }
@@ -108,7 +112,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     gc,
   });
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
-  const { viewed, agent, frameworks, endpoint } = composeAgent({
+  const { viewed, agent, frameworks, endpoint, permissions } = composeAgent({
     flags: values,
     environment,
     process,
@@ -139,13 +143,14 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   installGauges(viewed, metrics);
   metrics.figures(machine.figures);
   metrics.figures(() => collectorFigures(gc));
-  const http = openPages({ ...input, viewed, endpoint, metrics, files, pool });
+  const http = openPages({ ...input, viewed, endpoint, permissions, metrics, files, pool });
   process.http(http.handler);
   glog.logger.named("slave.cpp").info(`Mesos agent started on (1)@${process.self.ip}:${process.self.port}`);
   await agent.start();
   return {
     agent,
     address: { ip: process.self.ip, port: process.self.port },
+    reload: () => permissions.reload(flags.origins.get("acls")?.file),
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();
@@ -193,6 +198,7 @@ export interface ComposedAgent {
   readonly frameworks: Frameworks;
   /** `POST /api/v1/executor` */
   readonly endpoint: ExecutorEndpoint;
+  readonly permissions: Permissions;
 }
 
 /** Makes the parts of an agent and hands them to each other, each after those that it needs. */
@@ -210,6 +216,8 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     executorsPerFramework: flags.max_completed_executors_per_framework,
     tasksPerExecutor: 200,
   });
+  const permissions = new Permissions({ ...input, registry });
+  const permission = new LaunchPermission(permissions.authorizer, permissions.refusals);
   const updates = new StatusUpdates({
     clock,
     files,
@@ -239,13 +247,19 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     ...common,
     users,
     stages: launchStages({
-      ...{ ...common, store, paths, environment: new TaskEnvironment(input), cfs: flags.cgroups_enable_cfs },
+      ...{
+        ...common,
+        store,
+        paths,
+        environment: new TaskEnvironment({ ...input, tokens: permissions.tokens }),
+        cfs: flags.cgroups_enable_cfs,
+      },
     }),
   });
   const resources = new ResourceFacts(identity, reservations);
   const frameworks = new Frameworks({
     ...common,
-    ...{ master, registry, statuses, updates, store, paths, drain, resources, runner, settled },
+    ...{ master, registry, statuses, updates, store, paths, drain, resources, runner, settled, permission },
   });
   const draining = new Draining({ clock, log, order: drain, identity, store, registry, operations, frameworks });
   const messages = new FrameworkMessages({ process, log, master, registry, controls: frameworks.controls });
@@ -303,7 +317,8 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     agent,
     frameworks,
     viewed: { ...common, agent, master, registry, reservations, operations, updates, drain },
-    endpoint: new ExecutorEndpoint(executors),
+    endpoint: new ExecutorEndpoint({ ...executors, refusals: permissions.refusals }),
+    permissions,
   };
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
@@ -10,49 +9,41 @@ import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
 import { containersOf, enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
-import { openToAll, parseHttpCredentials } from "./http/access.ts";
 import type { AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
 import { readStaticFiles } from "./http/static.ts";
-import { warnIfReadable } from "./master/secret-file.ts";
 import { controlGroupVersions, machineFacts, machineShortage } from "./metrics/machine.ts";
 import type { PoolWatch } from "./metrics/pool-watch.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import { neighboursOf } from "./neighbours.ts";
+import type { Permissions } from "./permissions.ts";
 import type { ExecutorEndpoint } from "./tasks/executor-api/http-endpoint.ts";
 
 export interface PagesInput {
   readonly flags: LoadedFlags<AgentFlagTable>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  readonly glog: Glog;
+  readonly glog: Pick<Glog, "logger" | "verbosity">;
   readonly program: string;
   /** The folder of the node's web page. */
   readonly ui: string;
   readonly viewed: ViewedAgent;
   readonly endpoint: ExecutorEndpoint;
+  readonly permissions: Permissions;
   readonly metrics: Metrics;
   readonly files: AttachedFiles;
-  readonly pool: PoolWatch;
+  readonly pool: Pick<PoolWatch, "trouble">;
 }
 
 /** Everything that the agent shows and takes over HTTP. */
 export function openPages(input: PagesInput) {
-  const { flags, environment, clock, glog, program, viewed, metrics, files } = input;
+  const { flags, environment, clock, glog, program, viewed, permissions, metrics, files } = input;
   const { values } = flags;
   const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
   if (values.log_dir !== undefined)
     files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
   if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
-  if (values.http_credentials !== undefined) warnIfReadable(values.http_credentials, glog.logger);
-  const access =
-    values.http_credentials === undefined
-      ? openToAll
-      : {
-          realms: { readonly: values.authenticate_http_readonly, readwrite: values.authenticate_http_readwrite },
-          digests: parseHttpCredentials(readFileSync(values.http_credentials, "utf8")),
-        };
   const ui = readStaticFiles(input.ui);
   if ("problem" in ui) glog.logger.warn(ui.problem);
   return createAgentHttp({
@@ -60,7 +51,7 @@ export function openPages(input: PagesInput) {
     ui,
     executors: input.endpoint,
     clock,
-    access,
+    ...{ access: permissions.access, authorizer: permissions.authorizer, refusals: permissions.refusals },
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
     origins: new Origins(values.http_cors_allowed_origins),
@@ -83,7 +74,6 @@ export function openPages(input: PagesInput) {
       logDir: values.log_dir,
       externalLogFile: values.external_log_file,
       metrics: (timeout) => metrics.snapshot(timeout),
-      prometheus: () => metrics.prometheus(),
       troubles: () => troublesOf(viewed, input.pool),
       log: glog,
       processes: () => viewed.process.ids,

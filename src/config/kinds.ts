@@ -96,7 +96,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): FlagKin
 }
 
 /** Comma separated entries, each as `one` reads it (it throws a UserError); spaces around them and empty ones are dropped. */
-export const listOf = (one: (item: string) => string): FlagKind<readonly string[]> =>
+export const listOf = <T extends string>(one: (item: string) => T): FlagKind<readonly T[]> =>
   kind("list", {
     repeats: true,
     parse: (given) =>

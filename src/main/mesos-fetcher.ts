@@ -6,7 +6,7 @@ import { closeSync, writeSync } from "node:fs";
 import { become, closeInherited } from "../agent/fetcher/become.ts";
 import { fetchDispatcher } from "../agent/fetcher/download.ts";
 import { carryOut } from "../agent/fetcher/fetching.ts";
-import { type FetchOrder, FIRST_CACHED, OUTCOME, SANDBOX } from "../agent/fetcher/order.ts";
+import { type FetchNews, type FetchOrder, FIRST_CACHED, OUTCOME, SANDBOX } from "../agent/fetcher/order.ts";
 import { systemClock } from "../base/clock.ts";
 import { formatLine, oneLine, type Severity } from "../base/glog-line.ts";
 
@@ -47,6 +47,17 @@ function write(message: string, severity: Severity = "INFO"): void {
   );
 }
 
+/** Milliseconds between two lines about one file. */
+const NEWS_EVERY = 500;
+let told = { index: -1, at: 0 };
+
+function progress(index: number, bytes: number, totalBytes: number | undefined): void {
+  const at = systemClock.monotonic();
+  if (index === told.index && at - told.at < NEWS_EVERY) return;
+  told = { index, at };
+  writeSync(OUTCOME, `${JSON.stringify({ kind: "progress", index, bytes, totalBytes } satisfies FetchNews)}\n`);
+}
+
 try {
   const order = await readOrder();
   closeInherited(FIRST_CACHED + order.items.filter(({ cached }) => cached !== undefined).length);
@@ -55,7 +66,10 @@ try {
   closeSync(SANDBOX);
   become(order.user);
   const environment = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
-  const outcome = await carryOut(order, { folder: ".", environment, dispatcher: fetchDispatcher(environment), write });
+  const outcome = await carryOut(order, {
+    ...{ folder: ".", environment, dispatcher: fetchDispatcher(environment) },
+    ...{ write, progress },
+  });
   writeSync(OUTCOME, `${JSON.stringify(outcome)}\n`);
   process.exit(0);
 } catch (error) {

@@ -111,7 +111,12 @@ function onSignals(log: () => Glog | undefined): (running: Running) => void {
   process.once("SIGTERM", leave);
   process.once("SIGINT", leave);
   process.on("SIGUSR1", unregister);
-  process.on("SIGHUP", () => log()?.logger.warn("Received SIGHUP: settings are read at the start only"));
+  process.on("SIGHUP", () => {
+    log()?.logger.info(
+      "Received SIGHUP: reading the rules and the passwords again; other settings are read at the start",
+    );
+    running?.node.reload();
+  });
   return (up) => {
     running = up;
     if (unregisters) unregister();

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { enginesOf, installGauges, snapshotOf, troublesOf, usageOf } from "../../src/agent/agent-view.ts";
+import { enginesOf, snapshotOf, troublesOf, usageOf } from "../../src/agent/agent-view.ts";
 import { checkpointFiles } from "../../src/agent/model/files.ts";
 import { endTasks } from "../../src/agent/tasks/leaving.ts";
 import { silentLogger } from "../../src/base/log.ts";
@@ -117,7 +117,6 @@ describe("gauges", () => {
     (await test.node.metrics.snapshot(undefined)).get(name);
 
   it("follow the agent", async () => {
-    installGauges(test.node.viewed, test.node.metrics);
     test.machine.obeys = false;
     await test.running("one", TASK_RUNNING);
     test.run(executorTask("two"));
@@ -150,7 +149,6 @@ describe("gauges", () => {
     await until("reconnect", () => driver.received.includes("reconnect"));
     await test.clock.advance(2_000);
     await started;
-    installGauges(test.node.viewed, test.node.metrics);
     expect(await figure("slave/recovery_time_secs")).toBe(2);
   });
 });

@@ -18,6 +18,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { Fetcher, type FetcherOptions } from "../../src/agent/fetcher/fetcher.ts";
 import type { FetchUser } from "../../src/agent/fetcher/order.ts";
+import type { FetchProgress } from "../../src/agent/model/container.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { CommandInfo_URISchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 
@@ -101,6 +102,22 @@ describe("http", () => {
     expect(read("stderr")).toContain(`Fetching URI '${base}/file.txt'`);
     expect(read("stderr")).toContain(`Fetched '${base}/file.txt' to '${join(sandbox, "file.txt")}'`);
     expect(fetcher.figures.task_fetches_succeeded).toBe(1);
+  });
+
+  it("tells how far it is, of files to be cached, too", async () => {
+    const told: FetchProgress[] = [];
+    answer = (request, response) => {
+      response.setHeader("content-length", 400);
+      response.end(request.method === "HEAD" ? undefined : "x".repeat(400));
+    };
+    const uris = [{ value: `${base}/one` }, { value: `${base}/two`, cache: true }];
+    await fetcher.fetch({
+      ...{ containerId: "c1", sandbox, user: undefined, signal: new AbortController().signal },
+      uris: uris.map((uri) => create(CommandInfo_URISchema, uri)),
+      progress: (one) => void told.push(one),
+    });
+    expect(told).toContainEqual({ uri: `${base}/one`, number: 1, count: 2, bytes: 0, totalBytes: undefined });
+    expect(told).toContainEqual({ uri: `${base}/two`, number: 2, count: 2, bytes: 400, totalBytes: 400 });
   });
 
   it("fails with the status and the server's own words", async () => {

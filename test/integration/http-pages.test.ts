@@ -1,7 +1,7 @@
 import { createContext, runInContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { parseHttpCredentials } from "../../src/agent/http/access.ts";
+import { passwordAccess } from "../support/password-access.ts";
 import { servedPages } from "../support/served-pages.ts";
 
 const { view, serve, ask } = servedPages();
@@ -172,8 +172,8 @@ describe("access", () => {
   const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
   it("asks for a password where it was told to", async () => {
-    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s:1"}]}');
-    const guarded = await serve({ access: { realms: { readonly: true, readwrite: false }, digests } });
+    const access = passwordAccess("p", "s:1", { readonly: true });
+    const guarded = await serve({ access });
     const at = { port: guarded.port };
     const refused = await ask("/state", at);
     expect([refused.status, refused.headers["www-authenticate"]]).toEqual([401, 'Basic realm="mesos-agent-readonly"']);

@@ -29,13 +29,14 @@ export const EXECUTOR = "executor";
 
 export interface FrameworkOptions {
   readonly id?: string;
+  readonly user?: string;
   readonly checkpoint?: boolean;
   readonly capabilities?: readonly FrameworkInfo_Capability_Type[];
 }
 
-export function framework({ id = FRAMEWORK, checkpoint = true, capabilities = [] }: FrameworkOptions = {}) {
+export function framework({ id = FRAMEWORK, user = "u", checkpoint = true, capabilities = [] }: FrameworkOptions = {}) {
   return create(FrameworkInfoSchema, {
-    user: "u",
+    user,
     name: "f",
     id: { value: id },
     checkpoint,

@@ -123,7 +123,6 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
         ["system/cpus_total", 2],
         ["slave/tasks_running", tasks],
       ]),
-    prometheus: async () => "",
     troubles: () => new Map(),
     log: { verbosity: 0 },
     processes: () => ["slave(1)", "files"],

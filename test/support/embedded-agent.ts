@@ -1,11 +1,13 @@
 import { create } from "@bufbuild/protobuf";
+import { installGauges } from "../../src/agent/agent-view.ts";
 import { AttachedFiles } from "../../src/agent/http/files/attached.ts";
-import { createAgentHttp } from "../../src/agent/http/server.ts";
+import { AttachedSandboxes } from "../../src/agent/http/files/shown.ts";
 import type { Credential } from "../../src/agent/master/credential.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
 import { type ComposedAgent, composeAgent } from "../../src/agent/node.ts";
+import { openPages } from "../../src/agent/pages.ts";
 import { loadAgentFlags } from "../../src/agent/settings/load.ts";
 import { HealthWatch } from "../../src/agent/tasks/health-watch.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -15,7 +17,6 @@ import type { MasterDetector } from "../../src/mesos/detector.ts";
 import { AgentInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseResources } from "../../src/mesos/resources-text.ts";
 import { createDetector } from "../../src/zookeeper/detector.ts";
-import { agentView } from "./agent-view.ts";
 import type { FakeMachine } from "./fake-machine.ts";
 
 export { FakeMachine } from "./fake-machine.ts";
@@ -60,6 +61,7 @@ export class EmbeddedAgent {
   /** What its pages read. */
   readonly viewed: ComposedAgent["viewed"];
   readonly metrics: Metrics;
+  readonly permissions: ComposedAgent["permissions"];
   readonly garbage = new KeptGarbage();
   readonly #process: Process;
   readonly #health: HealthWatch;
@@ -99,7 +101,8 @@ export class EmbeddedAgent {
       }),
       clock.now(),
     );
-    const { agent, viewed, endpoint } = composeAgent({
+    const files = new AttachedFiles();
+    const { agent, viewed, endpoint, permissions } = composeAgent({
       flags: loaded.flags.values,
       environment: { PATH: "/usr/bin:/bin" },
       process,
@@ -119,7 +122,7 @@ export class EmbeddedAgent {
       health: this.#health,
       sandboxes: { create: (directory) => createSandbox?.(directory) },
       fetcher: { fetch: async () => undefined },
-      shown: { attach: () => undefined, attachPast: () => undefined },
+      shown: new AttachedSandboxes(files),
       ended: (code, why) => {
         this.exitCode = code;
         resolve(why);
@@ -127,9 +130,14 @@ export class EmbeddedAgent {
     });
     this.agent = agent;
     this.viewed = viewed;
-    const pages = createAgentHttp({
-      ...{ executors: endpoint, files: new AttachedFiles(), view: agentView({ tasks: 0 }), ui: { problem: "none" } },
-      ...{ clock, log: silentLogger },
+    this.permissions = permissions;
+    installGauges(viewed, this.metrics);
+    const pages = openPages({
+      ...{ flags: loaded.flags, clock, program: "mesos-slave", ui: "/no/page", metrics: this.metrics, files },
+      ...{ viewed, endpoint, permissions, pool: { trouble: undefined } },
+      glog: { logger: silentLogger, verbosity: 0 },
+      // No limit: the agent's time stands still.
+      environment: { LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT: "" },
     });
     process.http(pages.handler);
   }

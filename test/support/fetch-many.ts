@@ -11,7 +11,13 @@ import type { FetchOrder } from "../../src/agent/fetcher/order.ts";
 const order = JSON.parse(process.argv[2] ?? "") as FetchOrder;
 become(order.user);
 const environment = { PATH: process.env["PATH"] ?? "" };
-const tools = { folder: ".", environment, dispatcher: fetchDispatcher(environment), write: () => undefined };
+const tools = {
+  folder: ".",
+  environment,
+  dispatcher: fetchDispatcher(environment),
+  write: () => undefined,
+  progress: () => undefined,
+};
 const reasons = new Map<string, number>();
 let done = 0;
 for (const item of order.items) {

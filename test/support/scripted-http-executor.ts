@@ -20,6 +20,8 @@ export type ExecutorCallInit = Omit<MessageInitShape<typeof CallSchema>, "$typeN
 export class HttpExecutor {
   readonly events: Event[] = [];
   readonly refusals: number[] = [];
+  /** What it shows as its token. */
+  token: string | undefined;
   #stream: ClientRequest | undefined;
   readonly #port: number;
   readonly #frameworkId: string;
@@ -35,7 +37,8 @@ export class HttpExecutor {
       frameworkId: { value: this.#frameworkId },
       ...init,
     });
-    const headers = { "content-type": PROTOBUF, accept: PROTOBUF };
+    const authorization = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` };
+    const headers = { "content-type": PROTOBUF, accept: PROTOBUF, ...authorization };
     const options = { host: "127.0.0.1", port: this.#port, path: "/slave(1)/api/v1/executor", method: "POST", headers };
     const post = request(options);
     post.end(encode(CallSchema, call));

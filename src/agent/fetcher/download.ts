@@ -12,6 +12,8 @@ export interface DownloadOptions {
   readonly mode?: number;
   /** Milliseconds without a byte after which the download fails; 0 never. */
   readonly stallTimeout: number;
+  /** Told of the bytes so far, of how many if the server says so; often. */
+  readonly progress?: ((bytes: number, totalBytes: number | undefined) => void) | undefined;
 }
 
 const MOST_REDIRECTS = 10;
@@ -87,7 +89,7 @@ export async function announcedSize(url: string, options: DownloadOptions): Prom
  * server's own words; the file then holds whatever came, and the caller removes it.
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
-  const { dispatcher, stallTimeout, mode = 0o644 } = options;
+  const { dispatcher, stallTimeout, mode = 0o644, progress } = options;
   const { url: target, headers } = requestOf(url);
   const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
   try {
@@ -98,6 +100,11 @@ export async function download(url: string, path: string, options: DownloadOptio
     }
     const expected = lengthOf(answer.headers);
     if (expected !== undefined) await checkSpace(path, expected);
+    let bytes = 0;
+    answer.body.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      progress?.(bytes, expected);
+    });
     await pipeline(answer.body, createWriteStream(path, { flags: "wx", mode }));
   } catch (error) {
     const code = (error as { code?: unknown }).code;

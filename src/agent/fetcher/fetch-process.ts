@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { messageOf } from "../../base/errors.ts";
-import type { FetchOrder, FetchOutcome } from "./order.ts";
+import type { FetchNews, FetchOrder, FetchOutcome } from "./order.ts";
 
 export interface FetchProcessOptions {
   /** Shown in process lists. */
   readonly containerId: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  readonly progress: (news: FetchNews) => void;
   /** The sandbox's stdout and stderr, the sandbox itself, then what the cache has: in the order of `order.ts`. */
   readonly descriptors: {
     readonly stdout: number;
@@ -31,7 +32,7 @@ const LONGEST_ANSWER = 64 * 1024;
  * reason when that comes first; then everything of the fetch was killed. A process that ends without an answer has failed.
  */
 export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions): Promise<FetchOutcome> {
-  const { containerId, environment, signal, descriptors } = options;
+  const { containerId, environment, signal, descriptors, progress } = options;
   const { stdout, stderr, sandbox, cached } = descriptors;
   signal.throwIfAborted();
   const child = spawn(process.execPath, ["--no-warnings", FETCH_PROGRAM, containerId], {
@@ -46,10 +47,17 @@ export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions):
       reject(signal.reason);
     };
     signal.addEventListener("abort", abort, { once: true });
-    let answer = "";
+    let rest = "";
+    let outcome: FetchOutcome | undefined;
     const lines = child.stdio[3] as Readable;
     lines.setEncoding("utf8").on("data", (piece: string) => {
-      answer = (answer + piece).slice(0, LONGEST_ANSWER);
+      const whole = (rest + piece).slice(0, LONGEST_ANSWER).split("\n");
+      rest = whole.pop() ?? "";
+      for (const line of whole) {
+        const said = parseLine(line);
+        if (said?.kind === "progress") progress(said);
+        else outcome ??= said;
+      }
     });
     // Its end says more than a broken pipe.
     child.stdin?.on("error", () => undefined);
@@ -60,7 +68,6 @@ export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions):
     });
     child.on("close", (code, ended) => {
       signal.removeEventListener("abort", abort);
-      const outcome = parseOutcome(answer);
       if (outcome !== undefined) return resolve(outcome);
       const how = ended === null ? `exited with status ${code}` : `was ended by ${ended}`;
       reject(new Error(`the fetch process ${how} without an answer`));
@@ -68,11 +75,14 @@ export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions):
   });
 }
 
-/** The answer's line, or undefined: the process may have ended in the middle of it. */
-function parseOutcome(text: string): FetchOutcome | undefined {
-  if (!text.endsWith("\n")) return undefined;
-  const outcome = JSON.parse(text) as FetchOutcome;
-  return outcome.kind === "done" || outcome.kind === "failed" ? outcome : undefined;
+/** A whole line of the process; undefined for one that is none of ours. */
+function parseLine(line: string): FetchOutcome | FetchNews | undefined {
+  try {
+    const said = JSON.parse(line) as FetchOutcome | FetchNews;
+    return ["done", "failed", "progress"].includes(said.kind) ? said : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Kills the process with the programs that it runs. */

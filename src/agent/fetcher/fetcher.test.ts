@@ -46,7 +46,10 @@ const inThisProcess: NonNullable<FetcherOptions["carryOut"]> = async (order, { d
   });
   try {
     const folder = `/proc/self/fd/${descriptors.sandbox}/.`;
-    return await carryOut({ ...order, items }, { folder, environment, dispatcher, write: () => undefined });
+    return await carryOut(
+      { ...order, items },
+      { folder, environment, dispatcher, write: () => undefined, progress: () => undefined },
+    );
   } finally {
     await dispatcher.destroy();
   }

@@ -4,6 +4,7 @@ import type { Dispatcher } from "undici";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { FetchProgress } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import type { SandboxPlace } from "../model/held/sandbox.ts";
 import { type CachedFile, FetchCache } from "./cache.ts";
@@ -37,6 +38,8 @@ export interface FetchRequest extends SandboxPlace {
   readonly user: FetchUser | undefined;
   readonly uris: readonly CommandInfo_URI[];
   readonly signal: AbortSignal;
+  /** Told how far it is. */
+  readonly progress?: ((progress: FetchProgress) => void) | undefined;
 }
 
 /** Figures for /metrics/snapshot. */
@@ -49,6 +52,8 @@ export interface FetcherFigures {
 
 /** Files of the cache that one fetch process gets; each is a descriptor here and there. */
 const MOST_CACHED = 32;
+
+type Progress = (item: FetchItem, bytes: number, totalBytes: number | undefined) => void;
 
 /** A URI that could not be fetched. `shown` has no password. */
 class FetchProblem extends Error {
@@ -106,7 +111,12 @@ export class Fetcher {
       log = new SandboxLog(request, user, this.#options);
       log.write(`Fetcher Info: ${infoOf(request)}`);
       const items = uris.map((uri) => attempt(uri.value, () => planFetch(uri, this.#options.frameworksHome)));
-      for (let rest = items; rest.length > 0; ) rest = await this.#some(rest, request, log);
+      const tell = (item: FetchItem, bytes: number, totalBytes: number | undefined): void =>
+        request.progress?.({
+          ...{ uri: shownUri(item.uri), number: items.indexOf(item) + 1, count: items.length },
+          ...{ bytes, totalBytes },
+        });
+      for (let rest = items; rest.length > 0; ) rest = await this.#some(rest, request, log, tell);
       this.#succeeded++;
     } catch (error) {
       this.#failed++;
@@ -120,14 +130,19 @@ export class Fetcher {
   }
 
   /** Fetches as many of `items` as one process takes. Resolves to the rest. */
-  async #some(items: readonly FetchItem[], request: FetchRequest, log: SandboxLog): Promise<FetchItem[]> {
+  async #some(
+    items: readonly FetchItem[],
+    request: FetchRequest,
+    log: SandboxLog,
+    progress: Progress,
+  ): Promise<FetchItem[]> {
     const { sandbox, user, containerId, signal } = request;
     const files: CachedFile[] = [];
     const ordered: OrderedItem[] = [];
     try {
       for (const item of items) {
         if (files.length === MOST_CACHED) break;
-        const file = await this.#fromCache(item, request, log);
+        const file = await this.#fromCache(item, request, log, progress);
         const descriptor = FIRST_CACHED + files.length;
         ordered.push({ item, cached: file && { descriptor, shown: file.shown, fresh: file.fresh } });
         if (file !== undefined) files.push(file);
@@ -140,6 +155,10 @@ export class Fetcher {
           containerId,
           environment,
           signal,
+          progress: ({ index, bytes, totalBytes }) => {
+            const { item } = ordered[index] ?? {};
+            if (item !== undefined) progress(item, bytes, totalBytes);
+          },
           descriptors: { stdout: log.stdout, stderr: log.stderr, sandbox: log.sandbox.fd, cached },
         },
       );
@@ -153,7 +172,12 @@ export class Fetcher {
     return items.slice(ordered.length);
   }
 
-  async #fromCache(item: FetchItem, request: FetchRequest, log: SandboxLog): Promise<CachedFile | undefined> {
+  async #fromCache(
+    item: FetchItem,
+    request: FetchRequest,
+    log: SandboxLog,
+    progress: Progress,
+  ): Promise<CachedFile | undefined> {
     const { user, signal } = request;
     // A local file is as near as its copy, and the user's rights to read it are asked each time.
     if (!item.cache || item.source.kind !== "http") return undefined;
@@ -167,7 +191,8 @@ export class Fetcher {
       async (path) => {
         log.write(`Downloading '${shownUri(item.uri)}' into cache`);
         // Others may wait for it, too: it does not end with this container. Only to be read, also through a descriptor.
-        await download(url, path, { ...options, mode: 0o444 });
+        const tell = (bytes: number, total: number | undefined): void => progress(item, bytes, total);
+        await download(url, path, { ...options, mode: 0o444, progress: tell });
       },
     );
     try {

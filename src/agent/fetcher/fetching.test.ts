@@ -33,6 +33,7 @@ let url: string;
 let dispatcher: Dispatcher;
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let lines: string[];
+let progress: (number | undefined)[][];
 const environment = { PATH: "/usr/bin:/bin" };
 
 beforeEach(async () => {
@@ -40,6 +41,7 @@ beforeEach(async () => {
   sandbox = join(base, "sandbox");
   mkdirSync(sandbox);
   lines = [];
+  progress = [];
   answer = (_request, response) => response.end("content");
   server = createServer((request, response) => answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -67,6 +69,7 @@ const fetch = (items: readonly OrderedItem[], more: Partial<FetchOrder> = {}, va
       folder: sandbox,
       environment: { ...environment, ...variables },
       dispatcher,
+      progress: (index, bytes, total) => progress.push([index, bytes, total]),
       write: (message, severity) => lines.push(`${severity ?? "INFO"} ${message}`),
     },
   );
@@ -254,6 +257,7 @@ describe("a download", () => {
     expect(await fetch([item({ value: `${url.replace("//", "//me:secret@")}/x` })])).toEqual({ kind: "done" });
     expect(read("x")).toBe("mesos-slave");
     expect(lines.join("\n")).not.toContain("secret");
+    expect(progress.at(-1)?.[0], "of the first URI").toBe(0);
     expect(lines).toContain(`INFO Downloading resource from '${url.replace("//", "//me:****@")}/x' to '/shown/x'`);
   });
 

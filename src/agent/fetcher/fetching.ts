@@ -16,6 +16,8 @@ export interface FetchingTools {
   readonly dispatcher: Dispatcher;
   /** A line in the sandbox's stderr. Throws when it cannot be written. */
   readonly write: (message: string, severity?: "WARNING" | "ERROR") => void;
+  /** How far the item at `index` is; often. */
+  readonly progress: (index: number, bytes: number, totalBytes: number | undefined) => void;
 }
 
 /** Milliseconds for `hadoop version`, which only has to start a Java program. */
@@ -23,8 +25,9 @@ const HADOOP_PROBE = 60_000;
 
 /** Does the whole order, one URI after the other (mesos-agent-behaviour §6). */
 export async function carryOut(order: FetchOrder, tools: FetchingTools): Promise<FetchOutcome> {
-  for (const ordered of order.items) {
+  for (const [index, ordered] of order.items.entries()) {
     try {
+      tools.progress(index, 0, undefined);
       await fetchOne(ordered, order, tools);
     } catch (error) {
       return { kind: "failed", uri: shownUri(ordered.item.uri), why: messageOf(error) };
@@ -69,14 +72,17 @@ async function takeCached(
   await finishFile(to, item.executable);
 }
 
-async function bring({ item }: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
+async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
+  const { item } = ordered;
   const { environment, folder, dispatcher, write } = tools;
   const { stallTimeout } = order;
   const { source, destination } = item;
   const path = `./${destination}`;
   if (source.kind === "http") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
-    await download(source.url, join(folder, destination), { dispatcher, stallTimeout });
+    const index = order.items.indexOf(ordered);
+    const progress = (bytes: number, total: number | undefined): void => tools.progress(index, bytes, total);
+    await download(source.url, join(folder, destination), { dispatcher, stallTimeout, progress });
   } else if (source.kind === "ftp") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
     const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];

@@ -31,6 +31,14 @@ export type FetchOutcome =
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly uri: string; readonly why: string };
 
+/** How far it is, some lines before the answer: of the order's items, the one at `index`. */
+export interface FetchNews {
+  readonly kind: "progress";
+  readonly index: number;
+  readonly bytes: number;
+  readonly totalBytes: number | undefined;
+}
+
 /**
  * Descriptors of a fetch process. stdin: the order; its end tells that the agent is gone. stdout and stderr: the
  * sandbox's, opened once by the agent. Then these, and what the cache has from FIRST_CACHED on.

@@ -1,7 +1,9 @@
 import { UserError } from "../../base/errors.ts";
-import { defineFlags, flag, ignored, refused } from "../../config/flag.ts";
+import { defineFlags, flag, ignored, refused, renamedFrom } from "../../config/flag.ts";
 import { anyObject, boolean, duration, integer, json, list, listOf, oneOf, path, text } from "../../config/kinds.ts";
 import { parseOrigin } from "../../http/origins.ts";
+import { parseAcls } from "../authorization/acls.ts";
+import { parseAuthenticator } from "../authorization/authenticators.ts";
 
 /** Firewall rules in JSON: the exact paths (after delegation) that answer 403. */
 function disabledPaths(value: unknown): readonly string[] {
@@ -28,10 +30,12 @@ export const accessFlags = defineFlags({
     summary: 'File with JSON {"credentials": [{"principal": "…", "secret": "…"}]} for these pages.',
     since: "1.0.0",
   }),
-  http_authenticators: flag(oneOf("basic"), {
-    summary: "How these pages authenticate.",
+  http_authenticators: flag(listOf(parseAuthenticator), {
+    summary:
+      "What these pages take: `basic`, names and passwords; `jwt`, tokens of executors. Unless it is given, `basic`, and " +
+      "`jwt` too with --authenticate_http_executors.",
     since: "1.0.0",
-    default: "basic",
+    defaultText: "basic",
   }),
   firewall_rules: flag(json(disabledPaths), {
     summary: 'Paths that answer 403: {"disabled_endpoints": {"paths": ["/slave(1)/state"]}}.',
@@ -59,27 +63,29 @@ export const accessFlags = defineFlags({
     default: [],
   }),
   authenticate_http_executors: flag(boolean, {
-    summary: "Executors must show a token.",
+    summary:
+      "Executors of the HTTP API must show the token that they are given at their start. Needs --jwt_secret_key. " +
+      "Executors of the old library (drivers) have none.",
     since: "1.3.0",
     default: false,
-    status: refused("tokens for executors are not implemented, and executors would be let in without one"),
   }),
   jwt_secret_key: flag(path, {
-    summary: "Key of these tokens.",
+    summary: "File with the key of these tokens, taken as it is. Another key ends the tokens of running executors.",
     since: "1.5.0",
-    aliases: [{ name: "executor_secret_key", kind: "renamed" }],
-    status: refused("tokens for executors are not implemented"),
+    aliases: renamedFrom("executor_secret_key"),
   }),
-  acls: flag(json(anyObject), {
-    summary: "Who may do what.",
+  acls: flag(json(parseAcls), {
+    summary:
+      'Who may do what: JSON such as {"permissive": false, "view_tasks": [{"principals": {"values": ["ops"]}, "users": ' +
+      '{"type": "ANY"}}]}. A file is read again on SIGHUP. See authorization.md.',
     since: "1.0.0",
-    status: refused("there is no authorizer, and everything would be allowed"),
+    placeholder: "JSON|FILE",
   }),
-  authorizer: flag(text, {
-    summary: "Module that says who may do what.",
+  authorizer: flag(oneOf("local"), {
+    summary: "Who decides: the rules of --acls. Modules are C++ libraries, which this agent cannot load.",
     since: "1.0.0",
     default: "local",
-    status: refused(NO_MODULES),
+    aliases: renamedFrom("authorizers"),
   }),
   secret_resolver: flag(text, { summary: "Module that finds secrets.", since: "1.4.0", status: refused(NO_MODULES) }),
   http_heartbeat_interval: flag(duration, {

@@ -2,6 +2,7 @@ import { lstat, statfs } from "node:fs/promises";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { LeftMounts } from "./left-mounts.ts";
 import { describeForecast, describeUsage, horizon, maxAllowedAge, roughDuration } from "./plan.ts";
 import { removalProblem, removeFolders } from "./removal.ts";
 import { Schedule } from "./schedule.ts";
@@ -61,9 +62,11 @@ export class GarbageCollector {
   #succeeded = 0;
   #failed = 0;
   readonly #stop = new AbortController();
+  readonly #leftMounts: LeftMounts;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#leftMounts = new LeftMounts(options.log, options.workDir);
     this.#allowedAge = maxAllowedAge(options.delay, options.headroom, 0);
     this.#next();
   }
@@ -166,6 +169,11 @@ export class GarbageCollector {
       if (this.#schedule.size > 0) log.verbose(1, this.forecast);
     } catch (error) {
       log.error(`Looking at the disk of '${workDir}': ${messageOf(error)}`);
+    }
+    try {
+      await this.#leftMounts.look(() => this.#schedule.paths());
+    } catch (error) {
+      log.error(`Looking for what is mounted in sandboxes: ${messageOf(error)}`);
     }
   }
 

@@ -27,6 +27,10 @@ export class Schedule {
     return this.#heap.length;
   }
 
+  paths(): Iterable<string> {
+    return this.#byPath.keys();
+  }
+
   has(path: string): boolean {
     return this.#byPath.has(path);
   }

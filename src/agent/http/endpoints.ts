@@ -1,3 +1,5 @@
+import { type Asks, nothing, ofFile, refuses, shows } from "../authorization/actions.ts";
+
 /**
  * Every page of the agent: routes, their aliases, who may see them, and docs/endpoints.md are made from this table.
  * Paths of `slave(1)` are served with and without that prefix.
@@ -24,7 +26,9 @@ export interface Endpoint {
   readonly method: "GET" | "POST";
   /** A GET page that takes no POST. */
   readonly takesPost?: false;
-  readonly realm: "readonly" | "readwrite" | undefined;
+  readonly realm: "readonly" | "readwrite" | "executor" | undefined;
+  /** What --acls must allow. */
+  readonly asks: Asks;
   /** In turn with a limited rate: requests wait. */
   readonly limited?: boolean;
   /** Answered with 503 until recovery is done. */
@@ -42,6 +46,10 @@ export interface Endpoint {
   readonly present: string;
 }
 
+const byPath = refuses("get_endpoints");
+const work = shows("view_frameworks", "view_executors", "view_tasks");
+const figures = shows("view_frameworks", "view_executors", "view_tasks", "view_containers");
+
 const row = <const Row extends Endpoint>(endpoint: Row): Row => endpoint;
 
 const agentPage = <const Path extends string>(
@@ -56,13 +64,14 @@ const agentPage = <const Path extends string>(
     ...more,
   });
 
-const filesPage = <const Name extends string>(name: Name, more: { summary: string; query?: string }) =>
+const filesPage = <const Name extends string>(name: Name, more: { summary: string; query?: string; asks?: Asks }) =>
   row({
     process: "files",
     path: `/files/${name}` as `/files/${Name}`,
     aliases: [`/files/${name}.json`],
     method: "GET",
     realm: "readonly",
+    asks: [ofFile],
     present: "all; `.json` until 1.7",
     ...more,
   });
@@ -78,6 +87,7 @@ export const endpoints = [
     method: "GET",
     takesPost: false,
     realm: undefined,
+    asks: [nothing("it is the same on every agent; what it shows it asks the other endpoints for")],
     isQuiet: true,
     summary: "The node's own web page, at `/`.",
     present: "this agent",
@@ -90,6 +100,7 @@ export const endpoints = [
     method: "GET",
     takesPost: false,
     realm: undefined,
+    asks: [nothing("as the page")],
     isQuiet: true,
     summary: "The files of that page.",
     present: "this agent",
@@ -97,12 +108,16 @@ export const endpoints = [
   agentPage("state", {
     isPublic: true,
     realm: "readonly",
+    asks: [
+      shows("view_frameworks", "view_executors", "view_tasks", "view_roles", "view_flags", "view_resource_providers"),
+    ],
     afterRecovery: true,
     summary: "The agent, its resources, flags, frameworks, executors and tasks.",
     present: "all; `.json` until 1.7",
   }),
   agentPage("health", {
     realm: undefined,
+    asks: [nothing("whoever balances or watches must see that the agent serves")],
     isPublic: true,
     isQuiet: true,
     summary: "200 with an empty body while the agent serves. Never asks for a password.",
@@ -111,12 +126,14 @@ export const endpoints = [
   agentPage("health/details", {
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, shows("access_mesos_logs")],
     summary: "What is wrong with parts of the agent, as {healthy, phase, master, troubles: {part: text}}; always 200.",
     present: "this agent",
   }),
   agentPage("tasks", {
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, work],
     afterRecovery: true,
     summary:
       "Why every task is in its state and since when: message, reason, source, exit code, what it waits for. With `task_id` all that is known of the tasks of that id: command, container, history, checks; of environment variables only the names.",
@@ -126,6 +143,7 @@ export const endpoints = [
   agentPage("node", {
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, shows("view_flags", "access_sandboxes", "access_mesos_logs")],
     summary:
       "The machine (kernel, control groups, load, memory, disk, how long things waited for CPU, memory and disk, OOM kills), what runs the containers, the services beside the agent as supervisord has them, and how far the forwarder is, where its configuration has `monitoring.address`.",
     present: "this agent",
@@ -133,6 +151,7 @@ export const endpoints = [
   agentPage("flags", {
     isPublic: true,
     realm: "readonly",
+    asks: [refuses("view_flags")],
     summary: "Every flag that has a value; secrets are masked.",
     present: "since 0.26",
   }),
@@ -143,6 +162,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, shows("view_containers")],
     limited: true,
     summary: "What every executor's container uses.",
     present: "all; `.json` until 1.7",
@@ -150,6 +170,7 @@ export const endpoints = [
   agentPage("containers", {
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, shows("view_containers")],
     limited: true,
     summary: "The same with each container's id, network and cgroup.",
     query: "`container_id`",
@@ -161,6 +182,7 @@ export const endpoints = [
     aliases: [],
     method: "POST",
     realm: "readwrite",
+    asks: [{ kind: "call" }],
     afterRecovery: true,
     summary: "The operator API: a `mesos.v1.agent.Call` as JSON or protobuf.",
     present: "since 1.0",
@@ -170,7 +192,8 @@ export const endpoints = [
     path: "/slave(1)/api/v1/executor",
     aliases: [],
     method: "POST",
-    realm: undefined,
+    realm: "executor",
+    asks: [{ kind: "executor" }],
     isQuiet: true,
     largestBody: LARGEST_EXECUTOR_CALL,
     summary:
@@ -183,7 +206,10 @@ export const endpoints = [
     query: "`path`, `offset`, `length`",
   }),
   filesPage("download", { summary: "A file as it is.", query: "`path`" }),
-  filesPage("debug", { summary: "Virtual paths and where they lead." }),
+  filesPage("debug", {
+    summary: "Virtual paths and where they lead.",
+    asks: [byPath, shows("access_sandboxes", "access_mesos_logs")],
+  }),
   row({
     process: "metrics",
     path: "/metrics/snapshot",
@@ -191,6 +217,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, figures],
     limited: true,
     summary: "All metrics, a flat object. What is not known within `timeout` is left out.",
     query: "`timeout`, such as `5secs`",
@@ -203,6 +230,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: "readonly",
+    asks: [byPath, figures],
     summary: "All metrics in Prometheus' text format.",
     present: "this agent",
   }),
@@ -213,6 +241,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: "readonly",
+    asks: [nothing("load and memory of the machine; Mesos asks nothing")],
     summary: "Load, CPUs and memory of the machine.",
     present: "all",
   }),
@@ -222,6 +251,7 @@ export const endpoints = [
     aliases: [],
     method: "GET",
     realm: "readwrite",
+    asks: [byPath],
     summary: "The level of verbose log lines; with both parameters, raises it for a while.",
     query: "`level`, `duration`",
     present: "all",
@@ -233,6 +263,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: undefined,
+    asks: [nothing("masters and tools ask for it before they know anything else")],
     summary: "Version and build. Never asks for a password.",
     present: "since 0.26",
   }),
@@ -243,6 +274,7 @@ export const endpoints = [
     below: true,
     method: "GET",
     realm: "readwrite",
+    asks: [nothing("there is nothing to see")],
     summary: "400: profiling is Node's own inspector's business.",
     present: "all",
   }),
@@ -254,6 +286,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: undefined,
+    asks: [nothing("it is the same on every agent")],
     summary: "This list, as HTML, as Markdown for curl, or as JSON with `format=json`.",
     query: "`format`",
     present: "all",
@@ -265,6 +298,7 @@ export const endpoints = [
     method: "GET",
     isPublic: true,
     realm: "readonly",
+    asks: [nothing("it is the same on every agent")],
     summary: "libprocess processes of this port.",
     present: "all",
   }),

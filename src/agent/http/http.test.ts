@@ -17,7 +17,6 @@ import {
   Secret_Type,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { toJson } from "../../mesos/json.ts";
-import { authenticate, parseHttpCredentials } from "./access.ts";
 import { endpoints } from "./endpoints.ts";
 import { modeText } from "./files/listing.ts";
 import { dispositionOf } from "./files/pages.ts";
@@ -56,42 +55,6 @@ describe("routes", () => {
   it("are disabled as a whole", () => {
     const { disabled, unknown } = disabledEndpoints(["/state.json", "/files/browse.json", "/nothing"]);
     expect([[...disabled], unknown]).toEqual([["/slave(1)/state", "/files/browse"], ["/nothing"]]);
-  });
-});
-
-describe("passwords", () => {
-  const digests = parseHttpCredentials(
-    '{"credentials":[{"principal":"ops","secret":"a:b"},{"principal":"x","secret":""}]}',
-  );
-  const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
-  it.each([
-    [basic("ops:a:b"), "ops"],
-    [basic("x:"), "x"],
-    [basic("ops:a"), undefined],
-    [basic("nobody:"), undefined],
-    [basic("ops"), undefined],
-    [basic(""), undefined],
-    ["Basic", undefined],
-    [undefined, undefined],
-  ])("%s: %s", (header, principal) => {
-    expect(authenticate(header, digests)).toBe(principal);
-  });
-
-  it.each([
-    ["nonsense", "is not JSON"],
-    ["{}", "has no list"],
-    ['{"credentials":[{"principal":"a"}]}', "credential 1"],
-    ['{"credentials":[null]}', "credential 1"],
-    ['{"credentials":[{"principal":"a:b","secret":"hidden"}]}', "has a ':'"],
-    ['{"credentials":[{"principal":"a","secret":"hidden"},{"principal":"a","secret":"hidden"}]}', "twice"],
-  ])("%s is refused without showing secrets", (text, message) => {
-    try {
-      parseHttpCredentials(text);
-      expect.unreachable();
-    } catch (error) {
-      expect((error as UserError).text).toContain(message);
-      expect((error as UserError).text).not.toContain("hidden");
-    }
   });
 });
 

@@ -7,7 +7,7 @@ import type { AgentView, EngineFacts, ForwarderFacts, NeighbourFacts } from "./v
 export async function nodeJson(view: AgentView): Promise<JsonObject> {
   const { load, cpus, memoryTotal, memoryFree } = view.system();
   const { oomKills, pressure } = view.shortage();
-  const [disk, engines, neighbours] = await Promise.all([diskOf(view.workDir), view.engines(), view.neighbours()]);
+  const [disk, engines, neighbours] = await Promise.all([diskOf(view), view.engines(), view.neighbours()]);
   return {
     machine: {
       kernel: release(),
@@ -26,10 +26,10 @@ export async function nodeJson(view: AgentView): Promise<JsonObject> {
 }
 
 /** Of the file system that sandboxes lie on; undefined when it does not say. */
-async function diskOf(path: string): Promise<JsonObject | undefined> {
+async function diskOf({ workDir: path, flags }: AgentView): Promise<JsonObject | undefined> {
   try {
     const { bsize, blocks, bavail } = await statfs(path);
-    return { path, total: bsize * blocks, available: bsize * bavail };
+    return { ...(flags !== undefined && { path }), total: bsize * blocks, available: bsize * bavail };
   } catch {
     return undefined;
   }
@@ -57,7 +57,7 @@ const neighboursJson = ({ services, servicesProblem, verdict, forwarder }: Neigh
 function forwarderJson(facts: ForwarderFacts): JsonObject {
   if ("problem" in facts) return { problem: facts.problem };
   return {
-    events: facts.events,
+    ...(facts.events !== undefined && { events: facts.events }),
     lag_bytes: facts.lag.bytes,
     lag_seconds: facts.lag.seconds,
     servers: facts.servers.map(({ server, state }) => ({ server, state })),

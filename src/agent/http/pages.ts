@@ -11,6 +11,7 @@ import { nodeJson } from "./node-page.ts";
 import { operatorCall } from "./operator/calls.ts";
 import type { OperatorParts } from "./operator/handler.ts";
 import { negotiate } from "./operator/negotiate.ts";
+import type { Permission } from "./permission.ts";
 import {
   containers,
   flags,
@@ -42,15 +43,19 @@ interface Asked {
   readonly body: () => Promise<Buffer>;
   /** Whether a request that changes something may do so by this method; a browser must not be led to it by a link. */
   readonly mayChange: boolean;
-  /** The answer to somebody who has not shown the password of a realm; undefined: it may see what is in it. */
-  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  readonly permission: Permission;
+  /** What the request may do in another realm than the page's, or the answer to it. */
+  readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
   /** Waits for a turn at the rate of an endpoint; false: too many wait. */
   readonly pass: (path: EndpointPath) => Promise<boolean>;
 }
 
 export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
-async function operator(parts: OperatorParts, { request, body, unauthorized, pass }: Asked): Promise<Answer> {
+async function operator(
+  parts: OperatorParts,
+  { request, body, permission, permissionIn, pass }: Asked,
+): Promise<Answer> {
   const negotiated = negotiate({
     contentType: request.header("content-type"),
     accept: request.header("accept"),
@@ -59,7 +64,7 @@ async function operator(parts: OperatorParts, { request, body, unauthorized, pas
   });
   return "status" in negotiated
     ? text(negotiated.status, negotiated.message)
-    : await operatorCall({ ...parts, unauthorized, pass }, negotiated, await body());
+    : await operatorCall({ ...parts, permission, permissionIn, pass }, negotiated, await body());
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */
@@ -75,8 +80,8 @@ export const pages: Readonly<Record<EndpointPath, Page>> = {
   "/slave(1)/monitor/statistics": ({ view }) => statistics(view),
   "/slave(1)/containers": ({ view }, { query }) => containers(view, query),
   "/slave(1)/api/v1": operator,
-  "/slave(1)/api/v1/executor": async ({ executors }, { request, body }) =>
-    executorCall(executors, request, await body()),
+  "/slave(1)/api/v1/executor": async ({ executors }, { request, permission, body }) =>
+    executorCall(executors, request, permission.subject, await body()),
   "/files/browse": ({ files }, { query }) => browse(files, query),
   "/files/read": ({ files }, { query }) => read(files, query),
   "/files/download": ({ files }, { query }) => download(files, query),

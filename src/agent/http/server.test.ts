@@ -2,11 +2,11 @@ import { createServer, type IncomingHttpHeaders, request, type Server } from "no
 import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
+import { passwordAccess } from "../../../test/support/password-access.ts";
 import { noExecutors, noPage } from "../../../test/support/served-pages.ts";
 import { systemClock } from "../../base/clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { Origins } from "../../http/origins.ts";
-import { parseHttpCredentials } from "./access.ts";
 import { type Endpoint, endpoints } from "./endpoints.ts";
 import { AttachedFiles } from "./files/attached.ts";
 import { createAgentHttp } from "./server.ts";
@@ -56,9 +56,9 @@ describe("every endpoint, by each of its names", () => {
   });
 
   it.each(names)("%s answers a preflight of an allowed origin, whatever password it asks for", async (name) => {
-    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s"}]}');
+    const access = passwordAccess("p", "s", { readonly: true, readwrite: true });
     const guarded = await serve({
-      access: { realms: { readonly: true, readwrite: true }, digests },
+      access,
       origins: new Origins([MASTER]),
     });
     const headers = { origin: MASTER, "access-control-request-method": "POST" };
@@ -88,11 +88,11 @@ describe("pages of other origins", () => {
   });
 
   it("change something by * only with a password", async () => {
-    const digests = parseHttpCredentials('{"credentials":[{"principal":"p","secret":"s"}]}');
+    const access = passwordAccess("p", "s", { readonly: true, readwrite: true });
     const origins = new Origins(["*"]);
     const json = { "content-type": "application/json", origin: MASTER };
     expect((await ask(await serve({ origins }), "POST", "/api/v1", json)).status).toBe(403);
-    const guarded = await serve({ origins, access: { realms: { readonly: true, readwrite: true }, digests } });
+    const guarded = await serve({ origins, access });
     expect((await ask(guarded, "POST", "/api/v1", json)).status).toBe(401);
     const authorization = `Basic ${Buffer.from("p:s").toString("base64")}`;
     expect((await ask(guarded, "POST", "/api/v1", { ...json, authorization })).status).toBe(400);

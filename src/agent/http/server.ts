@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
-import { text } from "../../http/answer.ts";
+import { type Answer, text } from "../../http/answer.ts";
 import { mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
 import type { HttpRequest } from "../../http/request.ts";
@@ -15,18 +15,25 @@ import {
   scripts,
   serving,
 } from "../../http/site.ts";
-import { type Access, openToAll, unauthorized } from "./access.ts";
+import { type AccessControl, openToAll } from "../authorization/access.ts";
+import { Authorizer } from "../authorization/authorizer.ts";
+import type { Refusals } from "../authorization/refusals.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
 import { LoggingLevel } from "./logging.ts";
 import { PageReaders } from "./page-readers.ts";
 import { type PageParts, pages } from "./pages.ts";
+import { type Permission, Permitting } from "./permission.ts";
 import { defaultRate, type Rate, RateGate } from "./rate-gate.ts";
 import { disabledEndpoints, locate, NOT_FOUND } from "./route.ts";
 
 export interface AgentHttpOptions extends Omit<PageParts, "logging"> {
   readonly log: Logger;
   readonly clock: Clock;
-  readonly access?: Access;
+  /** Who is asked for a name; nobody, unless given. */
+  readonly access?: AccessControl;
+  /** Who may do what; everybody everything, unless given. */
+  readonly authorizer?: Authorizer;
+  readonly refusals?: Refusals;
   /** The value of --firewall_rules. */
   readonly firewall?: readonly string[];
   /** Names under which the pages may be asked (see hostProblem); all, unless given. */
@@ -81,7 +88,10 @@ type Settled = AgentHttpOptions & { readonly origins: Origins };
 class AgentPages {
   readonly guards: readonly Guard<AgentRoute>[];
   readonly #options: Settled;
-  readonly #access: Access;
+  readonly #access: AccessControl;
+  readonly #permitting: Permitting;
+  /** What each request may do, from the guard that let it in to its handler. */
+  readonly #permissions = new WeakMap<HttpRequest, Permission>();
   readonly #routes: ReadonlyMap<string, AgentRoute>;
   readonly #gates = new Map<string, RateGate>();
   readonly #pageReaders = new PageReaders();
@@ -90,6 +100,8 @@ class AgentPages {
     const { clock, origins, hosts = ["*"] } = options;
     this.#options = options;
     this.#access = options.access ?? openToAll;
+    const { view, files, authorizer = new Authorizer(undefined), refusals } = options;
+    this.#permitting = new Permitting({ view, files, access: this.#access, authorizer, refusals });
     const rate = options.rate === "none" ? undefined : (options.rate ?? defaultRate);
     const rows: readonly (Endpoint & { readonly path: EndpointPath })[] = endpoints;
     for (const { path, limited } of rows) if (limited) this.#gates.set(path, new RateGate(clock, rate));
@@ -100,17 +112,18 @@ class AgentPages {
       this.#enabled(),
       (request, { endpoint }) => this.#noted(request, endpoint),
       optionsGuard(origins),
-      ({ headers }, { endpoint }) => endpoint?.realm && unauthorized(this.#access, endpoint.realm, headers),
+      (request, { endpoint }) => this.#admitted(request, endpoint),
       sameOrigin(
         origins,
         (_request, { endpoint }) => endpoint?.realm === "readwrite" || endpoint?.method === "POST",
-        ({ endpoint }) => endpoint?.realm === "readwrite" && this.#access.realms.readwrite,
+        ({ endpoint }) => endpoint?.realm === "readwrite" && this.#access.asks("readwrite"),
       ),
       scripts(origins),
       allowedMethod(
         (methods, { method }) => `Expecting one of { '${methods.join("', '")}' }, but received '${method}'\n`,
       ),
       (_request, { endpoint }) => this.#recovered(endpoint),
+      (request, { endpoint }) => this.#forbidden(request, endpoint),
       async (_request, { endpoint }) => ((await this.#pass(endpoint?.path)) ? undefined : TOO_MANY),
     ];
   }
@@ -125,17 +138,50 @@ class AgentPages {
     return {
       ...{ endpoint, isPublic, largestBody },
       methods: method === "POST" ? ["POST"] : takesPost ? ["GET", "POST"] : ["GET"],
-      handle: (request) =>
-        page(parts, {
-          request,
-          query: (name) => request.query(name),
-          rest: locate(request.path)?.rest ?? "",
-          body: () => request.body(largestBody),
-          mayChange: this.#mayChange(request),
-          unauthorized: (realm) => unauthorized(this.#access, realm, request.headers),
-          pass: (path) => this.#pass(path),
-        }),
+      handle: (request) => {
+        const permission = this.#permissionOf(request);
+        const { view, files } = permission;
+        return page(
+          { ...parts, view, files },
+          {
+            request,
+            query: (name) => request.query(name),
+            rest: locate(request.path)?.rest ?? "",
+            body: () => request.body(largestBody),
+            mayChange: this.#mayChange(request),
+            permission,
+            permissionIn: (realm) => this.#admit(realm, request),
+            pass: (path) => this.#pass(path),
+          },
+        );
+      },
     };
+  }
+
+  #admit(realm: Endpoint["realm"], { headers, peer }: HttpRequest): ReturnType<Permitting["admit"]> {
+    return this.#permitting.admit(realm, headers.authorization, peer);
+  }
+
+  /** Who it is, where that is asked: 401 without an answer to it. */
+  async #admitted(request: HttpRequest, endpoint: Endpoint | undefined): Promise<Answer | undefined> {
+    const permission = await this.#admit(endpoint?.realm, request);
+    if ("answer" in permission) return permission.answer;
+    this.#permissions.set(request, permission);
+    return undefined;
+  }
+
+  #permissionOf(request: HttpRequest): Permission {
+    const permission = this.#permissions.get(request);
+    if (permission === undefined) throw new Error("a request that nobody has let in");
+    return permission;
+  }
+
+  /** 403 for a page that may not be seen at all. */
+  #forbidden(request: HttpRequest, endpoint: Endpoint | undefined): Answer | undefined {
+    if (endpoint === undefined) return undefined;
+    const wanted = { path: endpoint.path.replace(/^\/slave\(1\)/, "") };
+    const permission = this.#permissionOf(request);
+    return endpoint.asks.map((ask) => permission.refusal(ask, wanted)).find((answer) => answer !== undefined);
   }
 
   #pass(path: string | undefined): Promise<boolean> {

@@ -5,11 +5,12 @@ import type { Query } from "../../http/query.ts";
 import { ContainerStatusSchema, ResourceStatisticsSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { toJson } from "../../mesos/json.ts";
 import { jsonText } from "../../mesos/json-text.ts";
+import { prometheusText } from "../metrics/registry.ts";
 import { tasksJson } from "./task-details.ts";
 import type { JsonObject } from "./task-json.ts";
 import type { AgentView, ContainerUsage } from "./view.ts";
 
-export const flags = (view: AgentView): Answer => json(jsonText({ flags: Object.fromEntries(view.flags) }));
+export const flags = (view: AgentView): Answer => json(jsonText({ flags: Object.fromEntries(view.flags ?? []) }));
 
 export function healthDetails(view: AgentView): Answer {
   const troubles = Object.fromEntries(view.troubles());
@@ -82,7 +83,7 @@ export async function metricsSnapshot(view: AgentView, query: Query): Promise<An
 
 export async function prometheus(view: AgentView): Promise<Answer> {
   const type = "text/plain; version=0.0.4; charset=utf-8";
-  return { kind: "body", type, body: Buffer.from(await view.prometheus()) };
+  return { kind: "body", type, body: Buffer.from(prometheusText(await view.metrics(undefined))) };
 }
 
 export function systemStats(view: AgentView): Answer {

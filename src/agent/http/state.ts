@@ -125,25 +125,30 @@ function frameworkPieces(framework: FrameworkRecord): Pieces {
 
 const summary = (resources: Resources): JsonObject => ({ ...resourcesSummary(resources) });
 
-function byRole(resources: Resources, show: (part: Resources) => Json): JsonObject {
+function byRole(
+  resources: Resources,
+  mayShow: AgentSnapshot["mayShowRole"],
+  show: (part: Resources) => Json,
+): JsonObject {
   const reserved = resources.reserved();
   const roles = new Set([...reserved.entries()].map(({ kind }) => reservationRole(kind)));
-  return Object.fromEntries([...roles].sort().map((role) => [role, show(reserved.reserved(role))]));
+  const shown = [...roles].filter((role) => mayShow?.(role) ?? true).sort();
+  return Object.fromEntries(shown.map((role) => [role, show(reserved.reserved(role))]));
 }
 
 const full = (resources: Resources): Json =>
   resources.toMessages("endpoint").map((resource) => messageJson(ResourceSchema, resource));
 
-function resourcesPart({ total, frameworks }: AgentSnapshot): JsonObject {
+function resourcesPart({ total, frameworks, mayShowRole }: AgentSnapshot): JsonObject {
   const used = [...frameworks].flatMap(({ executors }) => [...executors.values()].flatMap(allocated));
   const taken = sumOf(used);
   return {
     resources: summary(total),
-    reserved_resources: byRole(total, summary),
+    reserved_resources: byRole(total, mayShowRole, summary),
     unreserved_resources: summary(total.unreserved()),
-    reserved_resources_full: byRole(total, full),
+    reserved_resources_full: byRole(total, mayShowRole, full),
     unreserved_resources_full: full(total.unreserved()),
-    reserved_resources_allocated: byRole(taken, summary),
+    reserved_resources_allocated: byRole(taken, mayShowRole, summary),
     unreserved_resources_allocated: summary(taken.unreserved()),
     resource_providers: [],
   };
@@ -173,7 +178,7 @@ function statePieces(view: StateView): Pieces {
   if (snapshot.masterHostname !== undefined) shown["master_hostname"] = snapshot.masterHostname;
   if (view.logDir !== undefined) shown["log_dir"] = view.logDir;
   if (view.externalLogFile !== undefined) shown["external_log_file"] = view.externalLogFile;
-  shown["flags"] = Object.fromEntries(view.flags);
+  if (view.flags !== undefined) shown["flags"] = Object.fromEntries(view.flags);
   return objectOf(shown, {
     frameworks: piecesOf([...snapshot.frameworks], frameworkPieces),
     completed_frameworks: piecesOf([...snapshot.completedFrameworks], frameworkPieces),

@@ -37,6 +37,10 @@ const only = (shown: ReturnType<typeof tasksJson>) => (shown["tasks"] as Record<
 const status = (state: TaskState, timestamp: number, more: object = {}) =>
   create(TaskStatusSchema, { taskId: { value: "t" }, state, timestamp, ...more });
 
+const file = (number: number, count: number, bytes: number, totalBytes: number | undefined) => ({
+  ...{ uri: "http://h/a.tgz", number, count, bytes, totalBytes },
+});
+
 describe("the history of a task", () => {
   it("has each event with its time; what says the same again is none", () => {
     const history: StatusEvent[] = [];
@@ -98,24 +102,28 @@ describe("/tasks", () => {
 
   it.each([
     [undefined, "waiting for its executor to register"],
-    ["fetch", "fetching its files"],
-    ["container", "pulling alpine: 1 of 4 layers, 25 %"],
-  ])("tells what a task waits for in the stage %s", (stage, words) => {
+    [{ stage: "fetch" }, "fetching its files"],
+    [{ stage: "fetch", fetching: file(1, 1, 0, undefined) }, "fetching http://h/a.tgz"],
+    [{ stage: "fetch", fetching: file(2, 3, 1_500_000, undefined) }, "fetching http://h/a.tgz (2 of 3), 1.5 MB"],
+    [{ stage: "fetch", fetching: file(1, 1, 2.5e6, 1e7) }, "fetching http://h/a.tgz, 2.5 of 10.0 MB (25 %)"],
+    [{ stage: "fetch", fetching: file(1, 1, 2e7, 1e7) }, "fetching http://h/a.tgz, 10.0 of 10.0 MB (100 %)"],
+    [{ stage: "container" }, "pulling alpine: 1 of 4 layers, 25.0 of 100.0 MB (25 %)"],
+  ])("tells what a task waits for: %j", (launching, words) => {
     const { snapshot, executor } = one();
     const task = taskOf(executor);
     task.bucket = "queued";
     task.info = create(TaskInfoSchema, {
       container: create(ContainerInfoSchema, { type: 1, docker: { image: "alpine" } }),
     });
-    executor.launching = stage === undefined ? undefined : { stage, since: 12_000 };
-    const progress = { layers: 4, done: 1, bytes: 25, totalBytes: 100 };
+    executor.launching = launching === undefined ? undefined : { ...launching, since: 12_000 };
+    const progress = { layers: 4, done: 1, bytes: 25e6, totalBytes: 100e6 };
     const pulls = [
       { reference: "debian", progress: undefined },
       { reference: "alpine", progress },
     ];
     expect(only(tasksJson(snapshot, pulls, undefined))).toMatchObject({
       waiting: words,
-      ...(stage !== undefined && { waiting_since: 12 }),
+      ...(launching !== undefined && { waiting_since: 12 }),
     });
   });
 

@@ -19,6 +19,7 @@ import type { ImagePull } from "../model/container.ts";
 import type { StatusEvent } from "../model/history.ts";
 import { type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
 import { describeWaitStatus, parseWaitStatus } from "../model/wait-status.ts";
+import { imageOf, launchWords } from "../model/waiting.ts";
 import { type JsonObject, labelsJson, messageJson, resourcesJson } from "./task-json.ts";
 import type { AgentSnapshot } from "./view.ts";
 
@@ -85,36 +86,13 @@ function endJson(waitStatus: number | undefined): JsonObject {
   return { ...figure, exit: describeWaitStatus(waitStatus) };
 }
 
-const STAGE_WORDS: Readonly<Record<string, string>> = {
-  sandbox: "making its sandbox",
-  containerizer: "choosing its containerizer",
-  volumes: "preparing its volumes",
-  fetch: "fetching its files",
-  container: "starting its container",
-  "forked-pid": "starting its container",
-};
-
-const imageOf = (container: ContainerInfo | undefined): string | undefined =>
-  container?.docker?.image || container?.mesos?.image?.docker?.name || undefined;
-
-const isOf = (reference: string, image: string): boolean => reference === image || reference === `${image}:latest`;
-
-function pullWords({ reference, progress }: ImagePull): string {
-  const { layers = 0, done = 0, bytes = 0, totalBytes = 0 } = progress ?? {};
-  const share = totalBytes > 0 ? `, ${Math.floor((100 * Math.min(bytes, totalBytes)) / totalBytes)} %` : "";
-  return `pulling ${reference}${layers > 0 ? `: ${done} of ${layers} layers${share}` : ""}`;
-}
-
 /** What a task that does not run yet waits for; undefined once it runs. */
 function waitingFor({ executor, task }: Place, pulls: readonly ImagePull[]): string | undefined {
   if (task.bucket === "pending") return "waiting for its executor to be chosen";
   if (task.bucket !== "queued" || executor === undefined) return undefined;
   const { launching } = executor;
   if (launching === undefined) return "waiting for its executor to register";
-  const image = imageOf(task.info?.container ?? task.task.container ?? executor.info.container);
-  const pull =
-    launching.stage === "container" && image !== undefined && pulls.find((one) => isOf(one.reference, image));
-  return pull ? pullWords(pull) : (STAGE_WORDS[launching.stage] ?? launching.stage);
+  return launchWords(launching, imageOf(task.info?.container ?? task.task.container ?? executor.info.container), pulls);
 }
 
 /** A task in the list. Times are seconds since the epoch. */

@@ -33,6 +33,8 @@ export interface AgentSnapshot {
   readonly frameworks: readonly FrameworkRecord[];
   readonly completedFrameworks: readonly FrameworkRecord[];
   readonly operations: readonly Operation[];
+  /** Whether what is reserved for a role may be seen; absent: all. */
+  readonly mayShowRole?: (role: string) => boolean;
 }
 
 /** One running container and what it uses. */
@@ -93,15 +95,13 @@ export interface AgentView {
   readonly containers: ContainersView;
   /** Images that are being brought now. */
   pulling(): readonly ImagePull[];
-  /** Flags as `shownFlags` gives them, secrets masked. */
-  readonly flags: ReadonlyMap<string, string>;
+  /** Flags as `shownFlags` gives them, secrets masked; undefined: they may not be seen. */
+  readonly flags: ReadonlyMap<string, string> | undefined;
   readonly build: BuildFacts;
   readonly logDir: string | undefined;
   readonly externalLogFile: string | undefined;
   /** Metrics by name; what is not known within the timeout (milliseconds) is left out. */
   metrics(timeout: number | undefined): Promise<ReadonlyMap<string, number>>;
-  /** The same in Prometheus' text format. */
-  prometheus(): Promise<string>;
   /** What is wrong with parts of the agent, by part: a Docker daemon that hangs, a full disk. Empty: nothing. */
   troubles(): ReadonlyMap<string, string>;
   readonly log: LogSwitch;
@@ -149,7 +149,8 @@ export interface NeighbourFacts {
 export type ForwarderFacts =
   | { readonly problem: string }
   | {
-      readonly events: number;
+      /** Shipped; undefined: not all of them may be seen. */
+      readonly events: number | undefined;
       readonly lag: { readonly bytes: number; readonly seconds: number };
       readonly servers: readonly { readonly server: string; readonly state: string }[];
       readonly files: readonly { readonly source: string; readonly lagBytes: number; readonly lagSeconds: number }[];

@@ -5,7 +5,7 @@ import { TaskState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { metricsPage } from "./docs.ts";
 import { countGauges, endCounter, resourceGauges } from "./from-model.ts";
 import { machineCpus } from "./machine.ts";
-import { Metrics } from "./registry.ts";
+import { Metrics, prometheusText } from "./registry.ts";
 
 describe("metrics", () => {
   it("have every counter from the start", async () => {
@@ -60,7 +60,7 @@ describe("metrics", () => {
     metrics.count("slave/tasks_failed");
     metrics.gauge("slave/cpus_total", () => 8);
     metrics.time("containerizer/docker/image_pull_ms", 5);
-    const text = await metrics.prometheus();
+    const text = prometheusText(await metrics.snapshot());
     expect(text).toContain("# TYPE mesos_slave_tasks_failed_total counter\nmesos_slave_tasks_failed_total 1\n");
     expect(text).toContain(
       "# HELP mesos_slave_cpus_total cpus: offered.\n# TYPE mesos_slave_cpus_total gauge\nmesos_slave_cpus_total 8\n",

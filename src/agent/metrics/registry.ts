@@ -81,21 +81,20 @@ export class Metrics {
     await Promise.race([work, late]);
     deadline.abort(new Error("read"));
   }
+}
 
-  /** In Prometheus' text format: `slave/tasks_running` is `mesos_slave_tasks_running`; timers are summaries. */
-  async prometheus(): Promise<string> {
-    const values = await this.snapshot();
-    const lines: string[] = [];
-    for (const [name, { kind, summary }] of allMetrics()) {
-      const value = values.get(name);
-      if (value === undefined) continue;
-      const flat = `mesos_${name.replaceAll(/[^A-Za-z0-9]/g, "_")}${kind === "counter" ? "_total" : ""}`;
-      lines.push(`# HELP ${flat} ${summary.replaceAll("\\", "\\\\")}`);
-      if (kind !== "timer") lines.push(`# TYPE ${flat} ${kind}`, `${flat} ${value}`);
-      else lines.push(`# TYPE ${flat} summary`, ...summaryLines(name, flat, values));
-    }
-    return `${lines.join("\n")}\n`;
+/** Metrics in Prometheus' text format: `slave/tasks_running` is `mesos_slave_tasks_running`; timers are summaries. */
+export function prometheusText(values: ReadonlyMap<string, number>): string {
+  const lines: string[] = [];
+  for (const [name, { kind, summary }] of allMetrics()) {
+    const value = values.get(name);
+    if (value === undefined) continue;
+    const flat = `mesos_${name.replaceAll(/[^A-Za-z0-9]/g, "_")}${kind === "counter" ? "_total" : ""}`;
+    lines.push(`# HELP ${flat} ${summary.replaceAll("\\", "\\\\")}`);
+    if (kind !== "timer") lines.push(`# TYPE ${flat} ${kind}`, `${flat} ${value}`);
+    else lines.push(`# TYPE ${flat} summary`, ...summaryLines(name, flat, values));
   }
+  return `${lines.join("\n")}\n`;
 }
 
 const QUANTILES = { p50: "0.5", p90: "0.9", p95: "0.95", p99: "0.99", p999: "0.999", p9999: "0.9999" };

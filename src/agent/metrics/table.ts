@@ -41,6 +41,8 @@ export const counters = {
   "resource_provider_manager/events/disconnect": row("Resource providers that left: 0, as none can come.", "1.8"),
   "gc/path_removals_succeeded": row("Folders that were cleaned up.", "1.7"),
   "gc/path_removals_failed": row("Folders that could not be cleaned up.", "1.7"),
+  "slave/requests_unauthenticated": row("Requests without the password or token that they needed.", "this agent"),
+  "slave/requests_forbidden": row("Requests that the rules of --acls, or a token, did not allow.", "this agent"),
 };
 
 /** Milliseconds of the last one, and statistics over the last hour. */
@@ -131,6 +133,28 @@ const gauges = {
   ...ofResources,
   ...ofGroups,
 };
+
+/**
+ * Figures of the machine and of the agent's own process, which tell nothing of anybody's work. Somebody who may not see all
+ * work sees these, and what is counted anew of what he may see; whatever is not named here he does not.
+ */
+export const nodeMetrics: ReadonlySet<string> = new Set<GaugeName>([
+  "slave/uptime_secs",
+  "slave/registered",
+  "slave/recovery_time_secs",
+  "containerizer/docker/available",
+  "containerizer/fetcher/cache_size_total_bytes",
+  "libprocess/connections",
+  "process/resident_bytes",
+  "process/cpu_secs",
+  "process/event_loop_delay_ms",
+  "system/load_1min",
+  "system/load_5min",
+  "system/load_15min",
+  "system/cpus_total",
+  "system/mem_total_bytes",
+  "system/mem_free_bytes",
+]);
 
 export type CounterName = keyof typeof counters;
 export type GaugeName = keyof typeof gauges;

@@ -86,6 +86,18 @@ export interface ImagePull {
     | undefined;
 }
 
+/** How far the stage of a launch is that brings files. */
+export interface FetchProgress {
+  /** Without passwords. */
+  readonly uri: string;
+  /** The first is 1. */
+  readonly number: number;
+  readonly count: number;
+  readonly bytes: number;
+  /** undefined: the server does not say. */
+  readonly totalBytes: number | undefined;
+}
+
 /** The result of a command run inside a container (health checks). */
 export interface CommandResult {
   /** 0 to 255; 128 + n when a signal ended it. */

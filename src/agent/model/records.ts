@@ -7,7 +7,7 @@ import type {
   Task,
   TaskInfo,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { Containerizer } from "./container.ts";
+import type { Containerizer, FetchProgress } from "./container.ts";
 import type { StatusEvent } from "./history.ts";
 import type { RunKey } from "./paths.ts";
 
@@ -97,8 +97,8 @@ export interface ExecutorRecord {
   readonly tasks: Map<string, TaskRecord>;
   /** The last tasks that were acknowledged, oldest first. */
   readonly completed: TaskRecord[];
-  /** The step of the launch that is under way, and its beginning (milliseconds since the epoch). */
-  launching?: { readonly stage: string; readonly since: number } | undefined;
+  /** The step of the launch that is under way, its beginning (milliseconds since the epoch), and how far a fetch is. */
+  launching?: { readonly stage: string; readonly since: number; readonly fetching?: FetchProgress } | undefined;
   /** Whether it was ever handed a task. */
   everDelivered: boolean;
   /** Milliseconds since the epoch. */

@@ -1,8 +1,8 @@
-import type { ExecutorRecord } from "./records.ts";
+import type { ExecutorRecord, FrameworkRecord } from "./records.ts";
 
 /** Which sandboxes the files endpoint shows. */
 export interface ShownSandboxes {
-  attach(executor: ExecutorRecord): void;
+  attach(framework: FrameworkRecord, executor: ExecutorRecord): void;
   /** That of a run that is over: it is not the executor's latest any more, if another came after it. */
-  attachPast(executor: ExecutorRecord): void;
+  attachPast(framework: FrameworkRecord, executor: ExecutorRecord): void;
 }

@@ -1,4 +1,5 @@
 import type { CommandInfo_URI } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { FetchProgress } from "./container.ts";
 import type { SandboxPlace } from "./held/sandbox.ts";
 
 /** Brings URIs into a sandbox, as the user it belongs to. */
@@ -11,6 +12,8 @@ export interface UriFetcher {
       readonly user: string | undefined;
       readonly uris: readonly CommandInfo_URI[];
       readonly signal: AbortSignal;
+      /** Told how far it is. */
+      readonly progress?: (progress: FetchProgress) => void;
     },
   ): Promise<void>;
 }

@@ -94,7 +94,7 @@ export class Recovery {
       const past = framework.completedExecutors;
       past.sort((left, right) => endOf(left) - endOf(right));
       past.splice(0, past.length - registry.limits.executorsPerFramework);
-      for (const executor of past) shown.attachPast(executor);
+      for (const executor of past) shown.attachPast(framework, executor);
     }
     const lastEnd = ({ completedExecutors }: FrameworkRecord): number => {
       const last = completedExecutors.at(-1);

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
+import { pathOf } from "../../base/file-names.ts";
 import { type Resource, Resource_DiskInfo_Source_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseMountInfo } from "../model/mount-table.ts";
 
@@ -22,7 +23,7 @@ export const diskMachine: DiskMachine = {
     mkdirSync(path, { recursive: true, mode: 0o755 });
     if (!statSync(path).isDirectory()) throw new Error("it is no folder");
   },
-  mounts: () => new Set(parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")).map(({ path }) => path)),
+  mounts: () => new Set(parseMountInfo(pathOf(readFileSync("/proc/self/mountinfo"))).map(({ path }) => path)),
 };
 
 /**

@@ -5,7 +5,7 @@ import { agentFlags } from "../flags/table.ts";
 import { loadAgentFlags } from "./load.ts";
 
 /** Flags that take one value only: any other ends the start, and that is all that they can do. */
-const ONE_VALUE = ["authenticatee", "http_authenticators"];
+const ONE_VALUE = ["authenticatee", "authorizer"];
 
 /** The text of everything that could act on a flag: not the tables, not what was made from messages, not tests. */
 function* texts(folder: string): Generator<string> {

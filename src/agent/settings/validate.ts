@@ -1,6 +1,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { authenticatorsOf } from "../authorization/authenticators.ts";
 import { containerizers } from "../containerizer/table.ts";
 import type { AgentFlags } from "../flags/table.ts";
 import { isolators } from "../isolators/table.ts";
@@ -99,12 +100,35 @@ function* accessFindings({ values }: FlagsToCheck): Generator<UserError> {
   const wanted = (["authenticate_http_readonly", "authenticate_http_readwrite"] as const).filter(
     (name) => values[name],
   );
-  if (wanted.length > 0 && values.http_credentials === undefined) {
+  const authenticators = authenticatorsOf(values);
+  if (wanted.length > 0 && authenticators.has("basic") && values.http_credentials === undefined) {
     yield new UserError(
       `--${wanted.join(" and --")} without --http_credentials: nobody could log in`,
       'give --http_credentials=FILE with {"credentials": [{"principal": "…", "secret": "…"}]}',
     );
   }
+  if (authenticators.has("jwt") && values.jwt_secret_key === undefined) {
+    const given = values.authenticate_http_executors ? "--authenticate_http_executors" : "--http_authenticators=jwt";
+    yield new UserError(
+      `${given} without --jwt_secret_key: no executor could have a token`,
+      "give --jwt_secret_key=FILE with a key that only root can read, such as 32 bytes of /dev/urandom",
+    );
+  }
+  if (values.authenticate_http_executors && !authenticators.has("jwt")) {
+    yield new UserError(
+      "--authenticate_http_executors with --http_authenticators that take no tokens: no executor could register",
+      "add jwt to --http_authenticators, or leave that flag out",
+    );
+  }
+}
+
+function* accessWarnings({ values }: FlagsToCheck): Generator<string> {
+  const asks = values.authenticate_http_readonly || values.authenticate_http_readwrite;
+  if (values.http_credentials !== undefined && !asks)
+    yield "--http_credentials has no effect without --authenticate_http_readonly or --authenticate_http_readwrite";
+  if (values.acls !== undefined && !(values.authenticate_http_readonly && values.authenticate_http_readwrite))
+    yield "--acls without --authenticate_http_readonly and --authenticate_http_readwrite: where nobody is asked for a name, " +
+      "only rules for ANY principals mean anything";
 }
 
 /** Mistakes that no single flag shows (mesos-agent-behaviour §1.5). Pure: files and interfaces are not looked at. */
@@ -121,14 +145,7 @@ export function checkAgentFlags(flags: FlagsToCheck): Findings {
     warnings.push("--quiet without --log_dir: nothing is logged anywhere");
   if (values.log_dir !== undefined && values.external_log_file !== undefined)
     warnings.push("--external_log_file is shown on the pages, although there are log files in --log_dir");
-  if (
-    values.http_credentials !== undefined &&
-    !values.authenticate_http_readonly &&
-    !values.authenticate_http_readwrite
-  )
-    warnings.push(
-      "--http_credentials has no effect without --authenticate_http_readonly or --authenticate_http_readwrite",
-    );
+  warnings.push(...accessWarnings(flags));
   return {
     problems: [
       ...addressProblems(flags),

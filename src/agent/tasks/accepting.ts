@@ -19,6 +19,7 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf, idProblem } from "../../mesos/ids.ts";
 import { unlessLost } from "../../mesos/states.ts";
+import type { LaunchPermission } from "../authorization/launch-permission.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { GarbageCollection } from "../model/garbage-collection.ts";
 import type { Identity } from "../model/identity.ts";
@@ -61,6 +62,7 @@ export interface AcceptingOptions {
   readonly limits: ContainerLimits;
   readonly controls: ExecutorControls;
   readonly ending: Ending;
+  readonly permission: LaunchPermission;
 }
 
 /** Takes launches from the master (mesos-wire §3.13). Whoever calls has checked the sender. */
@@ -273,10 +275,12 @@ export class Accepting {
   }
 
   #facts(framework: FrameworkRecord, request: Request, executor: ExecutorRecord | undefined): AdmissionFacts {
-    const { drain, resources: held, limits } = this.#options;
+    const { drain, resources: held, limits, permission } = this.#options;
     return {
       framework: framework.info,
       frameworkTerminating: framework.state === "TERMINATING",
+      unauthorized: permission.problem(framework.info, request.tasks),
+      isGroup: request.isGroup,
       draining: drain.config !== undefined,
       staleResources: held.areStale(request.versions),
       taskResourcesKnown: request.tasks.every(({ resources }) => held.areKnown(resources)),

@@ -19,6 +19,8 @@ const aware = create(FrameworkInfoSchema, {
 const facts: AdmissionFacts = {
   framework: plain,
   frameworkTerminating: false,
+  unauthorized: undefined,
+  isGroup: false,
   draining: false,
   staleResources: false,
   taskResourcesKnown: true,

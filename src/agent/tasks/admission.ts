@@ -7,6 +7,9 @@ import type { AgentStatus } from "./executor-control.ts";
 export interface AdmissionFacts {
   readonly framework: FrameworkInfo;
   readonly frameworkTerminating: boolean;
+  /** Why the framework may not launch its tasks as their users, if it may not. */
+  readonly unauthorized: string | undefined;
+  readonly isGroup: boolean;
   readonly draining: boolean;
   /** The master computed the offer from another resource version than the agent's (1.5+). */
   readonly staleResources: boolean;
@@ -32,14 +35,20 @@ export type Verdict =
       readonly shutdownExecutor: boolean;
     };
 
+type Refuse = (
+  reason: TaskStatus_Reason,
+  message: string,
+  more?: { readonly shutdownExecutor?: boolean; readonly state?: TaskState },
+) => Verdict;
+
 /** The checks of a launch, in Mesos' order (mesos-wire §3.13). Pure. */
 export function judgeLaunch(facts: AdmissionFacts): Verdict {
   const { framework, executor, launchExecutor } = facts;
   const masterTracksExecutors = launchExecutor !== undefined;
   const dropped = unlessLost(framework, TaskState.TASK_DROPPED);
-  const refuse = (reason: TaskStatus_Reason, message: string, more: { shutdownExecutor?: boolean } = {}): Verdict => ({
+  const refuse: Refuse = (reason, message, more = {}) => ({
     kind: "refuse",
-    status: { state: dropped, reason, message },
+    status: { state: more.state ?? dropped, reason, message },
     exited: launchExecutor === true && (executor === undefined || executor === "TERMINATED") && !facts.isCommandTask,
     shutdownExecutor: more.shutdownExecutor ?? false,
   });
@@ -50,6 +59,11 @@ export function judgeLaunch(facts: AdmissionFacts): Verdict {
       exited: launchExecutor === true && !facts.isCommandTask,
       shutdownExecutor: false,
     };
+  }
+  if (facts.unauthorized !== undefined) {
+    const { TASK_GROUP_UNAUTHORIZED, TASK_UNAUTHORIZED } = TaskStatus_Reason;
+    const reason = facts.isGroup ? TASK_GROUP_UNAUTHORIZED : TASK_UNAUTHORIZED;
+    return refuse(reason, facts.unauthorized, { state: TaskState.TASK_ERROR });
   }
   if (facts.draining) return refuse(TaskStatus_Reason.AGENT_DRAINING, "Agent is draining");
   if (facts.staleResources) return refuse(TaskStatus_Reason.INVALID_OFFERS, "Task assumes outdated resource state");
@@ -71,10 +85,7 @@ export function judgeLaunch(facts: AdmissionFacts): Verdict {
   return judgeExecutor(facts, refuse);
 }
 
-function judgeExecutor(
-  { executor, launchExecutor, isCommandTask }: AdmissionFacts,
-  refuse: (reason: TaskStatus_Reason, message: string, more?: { shutdownExecutor?: boolean }) => Verdict,
-): Verdict {
+function judgeExecutor({ executor, launchExecutor, isCommandTask }: AdmissionFacts, refuse: Refuse): Verdict {
   const reason = TaskStatus_Reason.EXECUTOR_TERMINATED;
   if (executor === undefined) {
     if (launchExecutor === false && !isCommandTask) return refuse(reason, "Executor is not running any more");

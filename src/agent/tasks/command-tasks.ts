@@ -15,6 +15,7 @@ import type { ContainerTermination, StartedContainer } from "../model/container.
 import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
 import type { ExecutorRecord, FrameworkRecord, KillRequest, TaskRecord } from "../model/records.ts";
+import { imageOf, launchWords } from "../model/waiting.ts";
 import { CommandTask, type EndCause, type StatusInit } from "./command-task.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
 import type { HealthWatch } from "./health-watch.ts";
@@ -75,7 +76,7 @@ export class CommandTasks implements ExecutorControl {
         new TaskFailure(
           TaskState.TASK_FAILED,
           TaskStatus_Reason.EXECUTOR_REGISTRATION_TIMEOUT,
-          `Executor did not register within ${formatDuration(launchTimeout)}: fetching or pulling took longer (--executor_registration_timeout)`,
+          `Executor did not register within ${formatDuration(launchTimeout)} (--executor_registration_timeout): it was still ${this.#stageOf(task)}`,
         ),
       );
     });
@@ -92,6 +93,13 @@ export class CommandTasks implements ExecutorControl {
     if (abort.signal.aborted && !isLate(abort.signal.reason))
       this.#stop(task, "kill", record.kill?.grace ?? runner.killGrace(record, executor));
     this.#follow(task);
+  }
+
+  /** What its launch is at. */
+  #stageOf({ executor, task: { task, info } }: CommandTask): string {
+    const { launching, containerizer } = executor;
+    const image = imageOf(info?.container ?? task.container);
+    return launching === undefined ? "being prepared" : launchWords(launching, image, containerizer?.pulling?.() ?? []);
   }
 
   /** The task has started. */

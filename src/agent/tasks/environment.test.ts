@@ -15,6 +15,7 @@ const input: EnvironmentInput = {
   directory: "/work/sandbox",
   sandbox: "/mnt/mesos/sandbox",
   checkpoint: true,
+  token: undefined,
   recoveryTimeout: 15 * 60_000,
   shutdownGracePeriod: 5_000,
   httpCommandExecutor: false,

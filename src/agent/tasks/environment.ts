@@ -27,10 +27,14 @@ export interface EnvironmentInput {
   readonly httpCommandExecutor: boolean;
   readonly allocationRole: string | undefined;
   readonly command: CommandInfo | undefined;
+  /** What an executor shows at the agent's HTTP API. Of executors alone: a task has no business there. */
+  readonly token: string | undefined;
 }
 
 /** Longest wait of an HTTP executor before it subscribes again, milliseconds. */
 const SUBSCRIPTION_BACKOFF_MAX = 2_000;
+/** As Mesos' own executors read it. */
+export const TOKEN_VARIABLE = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
 const INHERITED = ["LIBPROCESS_IP", "MESOS_NATIVE_JAVA_LIBRARY", "MESOS_NATIVE_LIBRARY"] as const;
 
 /**
@@ -66,6 +70,7 @@ export function executorEnvironment(input: EnvironmentInput): Record<string, str
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = formatDuration(SUBSCRIPTION_BACKOFF_MAX);
   }
   if (input.allocationRole !== undefined) environment["MESOS_ALLOCATION_ROLE"] = input.allocationRole;
+  if (input.token !== undefined) environment[TOKEN_VARIABLE] = input.token;
   // Not by assignment: that would lose a variable named __proto__.
   return { ...environment, ...variablesOf(input.command?.environment) };
 }

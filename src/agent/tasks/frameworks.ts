@@ -20,6 +20,7 @@ import {
 import { idOf } from "../../mesos/ids.ts";
 import { unlessLost } from "../../mesos/states.ts";
 import { makeStatusUpdate } from "../../mesos/status.ts";
+import type { LaunchPermission } from "../authorization/launch-permission.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { AgentFlags } from "../flags/table.ts";
 import type { Containerizer, ContainerTermination } from "../model/container.ts";
@@ -70,6 +71,7 @@ export interface FrameworksOptions {
   readonly resources: ResourceFacts;
   readonly containerizers: readonly Containerizer[];
   readonly runner: LaunchRunner;
+  readonly permission: LaunchPermission;
   readonly health: Pick<HealthWatch, "start">;
   /** The last framework is gone. */
   readonly settled: Signal;

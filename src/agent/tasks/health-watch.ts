@@ -5,6 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import { type CheckStatusInfo, TaskStatus_Reason, type TaskStatusSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type CheckerOptions, type Checking, watchCheck, watchHealth } from "../health/checker.ts";
 import { planCheck, planHealthCheck } from "../health/plan.ts";
+import { withContainerPorts } from "../health/ports.ts";
 import { httpStatus, tcpConnect } from "../health/probing.ts";
 import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
 
@@ -45,7 +46,7 @@ export class HealthWatch {
         this.#log.error(`The ${what} of task ${task.taskId} is not done: ${messageOf(error)}`);
       }
     };
-    const options = this.#checkerOptions(executor);
+    const options = this.#checkerOptions(executor, task);
     const healthCheck = task.info?.healthCheck ?? task.task.healthCheck;
     if (healthCheck !== undefined) {
       begin("health check", () =>
@@ -85,12 +86,17 @@ export class HealthWatch {
     return runningSince === undefined ? 0 : Math.max(0, this.#clock.now() - runningSince);
   }
 
-  #checkerOptions(executor: ExecutorRecord): CheckerOptions {
+  #checkerOptions(executor: ExecutorRecord, { info, task }: TaskRecord): CheckerOptions {
+    const checked = {
+      container: info?.container ?? task.container,
+      resources: task.resources,
+      command: info?.command,
+    };
     return {
       clock: this.#clock,
       means: {
         run: (command, timeout) =>
-          executor.containerizer?.run(executor.containerId, command, timeout) ??
+          executor.containerizer?.run(executor.containerId, withContainerPorts(command, checked), timeout) ??
           Promise.reject(new Error("no container")),
         reach: () => executor.containerizer?.reach(executor.containerId) ?? Promise.reject(new Error("no container")),
         status: this.#http.status,

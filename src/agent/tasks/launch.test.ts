@@ -161,7 +161,12 @@ describe("the stages of a launch", () => {
   it("fetch nothing, and ask nobody, without URIs; else as the task's user, into its sandbox", async () => {
     const asked: unknown[] = [];
     const fetcher = {
-      fetch: async ({ uris, signal, ...request }: Parameters<Parameters<typeof fetchStage>[0]["fetch"]>[0]) => {
+      fetch: async ({
+        uris,
+        signal,
+        progress: _progress,
+        ...request
+      }: Parameters<Parameters<typeof fetchStage>[0]["fetch"]>[0]) => {
         asked.push({ ...request, uris: uris.map(({ value }) => value), aborted: signal.aborted });
       },
     };

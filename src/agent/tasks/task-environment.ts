@@ -1,5 +1,6 @@
 import type { Process } from "../../libprocess/process.ts";
 import { formatUPID } from "../../libprocess/upid.ts";
+import type { ExecutorTokens } from "../authorization/executor-tokens.ts";
 import type { AgentFlags } from "../flags/table.ts";
 import type { Identity } from "../model/identity.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
@@ -11,6 +12,8 @@ export interface TaskEnvironmentOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly identity: Identity;
   readonly process: Pick<Process, "self">;
+  /** undefined: executors get no tokens. */
+  readonly tokens: ExecutorTokens | undefined;
 }
 
 /** The environment of a launch, from what the agent is and what the launch asks for. */
@@ -21,8 +24,13 @@ export class TaskEnvironment {
     this.#options = options;
   }
 
-  of(framework: FrameworkRecord, executor: ExecutorRecord, task: TaskRecord | undefined): Record<string, string> {
-    const { flags, environment, process, identity } = this.#options;
+  async of(
+    framework: FrameworkRecord,
+    executor: ExecutorRecord,
+    task: TaskRecord | undefined,
+  ): Promise<Record<string, string>> {
+    const { flags, environment, process, identity, tokens } = this.#options;
+    const { frameworkId, executorId, containerId } = executor;
     const container = task?.info?.container ?? executor.info.container;
     const inImage = container?.docker !== undefined || container?.mesos?.image !== undefined;
     return executorEnvironment({
@@ -41,6 +49,7 @@ export class TaskEnvironment {
       httpCommandExecutor: false,
       allocationRole: (task?.task.resources ?? executor.info.resources)[0]?.allocationInfo?.role,
       command: executor.info.command,
+      token: executor.kind === "command" ? undefined : await tokens?.of({ frameworkId, executorId, containerId }),
     });
   }
 }

@@ -5,11 +5,12 @@ import { codeOf, messageOf } from "../../../base/errors.ts";
 import { NotHeld, pathOf } from "../../model/held/descriptor.ts";
 import { openBelow } from "../../model/held/way-below.ts";
 import { NOT_FOUND } from "../route.ts";
+import { type FileOwner, LOG } from "./owner.ts";
 import { Roots } from "./roots.ts";
 
 /** Why a path cannot be had, and the status that says so. */
 export class FilesError extends Error {
-  readonly status: 400 | 404 | 500;
+  readonly status: 400 | 403 | 404 | 500;
 
   constructor(status: FilesError["status"], message: string) {
     super(message);
@@ -19,6 +20,13 @@ export class FilesError extends Error {
 }
 
 const LONGEST_PATH = 4096;
+
+/** The files that somebody may see. */
+export interface ShownFiles {
+  ownerOf(path: string): FileOwner | undefined;
+  entries(): [string, string][];
+  open(path: string): Promise<OpenedPath>;
+}
 
 /** An opened file or folder inside an attached one. The caller closes `handle`. */
 export interface OpenedPath {
@@ -31,12 +39,12 @@ export interface OpenedPath {
  * The virtual tree of /files: sandboxes and the log. Nothing outside of what was attached can be opened through it,
  * whatever links a task makes in its sandbox and whenever it makes them: way-below.ts goes name by name.
  */
-export class AttachedFiles {
+export class AttachedFiles implements ShownFiles {
   readonly #roots = new Roots();
 
   /** Shows the file or folder `real` under the virtual path `virtual` (by itself when it is not given). */
-  attach(real: string, virtual: string = real): void {
-    this.#roots.attach(real, trimmed(virtual));
+  attach(real: string, virtual: string = real, owner: FileOwner = LOG): void {
+    this.#roots.attach(real, trimmed(virtual), owner);
   }
 
   detach(virtual: string): void {
@@ -53,9 +61,16 @@ export class AttachedFiles {
     return this.#roots.entries();
   }
 
+  /** Whose a virtual path is; undefined: nothing is attached there. Throws a FilesError for one that cannot be. */
+  ownerOf(path: string): FileOwner | undefined {
+    return this.#roots.ownerOf(this.#find(path)?.root ?? "");
+  }
+
   /** Throws a FilesError: 404 for what is not there, 400 for what may not be seen or is no file or folder. */
   async open(path: string): Promise<OpenedPath> {
-    const { root, rest } = this.#locate(path);
+    const found = this.#find(path);
+    if (found === undefined) throw new FilesError(404, NOT_FOUND);
+    const { root, rest } = found;
     try {
       const { place, info } = await openBelow(root, rest);
       if (info.isDirectory()) return { handle: place, kind: "folder", size: 0 };
@@ -70,13 +85,13 @@ export class AttachedFiles {
     }
   }
 
-  #locate(path: string): { root: string; rest: string } {
+  #find(path: string): { root: string; rest: string } | undefined {
     if (path.includes("\0") || path.length > LONGEST_PATH) throw new FilesError(400, "The path is not valid.\n");
     const wanted = trimmed(posix.normalize(path));
     for (let prefix = wanted; ; prefix = posix.dirname(prefix)) {
       const root = this.#roots.realOf(prefix);
       if (root !== undefined) return { root, rest: wanted.slice(prefix.length) };
-      if (prefix === "/" || prefix === "." || prefix === "") throw new FilesError(404, NOT_FOUND);
+      if (prefix === "/" || prefix === "." || prefix === "") return undefined;
     }
   }
 }

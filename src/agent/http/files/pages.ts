@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { type Answer, json, text } from "../../../http/answer.ts";
 import type { Query } from "../../../http/query.ts";
 import { jsonText } from "../../../mesos/json-text.ts";
-import { type AttachedFiles, FilesError } from "./attached.ts";
+import { FilesError, type ShownFiles } from "./attached.ts";
 import { listFolder, readPart } from "./listing.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ async function answering(work: () => Promise<Answer>): Promise<Answer> {
 }
 
 /** /files/browse */
-export function browse(files: AttachedFiles, query: Query): Promise<Answer> {
+export function browse(files: ShownFiles, query: Query): Promise<Answer> {
   return answering(async () => {
     const path = query("path");
     if (!path) return NO_PATH;
@@ -59,7 +59,7 @@ function readJson(offset: number, data: Buffer): Buffer {
 }
 
 /** /files/read */
-export function read(files: AttachedFiles, query: Query): Promise<Answer> {
+export function read(files: ShownFiles, query: Query): Promise<Answer> {
   return answering(async () => {
     const path = query("path");
     if (!path) return NO_PATH;
@@ -85,7 +85,7 @@ export function dispositionOf(path: string): string {
 }
 
 /** /files/download: the file up to the size that it has now. */
-export function download(files: AttachedFiles, query: Query): Promise<Answer> {
+export function download(files: ShownFiles, query: Query): Promise<Answer> {
   return answering(async () => {
     const path = query("path");
     if (!path) return NO_PATH;
@@ -104,6 +104,6 @@ export function download(files: AttachedFiles, query: Query): Promise<Answer> {
 }
 
 /** /files/debug */
-export function debug(files: AttachedFiles): Answer {
+export function debug(files: ShownFiles): Answer {
   return json(jsonText(Object.fromEntries(files.entries())));
 }

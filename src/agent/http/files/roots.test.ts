@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { LOG } from "./owner.ts";
 import { Roots } from "./roots.ts";
 
 it("takes away a tree with all its names, and nothing beside it", () => {
   const roots = new Roots();
-  for (const real of ["/w/a", "/w/a-b", "/w/a/x", "/w/a/x/y", "/w/a0", "/w/b"]) roots.attach(real, real);
-  roots.attach("/w/a/x", "/latest");
+  for (const real of ["/w/a", "/w/a-b", "/w/a/x", "/w/a/x/y", "/w/a0", "/w/b"]) roots.attach(real, real, LOG);
+  roots.attach("/w/a/x", "/latest", LOG);
   roots.detachBelow("/w/a");
   expect(roots.entries()).toEqual(["/w/a-b", "/w/a0", "/w/b"].map((real) => [real, real]));
   expect(roots.realOf("/latest")).toBeUndefined();
@@ -13,8 +14,8 @@ it("takes away a tree with all its names, and nothing beside it", () => {
 
 it("moves a virtual path: the tree that it showed before no longer takes it along", () => {
   const roots = new Roots();
-  roots.attach("/w/1", "/latest");
-  roots.attach("/w/2", "/latest");
+  roots.attach("/w/1", "/latest", LOG);
+  roots.attach("/w/2", "/latest", LOG);
   roots.detachBelow("/w/1");
   expect(roots.entries()).toEqual([["/latest", "/w/2"]]);
 });
@@ -29,7 +30,7 @@ it("does what looking at every entry would do", () => {
       const plain = new Map<string, string>();
       for (const { act, path: real, virtual } of steps) {
         if (act === "attach") {
-          roots.attach(real, virtual);
+          roots.attach(real, virtual, LOG);
           plain.set(virtual, real);
         } else if (act === "detach") {
           roots.detach(virtual);

@@ -1,19 +1,27 @@
+import type { FileOwner } from "./owner.ts";
+
+/** What shows a real path, and whose it is. */
+interface Shown {
+  readonly virtuals: readonly string[];
+  readonly owner: FileOwner;
+}
+
 /**
  * What is attached: virtual paths and the real ones that they show. A tree that is deleted takes all its sandboxes with
  * it, and there may be 50,000: the real paths are kept in order, so that those below a folder stand side by side.
  */
 export class Roots {
   readonly #realOf = new Map<string, string>();
-  readonly #virtualsOf = new Map<string, readonly string[]>();
-  /** The keys of #virtualsOf, sorted. */
+  readonly #shown = new Map<string, Shown>();
+  /** The keys of #shown, sorted. */
   readonly #reals: string[] = [];
 
-  attach(real: string, virtual: string): void {
+  attach(real: string, virtual: string, owner: FileOwner): void {
     if (this.#realOf.get(virtual) === real) return;
     this.detach(virtual);
     this.#realOf.set(virtual, real);
-    const others = this.#virtualsOf.get(real);
-    this.#virtualsOf.set(real, [...(others ?? []), virtual]);
+    const others = this.#shown.get(real);
+    this.#shown.set(real, { virtuals: [...(others?.virtuals ?? []), virtual], owner });
     if (others === undefined) this.#reals.splice(this.#firstFrom(real), 0, real);
   }
 
@@ -21,8 +29,9 @@ export class Roots {
     const real = this.#realOf.get(virtual);
     if (real === undefined) return;
     this.#realOf.delete(virtual);
-    const left = (this.#virtualsOf.get(real) ?? []).filter((other) => other !== virtual);
-    if (left.length > 0) this.#virtualsOf.set(real, left);
+    const shown = this.#shown.get(real);
+    const left = (shown?.virtuals ?? []).filter((other) => other !== virtual);
+    if (shown !== undefined && left.length > 0) this.#shown.set(real, { ...shown, virtuals: left });
     else this.#forget(this.#firstFrom(real), 1);
   }
 
@@ -42,6 +51,11 @@ export class Roots {
     return this.#realOf.get(virtual);
   }
 
+  /** Whose a real path is that is attached itself. */
+  ownerOf(real: string): FileOwner | undefined {
+    return this.#shown.get(real)?.owner;
+  }
+
   /** Virtual paths and where they lead, sorted. */
   entries(): [string, string][] {
     return [...this.#realOf].sort(([left], [right]) => (left < right ? -1 : 1));
@@ -49,8 +63,8 @@ export class Roots {
 
   #forget(at: number, count: number): void {
     for (const real of this.#reals.splice(at, count)) {
-      for (const virtual of this.#virtualsOf.get(real) ?? []) this.#realOf.delete(virtual);
-      this.#virtualsOf.delete(real);
+      for (const virtual of this.#shown.get(real)?.virtuals ?? []) this.#realOf.delete(virtual);
+      this.#shown.delete(real);
     }
   }
 

@@ -1,7 +1,9 @@
 import { dirname, join } from "node:path";
-import type { ExecutorRecord } from "../../model/records.ts";
+import { executorUser } from "../../authorization/objects.ts";
+import type { ExecutorRecord, FrameworkRecord } from "../../model/records.ts";
 import type { ShownSandboxes } from "../../model/shown-sandboxes.ts";
 import type { AttachedFiles } from "./attached.ts";
+import type { FileOwner } from "./owner.ts";
 
 /** Shows sandboxes under the names that masters and tools use, until they are deleted. */
 export class AttachedSandboxes implements ShownSandboxes {
@@ -11,12 +13,21 @@ export class AttachedSandboxes implements ShownSandboxes {
     this.#files = files;
   }
 
-  attach({ directory, frameworkId, executorId }: ExecutorRecord): void {
-    this.#files.attach(directory);
-    this.#files.attach(directory, join(dirname(directory), "latest"));
-    this.#files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`);
+  attach(framework: FrameworkRecord, executor: ExecutorRecord): void {
+    const { directory, frameworkId, executorId } = executor;
+    const owner = ownerOf(framework, executor);
+    this.#files.attach(directory, directory, owner);
+    this.#files.attach(directory, join(dirname(directory), "latest"), owner);
+    this.#files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`, owner);
   }
-  attachPast({ directory }: ExecutorRecord): void {
-    this.#files.attach(directory);
+
+  attachPast(framework: FrameworkRecord, executor: ExecutorRecord): void {
+    this.#files.attach(executor.directory, executor.directory, ownerOf(framework, executor));
   }
 }
+
+/** Kept with the sandbox: it outlives what is known of its executor. */
+const ownerOf = ({ info }: FrameworkRecord, executor: ExecutorRecord): FileOwner => ({
+  kind: "sandbox",
+  user: executorUser(executor.info, info),
+});

@@ -16,14 +16,18 @@ import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { containerCalls } from "../containers/calls.ts";
 import { FilesError } from "../files/attached.ts";
 import { listFolder, readPart } from "../files/listing.ts";
+import type { Permission, Wanted } from "../permission.ts";
+import { callAsks } from "./asks.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
 import type { Handler, OperatorParts, Reply } from "./handler.ts";
 import type { Encoding, Negotiated } from "./negotiate.ts";
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {
-  /** The answer to somebody who has not shown the password of a realm. */
-  readonly unauthorized: (realm: "readonly" | "readwrite") => Answer | undefined;
+  /** As the realm of all calls lets it in. */
+  readonly permission: Permission;
+  /** As a realm of pages does, or the answer to it. */
+  readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
   /** Waits for a turn at the rate of the page that shows the same; false: too many wait. */
   readonly pass: (path: "/slave(1)/containers" | "/metrics/snapshot") => Promise<boolean>;
 }
@@ -84,7 +88,7 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
   [Call_Type.GET_HEALTH]: () => ({ type: Response_Type.GET_HEALTH, getHealth: { healthy: true } }),
   [Call_Type.GET_FLAGS]: ({ view }) => ({
     type: Response_Type.GET_FLAGS,
-    getFlags: { flags: [...view.flags].map(([name, value]) => ({ name, value })) },
+    getFlags: { flags: [...(view.flags ?? [])].map(([name, value]) => ({ name, value })) },
   }),
   [Call_Type.GET_VERSION]: ({ view: { build } }) => ({
     type: Response_Type.GET_VERSION,
@@ -171,6 +175,35 @@ function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answe
   return { kind: "body", type: encoding, body };
 }
 
+/** A call that only shows is let in by the password of the pages that show the same, where those have one. */
+async function permissionOf(
+  { permission, permissionIn }: Caller,
+  type: Call_Type,
+): Promise<Permission | { readonly answer: Answer }> {
+  if (!isReading(type)) return permission;
+  const reader = await permissionIn("readonly");
+  return "answer" in reader || reader.subject !== undefined ? reader : permission;
+}
+
+/** The container that a call names. */
+function wantedBy(call: Call): Wanted {
+  const named = [
+    call.launchNestedContainer,
+    call.waitNestedContainer,
+    call.killNestedContainer,
+    call.removeNestedContainer,
+    call.launchNestedContainerSession,
+    call.attachContainerInput,
+    call.attachContainerOutput,
+    call.launchContainer,
+    call.waitContainer,
+    call.killContainer,
+    call.removeContainer,
+  ].find((one) => one !== undefined);
+  if (named?.containerId === undefined) return {};
+  return { container: { id: named.containerId, command: "command" in named ? named.command : undefined } };
+}
+
 /** POST /api/v1. Failures of a handler that are no refusal are thrown. */
 export async function operatorCall(parts: Caller, { request, response }: Negotiated, body: Buffer): Promise<Answer> {
   let call: Call;
@@ -181,14 +214,17 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   }
   const name = enumName(Call_TypeSchema, call.type);
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
+  const permission = await permissionOf(parts, call.type);
+  if ("answer" in permission) return permission.answer;
+  const refusal = permission.refusal(callAsks[name as keyof typeof callAsks] ?? callAsks.UNKNOWN, wantedBy(call));
+  if (refusal !== undefined) return refusal;
   const handler = handlers[call.type];
   if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);
-  const unauthorized = isReading(call.type) ? parts.unauthorized("readonly") : undefined;
-  if (unauthorized !== undefined) return unauthorized;
   const limited = LIMITED.get(call.type);
   if (limited !== undefined && !(await parts.pass(limited))) return text(503, "Too many requests are waiting\n");
   try {
-    const answer = await handler(parts, call);
+    const { view, files } = permission;
+    const answer = await handler({ ...parts, view, files }, call);
     if (answer === "done") return text(200, "");
     return "kind" in answer ? answer : reply(response, answer);
   } catch (error) {

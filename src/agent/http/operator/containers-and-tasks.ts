@@ -12,7 +12,7 @@ import {
 import { type Task, TaskSchema, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerIdOf } from "../../model/nested.ts";
 import { type ExecutorRecord, type FrameworkRecord, type TaskBucket, tasksIn } from "../../model/records.ts";
-import type { AgentSnapshot, ContainerUsage, NestedUsage } from "../view.ts";
+import type { AgentSnapshot, AgentView, ContainerUsage, NestedUsage } from "../view.ts";
 import { shownExecutor } from "./shown-executor.ts";
 
 /** All frameworks, those that are gone after those that are not. */
@@ -32,8 +32,8 @@ export const frameworksMessage = (snapshot: AgentSnapshot): Response_GetFramewor
     completedFrameworks: [...snapshot.completedFrameworks].map(({ info }) => ({ frameworkInfo: info })),
   });
 
-export function executorsMessage(snapshot: AgentSnapshot, flags: ReadonlyMap<string, string>): Response_GetExecutors {
-  const shown = (executor: ExecutorRecord) => ({ executorInfo: shownExecutor(executor, flags.get("launcher_dir")) });
+export function executorsMessage(snapshot: AgentSnapshot, flags: AgentView["flags"]): Response_GetExecutors {
+  const shown = (executor: ExecutorRecord) => ({ executorInfo: shownExecutor(executor, flags?.get("launcher_dir")) });
   const frameworks = everyFramework(snapshot);
   return create(Response_GetExecutorsSchema, {
     executors: frameworks.flatMap(({ executors }) => [...executors.values()].map(shown)),

@@ -1,13 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Answer } from "../../../http/answer.ts";
 import type { Call, ResponseSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import type { AttachedFiles } from "../files/attached.ts";
+import type { ShownFiles } from "../files/attached.ts";
 import type { LoggingLevel } from "../logging.ts";
 import type { AgentView } from "../view.ts";
 
 export interface OperatorParts {
   readonly view: AgentView;
-  readonly files: AttachedFiles;
+  readonly files: ShownFiles;
   readonly logging: LoggingLevel;
 }
 

@@ -23,6 +23,7 @@ import {
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { decodeJson } from "../../../mesos/json.ts";
 import { RecordDecoder } from "../../../mesos/recordio.ts";
+import { Refusals } from "../../authorization/refusals.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import { Identity } from "../../model/identity.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
@@ -141,6 +142,7 @@ beforeEach(() => {
       neverDelivered: (_framework: unknown, _executor: unknown, tasks: readonly TaskRecord[]) =>
         lost.push(...tasks.map(({ taskId }) => taskId)),
     } as unknown as StatusIntake,
+    refusals: new Refusals({ log: silentLogger, clock, count: () => undefined }),
   });
 });
 
@@ -148,7 +150,7 @@ const ids = { frameworkId: { value: "framework" }, executorId: { value: "executo
 
 function post(init: CallInit, more: { accept?: string } = {}): ExecutorAnswer {
   const body = encode(CallSchema, create(CallSchema, { ...ids, ...init }));
-  return endpoint.handle({ contentType: PROTOBUF, accept: more.accept ?? PROTOBUF, body });
+  return endpoint.handle({ subject: undefined, contentType: PROTOBUF, accept: more.accept ?? PROTOBUF, body });
 }
 
 const subscribe = (init: CallInit["subscribe"] = {}): CallInit => ({ type: Call_Type.SUBSCRIBE, subscribe: init });
@@ -189,7 +191,7 @@ const types = ({ events }: { events: Event[] }) => events.map(({ type }) => type
 describe("a stranger", () => {
   const call = (init: CallInit, peer: string): ExecutorAnswer => {
     const body = encode(CallSchema, create(CallSchema, { ...ids, ...init }));
-    return endpoint.handle({ contentType: PROTOBUF, accept: PROTOBUF, body, peer });
+    return endpoint.handle({ subject: undefined, contentType: PROTOBUF, accept: PROTOBUF, body, peer });
   };
 
   it("does not take the place of an executor that is connected from elsewhere, nor speaks for it", () => {
@@ -217,7 +219,7 @@ describe("a stranger", () => {
     ["JSON", JSON_TYPE, Buffer.from(`{"type":[${"1,".repeat(1_000_000)}1]}`)],
   ])("pays for a flood of nothing in %s, not we", (_what, contentType, body) => {
     const start = performance.now();
-    expect(endpoint.handle({ contentType, accept: PROTOBUF, body })).toMatchObject({
+    expect(endpoint.handle({ subject: undefined, contentType, accept: PROTOBUF, body })).toMatchObject({
       status: 400,
       body: expect.stringMatching(/more than \d+ (objects|values)/),
     });
@@ -227,7 +229,8 @@ describe("a stranger", () => {
 
 describe("answers (mesos-wire §5.2)", () => {
   const body = Buffer.alloc(0);
-  const raw = (more: object) => endpoint.handle({ contentType: PROTOBUF, accept: PROTOBUF, body, ...more });
+  const raw = (more: object) =>
+    endpoint.handle({ subject: undefined, contentType: PROTOBUF, accept: PROTOBUF, body, ...more });
 
   it("405 with Allow for another method", () => {});
   it("400 without Content-Type, 415 for another", () => {

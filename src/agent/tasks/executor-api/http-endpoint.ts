@@ -17,6 +17,8 @@ import {
 import { TaskState, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf, isUuid } from "../../../mesos/ids.ts";
 import { decodeForeignJson } from "../../../mesos/json.ts";
+import type { Refusals } from "../../authorization/refusals.ts";
+import type { Subject } from "../../authorization/subject.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
 import { type ExecutorRecord, type FrameworkRecord, runKey } from "../../model/records.ts";
@@ -41,6 +43,7 @@ export interface ExecutorEndpointOptions {
   readonly store: CheckpointStore;
   readonly statuses: StatusIntake;
   readonly messages: FrameworkMessages;
+  readonly refusals: Refusals;
 }
 
 export interface ExecutorRequest {
@@ -49,6 +52,8 @@ export interface ExecutorRequest {
   readonly body: Uint8Array;
   /** The address that the request comes from, where that is known. */
   readonly peer?: string | undefined;
+  /** Who sends it. An executor that showed its token, or nobody, where none is asked for. */
+  readonly subject: Subject;
 }
 
 /** What the HTTP server does with a call: an answer, or an endless one that events are written to. */
@@ -95,6 +100,10 @@ export class ExecutorEndpoint {
     }
     const problem = callProblem(call);
     if (problem !== undefined) return invalid(problem);
+    if (!this.#isOwn(call, request.subject)) {
+      this.#options.refusals.forbidden(request.subject, "executor API", idOf(call.executorId));
+      return refuse(403, "The token is not that of this executor");
+    }
     // Whoever sends it, the ids mean nothing.
     if (call.type === Call_Type.HEARTBEAT) return { status: 202, body: "" };
     return this.#dispatch(call, request);
@@ -112,6 +121,10 @@ export class ExecutorEndpoint {
     if (framework === undefined) return refuse(400, "Framework cannot be found");
     const executor = framework.executors.get(idOf(call.executorId));
     if (executor === undefined || executor.kind === "command") return refuse(400, "Executor cannot be found");
+    if (request.subject?.kind === "executor" && request.subject.claims.containerId !== executor.containerId) {
+      this.#options.refusals.forbidden(request.subject, "executor API", executor.executorId);
+      return refuse(403, "The token is that of an earlier run");
+    }
     const stranger = this.#isStranger(executor, request.peer);
     if (stranger !== undefined) {
       this.#options.log.warn(`Refusing a call for executor '${executor.executorId}' from ${request.peer}: ${stranger}`);
@@ -138,6 +151,19 @@ export class ExecutorEndpoint {
       return accepted;
     }
     return refuse(501, "This call is not supported");
+  }
+
+  /**
+   * Whether an executor that showed its token speaks for itself. Libraries send heartbeats with ids that mean nothing: those
+   * count only where they name an executor that is here.
+   */
+  #isOwn({ type, frameworkId, executorId }: Call, subject: Subject): boolean {
+    if (subject === undefined) return true;
+    if (subject.kind !== "executor") return false;
+    const [framework, executor] = [idOf(frameworkId), idOf(executorId)];
+    const { claims } = subject;
+    if (framework === claims.frameworkId && executor === claims.executorId) return true;
+    return type === Call_Type.HEARTBEAT && !this.#options.registry.active.get(framework)?.executors.has(executor);
   }
 
   /**

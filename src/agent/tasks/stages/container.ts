@@ -47,7 +47,10 @@ export const containerStage = (options: ContainerStageOptions): Stage => ({
     const container = task?.info?.container ?? executor.info.container ?? options.defaultContainer;
     const containerizer = options.containerizers.find((candidate) => candidate.accepts(container));
     executor.containerizer = containerizer;
-    const spec = { ...draftOf(launch, container), environment: options.environment.of(framework, executor, task) };
+    const spec = {
+      ...draftOf(launch, container),
+      environment: await options.environment.of(framework, executor, task),
+    };
     const limits = task === undefined ? limitsOfQueued(executor, options) : limitsOfTask(launch, container, options);
     launch.started = await containerizer?.launch({ ...spec, limits }, signal);
     executor.containerStatus = launch.started?.status;

@@ -1,3 +1,4 @@
+import type { FetchProgress } from "../../model/container.ts";
 import type { UriFetcher } from "../../model/uri-fetcher.ts";
 import type { Stage } from "./stage.ts";
 
@@ -7,6 +8,10 @@ export const fetchStage = (fetcher: UriFetcher): Stage => ({
   prepare: ({ executor, user, signal }) => {
     const uris = executor.info.command?.uris ?? [];
     if (uris.length === 0) return undefined;
-    return fetcher.fetch({ containerId: executor.containerId, sandbox: executor.directory, user, uris, signal });
+    const progress = (fetching: FetchProgress): void => {
+      if (executor.launching !== undefined) executor.launching = { ...executor.launching, fetching };
+    };
+    const { containerId, directory: sandbox } = executor;
+    return fetcher.fetch({ containerId, sandbox, user, uris, signal, progress });
   },
 });

@@ -10,9 +10,9 @@ export interface Sandboxes {
 /** The folder that the task works in, and its place among the files that the agent shows. */
 export const sandboxStage = (sandboxes: Sandboxes, shown: ShownSandboxes): Stage => ({
   name: "sandbox",
-  prepare: ({ executor, user }) => {
-    shown.attach(executor);
+  prepare: ({ framework, executor, user }) => {
+    shown.attach(framework, executor);
     return sandboxes.create(executor.directory, user);
   },
-  recover: ({ executor }) => shown.attach(executor),
+  recover: ({ framework, executor }) => shown.attach(framework, executor),
 });

@@ -1,0 +1,35 @@
+import { has } from "../../mesos/codec.ts";
+import type {
+  CommandInfo,
+  ExecutorInfo,
+  FrameworkInfo,
+  Resource,
+  Task,
+  TaskInfo,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+
+/** The user by whom an object is decided, where Mesos looks for it. */
+export const frameworkUser = ({ user }: FrameworkInfo): string => user;
+
+const userOf = (command: CommandInfo | undefined): string | undefined =>
+  command !== undefined && has(command, "user") ? command.user : undefined;
+
+export const executorUser = ({ command }: ExecutorInfo, framework: FrameworkInfo): string =>
+  userOf(command) ?? framework.user;
+
+export const taskUser = (task: Task, framework: FrameworkInfo): string =>
+  has(task, "user") ? task.user : framework.user;
+
+/** Of a task that is to be launched. */
+export const launchedTaskUser = ({ command, executor }: TaskInfo, framework: FrameworkInfo): string =>
+  userOf(command) ?? userOf(executor?.command) ?? framework.user;
+
+/** The user that a command names; undefined: none. */
+export const commandUser = userOf;
+
+/** Every role that a resource tells of: reservations follow each other, and the allocation's is told too. */
+export function rolesOf({ role, reservations, allocationInfo }: Resource): string[] {
+  const own = role === "" || role === "*" ? [] : [role];
+  const allocated = allocationInfo === undefined ? [] : [allocationInfo.role];
+  return [...own, ...reservations.map((one) => one.role), ...allocated];
+}
