@@ -10,10 +10,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { probePlacesBlock } from "../src/agent/containerizer/docker/probe-places.ts";
-import { agentFlagsPage } from "../src/agent/flags/docs.ts";
 import { actionsBlock, asksBlock } from "../src/agent/http/asks-docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
+import { agentFlagsPage } from "../src/agent/settings/docs.ts";
 import { forwarderDocs } from "../src/forwarder/config/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
 import { platformsBlock, platformsPage } from "./platforms-page.ts";

@@ -92,7 +92,7 @@ export function showAway(error, at) {
   if (error instanceof Refused && error.status === 401)
     setText(place, `The agent asks for a password: load this page anew and give it.${old}`);
   else if (error instanceof Refused && error.status === 403)
-    setText(place, "The agent's firewall rules (--firewall_rules) do not let this page see it.");
+    setText(place, "The agent's rules (--acls, --firewall_rules) do not let you see this.");
   else if (error instanceof Refused) setText(place, `The agent refuses: ${error.message}.${old}`);
   else setText(place, `The agent does not answer.${old} Trying again every 5 s.`);
 }

@@ -22,6 +22,7 @@ import {
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentIDSchema,
+  type AgentInfo,
   type AgentInfo_Capability,
   AgentInfo_Capability_Type,
   AgentInfoSchema,
@@ -36,6 +37,7 @@ import { configuredForm } from "../mesos/resource-operations.ts";
 import { Resources } from "../mesos/resources.ts";
 import { isTerminal, stateForFramework } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
+import { machineOf } from "./maintenance.ts";
 import type { Agent, Framework, TaskEntry } from "./model.ts";
 import { startPings } from "./pings.ts";
 import { takeOperations, takeOver, tellReturned } from "./take-over.ts";
@@ -102,6 +104,7 @@ export class Agents {
     this.#cluster.count(how === "unreachable" ? "master/slave_unreachable_completed" : "master/slave_removals");
     for (const framework of this.#cluster.frameworks.values())
       this.#cluster.send(framework, { type: Event_Type.FAILURE, failure: { agentId: { value: agent.id } } });
+    this.#cluster.subscribers.agentRemoved(agent.id);
   }
 
   #lose(entry: TaskEntry, why: string, how: string): void {
@@ -124,7 +127,7 @@ export class Agents {
       framework.unreachable.set(taskId, entry);
     } else this.#cluster.removeTask(entry);
     const reason = how === "gone" ? TaskStatus_Reason.AGENT_REMOVED_BY_OPERATOR : TaskStatus_Reason.AGENT_REMOVED;
-    this.#cluster.tell(framework, {
+    this.#cluster.tellChanged(framework, entry.task, {
       taskId,
       agentId: entry.agentId,
       executorId: entry.task.executorId?.value,
@@ -140,9 +143,18 @@ export class Agents {
     this.#cluster.context.process.send(pid, ShutdownMessageSchema, message);
   }
 
+  /** An agent on a machine that maintenance has taken down is sent away. */
+  #refusesDown(pid: UPID, info: AgentInfo): boolean {
+    if (this.#cluster.machines.get(machineOf(info, pid.ip))?.isDown !== true) return false;
+    const { process, log } = this.#cluster.context;
+    log.warn(`Refused agent ${formatUPID(pid)}: its machine is down for maintenance`);
+    process.send(pid, ShutdownMessageSchema, create(ShutdownMessageSchema, { message: "Machine is `DOWN`" }));
+    return true;
+  }
+
   #register(from: UPID | undefined, message: RegisterSlaveMessage): void {
     const { process, log } = this.#cluster.context;
-    if (from === undefined || message.agent === undefined) return;
+    if (from === undefined || message.agent === undefined || this.#refusesDown(from, message.agent)) return;
     for (const agent of this.#cluster.agents.values()) {
       if (!sameUPID(agent.pid, from)) continue;
       if (agent.connected) {
@@ -207,6 +219,7 @@ export class Agents {
       ...this.#options,
       expired: () => this.remove(agent, "it does not answer pings", "unreachable"),
     });
+    this.#cluster.subscribers.agentAdded(agent);
     return agent;
   }
 
@@ -226,6 +239,7 @@ export class Agents {
       this.refuseGone(from);
       return;
     }
+    if (this.#refusesDown(from, message.agent)) return;
     const known = this.#cluster.agents.get(id);
     if (known !== undefined && (known.pid.ip !== from.ip || known.info.hostname !== message.agent.hostname)) {
       const why = `agent ${id} is registered at ${known.pid.ip} (${known.info.hostname}): the address may not change`;

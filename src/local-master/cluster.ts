@@ -10,7 +10,9 @@ import {
   DrainInfoSchema,
   DrainState,
   type MasterInfo,
+  type Task,
   type TaskState,
+  type TaskStatus,
   type TaskStatus_Reason,
   TaskStatus_Source,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -19,6 +21,7 @@ import { idOf } from "../mesos/ids.ts";
 import type { Resources } from "../mesos/resources.ts";
 import { frameworkCan, stateForFramework } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
+import type { Machine } from "./maintenance.ts";
 import {
   type Agent,
   type Dialect,
@@ -29,6 +32,8 @@ import {
   type TaskEntry,
   taskKey,
 } from "./model.ts";
+import type { Quota } from "./quota.ts";
+import { Subscribers } from "./subscribers.ts";
 
 export interface ClusterContext {
   readonly process: Process;
@@ -76,6 +81,12 @@ export class Cluster {
   readonly draining = new Map<string, { readonly config: DrainConfig; readonly since: number }>();
   /** Agents that may not come back. */
   readonly gone = new Set<string>();
+  /** How much more than others a role is offered, by role; 1 for those that are not here. */
+  readonly weights = new Map<string, number>();
+  /** By the first part of a role. */
+  readonly quotas = new Map<string, Quota>();
+  /** Machines that maintenance is planned for, by their key. */
+  readonly machines = new Map<string, Machine>();
   readonly completedFrameworks: Framework[] = [];
   /** By the text of the operation's uuid. */
   readonly operations = new Map<string, OperationEntry>();
@@ -83,6 +94,8 @@ export class Cluster {
   readonly refused: Refused[] = [];
   readonly counters = new Map<string, number>();
   readonly context: ClusterContext;
+  /** Operators that hear of every change. */
+  readonly subscribers = new Subscribers(this);
   /** Set by the offering part: makes offers now. */
   offerNow: () => void = () => undefined;
   #offering: Timer | undefined;
@@ -117,6 +130,7 @@ export class Cluster {
 
   stop(): void {
     this.#offering?.cancel();
+    this.subscribers.close();
     for (const framework of this.frameworks.values()) {
       framework.failover?.cancel();
       framework.sink?.close();
@@ -169,11 +183,18 @@ export class Cluster {
     this.offerSoon();
   }
 
+  /** What holds for offers has changed: those that are out are taken back, and made anew. */
+  offerAnew(): void {
+    for (const offer of [...this.offers.values()]) this.removeOffer(offer, true);
+    this.offerSoon();
+  }
+
   addTask(agent: Agent, framework: Framework | undefined, entry: TaskEntry): void {
     const id = idOf(entry.task.taskId);
     agent.tasks.set(taskKey(entry.frameworkId, id), entry);
     framework?.tasks.set(id, entry);
     framework?.unreachable.delete(id);
+    this.subscribers.taskAdded(entry.task);
     if (entry.released) return;
     agent.used = agent.used.add(entry.resources);
     if (framework !== undefined) framework.used = framework.used.add(entry.resources);
@@ -220,8 +241,13 @@ export class Cluster {
     if (this.completedFrameworks.length > COMPLETED_FRAMEWORKS) this.completedFrameworks.shift();
   }
 
+  /** A task whose state the master itself has changed: its framework and the operators are told. */
+  tellChanged(framework: Framework, task: Task, status: MasterStatus): void {
+    this.subscribers.taskUpdated(framework.id, task, this.tell(framework, status));
+  }
+
   /** An UPDATE that nobody acknowledges, from the master's own knowledge. */
-  tell(framework: Framework, status: MasterStatus): void {
+  tell(framework: Framework, status: MasterStatus): TaskStatus {
     const { taskId, agentId, executorId, reason, message } = status;
     const made = makeUnacknowledgedStatus(this.context.clock.now(), {
       taskId: { value: taskId },
@@ -233,6 +259,7 @@ export class Cluster {
       ...(executorId !== undefined && { executorId: { value: executorId } }),
     });
     this.send(framework, { type: Event_Type.UPDATE, update: { status: made } });
+    return made;
   }
 
   /** Everything the agents have. */

@@ -103,7 +103,7 @@ export class Draining {
         if (entry.agentId !== agentId) continue;
         entry.task.state = stateForFramework(TaskState.TASK_GONE_BY_OPERATOR, framework.info);
         this.#cluster.removeTask(entry);
-        this.#cluster.tell(framework, {
+        this.#cluster.tellChanged(framework, entry.task, {
           taskId: idOf(entry.task.taskId),
           agentId,
           executorId: entry.task.executorId?.value,

@@ -72,7 +72,11 @@ export class Frameworks {
   recover(info: FrameworkInfo): Framework | undefined {
     const id = info.id?.value;
     if (id === undefined || this.#ended.has(id)) return undefined;
-    return this.#cluster.frameworks.get(id) ?? this.#add(id, info);
+    const known = this.#cluster.frameworks.get(id);
+    if (known !== undefined) return known;
+    const framework = this.#add(id, info);
+    this.#cluster.subscribers.frameworkAdded(framework);
+    return framework;
   }
 
   #add(id: string, info: FrameworkInfo): Framework {
@@ -134,11 +138,14 @@ export class Frameworks {
       subscribed: { frameworkId: { value: framework.id }, heartbeatIntervalSeconds: 15, masterInfo },
     });
     this.#cluster.send(framework, { type: Event_Type.HEARTBEAT });
-    if (known !== undefined) this.#tellAgents(framework);
+    if (known !== undefined) this.#tellChange(framework);
+    else this.#cluster.subscribers.frameworkAdded(framework);
     this.#cluster.offerSoon();
   }
 
-  #tellAgents(framework: Framework): void {
+  /** What a framework is now, to its agents and to operators. */
+  #tellChange(framework: Framework): void {
+    this.#cluster.subscribers.frameworkUpdated(framework);
     const message = create(UpdateFrameworkMessageSchema, {
       frameworkId: { value: framework.id },
       pid: NO_PID,
@@ -192,6 +199,7 @@ export class Frameworks {
     this.#cluster.frameworks.delete(framework.id);
     this.#ended.add(framework.id);
     this.#cluster.remember(framework);
+    this.#cluster.subscribers.frameworkRemoved(framework.info);
     const { sink } = framework;
     framework.sink = undefined;
     sink?.close();
@@ -300,7 +308,7 @@ export class Frameworks {
     if (update?.frameworkInfo === undefined) return;
     framework.info = identified(update.frameworkInfo, framework.id);
     framework.suppressed = new Set(update.suppressedRoles);
-    this.#tellAgents(framework);
+    this.#tellChange(framework);
     this.#cluster.offerSoon();
   }
 

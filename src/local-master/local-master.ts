@@ -3,6 +3,7 @@ import { hostname as ownHostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { LoggingLevel, type LogSwitch } from "../base/logging-level.ts";
 import { Process } from "../libprocess/process.ts";
 import { addressOf, formatUPID } from "../libprocess/upid.ts";
 import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -12,11 +13,14 @@ import { Agents } from "./agents.ts";
 import { Cluster } from "./cluster.ts";
 import { Draining } from "./draining.ts";
 import { Frameworks } from "./frameworks.ts";
+import { LogFile } from "./log-file.ts";
+import { Maintenance } from "./maintenance.ts";
 import { LARGEST_CALL } from "./negotiation.ts";
 import { Offering } from "./offering.ts";
 import { OperatorOperations } from "./operations.ts";
 import { serveOperatorApi } from "./operator-api.ts";
 import { servePages } from "./pages.ts";
+import { Quotas } from "./quota.ts";
 import { Routes } from "./routes.ts";
 import { SchedulerApi } from "./scheduler-api.ts";
 import { Updates } from "./updates.ts";
@@ -30,6 +34,10 @@ export interface LocalMasterOptions {
   readonly advertiseIp?: string;
   readonly hostname?: string;
   readonly log?: Logger;
+  /** How verbose the log is; SET_LOGGING_LEVEL changes it for a while. */
+  readonly verbosity?: LogSwitch;
+  /** Where the log is written to, for READ_FILE of `/master/log`. */
+  readonly logFile?: string;
   readonly clock?: Clock;
   /** The release that it says it is, for what agents do for old masters; ours unless given. */
   readonly version?: string;
@@ -45,7 +53,7 @@ const OFFER_INTERVAL = 1000;
 interface Running {
   readonly process: Process;
   readonly cluster: Cluster;
-  readonly stopOffering: () => void;
+  readonly stopTimers: () => void;
 }
 
 /** An IPv4 address as MasterInfo.ip holds it: its four bytes read as a little-endian number. */
@@ -68,7 +76,7 @@ function masterInfoOf({ self }: Process, id: string, hostname: string, version: 
 
 /**
  * The development master: agents over libprocess, schedulers over the v1 HTTP API, one port. No authentication, no
- * quota, no registry: it keeps nothing when it stops, and takes back agents and frameworks that come to a new one.
+ * registry: it keeps nothing when it stops, and takes back agents and frameworks that come to a new one.
  * Several can run in one program.
  */
 export class LocalMaster {
@@ -107,20 +115,24 @@ export class LocalMaster {
     const { hostname = advertise, version = MESOS_VERSION } = this.#options;
     const masterInfo = masterInfoOf(process, randomUUID(), hostname, version);
     const cluster = new Cluster({ process, clock, log, masterInfo });
-    const { routes, draining } = this.#serve(cluster);
+    const { routes, draining, logging } = this.#serve(cluster);
     process.http(routes.handler(log.named("http"), [this.#options.hostname ?? "", ownHostname()]));
     let timer = clock.after(OFFER_INTERVAL, function tick() {
       timer = clock.after(OFFER_INTERVAL, tick);
       cluster.offerNow();
       draining.finish();
     });
-    this.#running = { process, cluster, stopOffering: () => timer.cancel() };
+    const stopTimers = (): void => {
+      timer.cancel();
+      logging.close();
+    };
+    this.#running = { process, cluster, stopTimers };
     log.info(
       `Development master ${masterInfo.id} at ${this.url}: for development only, it forgets everything when it stops`,
     );
   }
 
-  #serve(cluster: Cluster): { readonly routes: Routes; readonly draining: Draining } {
+  #serve(cluster: Cluster): { readonly routes: Routes; readonly draining: Draining; readonly logging: LoggingLevel } {
     const { clock, log } = cluster.context;
     const frameworks: { current?: Frameworks } = {};
     const agents = new Agents(cluster, {
@@ -140,9 +152,14 @@ export class LocalMaster {
     const flags = { ip: cluster.context.process.self.ip, port: String(cluster.context.process.self.port) };
     const facts = { started: clock.now(), flags };
     const operations = new OperatorOperations(cluster, agents);
-    serveOperatorApi(routes, { cluster, frameworks: frameworks.current, draining, operations, facts });
+    const quotas = new Quotas(cluster);
+    const maintenance = new Maintenance(cluster, agents);
+    const logging = new LoggingLevel(this.#options.verbosity ?? { verbosity: 0 }, clock);
+    const logFile = new LogFile(this.#options.logFile);
+    const parts = { draining, operations, quotas, maintenance, logging, logFile };
+    serveOperatorApi(routes, { cluster, frameworks: frameworks.current, ...parts, facts });
     servePages(routes, cluster, frameworks.current, facts);
-    return { routes, draining };
+    return { routes, draining, logging };
   }
 
   /** Ends every connection and forgets everything. Idempotent. */
@@ -150,7 +167,7 @@ export class LocalMaster {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    running.stopOffering();
+    running.stopTimers();
     running.cluster.stop();
     await running.process.close();
   }

@@ -5,6 +5,8 @@ import { Resources } from "../mesos/resources.ts";
 import { frameworkCan } from "../mesos/states.ts";
 import { type Award, allocate, type Bidder, type Supply } from "./allocator.ts";
 import type { Cluster } from "./cluster.ts";
+import { consumedByRole } from "./consumption.ts";
+import { machineOf } from "./maintenance.ts";
 import { type Agent, type Framework, type Offer, rolesOf, speak } from "./model.ts";
 
 /** Seconds that `refuse_seconds` is cut to, and its default when it makes no sense. */
@@ -81,7 +83,9 @@ export class Offering {
       if (this.#cluster.isActive(agent)) supplies.push({ agentId: agent.id, available: availableOn(agent) });
     const total = this.#cluster.total ?? Resources.empty;
     const offers = new Map<Framework, Offer[]>();
-    for (const award of allocate(bidders, supplies, total)) {
+    const { weights, quotas } = this.#cluster;
+    const rules = { weights, quotas, consumed: quotas.size === 0 ? new Map() : consumedByRole(this.#cluster) };
+    for (const award of allocate(bidders, supplies, total, rules)) {
       const framework = this.#cluster.frameworks.get(award.frameworkId);
       const agent = this.#cluster.agents.get(award.agentId);
       if (framework === undefined || agent === undefined) continue;
@@ -108,6 +112,7 @@ export class Offering {
     const { role, resources } = award;
     const dialect = this.#cluster.frameworkDialect(framework);
     const { hostname, attributes, domain } = agent.info;
+    const machine = this.#cluster.machines.get(machineOf(agent.info, agent.pid.ip));
     const id = this.#cluster.nextId("offer");
     const executors = [...agent.executors.values()].filter(({ frameworkId }) => frameworkId === framework.id);
     const message = create(OfferSchema, {
@@ -125,6 +130,7 @@ export class Offering {
       },
       ...(dialect.allocation && { allocationInfo: { role } }),
       ...(domain && { domain }),
+      ...(machine && { unavailability: machine.unavailability }),
     });
     const offer: Offer = { id, frameworkId: framework.id, agentId: agent.id, role, resources, message };
     this.#cluster.offers.set(id, offer);

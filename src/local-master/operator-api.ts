@@ -1,5 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { every } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import type { LoggingLevel } from "../base/logging-level.ts";
 import { firstAccepted } from "../http/accept.ts";
 import type { Answer } from "../http/answer.ts";
 import type { HttpRequest } from "../http/request.ts";
@@ -10,6 +12,7 @@ import {
   Call_Type,
   Call_TypeSchema,
   CallSchema,
+  EventSchema,
   Response_Type,
   ResponseSchema,
 } from "../mesos/gen/mesos/v1/master/master_pb.ts";
@@ -17,18 +20,34 @@ import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson, encodeJson } from "../mesos/json.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Draining } from "./draining.ts";
+import { EventStream, HEARTBEAT_INTERVAL, type MediaType } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
+import type { LogFile } from "./log-file.ts";
+import type { Maintenance } from "./maintenance.ts";
 import { answerOf, bodyType, JSON_TYPE, LARGEST_CALL, type Outcome, outcome, PROTOBUF_TYPE } from "./negotiation.ts";
 import type { OperatorOperations } from "./operations.ts";
-import { agentsMessage, executorsMessage, frameworksMessage, rolesInit, tasksMessage } from "./operator-messages.ts";
+import {
+  agentsMessage,
+  executorsMessage,
+  frameworksMessage,
+  rolesInit,
+  stateMessage,
+  tasksMessage,
+} from "./operator-messages.ts";
+import type { Quotas } from "./quota.ts";
 import type { Routes } from "./routes.ts";
 import { type MasterFacts, metricsJson } from "./state-json.ts";
+import { updateWeights } from "./weights.ts";
 
 export interface OperatorApiOptions {
   readonly cluster: Cluster;
   readonly frameworks: Frameworks;
   readonly draining: Draining;
   readonly operations: OperatorOperations;
+  readonly quotas: Quotas;
+  readonly maintenance: Maintenance;
+  readonly logging: LoggingLevel;
+  readonly logFile: LogFile;
   readonly facts: MasterFacts;
 }
 
@@ -46,6 +65,16 @@ const MEMBERS: Partial<Record<Call_Type, keyof Call>> = {
   [Call_Type.REACTIVATE_AGENT]: "reactivateAgent",
   [Call_Type.MARK_AGENT_GONE]: "markAgentGone",
   [Call_Type.TEARDOWN]: "teardown",
+  [Call_Type.UPDATE_QUOTA]: "updateQuota",
+  [Call_Type.SET_QUOTA]: "setQuota",
+  [Call_Type.REMOVE_QUOTA]: "removeQuota",
+  [Call_Type.UPDATE_WEIGHTS]: "updateWeights",
+  [Call_Type.UPDATE_MAINTENANCE_SCHEDULE]: "updateMaintenanceSchedule",
+  [Call_Type.START_MAINTENANCE]: "startMaintenance",
+  [Call_Type.STOP_MAINTENANCE]: "stopMaintenance",
+  [Call_Type.SET_LOGGING_LEVEL]: "setLoggingLevel",
+  [Call_Type.LIST_FILES]: "listFiles",
+  [Call_Type.READ_FILE]: "readFile",
 };
 
 const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -59,7 +88,14 @@ export function operatorCallProblem(call: Call): string | undefined {
 }
 
 type Reply = Omit<MessageInitShape<typeof ResponseSchema>, "$typeName" | "$unknown">;
-type Reading = (options: OperatorApiOptions) => Reply;
+type Reading = (options: OperatorApiOptions, call: Call) => Reply | Outcome | Promise<Reply | Outcome>;
+
+async function readFile({ logFile }: OperatorApiOptions, { readFile: wanted }: Call): Promise<Reply | Outcome> {
+  if (wanted === undefined) return outcome(400, "Expecting 'read_file' to be present");
+  const length = has(wanted, "length") ? Number(wanted.length) : undefined;
+  const part = await logFile.read(wanted.path, Number(wanted.offset), length);
+  return "status" in part ? part : { type: Response_Type.READ_FILE, readFile: part };
+}
 
 /** The calls that show something. */
 const READINGS: { readonly [Type in Call_Type]?: Reading } = {
@@ -78,16 +114,18 @@ const READINGS: { readonly [Type in Call_Type]?: Reading } = {
       metrics: Object.entries(metricsJson(cluster, facts)).map(([name, value]) => ({ name, value: Number(value) })),
     },
   }),
-  // Nothing here logs at another level than 0.
-  [Call_Type.GET_LOGGING_LEVEL]: () => ({ type: Response_Type.GET_LOGGING_LEVEL, getLoggingLevel: { level: 0 } }),
+  [Call_Type.GET_LOGGING_LEVEL]: ({ logging }) => ({
+    type: Response_Type.GET_LOGGING_LEVEL,
+    getLoggingLevel: { level: logging.level },
+  }),
+  [Call_Type.LIST_FILES]: ({ logFile }, call) => {
+    const found = logFile.list(call.listFiles?.path ?? "");
+    return "status" in found ? found : { type: Response_Type.LIST_FILES, listFiles: { fileInfos: [...found] } };
+  },
+  [Call_Type.READ_FILE]: readFile,
   [Call_Type.GET_STATE]: ({ cluster }) => ({
     type: Response_Type.GET_STATE,
-    getState: {
-      getTasks: tasksMessage(cluster),
-      getExecutors: executorsMessage(cluster),
-      getFrameworks: frameworksMessage(cluster),
-      getAgents: agentsMessage(cluster),
-    },
+    getState: stateMessage(cluster),
   }),
   [Call_Type.GET_AGENTS]: ({ cluster }) => ({ type: Response_Type.GET_AGENTS, getAgents: agentsMessage(cluster) }),
   [Call_Type.GET_FRAMEWORKS]: ({ cluster }) => ({
@@ -104,16 +142,18 @@ const READINGS: { readonly [Type in Call_Type]?: Reading } = {
   }),
   [Call_Type.GET_TASKS]: ({ cluster }) => ({ type: Response_Type.GET_TASKS, getTasks: tasksMessage(cluster) }),
   [Call_Type.GET_ROLES]: ({ cluster }) => ({ type: Response_Type.GET_ROLES, getRoles: { roles: rolesInit(cluster) } }),
-  // Every role weighs the same here, and none has a quota; nor does anybody plan maintenance.
-  [Call_Type.GET_WEIGHTS]: () => ({ type: Response_Type.GET_WEIGHTS, getWeights: {} }),
-  [Call_Type.GET_QUOTA]: () => ({ type: Response_Type.GET_QUOTA, getQuota: { status: {} } }),
-  [Call_Type.GET_MAINTENANCE_STATUS]: () => ({
-    type: Response_Type.GET_MAINTENANCE_STATUS,
-    getMaintenanceStatus: { status: {} },
+  [Call_Type.GET_WEIGHTS]: ({ cluster }) => ({
+    type: Response_Type.GET_WEIGHTS,
+    getWeights: { weightInfos: [...cluster.weights].map(([role, weight]) => ({ role, weight })) },
   }),
-  [Call_Type.GET_MAINTENANCE_SCHEDULE]: () => ({
+  [Call_Type.GET_QUOTA]: ({ quotas }) => ({ type: Response_Type.GET_QUOTA, getQuota: { status: quotas.status } }),
+  [Call_Type.GET_MAINTENANCE_STATUS]: ({ maintenance }) => ({
+    type: Response_Type.GET_MAINTENANCE_STATUS,
+    getMaintenanceStatus: { status: maintenance.status },
+  }),
+  [Call_Type.GET_MAINTENANCE_SCHEDULE]: ({ maintenance }) => ({
     type: Response_Type.GET_MAINTENANCE_SCHEDULE,
-    getMaintenanceSchedule: { schedule: {} },
+    getMaintenanceSchedule: { schedule: { windows: maintenance.windows } },
   }),
   [Call_Type.GET_MASTER]: ({ cluster, facts }) => ({
     type: Response_Type.GET_MASTER,
@@ -152,6 +192,29 @@ const CHANGES: { readonly [Type in Call_Type]?: Change } = {
     operations.growVolume(idOf(given?.agentId), given?.volume, given?.addition),
   [Call_Type.SHRINK_VOLUME]: ({ operations }, { shrinkVolume: given }) =>
     operations.shrinkVolume(idOf(given?.agentId), given?.volume, given?.subtract?.value ?? 0),
+  [Call_Type.UPDATE_QUOTA]: ({ quotas }, { updateQuota: given }) =>
+    quotas.update(given?.quotaConfigs ?? [], given?.force ?? false),
+  [Call_Type.SET_QUOTA]: ({ quotas }, { setQuota: given }) => {
+    const request = given?.quotaRequest;
+    return request === undefined ? outcome(400, "Expecting 'quota_request' to be present") : quotas.set(request);
+  },
+  [Call_Type.REMOVE_QUOTA]: ({ quotas }, { removeQuota: given }) => quotas.remove(given?.role ?? ""),
+  [Call_Type.UPDATE_MAINTENANCE_SCHEDULE]: ({ maintenance }, { updateMaintenanceSchedule: given }) => {
+    const schedule = given?.schedule;
+    return schedule === undefined ? outcome(400, "Expecting 'schedule' to be present") : maintenance.update(schedule);
+  },
+  [Call_Type.START_MAINTENANCE]: ({ maintenance }, call) => maintenance.start(call.startMaintenance?.machines ?? []),
+  [Call_Type.STOP_MAINTENANCE]: ({ maintenance }, call) => maintenance.stop(call.stopMaintenance?.machines ?? []),
+  [Call_Type.SET_LOGGING_LEVEL]: ({ logging }, { setLoggingLevel: given }) => {
+    try {
+      logging.set(given?.level ?? 0, Number((given?.duration?.nanoseconds ?? 0n) / 1_000_000n));
+      return outcome(200);
+    } catch (error) {
+      return outcome(400, messageOf(error));
+    }
+  },
+  [Call_Type.UPDATE_WEIGHTS]: ({ cluster }, { updateWeights: given }) =>
+    updateWeights(cluster, given?.weightInfos ?? []),
   [Call_Type.TEARDOWN]: ({ cluster, frameworks }, call) => {
     const framework = cluster.frameworks.get(idOf(call.teardown?.frameworkId));
     if (framework === undefined) return outcome(400, "No framework found with specified ID");
@@ -175,19 +238,40 @@ async function callOf(request: HttpRequest): Promise<Call | Outcome> {
   return problem === undefined ? call : outcome(400, `Failed to validate master::Call: ${problem}`);
 }
 
+/** SUBSCRIBE: the stream is open until either side ends it. */
+function subscribe({ cluster }: OperatorApiOptions, type: MediaType): Answer {
+  const { clock, log } = cluster.context;
+  return {
+    kind: "open",
+    type,
+    headers: { "cache-control": "no-cache" },
+    opened: (response) => {
+      const stream = new EventStream("of an operator", EventSchema, response, type, log, () => {
+        heartbeat.cancel();
+        cluster.subscribers.remove(stream);
+      });
+      const heartbeat = every(clock, HEARTBEAT_INTERVAL, () => cluster.subscribers.heartbeat(stream));
+      cluster.subscribers.add(stream);
+    },
+  };
+}
+
 async function post(options: OperatorApiOptions, request: HttpRequest): Promise<Answer> {
   const call = await callOf(request);
   if ("status" in call) return answerOf(call);
   const type = firstAccepted(request.header("accept"), [JSON_TYPE, PROTOBUF_TYPE]);
   if (type === undefined)
     return answerOf(outcome(406, `Expecting 'Accept' to allow '${PROTOBUF_TYPE}' or '${JSON_TYPE}'`));
+  if (call.type === Call_Type.SUBSCRIBE) return subscribe(options, type);
   const reading = READINGS[call.type];
   if (reading === undefined) {
     const change = CHANGES[call.type];
     const name = enumName(Call_TypeSchema, call.type);
     return answerOf(change?.(options, call) ?? outcome(501, `${name} is not implemented by this development master`));
   }
-  const response = create(ResponseSchema, reading(options));
+  const reply = await reading(options, call);
+  if ("status" in reply) return answerOf(reply);
+  const response = create(ResponseSchema, reply);
   const body = type === JSON_TYPE ? encodeJson(ResponseSchema, response) : encode(ResponseSchema, response);
   return { kind: "body", type, body: Buffer.from(body) };
 }

@@ -14,9 +14,9 @@ import {
   Response_GetTasksSchema,
 } from "../mesos/gen/mesos/v1/master/master_pb.ts";
 import type { Resource } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { idOf } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import type { Cluster } from "./cluster.ts";
+import { allocatedResources } from "./consumption.ts";
 import { type Agent, type ExecutorEntry, type Framework, type Offer, rolesOf, type TaskEntry } from "./model.ts";
 
 /** What the master knows, as the operator API's answers hold it. */
@@ -30,25 +30,11 @@ function offered(offers: Iterable<Offer>): Resource[] {
   return shown(total);
 }
 
-/** What tasks that have not ended and executors take, each part with the role that it is allocated to. */
-function allocated(cluster: Cluster, tasks: Iterable<TaskEntry>, executors: Iterable<ExecutorEntry>): Resource[] {
-  let total = Resources.empty;
-  const roles = new Map<string, string>();
-  for (const { task, frameworkId, released } of tasks) {
-    const role = task.resources[0]?.allocationInfo?.role;
-    if (role !== undefined) roles.set(`${frameworkId}\n${idOf(task.executorId)}`, role);
-    if (!released) total = total.add(Resources.of(task.resources));
-  }
-  for (const { info, frameworkId, resources } of executors) {
-    const framework = cluster.frameworks.get(frameworkId);
-    const own = roles.get(`${frameworkId}\n${idOf(info.executorId)}`);
-    const role = own ?? (framework === undefined ? "*" : (rolesOf(framework.info)[0] ?? "*"));
-    total = total.add(resources.allocatedTo(role));
-  }
-  return shown(total);
-}
+const allocated = (cluster: Cluster, tasks: Iterable<TaskEntry>, executors: Iterable<ExecutorEntry>): Resource[] =>
+  shown(allocatedResources(cluster, tasks, executors));
 
-function agentInit(cluster: Cluster, agent: Agent): MessageInitShape<typeof Response_GetAgents_AgentSchema> {
+/** An agent, as GET_AGENTS and AGENT_ADDED show it. */
+export function agentInit(cluster: Cluster, agent: Agent): MessageInitShape<typeof Response_GetAgents_AgentSchema> {
   const drainInfo = cluster.drainInfo(agent.id);
   const draining = cluster.draining.get(agent.id);
   return {
@@ -76,7 +62,8 @@ const executorsOf = (cluster: Cluster, frameworkId: string): ExecutorEntry[] =>
     [...executors.values()].filter((executor) => executor.frameworkId === frameworkId),
   );
 
-function frameworkInit(
+/** A framework, as GET_FRAMEWORKS and the events show it. */
+export function frameworkInit(
   cluster: Cluster,
   framework: Framework,
 ): MessageInitShape<typeof Response_GetFrameworks_FrameworkSchema> {
@@ -120,16 +107,33 @@ export function tasksMessage(cluster: Cluster): Response_GetTasks {
   });
 }
 
-/** GET_ROLES: those that a framework has, with what its tasks use. */
+/** GET_STATE, which SUBSCRIBED begins with. */
+export const stateMessage = (cluster: Cluster) => ({
+  getTasks: tasksMessage(cluster),
+  getExecutors: executorsMessage(cluster),
+  getFrameworks: frameworksMessage(cluster),
+  getAgents: agentsMessage(cluster),
+});
+
+/** GET_ROLES: those that a framework, a weight or a quota names, with what its tasks use. */
 export function rolesInit(cluster: Cluster) {
   const frameworks = [...cluster.frameworks.values()];
-  const names = new Set(frameworks.flatMap(({ info }) => rolesOf(info)));
+  const names = new Set([
+    ...frameworks.flatMap(({ info }) => rolesOf(info)),
+    ...cluster.weights.keys(),
+    ...cluster.quotas.keys(),
+  ]);
   return [...names].sort().map((name) => {
     const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
     let used = Resources.empty;
     for (const { tasks } of own)
       for (const { task, resources, released } of tasks.values())
         if (!released && task.resources[0]?.allocationInfo?.role === name) used = used.add(resources);
-    return { name, weight: 1, frameworks: own.map(({ id }) => ({ value: id })), resources: shown(used) };
+    return {
+      name,
+      weight: cluster.weights.get(name) ?? 1,
+      frameworks: own.map(({ id }) => ({ value: id })),
+      resources: shown(used),
+    };
   });
 }

@@ -13,17 +13,16 @@ import {
   Call_TypeSchema,
   CallSchema,
   Event_Type,
+  EventSchema,
 } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idOf } from "../mesos/ids.ts";
 import { decodeForeignJson } from "../mesos/json.ts";
 import { callProblem, decodeCall } from "./calls.ts";
 import type { Cluster } from "./cluster.ts";
-import { EventStream } from "./event-stream.ts";
+import { EventStream, HEARTBEAT_INTERVAL } from "./event-stream.ts";
 import type { Frameworks } from "./frameworks.ts";
 import { bodyType, JSON_TYPE, LARGEST_CALL, type Outcome, outcome, PROTOBUF_TYPE } from "./negotiation.ts";
 import type { Routes } from "./routes.ts";
-
-const HEARTBEAT = 15_000;
 
 /** A request's call, or the answer that refuses it. */
 async function callOf(request: HttpRequest): Promise<Call | Outcome> {
@@ -78,11 +77,11 @@ export class SchedulerApi {
       type,
       headers: { "mesos-stream-id": id, "cache-control": "no-cache" },
       opened: (response) => {
-        const stream = new EventStream(id, response, type, log, (closed) => {
+        const stream = new EventStream(id, EventSchema, response, type, log, (closed) => {
           heartbeat.cancel();
           frameworks.disconnected(closed);
         });
-        const heartbeat = every(clock, HEARTBEAT, () => stream.send({ type: Event_Type.HEARTBEAT }));
+        const heartbeat = every(clock, HEARTBEAT_INTERVAL, () => stream.send({ type: Event_Type.HEARTBEAT }));
         frameworks.subscribe(info, call.subscribe?.suppressedRoles ?? [], stream);
       },
     };

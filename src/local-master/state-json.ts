@@ -169,15 +169,24 @@ export function agentsJson(cluster: Cluster, agentId?: string): Object {
   return { slaves: agents.map((agent) => agentJson(agent, cluster)), recovered_slaves: [] };
 }
 
-/** `/roles`: those that a framework has, with what their tasks use. */
+/** `/roles`: those that a framework, a weight or a quota names, with what their tasks use. */
 export function rolesJson(cluster: Cluster): Object {
   const frameworks = [...cluster.frameworks.values()];
-  const names = new Set(frameworks.flatMap(({ info }) => rolesOf(info)));
+  const names = new Set([
+    ...frameworks.flatMap(({ info }) => rolesOf(info)),
+    ...cluster.weights.keys(),
+    ...cluster.quotas.keys(),
+  ]);
   return {
     roles: [...names].sort().map((name) => {
       const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
       const used = own.reduce((all, framework) => all.add(framework.used), Resources.empty);
-      return { name, weight: 1, frameworks: own.map(({ id }) => id), resources: resourcesSummary(used) };
+      return {
+        name,
+        weight: cluster.weights.get(name) ?? 1,
+        frameworks: own.map(({ id }) => id),
+        resources: resourcesSummary(used),
+      };
     }),
   };
 }

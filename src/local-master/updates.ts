@@ -11,7 +11,7 @@ import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import { OperationIDSchema, TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { OperationIDSchema, TaskStatus_Reason, TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idOf, isUuid, uuidText } from "../mesos/ids.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
@@ -19,6 +19,11 @@ import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Agent, executorKey, type Framework, type TaskEntry } from "./model.ts";
 
+/** Results of checks are news to operators though the state is the same. */
+const CHECK_REASONS = new Set<TaskStatus_Reason>([
+  TaskStatus_Reason.TASK_CHECK_STATUS_UPDATED,
+  TaskStatus_Reason.TASK_HEALTH_CHECK_STATUS_UPDATED,
+]);
 /** Statuses that a task remembers. */
 const REMEMBERED = 10;
 
@@ -107,6 +112,7 @@ export class Updates {
     latest: TaskEntry["task"]["state"],
   ): void {
     const { task } = entry;
+    const isNews = task.statuses.at(-1)?.state !== status.state || CHECK_REASONS.has(status.reason);
     if (!isTerminal(task.state)) task.state = latest;
     task.statusUpdateState = status.state;
     if (has(status, "uuid")) task.statusUpdateUuid = status.uuid;
@@ -114,6 +120,7 @@ export class Updates {
     delete (remembered as { data?: Uint8Array }).data;
     task.statuses = [...task.statuses.filter(({ state }) => state !== status.state), remembered].slice(-REMEMBERED);
     if (isTerminal(task.state)) this.#cluster.release(agent, entry);
+    if (isNews) this.#cluster.subscribers.taskUpdated(entry.frameworkId, task, remembered);
   }
 
   #operation(from: UPID | undefined, message: UpdateOperationStatusMessage): void {

@@ -48,6 +48,7 @@ async function main(words: readonly string[]): Promise<number> {
     ip: values.ip,
     port: values.port,
     log,
+    verbosity: glog,
     ...(values.advertise_ip !== undefined && { advertiseIp: values.advertise_ip }),
     ...(values.hostname !== undefined && { hostname: values.hostname }),
   });

@@ -130,6 +130,10 @@ async function embeddedMaster(flags: ReturnType<typeof load>, glog: Glog): Promi
     ip,
     port: portOf("MESOS_MASTER_PORT", process.env["MESOS_MASTER_PORT"], DEFAULT_MASTER_PORT),
     log: glog.logger.named("master"),
+    verbosity: glog,
+    ...(flags.values.log_dir !== undefined && {
+      logFile: join(flags.values.log_dir, `${program}.${flags.values.logging_level}`),
+    }),
     clock: systemClock,
   });
   await master.start();

@@ -238,6 +238,26 @@ export class Resources {
     });
   }
 
+  /**
+   * Cut so that of each name in `most` (thousandths) there is no more than that. What cannot be divided, such as a disk of its own,
+   * is left out when it does not fit; ranges and sets stay.
+   */
+  atMost(most: ReadonlyMap<string, number>): Resources {
+    const room = new Map(most);
+    const cut = this.#entries.flatMap((entry): Entry[] => {
+      const { kind, quantity } = entry;
+      const left = room.get(kind.name);
+      if (left === undefined || quantity.kind !== "scalar") return [entry];
+      const isWhole =
+        kind.shared !== undefined || kind.disk?.source !== undefined || kind.disk?.persistence !== undefined;
+      const thousandths = Math.min(quantity.thousandths, left);
+      if (thousandths <= 0 || (isWhole && thousandths < quantity.thousandths)) return [];
+      room.set(kind.name, left - thousandths);
+      return [{ ...entry, quantity: { kind: "scalar", thousandths } }];
+    });
+    return new Resources(cut);
+  }
+
   /** The sum of a scalar over all reservations, in its own unit; undefined when there is none. */
   scalar(name: string): number | undefined {
     let sum: number | undefined;

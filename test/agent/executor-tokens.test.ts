@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ExecutorTokens } from "../../src/agent/authorization/executor-tokens.ts";
-import { TOKEN_VARIABLE } from "../../src/agent/tasks/environment.ts";
+import { TOKEN_VARIABLE } from "../../src/agent/model/executor-token.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { Call_Type, Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
@@ -197,6 +197,13 @@ describe("a token", () => {
       ["/api/v1", { type: "PRUNE_IMAGES", prune_images: {} }],
     ] as const)
       expect([path, body, await page(token, path, body)]).toEqual([path, body, 403]);
+    // What is judged is what is done: no other member of the same call.
+    for (const type of ["KILL_CONTAINER", "WAIT_NESTED_CONTAINER", "ATTACH_CONTAINER_OUTPUT"]) {
+      const members = ["launch_nested_container", "wait_nested_container", "kill_nested_container", "wait_container"];
+      const others = Object.fromEntries(members.map((member) => [member, { container_id: mine }]));
+      const body = { type, ...others, [type.toLowerCase()]: { container_id: its } };
+      expect([type, await page(token, "/api/v1", body)]).toEqual([type, 403]);
+    }
     const state = await fetch(`http://127.0.0.1:${test.port}/state`, { headers: { authorization: `Bearer ${token}` } });
     expect(await state.text()).not.toMatch(/neighbours-task|one/);
     // Below its own container it is let in, whatever comes of it then.

@@ -122,6 +122,50 @@ describe("settings that keep somebody out", () => {
     expect(await statusOf(port, "/health")).toBe(200);
   });
 
+  it("--acls and --http_credentials, read again on SIGHUP unless they are broken", async () => {
+    const [acls, credentials] = [join(folder, "acls"), join(folder, "credentials")];
+    const basic = (text: string) => ({ headers: { authorization: `Basic ${Buffer.from(text).toString("base64")}` } });
+    writeFileSync(acls, '{"permissive": false}');
+    writeFileSync(credentials, '{"credentials":[{"principal":"ops","secret":"s"}]}', { mode: 0o600 });
+    const asked = [
+      "--authenticate_http_readonly",
+      "--authenticate_http_readwrite",
+      `--http_credentials=${credentials}`,
+    ];
+    const port = await start([...asked, `--acls=file://${acls}`]);
+    const again = async (line: string): Promise<void> => {
+      const before = agent?.log.split(line).length ?? 0;
+      process.kill(agent?.pid ?? 0, "SIGHUP");
+      await expect.poll(() => agent?.log.split(line).length).toBe(before + 1);
+    };
+    const [own, other] = [basic("ops:s"), basic("ops:t")];
+    const statuses = async () => [await statusOf(port, "/flags", own), await statusOf(port, "/flags", other)];
+    expect(await statuses()).toEqual([403, 401]);
+    expect(agent?.log).toContain('Refusing principal "ops" the action view_flags');
+    writeFileSync(acls, '{"permissive": true}');
+    await again("Took over the rules");
+    expect(await statuses()).toEqual([200, 401]);
+    writeFileSync(acls, '{"permissive": false, "view_flag": []}');
+    writeFileSync(credentials, '{"credentials":[{"principal":"ops","secret":"t"}]}');
+    await again("Not taken over, what was in force stays so: the rules");
+    expect(agent?.log).toContain("did you mean 'view_flags'?");
+    // Each file for itself: the passwords were right.
+    expect(await statuses()).toEqual([401, 200]);
+  });
+
+  it("--authenticate_http_executors: nobody without a token speaks for an executor", async () => {
+    const key = join(folder, "key");
+    writeFileSync(key, "a key", { mode: 0o644 });
+    const port = await start(["--authenticate_http_executors", `--executor_secret_key=${key}`]);
+    const body = JSON.stringify({ type: "HEARTBEAT", framework_id: { value: "F" }, executor_id: { value: "E" } });
+    const call = { method: "POST", headers: { "content-type": "application/json" }, body };
+    expect(await statusOf(port, "/api/v1/executor", call)).toBe(401);
+    expect(await statusOf(port, "/slave(1)/api/v1/executor", call)).toBe(401);
+    expect(agent?.log).toContain(`chmod 600 ${key}`);
+    // The pages ask nobody here.
+    expect(await statusOf(port, "/state")).toBe(200);
+  });
+
   it("--authenticate_http_readwrite", async () => {
     const credentials = join(folder, "credentials");
     writeFileSync(credentials, JSON.stringify({ credentials: [{ principal: "a", secret: "b" }] }), { mode: 0o600 });

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
 import { createIsolation } from "../../src/agent/isolators/isolation.ts";
 import type { Isolation } from "../../src/agent/model/isolation.ts";
+import { loadAgentFlags } from "../../src/agent/settings/load.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/log.ts";
@@ -17,20 +18,25 @@ import { openContainerizer } from "../support/containerizer.ts";
 let folder: string;
 let isolation: Isolation;
 let containerizer: MesosContainerizer;
-const agent = `test-${randomUUID()}`;
+const workDir = `/test-${randomUUID()}`;
+/** The folder of an agent's groups is named by its work_dir. */
+const group = createHash("sha256").update(workDir).digest("hex").slice(0, 16);
 
-const open = (names: readonly string[]): Isolation =>
-  createIsolation(names, {
-    cgroups: {
-      clock: systemClock,
-      hierarchy: "/sys/fs/cgroup",
-      root: "mesos-test",
-      agent,
-      destroyTimeout: 5000,
-      settings: { cfs: true, swap: false, pids: 50 },
-    },
-    disk: { clock: systemClock, log: silentLogger, interval: 100, enforce: true },
-  });
+function open(names: readonly string[]): Isolation {
+  const words = [
+    "--master=127.0.0.1:5050",
+    "--cgroups_root=mesos-test",
+    `--work_dir=${workDir}`,
+    "--cgroups_destroy_timeout=5secs",
+    "--cgroups_enable_cfs",
+    "--cgroups_pids_limit=50",
+    "--container_disk_watch_interval=100ms",
+    "--enforce_container_disk_quota",
+  ];
+  const loaded = loadAgentFlags({ words, environment: {}, readFile: () => "" });
+  if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
+  return createIsolation(names, { flags: loaded.flags.values, clock: systemClock, log: silentLogger });
+}
 
 beforeEach((context) => {
   try {
@@ -53,7 +59,7 @@ afterEach(async () => {
 /** The agent's own groups, on cgroup v1 and v2. */
 const ownGroups = (): string[] =>
   ["cpu", "cpuacct", "memory", "pids", "blkio", ""]
-    .map((controller) => join("/sys/fs/cgroup", controller, "mesos-test", agent))
+    .map((controller) => join("/sys/fs/cgroup", controller, "mesos-test", group))
     .filter(existsSync);
 const containerGroups = (): string[] =>
   ownGroups().flatMap((own) => {
@@ -74,7 +80,7 @@ const groupsOf = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, "utf8");
 it("puts the task and what it starts into groups of its own, and removes them", async () => {
   const one = spec("echo ready; sleep 100 & echo $! > child; wait", scalar("cpus", 0.5), scalar("mem", 64));
   const { pid } = await go(one);
-  const name = `/mesos-test/${agent}/${one.containerId}`;
+  const name = `/mesos-test/${group}/${one.containerId}`;
   expect(groupsOf(Number(pid))).toContain(name);
   const [own] = isolation.confinement(one.containerId).controlGroups;
   expect(existsSync(String(own))).toBe(true);
@@ -101,7 +107,7 @@ it("puts a nested container into its parent's groups, or into groups of its own 
     sharesGroupsOf: parent.containerId,
   };
   const [first, second] = [await go(own), await go(shared)];
-  const name = `/mesos-test/${agent}/${parent.containerId}`;
+  const name = `/mesos-test/${group}/${parent.containerId}`;
   expect(groupsOf(Number(first.pid))).toContain(`${name}/mesos/own`);
   expect(groupsOf(Number(second.pid))).toMatch(new RegExp(`${name}(/leaf)?$`, "m"));
   expect((await containerizer.usage(own.containerId))?.memLimitBytes).toBe(64n * 1024n * 1024n);

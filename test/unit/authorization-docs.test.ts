@@ -7,6 +7,7 @@ import { approverOf } from "../../src/agent/authorization/approver.ts";
 import { parseHttpCredentials } from "../../src/agent/authorization/credentials.ts";
 import { type Endpoint, endpoints } from "../../src/agent/http/endpoints.ts";
 import { callAsks } from "../../src/agent/http/operator/asks.ts";
+import { CallSchema } from "../../src/mesos/gen/mesos/v1/agent/agent_pb.ts";
 
 const page = readFileSync(resolve(import.meta.dirname, "../../docs/authorization.md"), "utf8");
 const examples = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, text = ""]) => JSON.parse(text) as object);
@@ -62,6 +63,12 @@ it("every endpoint asks something, or says why not; every action of the agent is
   const elsewhere: ActionName[] = ["run_tasks", "drain_agents"];
   const own = Object.entries(actions).flatMap(([name, { by }]) => (by === "agent" ? [name] : []));
   expect([...all, ...elsewhere].sort()).toEqual(own.sort());
+});
+
+it("a call that is asked by its container has one in the member of its name", () => {
+  const members = new Map(CallSchema.fields.map((field) => [field.name, field.message?.field]));
+  for (const [name, ask] of Object.entries(callAsks))
+    if (ask.kind === "container") expect(members.get(name.toLowerCase())?.["containerId"], name).toBeDefined();
 });
 
 it("every path that get_endpoints can name is asked by one endpoint, and no other asks", () => {

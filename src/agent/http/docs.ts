@@ -15,7 +15,8 @@ export function endpointsPage(): string {
     "with 405. Pages of the realm `mesos-agent-readonly` ask for a password with `--authenticate_http_readonly`,",
     "those of `mesos-agent-readwrite` with `--authenticate_http_readwrite`.",
     "A rate limit of two requests a second (`LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT`) makes further ones wait.",
-    "A path in `--firewall_rules` disables every spelling of its endpoint.",
+    "A path in `--firewall_rules` disables every spelling of its endpoint. What each asks of `--acls` is in",
+    "[authorization.md](authorization.md).",
     "",
   ];
   for (const [process, rows] of groups) {

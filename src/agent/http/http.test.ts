@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { UserError } from "../../base/errors.ts";
+import { LoggingLevel } from "../../base/logging-level.ts";
 import { Pace } from "../../base/pace.ts";
 import {
   type Response_GetExecutors,
@@ -20,7 +21,6 @@ import { toJson } from "../../mesos/json.ts";
 import { endpoints } from "./endpoints.ts";
 import { modeText } from "./files/listing.ts";
 import { dispositionOf } from "./files/pages.ts";
-import { LoggingLevel } from "./logging.ts";
 import { executorsMessage } from "./operator/containers-and-tasks.ts";
 import { negotiate } from "./operator/negotiate.ts";
 import { defaultRate, parseRate, RateGate } from "./rate-gate.ts";

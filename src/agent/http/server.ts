@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import { LoggingLevel } from "../../base/logging-level.ts";
 import { type Answer, text } from "../../http/answer.ts";
 import { mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
@@ -19,7 +20,6 @@ import { type AccessControl, openToAll } from "../authorization/access.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Refusals } from "../authorization/refusals.ts";
 import { type Endpoint, type EndpointPath, endpoints } from "./endpoints.ts";
-import { LoggingLevel } from "./logging.ts";
 import { PageReaders } from "./page-readers.ts";
 import { type PageParts, pages } from "./pages.ts";
 import { type Permission, Permitting } from "./permission.ts";

@@ -1,3 +1,4 @@
+import type { LogSwitch } from "../../base/logging-level.ts";
 import type {
   AgentInfo,
   ContainerStatus,
@@ -66,11 +67,6 @@ export interface ContainersView {
   of(chain: ContainerChain): NestedContainers | undefined;
   /** Those that run, measured now. */
   usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
-}
-
-/** The switch of verbose log lines. */
-export interface LogSwitch {
-  verbosity: number;
 }
 
 /** What a build knows of itself. */

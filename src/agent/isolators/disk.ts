@@ -9,6 +9,7 @@ import { type Resource, ResourceSchema, TaskStatus_Reason, Value_Type } from "..
 import type { ContainerSpec } from "../model/container.ts";
 import type { Isolator, Limitation } from "../model/isolation.ts";
 import { type MountPoint, readMounts } from "../model/mount-table.ts";
+import type { IsolationContext } from "./context.ts";
 
 export interface DiskOptions {
   readonly clock: Clock;
@@ -154,3 +155,12 @@ export class DiskWatch implements Isolator {
     this.#timer = this.#options.clock.after(this.#options.interval, () => void this.look().finally(() => this.#next()));
   }
 }
+
+/** posix/disk and disk/du as the agent's flags ask for them. */
+export const openDiskWatch = ({ flags, clock, log }: IsolationContext): DiskWatch =>
+  new DiskWatch({
+    clock,
+    log,
+    interval: flags.container_disk_watch_interval,
+    enforce: flags.enforce_container_disk_quota,
+  });

@@ -1,7 +1,8 @@
 import { messageOf, UserError } from "../../base/errors.ts";
 import { TaskFailure } from "../model/failure.ts";
 import type { Isolation, Isolator } from "../model/isolation.ts";
-import { type IsolationContext, type IsolatorRow, isolators } from "./table.ts";
+import type { IsolationContext } from "./context.ts";
+import { type IsolatorRow, isolators } from "./table.ts";
 
 /**
  * The rows that `--isolation` names, aliases resolved; their order does not matter. Throws a UserError for names that

@@ -1,13 +1,8 @@
 import { type FlagStatus, ignored, refused } from "../../config/flag.ts";
 import type { Isolator } from "../model/isolation.ts";
-import { type ControlOptions, GroupControl } from "./cgroups/control.ts";
-import { type DiskOptions, DiskWatch } from "./disk.ts";
-
-/** What isolators are opened with. */
-export interface IsolationContext {
-  readonly cgroups: ControlOptions;
-  readonly disk: DiskOptions;
-}
+import { openGroupControl } from "./cgroups/open.ts";
+import type { IsolationContext } from "./context.ts";
+import { openDiskWatch } from "./disk.ts";
 
 /** An isolator that Mesos 0.24 to 1.11 has, and what naming it in --isolation does here. */
 export interface IsolatorRow {
@@ -27,22 +22,20 @@ export interface IsolatorRow {
 
 const supported: FlagStatus = { kind: "supported" };
 const missing = (what: string): IsolatorRow => ({ status: refused(`${what} is not implemented`) });
-const controlGroups: IsolatorRow["open"] = ({ cgroups }, names) => new GroupControl(names, cgroups);
-const diskWatch: IsolatorRow["open"] = ({ disk }) => new DiskWatch(disk);
 
 /** A new isolator is a file of its own and a row here: --isolation, its check, its docs and what runs are made from this. */
 export const isolators: Readonly<Record<string, IsolatorRow>> = {
   "posix/cpu": { status: supported, excludes: "cgroups/cpu" },
   "posix/mem": { status: supported, excludes: "cgroups/mem" },
-  "posix/disk": { status: supported, open: diskWatch },
+  "posix/disk": { status: supported, open: openDiskWatch },
   "posix/rlimits": { status: supported },
   process: { status: supported, means: ["posix/cpu", "posix/mem"] },
   cgroups: { status: supported, means: ["cgroups/cpu", "cgroups/mem"] },
-  "disk/du": { status: supported, open: diskWatch },
-  "cgroups/cpu": { status: supported, enforces: "cpus", open: controlGroups },
-  "cgroups/mem": { status: supported, enforces: "mem", open: controlGroups },
-  "cgroups/pids": { status: supported, open: controlGroups },
-  "cgroups/blkio": { status: supported, open: controlGroups },
+  "disk/du": { status: supported, open: openDiskWatch },
+  "cgroups/cpu": { status: supported, enforces: "cpus", open: openGroupControl },
+  "cgroups/mem": { status: supported, enforces: "mem", open: openGroupControl },
+  "cgroups/pids": { status: supported, open: openGroupControl },
+  "cgroups/blkio": { status: supported, open: openGroupControl },
   "cgroups/io": { status: supported, means: ["cgroups/blkio"] },
   "filesystem/posix": { status: supported },
   "cgroups/cpuset": { status: ignored("CPUs are shared by weight") },
@@ -68,7 +61,7 @@ export const isolators: Readonly<Record<string, IsolatorRow>> = {
   "linux/devices": missing("device control"),
   "linux/nnp": missing("no-new-privileges"),
   "linux/seccomp": missing("seccomp"),
-  "namespaces/cgroup": { status: supported, open: controlGroups },
+  "namespaces/cgroup": { status: supported, open: openGroupControl },
   "namespaces/ipc": missing("an IPC namespace per container"),
   "namespaces/pid": missing("a pid namespace per container"),
   "network/cni": missing("CNI"),

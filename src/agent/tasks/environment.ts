@@ -2,6 +2,7 @@ import { formatDuration } from "../../base/duration.ts";
 import type { CommandInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../mesos/secrets.ts";
 import { DEFAULT_PATH } from "../model/default-path.ts";
+import { TOKEN_VARIABLE } from "../model/executor-token.ts";
 
 export interface EnvironmentInput {
   /** The agent's own environment. Only PATH, LIBPROCESS_IP and the MESOS_NATIVE_* pair are ever taken from it. */
@@ -33,8 +34,6 @@ export interface EnvironmentInput {
 
 /** Longest wait of an HTTP executor before it subscribes again, milliseconds. */
 const SUBSCRIPTION_BACKOFF_MAX = 2_000;
-/** As Mesos' own executors read it. */
-export const TOKEN_VARIABLE = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
 const INHERITED = ["LIBPROCESS_IP", "MESOS_NATIVE_JAVA_LIBRARY", "MESOS_NATIVE_LIBRARY"] as const;
 
 /**

@@ -22,6 +22,7 @@ import type {
   ContainerTermination,
   StartedContainer,
 } from "../../model/container.ts";
+import { withoutToken } from "../../model/executor-token.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type SandboxPlace, workingPlace } from "../../model/held/sandbox.ts";
 import type { Confinement, Isolation, Limitation } from "../../model/isolation.ts";
@@ -340,10 +341,12 @@ export class MesosContainerizer implements Containerizer {
     await this.#options.isolation.cleanup(containerId);
   }
 
-  /** The environment that a container was started with, as far as anybody knows it. */
+  /** The environment that a container was started with, as far as anybody knows it; not what its executor alone may know. */
   environment(containerId: string): Readonly<Record<string, string>> | undefined {
     const pid = this.#supervision.get(containerId)?.tree.pid;
-    return this.#known.get(containerId)?.environment ?? (pid === undefined ? undefined : this.#table.environment(pid));
+    const known = this.#known.get(containerId)?.environment;
+    const environment = known ?? (pid === undefined ? undefined : this.#table.environment(pid));
+    return environment && withoutToken(environment);
   }
 
   /** Its processes share the agent's network. */

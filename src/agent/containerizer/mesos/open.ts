@@ -1,8 +1,5 @@
 import { join } from "node:path";
-import { parseDeviceLimits } from "../../isolators/cgroups/block-io.ts";
-import { diskNumber } from "../../isolators/cgroups/disk-number.ts";
 import { createIsolation } from "../../isolators/isolation.ts";
-import type { IsolationContext } from "../../isolators/table.ts";
 import { Paths } from "../../model/paths.ts";
 import { Rotation } from "../../sandbox/rotation.ts";
 import type { ContainerizerContext, OpenedContainerizer } from "../context.ts";
@@ -25,8 +22,11 @@ const usesIo = (isolation: readonly string[]): boolean =>
 /** The mesos containerizer as the agent's flags ask for it, with the rotation of what its tasks write. */
 export function openMesos(context: ContainerizerContext): OpenedContainerizer {
   const { flags, environment, clock, log, architecture, accounts } = context;
+  const isIoAsked = flags.cgroups_io_max !== undefined || flags.cgroups_io_weight !== undefined;
+  if (isIoAsked && !usesIo(flags.isolation))
+    log.warn("--cgroups_io_max and --cgroups_io_weight have no effect: add cgroups/blkio to --isolation");
   const tree = new ContainerTree();
-  const isolation = createIsolation(flags.isolation, isolationContext(context));
+  const isolation = createIsolation(flags.isolation, context);
   const containerizer: MesosContainerizer = new MesosContainerizer({
     clock,
     log: log.named("containerizer.cpp"),
@@ -52,37 +52,6 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
   });
   containerizer.closed.on(() => rotation.close());
   return { containerizer: withNested(context, containerizer, tree), figures: () => isolation.figures() };
-}
-
-function isolationContext({ flags, clock, log }: ContainerizerContext): IsolationContext {
-  const isIoAsked = flags.cgroups_io_max !== undefined || flags.cgroups_io_weight !== undefined;
-  if (isIoAsked && !usesIo(flags.isolation))
-    log.warn("--cgroups_io_max and --cgroups_io_weight have no effect: add cgroups/blkio to --isolation");
-  return {
-    cgroups: {
-      clock,
-      hierarchy: flags.cgroups_hierarchy,
-      root: flags.cgroups_root,
-      agent: flags.work_dir,
-      destroyTimeout: flags.cgroups_destroy_timeout,
-      settings: {
-        cfs: flags.cgroups_enable_cfs,
-        swap: flags.cgroups_limit_swap,
-        pids: flags.cgroups_pids_limit,
-        io: {
-          limits: parseDeviceLimits(flags.cgroups_io_max ?? "", diskNumber),
-          ...(flags.cgroups_io_weight !== undefined && { weight: flags.cgroups_io_weight }),
-        },
-      },
-      warn: (line) => log.warn(line),
-    },
-    disk: {
-      clock,
-      log,
-      interval: flags.container_disk_watch_interval,
-      enforce: flags.enforce_container_disk_quota,
-    },
-  };
 }
 
 function withNested(

@@ -12,6 +12,7 @@ import {
   Response_Type,
   ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import type { CommandInfo, ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { containerCalls } from "../containers/calls.ts";
 import { FilesError } from "../files/attached.ts";
@@ -185,23 +186,20 @@ async function permissionOf(
   return "answer" in reader || reader.subject !== undefined ? reader : permission;
 }
 
-/** The container that a call names. */
-function wantedBy(call: Call): Wanted {
-  const named = [
-    call.launchNestedContainer,
-    call.waitNestedContainer,
-    call.killNestedContainer,
-    call.removeNestedContainer,
-    call.launchNestedContainerSession,
-    call.attachContainerInput,
-    call.attachContainerOutput,
-    call.launchContainer,
-    call.waitContainer,
-    call.killContainer,
-    call.removeContainer,
-  ].find((one) => one !== undefined);
-  if (named?.containerId === undefined) return {};
-  return { container: { id: named.containerId, command: "command" in named ? named.command : undefined } };
+/**
+ * The container that a call names: in the member of its own type and no other. Whoever sends several members must not be judged
+ * by one and served by another.
+ */
+function wantedBy(call: Call, name: string): Wanted {
+  const member = name.toLowerCase().replaceAll(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  const named = (call as unknown as Readonly<Record<string, NamedContainer | undefined>>)[member];
+  return named?.containerId === undefined ? {} : { container: { id: named.containerId, command: named.command } };
+}
+
+/** What the members have in common that name a container. */
+interface NamedContainer {
+  readonly containerId?: ContainerID;
+  readonly command?: CommandInfo;
 }
 
 /** POST /api/v1. Failures of a handler that are no refusal are thrown. */
@@ -216,7 +214,7 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
   const permission = await permissionOf(parts, call.type);
   if ("answer" in permission) return permission.answer;
-  const refusal = permission.refusal(callAsks[name as keyof typeof callAsks] ?? callAsks.UNKNOWN, wantedBy(call));
+  const refusal = permission.refusal(callAsks[name as keyof typeof callAsks] ?? callAsks.UNKNOWN, wantedBy(call, name));
   if (refusal !== undefined) return refusal;
   const handler = handlers[call.type];
   if (handler === undefined) return text(501, `The call ${name} is not implemented by this agent.\n`);

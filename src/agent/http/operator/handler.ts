@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { LoggingLevel } from "../../../base/logging-level.ts";
 import type { Answer } from "../../../http/answer.ts";
 import type { Call, ResponseSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import type { ShownFiles } from "../files/attached.ts";
-import type { LoggingLevel } from "../logging.ts";
 import type { AgentView } from "../view.ts";
 
 export interface OperatorParts {

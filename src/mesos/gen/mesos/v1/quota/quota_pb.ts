@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mesos/v1/quota/quota.proto.
  */
 export const file_mesos_v1_quota_quota: GenFile = /*@__PURE__*/
-  fileDesc("ChptZXNvcy92MS9xdW90YS9xdW90YS5wcm90bxIObWVzb3MudjEucXVvdGEiUwoJUXVvdGFJbmZvEgwKBHJvbGUYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEiUKCWd1YXJhbnRlZRgDIAMoCzISLm1lc29zLnYxLlJlc291cmNlIqcCCgtRdW90YUNvbmZpZxIMCgRyb2xlGAEgAigJEj8KCmd1YXJhbnRlZXMYAiADKAsyKy5tZXNvcy52MS5xdW90YS5RdW90YUNvbmZpZy5HdWFyYW50ZWVzRW50cnkSNwoGbGltaXRzGAMgAygLMicubWVzb3MudjEucXVvdGEuUXVvdGFDb25maWcuTGltaXRzRW50cnkaSQoPR3VhcmFudGVlc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLm1lc29zLnYxLlZhbHVlLlNjYWxhcjoCOAEaRQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYubWVzb3MudjEuVmFsdWUuU2NhbGFyOgI4ASJpCgtRdW90YVN0YXR1cxIsCgVpbmZvcxgBIAMoCzIZLm1lc29zLnYxLnF1b3RhLlF1b3RhSW5mb0ICGAESLAoHY29uZmlncxgCIAMoCzIbLm1lc29zLnYxLnF1b3RhLlF1b3RhQ29uZmln", [file_mesos_v1_mesos]);
+  fileDesc("ChptZXNvcy92MS9xdW90YS9xdW90YS5wcm90bxIObWVzb3MudjEucXVvdGEiUwoJUXVvdGFJbmZvEgwKBHJvbGUYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEiUKCWd1YXJhbnRlZRgDIAMoCzISLm1lc29zLnYxLlJlc291cmNlIlIKDFF1b3RhUmVxdWVzdBINCgVmb3JjZRgBIAEoCBIMCgRyb2xlGAIgASgJEiUKCWd1YXJhbnRlZRgDIAMoCzISLm1lc29zLnYxLlJlc291cmNlIqcCCgtRdW90YUNvbmZpZxIMCgRyb2xlGAEgAigJEj8KCmd1YXJhbnRlZXMYAiADKAsyKy5tZXNvcy52MS5xdW90YS5RdW90YUNvbmZpZy5HdWFyYW50ZWVzRW50cnkSNwoGbGltaXRzGAMgAygLMicubWVzb3MudjEucXVvdGEuUXVvdGFDb25maWcuTGltaXRzRW50cnkaSQoPR3VhcmFudGVlc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLm1lc29zLnYxLlZhbHVlLlNjYWxhcjoCOAEaRQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYubWVzb3MudjEuVmFsdWUuU2NhbGFyOgI4ASJpCgtRdW90YVN0YXR1cxIsCgVpbmZvcxgBIAMoCzIZLm1lc29zLnYxLnF1b3RhLlF1b3RhSW5mb0ICGAESLAoHY29uZmlncxgCIAMoCzIbLm1lc29zLnYxLnF1b3RhLlF1b3RhQ29uZmln", [file_mesos_v1_mesos]);
 
 /**
  * 1.0+
@@ -46,6 +46,35 @@ export const QuotaInfoSchema: GenMessage<QuotaInfo> = /*@__PURE__*/
   messageDesc(file_mesos_v1_quota_quota, 0);
 
 /**
+ * 1.0+
+ *
+ * @generated from message mesos.v1.quota.QuotaRequest
+ */
+export type QuotaRequest = Message<"mesos.v1.quota.QuotaRequest"> & {
+  /**
+   * @generated from field: optional bool force = 1;
+   */
+  force: boolean;
+
+  /**
+   * @generated from field: optional string role = 2;
+   */
+  role: string;
+
+  /**
+   * @generated from field: repeated mesos.v1.Resource guarantee = 3;
+   */
+  guarantee: Resource[];
+};
+
+/**
+ * Describes the message mesos.v1.quota.QuotaRequest.
+ * Use `create(QuotaRequestSchema)` to create a new message.
+ */
+export const QuotaRequestSchema: GenMessage<QuotaRequest> = /*@__PURE__*/
+  messageDesc(file_mesos_v1_quota_quota, 1);
+
+/**
  * 1.9+
  *
  * @generated from message mesos.v1.quota.QuotaConfig
@@ -72,7 +101,7 @@ export type QuotaConfig = Message<"mesos.v1.quota.QuotaConfig"> & {
  * Use `create(QuotaConfigSchema)` to create a new message.
  */
 export const QuotaConfigSchema: GenMessage<QuotaConfig> = /*@__PURE__*/
-  messageDesc(file_mesos_v1_quota_quota, 1);
+  messageDesc(file_mesos_v1_quota_quota, 2);
 
 /**
  * 1.0+
@@ -99,5 +128,5 @@ export type QuotaStatus = Message<"mesos.v1.quota.QuotaStatus"> & {
  * Use `create(QuotaStatusSchema)` to create a new message.
  */
 export const QuotaStatusSchema: GenMessage<QuotaStatus> = /*@__PURE__*/
-  messageDesc(file_mesos_v1_quota_quota, 2);
+  messageDesc(file_mesos_v1_quota_quota, 3);
 

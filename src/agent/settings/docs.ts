@@ -1,6 +1,6 @@
 import { flagsPage } from "../../config/docs.ts";
+import { agentFlagGroups } from "../flags/table.ts";
 import { isolators } from "../isolators/table.ts";
-import { agentFlagGroups } from "./table.ts";
 
 const introduction = `
 Made by \`npm run docs\` from the tables in src/agent/flags/.

@@ -1,0 +1,61 @@
+import { globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+/** What docs/style.md promises of every file. */
+const root = resolve(import.meta.dirname, "../..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+const ours = (pattern: string): string[] =>
+  globSync(pattern, { cwd: root }).filter((file) => !/(^|\/)node_modules\/|\/gen\//.test(file));
+
+const LONGEST = 400;
+const code = ours("{src,test,tools,bench}/**/*.{ts,cjs}").concat(ours("ui/*.{js,css,html}"));
+const sources = ours("src/**/*.ts").filter((file) => !file.endsWith(".test.ts"));
+
+/** The members of function type in the interfaces that parts are made with. */
+function closuresIn(text: string): string[] {
+  const bags =
+    /^(?:export )?(?:interface|type) \w*(?:Options|Parts|Context|Input|Settings|Tools)\b[^{]*\{\n([\s\S]*?)^\}/gm;
+  return [...text.matchAll(bags)].flatMap(([, body = ""]) =>
+    body.split("\n").filter((line) => /^ {2}(readonly )?\w+\??: \(+($|.*=>)|^ {2}\w+\??\(/.test(line)),
+  );
+}
+
+/**
+ * How many closures the parts of a room are given, at most: what a room needs from another is an object with a name, and a
+ * closure is for what happens (`ended`) or what the machine does (`random`, `readFile`). A figure may fall; who raises
+ * one says why a name would not do.
+ */
+const MOST_CLOSURES: readonly (readonly [folder: string, most: number])[] = [
+  ["src/agent/tasks", 0],
+  ["src/agent/recovery", 0],
+  ["src/agent/status-updates", 0],
+  ["src/agent/master", 8],
+  ["src/agent", 50],
+  ["src", 115],
+];
+
+describe("limits", () => {
+  it(`no file has more than ${LONGEST} lines`, () => {
+    expect(code.length).toBeGreaterThan(500);
+    const long = code.map((file) => [file, read(file).split("\n").length - 1] as const);
+    expect(long.filter(([, lines]) => lines > LONGEST)).toEqual([]);
+  });
+
+  it.each(MOST_CLOSURES)("what %s is made with has at most %i members of function type", (folder, most) => {
+    const found = sources
+      .filter((file) => file.startsWith(`${folder}/`))
+      .flatMap((file) => closuresIn(read(file)).map((line) => `${file}: ${line.trim()}`));
+    expect(found.slice(most)).toEqual([]);
+  });
+
+  it("an agent is started, ended and looked at; nobody reads what it was made with", () => {
+    const body = /^export class Agent \{\n([\s\S]*?)^\}/m.exec(read("src/agent/agent.ts"))?.[1] ?? "";
+    const members = [...body.matchAll(/^ {2}(?!readonly #|#|\/|\*|\})(?:async |get |readonly )*(\w+)/gm)].map(
+      ([, name]) => name,
+    );
+    expect(members).toEqual(["constructor", "recoverySeconds", "start", "shutdown", "settled", "close"]);
+    const reached = sources.filter((file) => file.startsWith("src/agent/") && /\bagent\.options\b/.test(read(file)));
+    expect(reached).toEqual([]);
+  });
+});
