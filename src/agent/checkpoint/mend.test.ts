@@ -79,6 +79,7 @@ describe("whether an executor is that of a command task", () => {
       { source: "x" },
       { name: "Command Executor (Task: u)" },
       { command: { value: "/usr/libexec/mesos-executor" } },
+      { command: { value: "mesos-executor --x" } },
     ])
       expect(looksGenerated({ ...own, ...more } as typeof own)).toBe(false);
     expect(looksGenerated(foreign)).toBe(false);

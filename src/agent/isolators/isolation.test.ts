@@ -7,8 +7,10 @@ import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../model/container.ts";
-import type { Limitation } from "../model/isolation.ts";
-import { createIsolation } from "./isolation.ts";
+import type { Isolation, Limitation } from "../model/isolation.ts";
+import { GroupControl } from "./cgroups/control.ts";
+import { DiskWatch } from "./disk.ts";
+import { combine, selectIsolators } from "./isolation.ts";
 
 const MB = 1024 * 1024;
 const scalar = (name: string, value: number) =>
@@ -27,9 +29,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Over folders that look like mounts of v1. */
-const open = (...names: string[]) =>
-  createIsolation(names, {
-    cgroups: {
+function open(...names: string[]): Isolation {
+  const selected = selectIsolators(names);
+  const groups = new Set([...selected.keys()].filter((name) => name.startsWith("cgroups/")));
+  const control = () =>
+    new GroupControl(groups, {
       clock,
       hierarchy: folder,
       root: "mesos",
@@ -37,9 +41,12 @@ const open = (...names: string[]) =>
       destroyTimeout: 1_000,
       settings: { cfs: false, swap: false },
       mounts: `cgroup ${folder}/cpu cgroup rw,cpu,cpuacct 0 0\ncgroup ${folder}/memory cgroup rw,memory 0 0\n`,
-    },
-    disk: { clock, log: silentLogger, interval: 15_000, enforce: true, measure: async () => used },
-  });
+    });
+  const disk = () =>
+    new DiskWatch({ clock, log: silentLogger, interval: 15_000, enforce: true, measure: async () => used });
+  return combine(selected, [...(groups.size > 0 ? [control()] : []), ...(selected.has("disk/du") ? [disk()] : [])]);
+}
+
 const spec = {
   containerId: "c1",
   sandbox: "/sandbox",

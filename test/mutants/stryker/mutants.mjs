@@ -15,6 +15,14 @@ const isCall = ({ type }) => type === "CallExpression" || type === "OptionalCall
 function nobodysRule({ node }) {
   // `log.warn(…)`, `this.#options.log.warn(…)`: people read it, nothing depends on it.
   if (isCall(node) && nameOf(node.callee.object) === "log") return "what is logged";
+  // What an error came from is for who reads a stack.
+  if (node.type === "ObjectProperty" && nameOf(node.key) === "cause") return "the cause of an error";
+  if (
+    node.type === "ObjectExpression" &&
+    node.properties.every(({ key }) => nameOf(key) === "cause") &&
+    node.properties.length > 0
+  )
+    return "the cause of an error";
   // In a test the process goes on anyhow.
   if (isCall(node) && nameOf(node.callee) === "unref") return "whether a timer keeps the process";
   return undefined;
