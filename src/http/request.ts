@@ -13,6 +13,9 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 export const mediaTypeOf = (header: string | undefined): string | undefined =>
   header?.split(";")[0]?.trim().toLowerCase();
 
+/** A target with scheme and authority, as clients write it to a proxy and servers must take it (RFC 9112, 3.2.2). */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
+
 /** A request as those see it who answer it. */
 export class HttpRequest {
   /** As it came. */
@@ -21,17 +24,20 @@ export class HttpRequest {
   /** As it was asked for, without the query. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** Under which name it was asked for: that of an absolute address, else the header `Host`. */
+  readonly host: string | undefined;
   #query: Query | undefined;
   #body: Promise<Buffer> | undefined;
   #isStreamed = false;
 
   constructor(incoming: IncomingMessage) {
-    const url = incoming.url ?? "/";
+    const [, authority, url = "/"] = ABSOLUTE.exec(incoming.url ?? "/") ?? [undefined, undefined, incoming.url];
     const mark = url.search(/[?#]/);
     this.incoming = incoming;
     this.method = incoming.method ?? "GET";
-    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.path = (mark < 0 ? url : url.slice(0, mark)) || "/";
     this.headers = incoming.headers;
+    this.host = authority ?? incoming.headers.host;
   }
 
   /** The address that it comes from. */
@@ -43,6 +49,15 @@ export class HttpRequest {
   query(name: string): string | undefined {
     this.#query ??= queryOf(this.incoming.url ?? "");
     return this.#query(name);
+  }
+
+  /**
+   * The callback that JSON is to be a script for. A `;` separates parameters, but behind a callback it may have been meant as
+   * code: what it cuts off is refused with it, not forgotten.
+   */
+  get jsonp(): string | undefined {
+    const name = this.query("jsonp");
+    return name !== undefined && /[?&]jsonp=[^&#]*;/.test(this.incoming.url ?? "") ? `${name};` : name;
   }
 
   /** A header; several of one name as one list. */

@@ -7,6 +7,7 @@ import type { Logger } from "../base/log.ts";
 import { silentLogger } from "../base/log.ts";
 import { json, text } from "./answer.ts";
 import { Origins, parseOrigin } from "./origins.ts";
+import type { HttpRequest } from "./request.ts";
 import { allowedMethod, type HttpHandler, options, type Route, sameOrigin, scripts, serving } from "./site.ts";
 
 const servers: Server[] = [];
@@ -129,6 +130,32 @@ describe("every route", () => {
     expect(isDestroyed).toBe(true);
   });
 
+  it("is found by an absolute address, as clients write it to a proxy, under the name that stands there", async () => {
+    const hosts: (string | undefined)[] = [];
+    const asked: (string | undefined)[] = [];
+    const handle = (request: HttpRequest) => {
+      hosts.push(request.host);
+      asked.push(request.query("a"));
+      return text(200, request.path);
+    };
+    const own = await serve(
+      serving({
+        ...{ log: silentLogger, origins: new Origins([]), guards: [] },
+        routeOf: () => ({ methods: ["GET"], largestBody: 0, handle }),
+      }),
+    );
+    for (const address of ["http://other:1/small?a=1", "HTTPS://other:1/small?a=1", "/small?a=1", "http://other:1"]) {
+      const { body } = await ask(own, "GET", address, { host: "here" });
+      expect(body.toString()).toBe(address.endsWith("a=1") ? "/small" : "/");
+    }
+    expect(hosts).toEqual(["other:1", "other:1", "here", "other:1"]);
+    expect(asked).toEqual(["1", "1", "1", undefined]);
+  });
+
+  it("or none: OPTIONS for the whole server is answered", async () => {
+    expect((await ask(port, "OPTIONS", "*")).status).toBe(204);
+  });
+
   it("that is none is told so to every method", async () => {
     for (const method of ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
       expect((await ask(port, method, "/none")).status, method).toBe(404);
@@ -147,6 +174,19 @@ describe("answers", () => {
     expect(headers["content-encoding"]).toBe(isSmall ? "gzip" : undefined);
     expect(headers.vary).toBe("Accept-Encoding");
     expect(JSON.parse((isSmall ? gunzipSync(body) : body).toString())).toEqual(LARGE);
+  });
+
+  it("are scripts for a callback that is a name, and nothing else", async () => {
+    for (const [query, status] of [
+      ["jsonp=a.b", 200],
+      ["x=1;jsonp=a", 200],
+      ["jsonp=a&x=1;y=2", 200],
+      ["jsonp=a;b", 400],
+      ["jsonp=a%3Bb", 400],
+      ["x=1&jsonp=alert(1);x", 400],
+    ] as const)
+      expect((await ask(port, "GET", `/small?${query}`)).status, query).toBe(status);
+    expect((await ask(port, "GET", "/small?jsonp=a.b")).body.toString()).toBe("a.b({});");
   });
 
   it("say nothing of what broke, the log does", async () => {

@@ -47,15 +47,17 @@ const allowed = ({ methods }: Route): string[] =>
 /** A browser that was led here under a foreign name (DNS rebinding). `ownNames` of a route: see hostProblem. */
 export const knownHost =
   <R extends Route>(ownNames: (route: R) => readonly string[], hint = ""): Guard<R> =>
-  ({ headers }, route) => {
-    const problem = hostProblem(headers.host, ownNames(route));
+  ({ host }, route) => {
+    const problem = hostProblem(host, ownNames(route));
     return problem === undefined ? undefined : text(403, `${problem}${hint}\n`);
   };
 
 /** OPTIONS is answered for every route, and runs none; so are browsers that ask before they send what a page wants. */
 export const options =
   <R extends Route>(origins: Origins): Guard<R> =>
-  ({ method, headers }, route) => {
+  ({ method, path, headers }, route) => {
+    // Of the whole server: it is there.
+    if (method === "OPTIONS" && path === "*") return text(204, "", { allow: "GET, HEAD, POST, OPTIONS" });
     if (method !== "OPTIONS" || route.methods === "any") return undefined;
     const preflight = origins.preflight(headers);
     if (preflight !== undefined) return text(200, "", preflight);
@@ -81,7 +83,7 @@ export const sameOrigin =
 export const scripts =
   <R extends Route>(origins: Origins): Guard<R> =>
   (request) =>
-    request.query("jsonp") === undefined || origins.allowsScript(request.headers)
+    request.jsonp === undefined || origins.allowsScript(request.headers)
       ? undefined
       : text(403, "Another site's page may not read that here\n");
 
@@ -138,7 +140,7 @@ export function serving<R extends Route>(site: Site<R>): HttpHandler {
     const isLast = answer.kind !== "open" && !incoming.complete;
     if (isLast) response.once("finish", () => incoming.socket.destroy());
     await send(response, answer, {
-      ...{ method, headers, jsonp: request.query("jsonp") },
+      ...{ method, headers, jsonp: request.jsonp },
       common: (vary) => ({
         ...site.origins.headers(headers, route.isPublic === true, vary),
         ...(isLast && { connection: "close" }),

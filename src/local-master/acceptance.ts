@@ -149,12 +149,20 @@ export class Acceptance {
       framework: framework.info,
       pid: NO_PID,
       task: taskForAgent(info, framework.info, role, this.#cluster.agentDialect(agent)),
-      launchExecutor,
-      resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
+      ...this.#tracked(agent, launchExecutor),
     });
     this.#book(accepted, info, demand);
     this.#cluster.context.log.info(`Launching task ${info.taskId?.value} of framework ${framework.id} on ${agent.id}`);
     this.#cluster.context.process.send(agent.pid, RunTaskMessageSchema, message);
+  }
+
+  /** What masters say in a launch since they keep track of executors and of operations. */
+  #tracked({ resourceVersion }: Agent, launchExecutor: boolean) {
+    const uuids = resourceVersion === undefined ? [] : [{ uuid: resourceVersion }];
+    return {
+      ...(this.#cluster.since("1.5.1") && { launchExecutor }),
+      ...(this.#cluster.since("1.5.0") && { resourceVersionUuids: uuids }),
+    };
   }
 
   #launchGroup(accepted: AcceptedOffers, operation: Offer_Operation): void {
@@ -190,8 +198,7 @@ export class Acceptance {
       framework: framework.info,
       executor: clone(ExecutorInfoSchema, executor),
       taskGroup: { tasks: tasks.map((info) => taskForAgent(info, framework.info, role, dialect)) },
-      launchExecutor: !exists,
-      resourceVersionUuids: agent.resourceVersion === undefined ? [] : [{ uuid: agent.resourceVersion }],
+      ...this.#tracked(agent, !exists),
     });
     if (message.executor !== undefined) prepareExecutor(message.executor, framework.info, role, dialect);
     for (const [index, info] of tasks.entries())

@@ -21,6 +21,7 @@ import { idOf } from "../mesos/ids.ts";
 import type { Resources } from "../mesos/resources.ts";
 import { frameworkCan, stateForFramework } from "../mesos/states.ts";
 import { makeUnacknowledgedStatus } from "../mesos/status.ts";
+import { atLeast } from "../mesos/version.ts";
 import type { Machine } from "./maintenance.ts";
 import {
   type Agent,
@@ -157,11 +158,16 @@ export class Cluster {
   }
 
   /** What messages to this agent may hold. */
+  /** Whether what masters do from that release on is done: the development master speaks as the version that it was given. */
+  since(release: string): boolean {
+    return atLeast(this.context.masterInfo.version, release);
+  }
+
   agentDialect(agent: Agent): Dialect {
     const can = (type: AgentInfo_Capability_Type): boolean => agent.capabilities.has(type);
     return {
-      format: can(AgentInfo_Capability_Type.RESERVATION_REFINEMENT) ? "post" : "pre",
-      allocation: true,
+      format: this.since("1.4.0") && can(AgentInfo_Capability_Type.RESERVATION_REFINEMENT) ? "post" : "pre",
+      allocation: this.since("1.2.0"),
     };
   }
 

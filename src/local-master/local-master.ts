@@ -39,7 +39,7 @@ export interface LocalMasterOptions {
   /** Where the log is written to, for READ_FILE of `/master/log`. */
   readonly logFile?: string;
   readonly clock?: Clock;
-  /** The release that it says it is, for what agents do for old masters; ours unless given. */
+  /** The release that it says it is, and as which it speaks to agents; ours unless given. */
   readonly version?: string;
   /** Milliseconds between pings to agents; 15 s unless given. */
   readonly pingInterval?: number;

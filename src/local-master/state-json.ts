@@ -14,7 +14,7 @@ import {
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../mesos/ids.ts";
 import { toJson } from "../mesos/json.ts";
-import type { Json } from "../mesos/json-text.ts";
+import { finite, type Json } from "../mesos/json-text.ts";
 import { Resources } from "../mesos/resources.ts";
 import { resourcesSummary } from "../mesos/resources-text.ts";
 import { frameworkCan, stateName } from "../mesos/states.ts";
@@ -37,7 +37,7 @@ function taskJson(task: Task): Object {
   const whole = toJson(TaskSchema, task, { names: "v0", defaults: false });
   const statuses = task.statuses.map(({ state, timestamp, healthy }) => ({
     state: stateName(state),
-    timestamp,
+    timestamp: finite(timestamp),
     ...(healthy && { healthy }),
   }));
   const roles = task.resources.map((resource) => resource.allocationInfo?.role).filter((role) => role);
@@ -133,7 +133,7 @@ function frameworkJson(framework: Framework, cluster: Cluster): Object {
   return {
     ...frameworkSummary(framework),
     user: info.user,
-    failover_timeout: info.failoverTimeout,
+    failover_timeout: finite(info.failoverTimeout),
     checkpoint: info.checkpoint,
     ...(info.principal !== "" && { principal: info.principal }),
     ...(frameworkCan(info, "MULTI_ROLE") ? { roles: [...rolesOf(info)] } : { role: info.role }),

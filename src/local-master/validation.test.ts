@@ -8,6 +8,9 @@ const COMMAND = 1;
 const TCP = 3;
 type Task = MessageInitShape<typeof TaskInfoSchema>;
 const problem = (task: Task): string | undefined => taskProblem(create(TaskInfoSchema, task));
+const ports = (...range: [bigint, bigint][]): Task => ({
+  resources: [{ name: "ports", type: 1, ranges: { range: range.map(([begin, end]) => ({ begin, end })) } }],
+});
 const variables = (
   ...list: NonNullable<NonNullable<NonNullable<Task["command"]>["environment"]>["variables"]>
 ): Task => ({
@@ -36,6 +39,11 @@ test.for<[string, Task]>([
   ["'max_completion_time' must be non-negative", { maxCompletionTime: { nanoseconds: -1n } }],
   ["'A' of type 'VALUE' must have a value set", variables({ name: "A" })],
   ["'A' of type 'SECRET' must have a secret set", variables({ name: "A", type: 2 })],
+  [
+    "Resource 'ports:[31020-31024, 31022-31026]' is invalid: Invalid ranges resource: overlapping ranges",
+    ports([31_020n, 31_024n], [31_022n, 31_026n]),
+  ],
+  ["overlapping", ports([5n, 9n], [1n, 5n])],
   ["must not be 'name'", { container: { docker: { image: "i", parameters: [{ key: "name", value: "x" }] } } }],
 ])("%s", ([words, task]) => {
   expect(problem(task)).toContain(words);
@@ -43,6 +51,7 @@ test.for<[string, Task]>([
 
 test("what a 1.11 master takes", () => {
   expect(problem({})).toBeUndefined();
+  expect(problem(ports([6n, 9n], [1n, 5n]))).toBeUndefined();
   expect(
     problem({ healthCheck: { type: HTTP, http: { port: 80, path: "/health" }, delaySeconds: 0 } }),
   ).toBeUndefined();

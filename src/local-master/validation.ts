@@ -8,6 +8,7 @@ import {
   Environment_Variable_Type,
   type HealthCheck,
   HealthCheck_Type,
+  type Resource,
   type TaskInfo,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 
@@ -87,6 +88,15 @@ function* containerProblems(container: ContainerInfo | undefined): Problems {
     yield "Parameter in DockerInfo must not be 'name'";
 }
 
+/** Ranges may touch, in whatever order, but not overlap. */
+function* rangeProblems({ name, ranges }: Resource): Problems {
+  const list = (ranges?.range ?? []).toSorted((left, right) => (left.begin < right.begin ? -1 : 1));
+  const hasOverlap = list.some(({ begin }, at) => begin <= (list[at - 1]?.end ?? -1n));
+  if (!hasOverlap) return;
+  const shown = ranges?.range.map(({ begin, end }) => `${begin}-${end}`).join(", ");
+  yield `Resource '${name}:[${shown}]' is invalid: Invalid ranges resource: overlapping ranges`;
+}
+
 function* taskProblems(task: TaskInfo): Problems {
   const { command, executor, healthCheck, check, killPolicy, maxCompletionTime } = task;
   if (healthCheck !== undefined) yield* healthCheckProblems(healthCheck);
@@ -95,6 +105,7 @@ function* taskProblems(task: TaskInfo): Problems {
   if ((maxCompletionTime?.nanoseconds ?? 0n) < 0n) yield "Task's 'max_completion_time' must be non-negative";
   for (const each of [command, executor?.command, check?.command?.command, healthCheck?.command])
     yield* environmentProblems(each?.environment);
+  for (const resource of [...task.resources, ...(executor?.resources ?? [])]) yield* rangeProblems(resource);
   for (const each of [task.container, executor?.container]) yield* containerProblems(each);
 }
 

@@ -15,6 +15,9 @@ const sourceJSON = JSON as unknown as SourceJSON;
 const LONG_INTEGER = /\d{16}/;
 const INTEGER = /^-?\d+$/;
 
+/** JSON knows neither Infinity nor NaN; Mesos prints what is not finite as 0. */
+export const finite = (value: number): number => (Number.isFinite(value) ? value : 0);
+
 /** As JSON.parse, but an integer beyond 2^53 becomes a bigint. Throws a SyntaxError. */
 export function parseJson(text: string): Json {
   if (!LONG_INTEGER.test(text)) return JSON.parse(text) as Json;

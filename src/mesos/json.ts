@@ -2,7 +2,7 @@ import type { DescEnum, DescField, DescMessage, Message, MessageShape } from "@b
 import { create, ScalarType } from "@bufbuild/protobuf";
 import { MessageError, missingRequired } from "./codec.ts";
 import { DEEPEST, jsonProblem } from "./cost.ts";
-import { type Json, jsonText, parseJson } from "./json-text.ts";
+import { finite, type Json, jsonText, parseJson } from "./json-text.ts";
 import { fieldValue } from "./json-values.ts";
 import { wellFormed } from "./text.ts";
 
@@ -62,8 +62,7 @@ function namesOf(descriptor: DescEnum): ReadonlyMap<number, { v0: string; v1: st
 
 const plain = (value: unknown): Json => value as Json;
 const base64 = (value: unknown): Json => Buffer.from(value as Uint8Array).toString("base64");
-/** JSON knows neither Infinity nor NaN; Mesos prints what is not finite as 0. */
-const finite = (value: unknown): Json => (Number.isFinite(value) ? (value as number) : 0);
+const double = (value: unknown): Json => finite(value as number);
 
 function valueWriter(field: DescField): FieldWriter["write"] {
   if (field.enum !== undefined) {
@@ -75,7 +74,7 @@ function valueWriter(field: DescField): FieldWriter["write"] {
     return (value, options) => objectOf(child, value as Message, options);
   }
   if (field.scalar === ScalarType.BYTES) return base64;
-  return field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT ? finite : plain;
+  return field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT ? double : plain;
 }
 
 function writersOf(descriptor: DescMessage): readonly FieldWriter[] {

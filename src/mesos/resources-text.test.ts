@@ -96,7 +96,7 @@ describe("--attributes", () => {
     expect(has(parseAttributes("a:1")[0] ?? expect.fail("no attribute"), "scalar")).toBe(true);
   });
 
-  it.each(["rack", ":x", "rack:", "rack:{a,b}", "rack:[1-2"])("refuses %j", (text) => {
+  it.each(["rack", ":x", "rack:", "rack:{a,b}", "rack:[1-2", "rack:1e400"])("refuses %j", (text) => {
     expect(() => parseAttributes(text)).toThrow(UserError);
   });
 });

@@ -47,5 +47,6 @@ export function parseValue(text: string): Quantity | { readonly kind: "text"; re
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(bare)) return { kind: "text", text: bare };
   const number = Number(bare);
   if (number < 0) throw new UserError(`'${text}' is negative`, FIX);
+  if (!Number.isFinite(number)) throw new UserError(`'${text}' is larger than any number`, FIX);
   return scalarQuantity(number);
 }

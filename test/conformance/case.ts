@@ -23,6 +23,8 @@ export interface Case {
   readonly name: string;
   /** Without agent and, unless the id is what is odd, without id. */
   readonly task: Partial<TaskInit>;
+  /** In an operation of its own: masters refuse all tasks of one for the resources of any. */
+  readonly alone?: true;
   /** Killed as soon as it runs. */
   readonly kill?: true;
   readonly expected: Expected;

@@ -15,8 +15,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "../support/free-port.ts";
 import { AgentProcess } from "../support/real-agent.ts";
+import { type Answers, differing } from "./answers.ts";
 import { keyPaths } from "./key-paths.ts";
-import { type Outcome, type Run, runTable } from "./runner.ts";
+import { differences, type Outcome, type Run, runTable } from "./runner.ts";
 import { table } from "./table.ts";
 
 const RESOURCES = "--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]";
@@ -28,8 +29,7 @@ const PAGES = ["/state", "/version", "/flags", "/metrics/snapshot", "/monitor/st
 
 interface Result {
   readonly run: Run;
-  /** By page or call: every path of keys in its answer. */
-  readonly answers: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly answers: Answers;
 }
 
 class Peer {
@@ -88,8 +88,8 @@ async function answering(url: string): Promise<void> {
   }
 }
 
-async function answersOf(port: number): Promise<Result["answers"]> {
-  const found = new Map<string, ReadonlySet<string>>();
+async function answersOf(port: number): Promise<Answers> {
+  const found = new Map<string, ReadonlyMap<string, string>>();
   const base = `http://127.0.0.1:${port}`;
   for (const page of PAGES) found.set(page, keyPaths(await (await fetch(`${base}${page}`)).json()));
   for (const type of CALLS) {
@@ -103,8 +103,10 @@ async function answersOf(port: number): Promise<Result["answers"]> {
 async function onPeer(peer: Peer, master: string): Promise<Result> {
   const { child, port } = await peer.agent(master);
   await answering(`http://127.0.0.1:${port}/version`);
-  const run = await runTable(table, { master, workDir: peer.workDir });
-  const answers = await answersOf(port);
+  let answers: Answers = new Map();
+  const run = await runTable(table, { master, workDir: peer.workDir }, async () => {
+    answers = await answersOf(port);
+  });
   const ended = new Promise((done) => child.once("exit", done));
   // Unregisters, so that its resources are offered no more.
   child.kill("SIGUSR1");
@@ -118,8 +120,11 @@ async function onOurs(master: string): Promise<Result> {
   try {
     agent.start();
     await answering(`http://127.0.0.1:${agent.port}/version`);
-    const run = await runTable(table, { master, workDir: agent.workDir });
-    return { run, answers: await answersOf(agent.port) };
+    let answers: Answers = new Map();
+    const run = await runTable(table, { master, workDir: agent.workDir }, async () => {
+      answers = await answersOf(agent.port);
+    });
+    return { run, answers };
   } finally {
     await agent.destroy();
   }
@@ -133,22 +138,25 @@ function told(outcome: Outcome | undefined, trouble: string | undefined, wanted:
   return [states.join(" "), words, reason, healthy].join(" | ");
 }
 
-/** Prints what differs; the number of cases in which ours is not said to be better. */
+/** Prints what differs, the peers from each other or both from the table; the number of what the table does not say is better. */
 function compare(theirs: Result, ours: Result): number {
   let count = 0;
-  for (const { name, better, expected } of table) {
+  for (const one of table) {
+    const { name, better, expected } = one;
     const [left, right] = [theirs, ours].map(({ run }) =>
       told(run.outcomes.get(name), run.trouble.get(name), expected.message),
     );
     const outputs = [theirs, ours].map(({ run }) => run.outcomes.get(name)?.stdout.endsWith(expected.stdout ?? ""));
-    if (left === right && outputs[0] === outputs[1]) continue;
+    const unexpected = better === undefined ? differences(one, theirs.run) : [];
+    if (left === right && outputs[0] === outputs[1] && unexpected.length === 0) continue;
     if (better === undefined) count++;
     console.log(`${name}${better === undefined ? "" : ` (better: ${better})`}\n  C++:  ${left}\n  ours: ${right}`);
+    for (const line of unexpected) console.log(`  C++, beside the table: ${line}`);
     if (outputs[0] !== outputs[1]) console.log(`  stdout as expected: C++ ${outputs[0]}, ours ${outputs[1]}`);
   }
-  for (const [what, keys] of theirs.answers) {
-    const missing = [...keys].filter((key) => !ours.answers.get(what)?.has(key));
-    if (missing.length > 0) console.log(`${what}: ours has no ${missing.join(", ")}`);
+  for (const { where, what, better } of differing(theirs.answers, ours.answers)) {
+    if (better === undefined) count++;
+    console.log(`${where}: ${what}${better === undefined ? "" : ` (better: ${better})`}`);
   }
   return count;
 }

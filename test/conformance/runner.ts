@@ -14,6 +14,7 @@ import {
 import { stateName } from "../../src/mesos/states.ts";
 import { TestScheduler } from "../support/scheduler.ts";
 import type { Case, TaskInit } from "./case.ts";
+import { witnesses } from "./witnesses.ts";
 
 /** What became of a task. */
 export interface Outcome {
@@ -54,8 +55,15 @@ export interface Run {
   readonly trouble: ReadonlyMap<string, string>;
 }
 
-/** Runs a table on a cluster, some at a time, and tells what became of each task. */
-export async function runTable(cases: readonly Case[], { master, workDir }: Cluster): Promise<Run> {
+/**
+ * Runs a table on a cluster, some at a time, and tells what became of each task. `beside`: what is done afterwards, while
+ * `witnesses` run.
+ */
+export async function runTable(
+  cases: readonly Case[],
+  { master, workDir }: Cluster,
+  beside?: () => Promise<void>,
+): Promise<Run> {
   const scheduler = new TestScheduler({
     master,
     name: "conformance",
@@ -68,10 +76,8 @@ export async function runTable(cases: readonly Case[], { master, workDir }: Clus
   const outcomes = new Map<string, Outcome>();
   const trouble = new Map<string, string>();
   try {
-    for (let start = 0; start < cases.length; start += AT_ONCE) {
-      const batch = cases
-        .slice(start, start + AT_ONCE)
-        .map((one, at) => ({ one, id: idOf(one, start + at), task: taskOf(one, start + at) }));
+    for (const part of batches(cases)) {
+      const batch = part.map(([at, one]) => ({ one, id: idOf(one, at), task: taskOf(one, at) }));
       const offers = await everyOffer(scheduler);
       const agentId = offers[0]?.agentId;
       const taskInfos = batch.map(({ task }) => create(TaskInfoSchema, { ...task, ...(agentId && { agentId }) }));
@@ -88,10 +94,35 @@ export async function runTable(cases: readonly Case[], { master, workDir }: Clus
         }),
       );
     }
+    if (beside !== undefined) {
+      await startWitnesses(scheduler);
+      await beside();
+    }
   } finally {
     await scheduler.teardown();
   }
   return { outcomes, trouble };
+}
+
+/** Some at a time, each with its place in the table. */
+function* batches(cases: readonly Case[]): Generator<(readonly [number, Case])[]> {
+  const all = [...cases.entries()];
+  for (const one of all) if (one[1].alone) yield [one];
+  const rest = all.filter(([, { alone }]) => !alone);
+  for (let start = 0; start < rest.length; start += AT_ONCE) yield rest.slice(start, start + AT_ONCE);
+}
+
+/** Tasks that run while answers are compared: with them, answers have all that they can have. */
+async function startWitnesses(scheduler: TestScheduler): Promise<void> {
+  const offers = await everyOffer(scheduler);
+  const agentId = offers[0]?.agentId;
+  const taskInfos = witnesses.map((task) => create(TaskInfoSchema, { ...task, ...(agentId && { agentId }) }));
+  await scheduler.accept(offers, [{ type: Offer_Operation_Type.LAUNCH, launch: { taskInfos } }]);
+  for (const { taskId } of taskInfos) {
+    const id = taskId?.value ?? "";
+    const isHere = () => scheduler.updates.some((one) => one.taskId?.value === id && (one.healthy || one.checkStatus));
+    await scheduler.until(`a looked after ${id}`, isHere, PATIENCE);
+  }
 }
 
 /** What ended tasks had comes back in pieces: waits until enough of them is here for whatever a batch wants. */

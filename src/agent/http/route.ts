@@ -24,16 +24,20 @@ function decodeSegment(segment: string): string | undefined {
 }
 
 /**
- * The path as libprocess sees it: the first segment percent-decoded, no `/` at the end, what no process has given to
- * `slave(1)`. undefined for a path that is refused (`/..`, not beginning with `/`, broken encoding).
+ * The path as libprocess sees it: percent-decoded, no `/` at the end, several as one, what no process has given to
+ * `slave(1)`. undefined for a path that is refused (`/..`, not beginning with `/`, broken encoding, an encoded `/`).
  */
 export function fullPath(pathname: string): string | undefined {
   if (!pathname.startsWith("/") || pathname.includes("/..") || pathname.length > 8192) return undefined;
-  const [, first = "", ...others] = pathname.replace(/\/+$/, "").split("/");
-  const id = decodeSegment(first);
-  if (id === undefined) return undefined;
-  if (processes.has(id)) return `/${[id, ...others].join("/")}`;
-  return `/${[DELEGATE, first, ...others].join("/")}`.replace(/\/$/, "");
+  const segments: string[] = [];
+  for (const written of pathname.split("/")) {
+    if (written === "") continue;
+    const segment = decodeSegment(written);
+    if (segment === undefined || segment === ".." || segment.includes("/")) return undefined;
+    segments.push(segment);
+  }
+  const isProcess = segments[0] !== undefined && processes.has(segments[0]);
+  return `/${(isProcess ? segments : [DELEGATE, ...segments]).join("/")}`;
 }
 
 const exact = new Map<string, Endpoint>(

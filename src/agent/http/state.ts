@@ -10,7 +10,7 @@ import {
   ResourceSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
-import type { Json } from "../../mesos/json-text.ts";
+import { finite, type Json } from "../../mesos/json-text.ts";
 import { reservationRole } from "../../mesos/reservations.ts";
 import type { Resources } from "../../mesos/resources.ts";
 import { resourcesSummary } from "../../mesos/resources-text.ts";
@@ -111,7 +111,7 @@ function frameworkPieces(framework: FrameworkRecord): Pieces {
     id: framework.frameworkId,
     name: info.name,
     user: info.user,
-    failover_timeout: info.failoverTimeout,
+    failover_timeout: finite(info.failoverTimeout),
     checkpoint: info.checkpoint,
     hostname: info.hostname,
     ...(has(info, "principal") ? { principal: info.principal } : {}),

@@ -14,6 +14,7 @@ import {
   type Volume,
   Volume_ModeSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { finite } from "../../mesos/json-text.ts";
 import { stateName } from "../../mesos/states.ts";
 import type { ImagePull } from "../model/container.ts";
 import type { StatusEvent } from "../model/history.ts";
@@ -55,7 +56,7 @@ const defined = (pairs: JsonObject): JsonObject =>
 function eventJson({ state, timestamp, message, reason, source, healthy }: StatusEvent): JsonObject {
   return defined({
     state: stateName(state),
-    timestamp,
+    timestamp: finite(timestamp),
     message,
     reason: reason === undefined ? "" : enumName(TaskStatus_ReasonSchema, reason),
     source: source === undefined ? "" : enumName(TaskStatus_SourceSchema, source),
@@ -204,12 +205,14 @@ function fullJson(place: Place, pulls: readonly ImagePull[]): JsonObject {
   const longest = seconds(info?.maxCompletionTime?.nanoseconds);
   const limits = Object.entries(info?.limits ?? task.limits).map(([name, { value }]) => [
     name,
-    Number.isFinite(value) ? value : "unlimited",
+    value === Number.POSITIVE_INFINITY ? "unlimited" : finite(value),
   ]);
   return {
     ...briefJson(place, pulls),
     name: task.name,
     framework_name: framework.info.name,
+    ...(executor !== undefined && { executor_name: executor.info.name, executor_source: executor.info.source }),
+    role: task.resources.find(({ allocationInfo }) => allocationInfo !== undefined)?.allocationInfo?.role ?? "",
     user: info?.command?.user || task.user || framework.info.user,
     directory: executor?.directory ?? "",
     checkpoint: framework.info.checkpoint,

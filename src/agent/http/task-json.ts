@@ -16,7 +16,7 @@ import {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
 import { toJson } from "../../mesos/json.ts";
-import type { Json } from "../../mesos/json-text.ts";
+import { finite, type Json } from "../../mesos/json-text.ts";
 import { withoutSecrets } from "../../mesos/secrets.ts";
 import { stateName } from "../../mesos/states.ts";
 import { summaryOf } from "./sums.ts";
@@ -54,7 +54,7 @@ export const allocatedRole = (resources: readonly Resource[]): string | undefine
   resources.find((resource) => resource.allocationInfo !== undefined)?.allocationInfo?.role;
 
 function statusJson(status: TaskStatus): JsonObject {
-  const shown: JsonObject = { state: stateName(status.state), timestamp: status.timestamp };
+  const shown: JsonObject = { state: stateName(status.state), timestamp: finite(status.timestamp) };
   if (status.labels !== undefined) shown["labels"] = labelsJson(status.labels.labels);
   if (status.containerStatus !== undefined)
     shown["container_status"] = messageJson(ContainerStatusSchema, status.containerStatus);
@@ -62,7 +62,8 @@ function statusJson(status: TaskStatus): JsonObject {
   return shown;
 }
 
-const limitOf = (value: number): Json => (Number.isFinite(value) ? value : "Infinity");
+/** Infinity is a limit's own word for none. */
+const limitOf = (value: number): Json => (value === Number.POSITIVE_INFINITY ? "Infinity" : finite(value));
 
 export function taskJson(task: Task): JsonObject {
   const shown: JsonObject = {

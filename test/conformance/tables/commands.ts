@@ -117,13 +117,13 @@ const programs: readonly Case[] = [
     name: "a program that is not there",
     task: exec("/no/such/program", "x"),
     expected: refused(/\/no\/such\/program.*No such file/),
-    better: "refused before it starts, in words; C++'s executor aborts: Command terminated with signal Aborted",
+    better: "refused before it starts, in words; C++ runs it, and says: Command exited with status 1",
   },
   {
     name: "a program that may not be run",
     task: exec("/etc/passwd", "x"),
     expected: refused(/\/etc\/passwd.*Permission denied/),
-    better: "refused before it starts, in words; C++'s executor aborts: Command terminated with signal Aborted",
+    better: "refused before it starts, in words; C++ runs it, and says: Command exited with status 1",
   },
 ];
 

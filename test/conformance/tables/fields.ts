@@ -66,10 +66,10 @@ const FIELDS: Readonly<Record<string, Partial<TaskInit>>> = {
   "disk too": resources(scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 1)),
   "one port": resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31000, 31000])),
   "ports in parts": resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31010, 31012], [31014, 31014])),
-  "ports in overlapping parts": resources(
+  "ports in parts that touch": resources(
     scalar("cpus", 0.1),
     scalar("mem", 32),
-    ranges([31020, 31024], [31022, 31026]),
+    ranges([31025, 31029], [31020, 31024]),
   ),
 };
 
@@ -84,21 +84,43 @@ const volume = (more: object): Partial<TaskInit> => ({
   container: { type: 2, volumes: [more as never] },
 });
 
-const NEEDS_NAMESPACE = "C++ without the isolator for it runs the task without what it asked for, and says nothing";
+const NO_VOLUMES = "C++ without an isolator for them fails it: Volumes in ContainerInfo is not supported";
+const IN_SILENCE = "C++ without an isolator for it runs the task without what it asked for, and says nothing";
 
 export const fieldCases: readonly Case[] = [
   ...harmless,
   {
+    name: "ports in overlapping parts",
+    task: {
+      ...shell("true"),
+      ...resources(scalar("cpus", 0.1), scalar("mem", 32), ranges([31030, 31034], [31032, 31036])),
+    },
+    alone: true,
+    expected: {
+      states: ["TASK_ERROR"],
+      message: "Resource 'ports:[31030-31034, 31032-31036]' is invalid: Invalid ranges resource: overlapping ranges",
+    },
+  },
+  {
+    name: "a read-only folder of the host",
+    task: {
+      ...shell("touch shown/x 2>/dev/null || echo refused"),
+      container: { type: 2, volumes: [{ containerPath: "shown", hostPath: "/usr", mode: 2 } as never] },
+    },
+    expected: { ...FINISHED, stdout: "refused\n" },
+    better: NO_VOLUMES,
+  },
+  {
     name: "a volume of the sandbox",
     task: volume({ containerPath: "shown", mode: 1, hostPath: "below" }),
     expected: { ...FINISHED, stdout: "kept\n" },
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a volume that leaves the sandbox",
     task: volume({ containerPath: "shown", mode: 1, hostPath: "../../up" }),
     expected: refused(/'\.\.\/\.\.\/up' is not a path within the sandbox/),
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a volume that is a secret",
@@ -108,13 +130,13 @@ export const fieldCases: readonly Case[] = [
       source: { type: 3, secret: { type: 2, value: { data: new Uint8Array(1) } } },
     }),
     expected: refused(/has the source SECRET/),
-    better: NEEDS_NAMESPACE,
+    better: NO_VOLUMES,
   },
   {
     name: "a hostname of its own",
     task: { ...shell("true"), container: { type: 2, hostname: "mine" } },
     expected: refused(/does not support a hostname of its own/),
-    better: NEEDS_NAMESPACE,
+    better: IN_SILENCE,
   },
   {
     name: "a named network",
