@@ -12,13 +12,17 @@ const platforms: Readonly<Record<string, { readonly title: string; readonly how:
     title: "Debian forky, Docker with the containerd image store and no API below 1.44, as Docker 29 has it",
     how: "`test/platforms/docker.sh forky`",
   },
+  "image-forky": {
+    title: "The image on Debian forky's Docker: built by BuildKit, the documented run command, stop, tasks in Docker",
+    how: "`test/platforms/image.sh forky`",
+  },
   arm64: {
     title: "arm64, emulated by qemu-user: the bundle, the launcher and tasks of the mesos containerizer",
     how: "`test/platforms/arm64.sh`",
   },
   vm: {
     title:
-      "A virtual machine with cgroup v2 alone; the agent in a container's cgroup namespace, and in a delegated subtree",
+      "A virtual machine with cgroup v2 alone: the cgroup test file, Docker's statistics, and the agent in a container with a cgroup namespace of its own, with the machine's, and in a delegated subtree",
     how: "`test/platforms/vm.sh`",
   },
 };
@@ -68,7 +72,7 @@ export function platformsPage(): string {
   return `${[
     "# What was tried on what",
     "",
-    "Made of the results of `.ci/run` and `test/platforms/vm.sh` (`npm run docs`; a new result is kept with `PLATFORMS_RESULTS=test/platforms/results`).",
+    "Made of the results of `.ci/run` (`npm run docs`; a new result is kept with `PLATFORMS_RESULTS=test/platforms/results`).",
     "",
     ...table(results),
     ...results.flatMap(([name, result]) => sectionOf(name, result)),

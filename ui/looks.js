@@ -23,6 +23,19 @@ export const seen = {
 };
 export const curves = new Curves();
 
+/** Seconds that CPUs have worked, as of the last look at the machine. */
+let before;
+
+/** What the whole machine uses; undefined while nobody asks for it. */
+function machineUse() {
+  const { cpu_secs: spent, cpus, memory_total: whole, memory_free: free } = seen.node?.machine ?? {};
+  const isNew = spent !== undefined && spent.total !== before?.total;
+  const share = isNew && before ? (spent.busy - before.busy) / (spent.total - before.total) : undefined;
+  if (!isNew) return { cpu: undefined, memory: undefined };
+  before = spent;
+  return { cpu: share === undefined ? undefined : share * cpus, memory: whole - free };
+}
+
 /** Remembers what is used now, of every container and of the node. */
 function addCurves(state, usage) {
   const figures = new Map();
@@ -36,6 +49,7 @@ function addCurves(state, usage) {
     for (const name of ["cpus", "memory"]) if (used[name] !== undefined) node[name] = (node[name] ?? 0) + used[name];
   }
   figures.set("node", node);
+  figures.set("machine", machineUse());
   curves.add(Date.now(), figures);
 }
 

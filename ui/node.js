@@ -1,4 +1,5 @@
 /** The node's own view: what it is, its machine and services, its flags. */
+import { curve } from "./curves.js";
 import { definitions } from "./definitions.js";
 import { byId, element, keyed, setAttribute, setText } from "./dom.js";
 import { bytes, duration, megabytes, moment, number } from "./format.js";
@@ -205,11 +206,31 @@ function showMachine(node, starved) {
   definitions(byId("forwarder"), forwarderFacts(node?.forwarder));
 }
 
+const plots = {
+  cpu: curve("plot", "CPU of the machine in the last ten minutes", "cpu"),
+  memory: curve("plot", "Memory of the machine in the last ten minutes", "memory"),
+};
+byId("machine-cpu").append(plots.cpu.svg);
+byId("machine-memory").append(plots.memory.svg);
+
+/** What the whole machine does, whoever does it: from the second look at the node on. */
+function showMachineUse(machine, samples) {
+  byId("machine-use").hidden = machine === undefined;
+  if (machine === undefined) return;
+  const { cpu } = samples.at(-1) ?? {};
+  setText(byId("machine-cpu-now"), cpu === undefined ? "–" : `${number(cpu, 1)} of ${machine.cpus}`);
+  const used = machine.memory_total - machine.memory_free;
+  setText(byId("machine-memory-now"), `${bytes(used)} of ${bytes(machine.memory_total)}`);
+  plots.cpu.update(samples, machine.cpus);
+  plots.memory.update(samples, machine.memory_total);
+}
+
 /** Everything of the node; `filter` narrows its flags. */
-export function showNode(seen, filter) {
+export function showNode(seen, samples, filter) {
   showFacts(seen);
   showDrain(seen.state, seen.tasks, seen.ended);
   showReservations(seen.state);
+  showMachineUse(seen.node?.machine, samples);
   showMachine(seen.node, seen.ended.filter(isStarved).length);
   showFlags(seen.state, filter);
 }

@@ -73,7 +73,7 @@ function show() {
     const executor = executors.find((one) => one.container === container);
     fetched.task?.showTaskUsage(executor?.usage, curves.of(container));
   }
-  if (view === "node") fetched.node?.showNode({ ...seen, tasks: count, ended }, wanted.filter);
+  if (view === "node") fetched.node?.showNode({ ...seen, tasks: count, ended }, curves.of("machine"), wanted.filter);
   if (view === "completed") showEnded(placesOf("completed"), ended, wanted, limits.completed);
   if (view !== "tasks") return;
   showResources(state, usage, curves);

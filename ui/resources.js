@@ -37,8 +37,9 @@ function resourceCard({ name }, curves) {
     part.style.width = share(resource.allocated);
     inner.style.width = share(resource.inUse ?? 0);
     const used = resource.inUse === undefined ? "" : `, ${format(resource.inUse)} in use`;
+    const free = `, ${format(Math.max(0, resource.total - resource.allocated))} free`;
     const held = resource.heldBack > 0 ? `; ${resource.heldBack} throttled` : "";
-    setText(using, `allocated${used}${held}`);
+    setText(using, `allocated${free}${used}${held}`);
   };
   return { node, update };
 }

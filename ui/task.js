@@ -96,6 +96,13 @@ function addressesOf(task) {
     .join(", ");
 }
 
+/** Of a task whose executor is another process than its own. */
+function executorText({ executor_id: id, executor_name: name, executor_source: source, task_id: task }) {
+  if (!id || id === task) return undefined;
+  const parts = [id, name && name !== id && name, source && source !== id && `from ${source}`];
+  return parts.filter(Boolean).join(" · ");
+}
+
 /** Names and values of everything that is known of a task, those left out that it does not have. */
 function factsOf(task) {
   const { command, container } = task;
@@ -104,6 +111,8 @@ function factsOf(task) {
   const facts = [
     ["Task id", copied(task.task_id)],
     ["Framework", `${task.framework_name} · ${task.framework_id}`],
+    ["Role", task.role],
+    ["Executor", executorText(task)],
     ["Container id", task.container_id && copied(task.container_id)],
     ["Command", line && copied(line)],
     ["Runs as", task.user],

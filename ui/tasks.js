@@ -79,7 +79,8 @@ export function showState(cell, state, healthy) {
     cell.append(badge);
   }
   setAttribute(badge, "data-tone", toneOf(state, healthy));
-  setText(badge, healthy === false ? `${stateWord(state)}, unhealthy` : stateWord(state));
+  const health = healthy === undefined ? "" : healthy ? ", healthy" : ", unhealthy";
+  setText(badge, `${stateWord(state)}${health}`);
 }
 
 function showTime(cell, seconds, how) {
@@ -176,6 +177,34 @@ function rowsOf(framework, { filter, state }, curves) {
   return rows;
 }
 
+/** How many tasks a framework has here, and what of what they may use they use. */
+function summaryOf({ executors }) {
+  const sum = (of) => {
+    const known = executors.map(of).filter((value) => typeof value === "number");
+    return known.length === 0 ? undefined : known.reduce((all, value) => all + value, 0);
+  };
+  const part = (name, used, all, format) =>
+    all === undefined ? [] : [`${name} ${used === undefined ? "" : `${format(used)} of `}${format(all)}`];
+  const tasks = sum(({ tasks: own }) => own.length) ?? 0;
+  const megabyte = 1024 ** 2;
+  const memory = sum(({ resources }) => resources.mem);
+  return [
+    `${tasks} task${tasks === 1 ? "" : "s"}`,
+    ...part(
+      "CPU",
+      sum(({ usage }) => usage?.cpus),
+      sum(({ resources }) => resources.cpus),
+      (value) => number(value, 2),
+    ),
+    ...part(
+      "memory",
+      sum(({ usage }) => usage?.memory),
+      memory && memory * megabyte,
+      bytes,
+    ),
+  ];
+}
+
 function frameworkCard({ framework }) {
   const name = element("span", { class: "clamped" });
   const about = element("span", { class: "quiet" });
@@ -185,7 +214,7 @@ function frameworkCard({ framework }) {
     setText(name, now.name || now.id);
     setAttribute(name, "title", now.name || now.id);
     const roles = now.roles.length === 0 ? [] : [`role ${now.roles.join(", ")}`];
-    setText(about, [`user ${now.user || "–"}`, ...roles, now.id].join(" · "));
+    setText(about, [...summaryOf(now), `user ${now.user || "–"}`, ...roles, now.id].join(" · "));
     keyed(
       body,
       rows,

@@ -51,6 +51,15 @@ export class HttpRequest {
     return this.#query(name);
   }
 
+  /**
+   * The callback that JSON is to be a script for. A `;` separates parameters, but behind a callback it may have been meant as
+   * code: what it cuts off is refused with it, not forgotten.
+   */
+  get jsonp(): string | undefined {
+    const name = this.query("jsonp");
+    return name !== undefined && /[?&]jsonp=[^&#]*;/.test(this.incoming.url ?? "") ? `${name};` : name;
+  }
+
   /** A header; several of one name as one list. */
   header(name: string): string | undefined {
     const value = this.headers[name];

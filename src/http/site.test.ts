@@ -176,6 +176,19 @@ describe("answers", () => {
     expect(JSON.parse((isSmall ? gunzipSync(body) : body).toString())).toEqual(LARGE);
   });
 
+  it("are scripts for a callback that is a name, and nothing else", async () => {
+    for (const [query, status] of [
+      ["jsonp=a.b", 200],
+      ["x=1;jsonp=a", 200],
+      ["jsonp=a&x=1;y=2", 200],
+      ["jsonp=a;b", 400],
+      ["jsonp=a%3Bb", 400],
+      ["x=1&jsonp=alert(1);x", 400],
+    ] as const)
+      expect((await ask(port, "GET", `/small?${query}`)).status, query).toBe(status);
+    expect((await ask(port, "GET", "/small?jsonp=a.b")).body.toString()).toBe("a.b({});");
+  });
+
   it("say nothing of what broke, the log does", async () => {
     const lines: string[] = [];
     const at = await serve(site([], { ...silentLogger, error: (line) => lines.push(line) }));

@@ -83,7 +83,7 @@ export const sameOrigin =
 export const scripts =
   <R extends Route>(origins: Origins): Guard<R> =>
   (request) =>
-    request.query("jsonp") === undefined || origins.allowsScript(request.headers)
+    request.jsonp === undefined || origins.allowsScript(request.headers)
       ? undefined
       : text(403, "Another site's page may not read that here\n");
 
@@ -140,7 +140,7 @@ export function serving<R extends Route>(site: Site<R>): HttpHandler {
     const isLast = answer.kind !== "open" && !incoming.complete;
     if (isLast) response.once("finish", () => incoming.socket.destroy());
     await send(response, answer, {
-      ...{ method, headers, jsonp: request.query("jsonp") },
+      ...{ method, headers, jsonp: request.jsonp },
       common: (vary) => ({
         ...site.origins.headers(headers, route.isPublic === true, vary),
         ...(isLast && { connection: "close" }),

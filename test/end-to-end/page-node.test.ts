@@ -85,7 +85,8 @@ describe.skipIf(missing !== undefined)("the node on its page", () => {
     await page.goto(host.home);
     const row = page.locator("#frameworks tr", { has: page.locator(".name", { hasText: "burning" }) });
     await row.locator("td", { hasText: /throttled \d+ %/ }).waitFor();
-    await page.locator("#resources li", { hasText: "1 throttled" }).waitFor();
+    const cpus = page.locator("#resources li", { hasText: "1 throttled" });
+    await cpus.getByText(/^allocated, 7\.9 free, [\d.]+ in use; 1 throttled$/).waitFor();
     await page.locator("#summary", { hasText: "1 ended out of memory" }).waitFor();
     await host.inEachWidth("throttled", async () => expect(await host.isTooWide()).toBe(false));
     await row.getByRole("link", { name: "burning", exact: true }).click();
@@ -158,6 +159,17 @@ describe.skipIf(missing !== undefined)("the node on its page", () => {
     expect(existsSync(folder)).toBe(true);
     appendFileSync(join(folder, "go"), "");
     await page.locator("#drain").waitFor({ state: "hidden" });
+  });
+
+  it("draws what the whole machine does", async () => {
+    const { page } = host;
+    await page.goto(host.home);
+    await page.goto(`${host.home}#/node`);
+    await page.locator("#machine-cpu-now", { hasText: /^[\d.]+ of \d+$/ }).waitFor();
+    await page.locator("#machine-memory-now", { hasText: /^[\d.]+ [MGT]B of [\d.]+ [MGT]B$/ }).waitFor();
+    await page.locator("#machine-cpu svg.plot:not([hidden])").waitFor();
+    await page.locator("#machine-memory svg.plot:not([hidden])").waitFor();
+    await host.inEachWidth("machine", async () => expect(await host.isTooWide()).toBe(false));
   });
 
   it("shows Docker's version, and what is wrong with it", async () => {

@@ -43,7 +43,10 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
   let silent: Server;
 
   beforeAll(async () => {
-    host = await PageHost.open({ name: `framework ${"long ".repeat(40)}` });
+    host = await PageHost.open({
+      name: `framework ${"long ".repeat(40)}`,
+      flags: ["--fetcher_stall_timeout=1hrs"],
+    });
     // Takes the request, and never answers.
     silent = createServer(() => undefined);
     await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
@@ -66,6 +69,9 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     await host.scheduler.launch([
       ...odd,
       web,
+      commandTask("checked", "exec sleep 1000", {
+        healthCheck: { type: 1, command: { value: "true" }, delaySeconds: 0, intervalSeconds: 1 },
+      }),
       commandTask("failing", "echo no; exit 7"),
       commandTask("killed", "kill -9 $$"),
       commandTask("fine", "true"),
@@ -76,7 +82,7 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     const { scheduler } = host;
     await scheduler.until("all tasks", () => {
       const running = scheduler.updates.filter(({ state }) => state === TaskState.TASK_RUNNING).length;
-      return running >= ODD_NAMES.length + 1 && ["failing", "killed", "fine"].every((id) => scheduler.terminalOf(id));
+      return running >= ODD_NAMES.length + 2 && ["failing", "killed", "fine"].every((id) => scheduler.terminalOf(id));
     });
   });
 
@@ -98,10 +104,24 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
     await host.inEachWidth("completed", async () => expect(await host.isTooWide()).toBe(false));
   });
 
+  it("say that they are healthy, and what all of their framework use", async () => {
+    const { page } = host;
+    await page.goto(`${host.home}#/?q=checked`);
+    await page.locator("#frameworks .badge", { hasText: "running, healthy" }).waitFor();
+    const about = page.locator("#frameworks .framework > .quiet");
+    await about
+      .getByText(/^\d\d tasks · CPU [\d.]+ of [\d.]+ · memory [\d.]+ MB of [\d.]+ [MG]B · user root · /)
+      .waitFor();
+    await page.locator("#frameworks").getByRole("link", { name: "checked", exact: true }).click();
+    await page.locator("#task-state", { hasText: "running, healthy" }).waitFor();
+    const role = page.locator("#task-facts div", { has: page.locator('dt:text-is("Role")') });
+    await role.getByText("*", { exact: true }).waitFor();
+  });
+
   it("say what they wait for", async () => {
     const { page } = host;
     await page.goto(`${host.home}#/?q=fetching`);
-    await page.locator("#frameworks .why", { hasText: "fetching its files" }).waitFor();
+    await page.locator("#frameworks .why", { hasText: /^fetching http:\/\/127\.0\.0\.1:\d+\/file\.tgz$/ }).waitFor();
     expect(await page.locator("#frameworks .badge").textContent()).toBe("queued");
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleForwarder, type Started, scratch, startForwarder, until, writeConfig } from "../support/forwarder.ts";
@@ -94,6 +94,7 @@ async function runCase(
       for (const { line } of events) arrivals.take(Number.parseInt(line, 10));
     },
   }).listen();
+  const registry = join(registries.path, `${course.label}-${index}.json`);
   const config = writeConfig(folder, {
     network: {
       servers: [`127.0.0.1:${receiver.port}`],
@@ -104,7 +105,7 @@ async function runCase(
     },
     shipping: { "bulk size": 64, "window size": WINDOW, "flush time": "5ms" },
     reading: { "scan interval": "200ms" },
-    registry: { path: join(registries.path, `${course.label}-${index}.json`) },
+    registry: { path: registry },
     files: [{ paths: paths.map((path) => join(logs, path)), "close inactive": index % 2 === 0 ? "100ms" : "5m" }],
   });
   const writer = makeWriter(logs, random);
@@ -152,7 +153,11 @@ async function runCase(
         const missing = Array.from({ length: writer.written }, (_, number) => number).filter(
           (number) => !arrivals.stretches.has(number),
         );
-        throw new Error(`${String(error)}\nmissing ${missing.length}: ${missing.slice(0, 20).join(" ")}`);
+        const recorded = readFileSync(registry, "utf8");
+        const files = readdirSync(logs).slice(-5).join(" ");
+        throw new Error(
+          `${String(error)}\nmissing ${missing.length}: ${missing.slice(0, 20).join(" ")}\n${files}\n${recorded}`,
+        );
       },
     );
     running.process.kill("SIGTERM");

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # enter.sh ROOT COMMAND…: runs COMMAND inside ROOT with mount, pid, net, ipc and uts namespaces of its own: bridges, rules and
-# ports are private, and nothing survives it. BIND="/host/path[:/inside] …" adds bind mounts.
+# ports are private, and nothing survives it. BIND="/host/path[:/inside] …" adds bind mounts; NETWORK=host leaves it this machine's network.
 set -euo pipefail
 export R=$1 BIND=${BIND:-}
 shift
-exec unshare --mount --pid --net --ipc --uts --fork --kill-child --propagation private bash -euc '
+net=--net
+[ "${NETWORK:-}" != host ] || net=
+exec unshare --mount --pid $net --ipc --uts --fork --kill-child --propagation private bash -euc '
 mount --bind "$R" "$R"
 cd "$R"
 mkdir -p proc sys dev run tmp old

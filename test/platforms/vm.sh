@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# vm.sh: what is to hold on cgroup v2 alone, in a virtual machine with today's kernel (an emulated processor: five minutes). Needs `npm run
+# vm.sh: what is to hold on cgroup v2 alone, in a virtual machine with today's kernel (an emulated processor: three minutes of a CPU). Needs `npm run
 # build`. The figures go where docker.sh puts its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

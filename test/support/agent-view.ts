@@ -140,6 +140,12 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       },
     }),
     shortage: () => ({ oomKills: 3, pressure: { cpu: 1.5, memory: 0 } }),
-    system: () => ({ load: [0.1, 0.2, 0.3], cpus: 2, memoryTotal: 4_000_000_000, memoryFree: 1_000_000_000 }),
+    system: () => ({
+      load: [0.1, 0.2, 0.3],
+      cpus: 2,
+      memoryTotal: 4_000_000_000,
+      memoryFree: 1_000_000_000,
+      cpuTime: { busy: 30, total: 200 },
+    }),
   };
 }

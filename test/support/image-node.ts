@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { freePort } from "./free-port.ts";
-import { IMAGE, ImageDocker, whyNoImage } from "./image.ts";
+import { buildKitClient, IMAGE, ImageDocker, whyNoImage } from "./image.ts";
 import { Program } from "./program.ts";
 
 /** The image, built, a dockerd for it, and a master: what a container named `node` needs. */
@@ -26,7 +26,8 @@ export class ImageNode {
 
   static async start(): Promise<ImageNode> {
     const docker = await ImageDocker.start();
-    docker.build();
+    // Newer Docker is on its way to having no other builder.
+    docker.build({ client: process.env["MESOS_SLAVE_TEST_BUILDER"] === "buildkit" ? buildKitClient() : undefined });
     const masterPort = await freePort();
     const master = new Program("mesos-local-master", ["--ip=127.0.0.1", `--port=${masterPort}`]);
     await master.printed("Serving at");

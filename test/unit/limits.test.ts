@@ -58,4 +58,14 @@ describe("limits", () => {
     const reached = sources.filter((file) => file.startsWith("src/agent/") && /\bagent\.options\b/.test(read(file)));
     expect(reached).toEqual([]);
   });
+
+  it("HTTP is answered by src/http alone: heads, negotiation and servers stand nowhere else", () => {
+    const outside = sources.filter((file) => !file.startsWith("src/http/"));
+    const those = (pattern: RegExp): string[] => outside.filter((file) => pattern.test(read(file))).sort();
+    const port = ["src/forwarder/monitoring/server.ts", "src/libprocess/inbound.ts"];
+    expect(those(/\bcreateServer\b[^;]*node:http"/)).toEqual(port);
+    expect(those(/\.writeHead\(|\.setHeader\(/)).toEqual([]);
+    const byHand = /^(?!.*\bfirstAccepted\().*(\["accept(-encoding)?"\]|\bheaders\.accept\b)/m;
+    expect(those(byHand)).toEqual([]);
+  });
 });

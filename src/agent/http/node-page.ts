@@ -5,7 +5,7 @@ import type { AgentView, EngineFacts, ForwarderFacts, NeighbourFacts } from "./v
 
 /** What the node's page shows of the machine and of what runs beside the agent: /node. Times are seconds, sizes bytes. */
 export async function nodeJson(view: AgentView): Promise<JsonObject> {
-  const { load, cpus, memoryTotal, memoryFree } = view.system();
+  const { load, cpus, memoryTotal, memoryFree, cpuTime } = view.system();
   const { oomKills, pressure } = view.shortage();
   const [disk, engines, neighbours] = await Promise.all([diskOf(view), view.engines(), view.neighbours()]);
   return {
@@ -14,6 +14,7 @@ export async function nodeJson(view: AgentView): Promise<JsonObject> {
       ...(view.controlGroups !== undefined && { cgroups: view.controlGroups }),
       cpus,
       load: [...load],
+      cpu_secs: { busy: cpuTime.busy, total: cpuTime.total },
       memory_total: memoryTotal,
       memory_free: memoryFree,
       ...(oomKills !== undefined && { oom_kills: oomKills }),

@@ -179,6 +179,7 @@ it("/node tells of the machine, of what runs containers, and of the services", a
       kernel: expect.any(String),
       cgroups: "v2",
       load: [0.1, 0.2, 0.3],
+      cpu_secs: { busy: 30, total: 200 },
       memory_total: 4_000_000_000,
       oom_kills: 3,
       pressure: { cpu: 1.5, memory: 0 },

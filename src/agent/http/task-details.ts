@@ -211,6 +211,8 @@ function fullJson(place: Place, pulls: readonly ImagePull[]): JsonObject {
     ...briefJson(place, pulls),
     name: task.name,
     framework_name: framework.info.name,
+    ...(executor !== undefined && { executor_name: executor.info.name, executor_source: executor.info.source }),
+    role: task.resources.find(({ allocationInfo }) => allocationInfo !== undefined)?.allocationInfo?.role ?? "",
     user: info?.command?.user || task.user || framework.info.user,
     directory: executor?.directory ?? "",
     checkpoint: framework.info.checkpoint,

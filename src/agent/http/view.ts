@@ -165,4 +165,6 @@ interface SystemFacts {
   readonly cpus: number;
   readonly memoryTotal: number;
   readonly memoryFree: number;
+  /** Seconds since the machine started, of all CPUs together. */
+  readonly cpuTime: { readonly busy: number; readonly total: number };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { freemem, loadavg, totalmem } from "node:os";
+import { cpus, freemem, loadavg, totalmem } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Metrics } from "./registry.ts";
 
@@ -10,6 +10,18 @@ export interface MachineFacts {
   /** Bytes. */
   readonly memoryTotal: number;
   readonly memoryFree: number;
+  /** Seconds since the machine started, of all CPUs together: those that were worked in, and all. */
+  readonly cpuTime: { readonly busy: number; readonly total: number };
+}
+
+function cpuTime(): MachineFacts["cpuTime"] {
+  let [busy, total] = [0, 0];
+  for (const { times } of cpus()) {
+    const all = Object.values(times).reduce((sum, each) => sum + each, 0);
+    total += all / 1000;
+    busy += (all - times.idle) / 1000;
+  }
+  return { busy, total };
 }
 
 /** Online CPUs of the machine, whatever share of them this process may use; undefined where /proc does not say. */
@@ -67,7 +79,8 @@ export function machineShortage(read: Read = readIfThere): Shortage {
 
 export function machineFacts(): MachineFacts {
   const [one = 0, five = 0, fifteen = 0] = loadavg();
-  return { load: [one, five, fifteen], cpus: machineCpus() ?? 1, memoryTotal: totalmem(), memoryFree: freemem() };
+  const [memoryTotal, memoryFree] = [totalmem(), freemem()];
+  return { load: [one, five, fifteen], cpus: machineCpus() ?? 1, memoryTotal, memoryFree, cpuTime: cpuTime() };
 }
 
 /** The gauges of the machine and of this process. The function ends what measures the event loop. */

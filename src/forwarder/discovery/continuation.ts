@@ -60,11 +60,14 @@ export function decideNew(candidate: Candidate, likenesses: readonly Likeness[])
   return likenesses.some((one) => isHeld(candidate, one)) ? { kind: "hold" } : { kind: "new" };
 }
 
-/** It is a copy, or a copy in progress, of a file that is still read: of one that is deleted and open, too. */
+/**
+ * It is a copy, or a copy in progress, of a file that is still read: of one that is deleted and open, too. Of an empty log
+ * nothing is known, and nothing beside it waits for it.
+ */
 function isHeld(candidate: Candidate, { source, orphan, head, tail, whole, known }: Likeness): boolean {
-  if (orphan || !head) return false;
+  if (orphan || !head || !known || whole === false) return false;
   const { path, last, read, fingerprint } = source;
-  if (path === undefined && tail && known && whole !== false) return true;
+  if (path === undefined && tail) return true;
   if (!namesRelated(path ?? last, candidate.path)) return false;
   // A copy in progress: it does not reach yet what is known of the source, be that read or only its beginning.
   return tail || (candidate.size < Math.max(read, fingerprint.length) && candidate.quiet < SETTLE);

@@ -91,6 +91,12 @@ describe("a file that was not followed before", () => {
     expect(decideNew({ ...copy, size: 300 }, [unread]).kind).toBe("new");
   });
 
+  it("waits for no file of which nothing is known, or that is seen to hold something else", () => {
+    const empty = source({ fingerprint: { length: 0, hash: "" }, read: 0 });
+    expect(decideNew(copy, [like({ source: empty, known: false })]).kind).toBe("new");
+    expect(decideNew(copy, [like({ source: source({ read: 0 }), whole: false })]).kind).toBe("new");
+  });
+
   it("continues a source whose file is gone", () => {
     const orphan = like({ orphan: true, source: source({ path: undefined }) });
     expect(decideNew(copy, [orphan])).toEqual({ kind: "adopt", source: orphan.source });

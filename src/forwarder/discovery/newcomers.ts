@@ -13,6 +13,9 @@ import { isArchive, type Survey } from "./survey.ts";
 /** Broken archives are tried again when they change; said once they are this old, in milliseconds. */
 const BROKEN_AFTER = 60_000;
 
+/** Nothing of its content was seen yet. */
+const isUnknown = ({ fingerprint, read }: Source): boolean => fingerprint.length === 0 && read === 0;
+
 /** A path that leads to a file which is not followed. */
 export interface Fresh {
   readonly name: string;
@@ -86,7 +89,12 @@ export class Newcomers {
     // What rotation may have made it of may have been truncated and written anew unseen: it is looked at first.
     for (const source of index.namedLike(path)) lookAgain(source);
     const related = index.related(path, await headOf(found));
-    const decision = await judge(found, related, clock.now());
+    const empty = related.filter(({ source, orphan }) => !orphan && isUnknown(source));
+    let decision = await judge(found, related, clock.now());
+    // A log that was empty may have been written and copied since: it may be a copy of that.
+    for (const { source } of decision.kind === "new" ? empty : []) lookAgain(source);
+    if (empty.some(({ source }) => !isUnknown(source)))
+      decision = await judge(found, index.related(path, await headOf(found)), clock.now());
     if (index.byKey(key) !== undefined) return file.close();
     if (decision.kind === "new") return begin(found, group, first);
     if (decision.kind === "adopt" && index.isLost(decision.source)) {

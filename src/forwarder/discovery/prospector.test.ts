@@ -14,10 +14,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { readAt, tailFrom } from "../model/content.ts";
+import { OpenFile } from "../model/open-file.ts";
 import type { FileGroup } from "../model/settings.ts";
 import type { Source } from "../model/source.ts";
 import { Descriptors } from "../reading/descriptors.ts";
@@ -214,6 +216,55 @@ describe("a log that is rotated again before the first rotation was seen", () =>
     await prospector.scan(false);
     expect(prospector.source(copy), "it is where the second content goes on").toBe(second);
     expect(places().sort()).toEqual([log, copy]);
+    await close();
+  });
+});
+
+describe("archives beside a log", () => {
+  const places = (prospector: Prospector) => [...prospector.sources()].flatMap(({ path }) => path ?? []).sort();
+
+  it("are followed while it is empty", async () => {
+    const { prospector, close } = unread(["app.log*"]);
+    writeFileSync(at("app.log"), "");
+    writeFileSync(at("app.log.1"), "what came before\n");
+    writeFileSync(at("app.log.2.gz"), gzipSync("and before that\n"));
+    await prospector.scan(true);
+    expect(places(prospector)).toEqual([at("app.log"), at("app.log.1"), at("app.log.2.gz")]);
+    await close();
+  });
+
+  it("are copies of what it got while they were compared", async () => {
+    const { prospector, close } = unread(["app.log*"]);
+    writeFileSync(at("app.log"), "");
+    await prospector.scan(true);
+    const log = prospector.source(at("app.log"))?.file;
+    if (log === undefined) throw new Error("the log is not open");
+    writeFileSync(at("app.log.1"), "");
+    const { facts } = OpenFile.prototype;
+    let looks = 0;
+    const looking = vi.spyOn(log, "facts").mockImplementation(() => {
+      const before = facts.call(log);
+      // The first look is the scan's own, the second is for the sake of the file beside.
+      if (++looks === 2) {
+        appendFileSync(log.place() as string, "first line\n");
+        copyFileSync(at("app.log"), at("app.log.1"));
+      }
+      return before;
+    });
+    await prospector.scan(false);
+    expect(looks).toBeGreaterThan(2);
+    expect(places(prospector), "the copy waits").toEqual([at("app.log")]);
+    looking.mockRestore();
+    await close();
+  });
+
+  it("that begin like it are followed before it is read", async () => {
+    const { prospector, close } = unread(["app.log*"]);
+    const banner = "banner\n".repeat(50);
+    writeFileSync(at("app.log"), `${banner}today\n`);
+    writeFileSync(at("app.log.1"), `${banner}yesterday, and more than today\n`);
+    await prospector.scan(true);
+    expect(places(prospector)).toEqual([at("app.log"), at("app.log.1")]);
     await close();
   });
 });

@@ -24,7 +24,16 @@ if [ ! -e "$folder/vmlinuz" ]; then
 fi
 rm -rf "$root/project"
 mkdir -p "$root/project/bin"
-cp -r "$project/dist" "$project/package.json" "$project/tools/platform-facts.ts" "$root/project/"
+# The tests run by vitest; what only builds, checks or browses stays out.
+tar -C "$project" -c --exclude-from=- dist package.json tools src test node_modules << 'OUT' | tar -C "$root/project" -x
+node_modules/@biomejs
+node_modules/@bufbuild/buf*
+node_modules/@typescript
+node_modules/typescript
+node_modules/playwright-core
+node_modules/knip
+node_modules/node-linux-*
+OUT
 cp -L "$project/node_modules/.bin/node" "$root/project/bin/"
 cp "$here/vm-init" "$root/vm-init"
 rm -f "$folder/vm.ext4"
