@@ -3,6 +3,7 @@ import { askJson, pause, query, Refused, seen } from "./ask.js";
 import { byId, element, keyed, setText } from "./dom.js";
 import { bytes, moment } from "./format.js";
 import { addressOf } from "./route.js";
+import { tableOf } from "./table.js";
 
 /** Milliseconds between looks at a folder. */
 const LOOK_AT_FOLDER = 5_000;
@@ -59,16 +60,7 @@ function fileRow(entry) {
 }
 
 function folderTable() {
-  const head = ["Name", "Size", "Changed", "Mode", "Owner"].map((name) =>
-    element("th", { scope: "col", role: "columnheader" }, name),
-  );
-  const body = element("tbody", { role: "rowgroup" });
-  const table = element(
-    "table",
-    { role: "table", "aria-label": "Files" },
-    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...head)),
-    body,
-  );
+  const { table, body } = tableOf(["Name", "Size", "Changed", "Mode", "Owner"], "Files", "folder");
   byId("folder").replaceChildren(element("article", { class: "card" }, table));
   return body;
 }

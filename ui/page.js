@@ -126,6 +126,7 @@ function enter(isFirst) {
     const isHere = link.getAttribute("href") === addressOf(view);
     setAttribute(link, "aria-current", isHere ? "page" : undefined);
   }
+  byId("loading").hidden = true;
   showFields(section, parameters);
   byId("unloaded").hidden = true;
   if (view in LATER) void open(view, parameters, leave.signal);

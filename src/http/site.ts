@@ -64,19 +64,22 @@ export const options =
     return text(204, "", { allow: [...allowed(route), "OPTIONS"].join(", ") });
   };
 
-/** Another site's page may not do what `guards` of a route says, unless its origin may ask. */
+/** What another site's page is told that tries to change something. */
+export const CROSS_ORIGIN = "Another site's page may not do that here\n";
+
+/** Another site's page may not do what `isGuarded` says, unless its origin may ask. */
 export const sameOrigin =
   <R extends Route>(
     origins: Origins,
     isGuarded: (request: HttpRequest, route: R) => boolean,
-    /** Whether a route takes nothing without a password: an origin that nobody named needs that. */
-    hasPassword: (route: R) => boolean = () => false,
+    /** Routes that take origins which nobody named, because all may ask: they see for themselves to it that those change nothing. */
+    decides: (request: HttpRequest, route: R) => boolean = () => false,
   ): Guard<R> =>
   (request, route) => {
     if (!isGuarded(request, route) || !isCrossOrigin(request.headers)) return undefined;
     const how = origins.allows(request.headers.origin);
-    if (how === "named" || (how === "all" && hasPassword(route))) return undefined;
-    return text(403, "Another site's page may not do that here\n");
+    if (how === "named" || (how === "all" && decides(request, route))) return undefined;
+    return text(403, CROSS_ORIGIN);
   };
 
 /** JSON that is loaded as a script: only for pages whose origin may ask. */

@@ -64,6 +64,8 @@ describe.skipIf(missing !== undefined)("the log reader of the node's page", () =
         );
         expect(bottom, `${width}`).toBeLessThanOrEqual(0);
         expect(await host.isTooWide(), `${width}`).toBe(false);
+        // What stands above the text leaves it most of the window.
+        expect(await text().evaluate((node) => node.clientHeight), `${width}`).toBeGreaterThan(530);
       },
       false,
     );

@@ -58,6 +58,18 @@ describe.skipIf(missing !== undefined)("the node's page as it is shipped", () =>
     expect(host.complaints).toEqual([]);
   });
 
+  it("says so when a part of the first view does not arrive", async () => {
+    const { page } = host;
+    await page.route("**/ui/chunk-*", (route) => route.abort());
+    await page.goto("about:blank");
+    await page.goto(host.home);
+    await page.getByText("If this stays, something of the page did not arrive").waitFor();
+    await page.unroute("**/ui/chunk-*");
+    await page.reload();
+    await page.locator("#frameworks").getByRole("link", { name: "one", exact: true }).waitFor();
+    expect(await page.locator("#loading").isVisible()).toBe(false);
+  });
+
   it("says so when a view cannot be fetched, and has it when it can", async () => {
     const { page } = host;
     await page.goto(host.home);

@@ -1,5 +1,7 @@
+import { appendFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { whyNoBrowser } from "../support/browser.ts";
@@ -187,6 +189,24 @@ describe.skipIf(missing !== undefined)("the tasks on the node's page", () => {
         expect(links, `links at ${width}`).toBeLessThanOrEqual(1);
       }
     });
+  });
+
+  it("have folders, and metrics, that hold in any width", async () => {
+    const { page } = host;
+    const folder = await host.sandbox("web");
+    appendFileSync(join(folder, `${"long-name-".repeat(24)}.log`), "x".repeat(5_000));
+    await page.goto(`${host.home}#/files?path=${encodeURIComponent(folder)}`);
+    await page.locator("#folder a", { hasText: "long-name-" }).waitFor();
+    await host.inEachWidth("folder", async (width) => {
+      expect(await host.isTooWide()).toBe(false);
+      // Short cells are a line, on narrow screens with their label above it, whatever the name beside them is.
+      const short = page.locator(width < 900 ? "#folder td" : "#folder tr:has(a:text-is('stderr')) > *");
+      const heights = await short.evaluateAll((all: Box[]) => all.map((cell) => cell.getBoundingClientRect().height));
+      expect(Math.max(...heights), `${width}`).toBeLessThan(50);
+    });
+    await page.goto(`${host.home}#/metrics`);
+    await page.locator("#metrics div", { hasText: "slave/tasks_running" }).waitFor();
+    await host.inEachWidth("metrics", async () => expect(await host.isTooWide()).toBe(false));
   });
 
   it("are counted, filtered and sorted, and the address keeps that", async () => {

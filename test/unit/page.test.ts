@@ -7,6 +7,7 @@ const ui = resolve(import.meta.dirname, "../../ui");
 const load = async <T>(name: string): Promise<T> => (await import(pathToFileURL(join(ui, name)).href)) as T;
 
 interface Usage {
+  readonly throttled: number | undefined;
   readonly cpus: number | undefined;
   readonly memory: number | undefined;
 }
@@ -25,6 +26,7 @@ const model = await load<{
     reasons?: ReadonlyMap<string, unknown>,
   ): { running: readonly unknown[]; ended: readonly { task?: { id: string } }[] };
   readReasons(answer: unknown): ReadonlyMap<string, unknown>;
+  isStarved(ended: { task: { why: string | undefined } | undefined }): boolean;
   countStates(tasks: readonly { state: string }[]): [string, number][];
   ordered<T>(rows: readonly T[], name: string): readonly T[];
   readResources(state: unknown, usage: ReadonlyMap<string, Usage>): readonly object[];
@@ -81,6 +83,30 @@ describe("the page's model", () => {
     expect([...second.values()][0]?.cpus).toBe(0.5);
     expect([...model.readUsage(sample(104, 12), second).values()][0]?.cpus).toBe(0.5);
     expect([...model.readUsage(sample(108, 1), second).values()][0]?.cpus).toBeUndefined();
+  });
+
+  it("knows from two looks how much a limit throttles, and how many containers it does so to", () => {
+    const look = (timestamp: number, ...throttled: number[]): unknown[] =>
+      throttled.map((count, index) => ({
+        framework_id: "f",
+        executor_id: String(index),
+        statistics: {
+          timestamp,
+          cpus_nr_periods: timestamp * 10,
+          cpus_nr_throttled: count,
+          cpus_throttled_time_secs: 3,
+        },
+      }));
+    const first = model.readUsage(look(10, 0, 0));
+    expect([...first.values()].map(({ throttled }) => throttled)).toEqual([undefined, undefined]);
+    const second = model.readUsage(look(20, 25, 1), first);
+    expect([...second.values()]).toMatchObject([{ throttled: 25, throttledSeconds: 3 }, { throttled: 1 }]);
+    const [cpus, mem] = model.readResources({ resources: { cpus: 4, mem: 10 } }, second);
+    expect(cpus).toMatchObject({ name: "cpus", heldBack: 1 });
+    expect(mem).not.toHaveProperty("heldBack");
+    const end = (why: string | undefined) => model.isStarved({ task: { why } });
+    expect([end("x · REASON_CONTAINER_LIMITATION_MEMORY"), end("x"), end(undefined)]).toEqual([true, false, false]);
+    expect(model.isStarved({ task: undefined })).toBe(false);
   });
 
   it("adds reserved and unreserved allocations, and counts ports", () => {

@@ -57,7 +57,7 @@ export const accessFlags = defineFlags({
   http_cors_allowed_origins: flag(listOf(parseOrigin), {
     summary:
       "Origins (`https://master1.example:5050`) whose web pages may use everything here, with the reader's password where one is " +
-      "asked for; `*`: pages of all may read, without passwords kept by browsers, and change what needs one shown. Others get " +
+      "asked for; `*`: pages of all may read, without passwords kept by browsers, and change only what needs one shown. Others get " +
       "nothing. Without this flag pages of all origins read what tells no secret and no sandbox, and by JSONP what masters' pages show.",
     since: "ClusterD",
     default: [],

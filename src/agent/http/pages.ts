@@ -54,7 +54,7 @@ export type Page = (parts: PageParts, asked: Asked) => Answer | Promise<Answer>;
 
 async function operator(
   parts: OperatorParts,
-  { request, body, permission, permissionIn, pass }: Asked,
+  { request, body, mayChange, permission, permissionIn, pass }: Asked,
 ): Promise<Answer> {
   const negotiated = negotiate({
     contentType: request.header("content-type"),
@@ -64,7 +64,7 @@ async function operator(
   });
   return "status" in negotiated
     ? text(negotiated.status, negotiated.message)
-    : await operatorCall({ ...parts, permission, permissionIn, pass }, negotiated, await body());
+    : await operatorCall({ ...parts, mayChange, permission, permissionIn, pass }, negotiated, await body());
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */

@@ -28,14 +28,14 @@ async function serve(more: Partial<Parameters<typeof createAgentHttp>[0]> = {}):
 }
 
 /** Status and headers; the path goes out exactly as written. */
-function ask(port: number, method: string, path: string, headers: Record<string, string> = {}) {
+function ask(port: number, method: string, path: string, headers: Record<string, string> = {}, body?: string) {
   return new Promise<{ status: number; headers: IncomingHttpHeaders }>((done, reject) => {
     const sent = request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
       response.resume();
       response.on("end", () => done({ status: response.statusCode ?? 0, headers: response.headers }));
     });
     sent.on("error", reject);
-    sent.end();
+    sent.end(body);
   });
 }
 
@@ -87,14 +87,29 @@ describe("pages of other origins", () => {
     expect((await ask(open, "GET", "/files/debug", json)).headers["access-control-allow-origin"]).toBe(MASTER);
   });
 
-  it("change something by * only with a password", async () => {
+  it("change something by * only with a password, and read without", async () => {
     const access = passwordAccess("p", "s", { readonly: true, readwrite: true });
     const origins = new Origins(["*"]);
     const json = { "content-type": "application/json", origin: MASTER };
-    expect((await ask(await serve({ origins }), "POST", "/api/v1", json)).status).toBe(403);
-    const guarded = await serve({ origins, access });
-    expect((await ask(guarded, "POST", "/api/v1", json)).status).toBe(401);
+    const [open, guarded] = [await serve({ origins }), await serve({ origins, access })];
+    const call = (type: string, more: object = {}): string => JSON.stringify({ type, ...more });
+    const setLevel = call("SET_LOGGING_LEVEL", { set_logging_level: { level: 0, duration: { nanoseconds: 0 } } });
+    const launch = call("LAUNCH_CONTAINER", { launch_container: { container_id: { value: "a" } } });
     const authorization = `Basic ${Buffer.from("p:s").toString("base64")}`;
-    expect((await ask(guarded, "POST", "/api/v1", { ...json, authorization })).status).toBe(400);
+    for (const change of [setLevel, launch]) {
+      expect((await ask(open, "POST", "/api/v1", json, change)).status, change).toBe(403);
+      expect((await ask(guarded, "POST", "/api/v1", json, change)).status, change).toBe(401);
+    }
+    expect((await ask(guarded, "POST", "/api/v1", { ...json, authorization }, setLevel)).status).toBe(200);
+    const own = { "content-type": "application/json" };
+    expect((await ask(open, "POST", "/api/v1", own, setLevel)).status).toBe(200);
+    for (const type of ["GET_HEALTH", "GET_STATE", "GET_TASKS"]) {
+      const got = await ask(open, "POST", "/api/v1", json, call(type));
+      expect([got.status, got.headers["access-control-allow-origin"]], type).toEqual([200, "*"]);
+    }
+    expect((await ask(open, "GET", "/logging/toggle?level=1&duration=1secs", json)).status).toBe(403);
+    expect((await ask(open, "POST", "/api/v1/executor", json)).status).toBe(403);
+    const stream = { "content-type": "application/recordio", origin: MASTER };
+    expect((await ask(open, "POST", "/api/v1", stream)).status).toBe(403);
   });
 });

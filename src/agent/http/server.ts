@@ -2,9 +2,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { LoggingLevel } from "../../base/logging-level.ts";
 import { type Answer, text } from "../../http/answer.ts";
-import { mayBeCrossOrigin } from "../../http/browsers.ts";
+import { isCrossOrigin, mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
-import type { HttpRequest } from "../../http/request.ts";
+import { type HttpRequest, mediaTypeOf } from "../../http/request.ts";
 import {
   allowedMethod,
   type Guard,
@@ -116,7 +116,10 @@ class AgentPages {
       sameOrigin(
         origins,
         (_request, { endpoint }) => endpoint?.realm === "readwrite" || endpoint?.method === "POST",
-        ({ endpoint }) => endpoint?.realm === "readwrite" && this.#access.asks("readwrite"),
+        // Of a stream nobody knows what it will say.
+        (request, { endpoint }) =>
+          endpoint?.realm === "readwrite" &&
+          (mediaTypeOf(request.header("content-type")) !== RECORDIO || this.#access.asks("readwrite")),
       ),
       scripts(origins),
       allowedMethod(
@@ -148,7 +151,7 @@ class AgentPages {
             query: (name) => request.query(name),
             rest: locate(request.path)?.rest ?? "",
             body: () => request.body(largestBody),
-            mayChange: this.#mayChange(request),
+            mayChange: this.#mayChange(request, endpoint),
             permission,
             permissionIn: (realm) => this.#admit(realm, request),
             pass: (path) => this.#pass(path),
@@ -188,9 +191,12 @@ class AgentPages {
     return this.#gates.get(path ?? "")?.pass() ?? Promise.resolve(true);
   }
 
-  #mayChange({ method, headers }: HttpRequest): boolean {
-    if (method !== "GET" && method !== "HEAD") return true;
-    return this.#options.origins.allows(headers.origin) === "named" || !mayBeCrossOrigin(headers);
+  /** A page whose origin nobody named (`*`) changes only what a password was shown for. */
+  #mayChange({ method, headers }: HttpRequest, { realm }: Endpoint): boolean {
+    const allowed = this.#options.origins.allows(headers.origin);
+    if (allowed === "named") return true;
+    if (allowed === "all" && isCrossOrigin(headers)) return realm === "readwrite" && this.#access.asks("readwrite");
+    return (method !== "GET" && method !== "HEAD") || !mayBeCrossOrigin(headers);
   }
 
   #enabled(): Guard<AgentRoute> {
@@ -223,4 +229,5 @@ class AgentPages {
   }
 }
 
+const RECORDIO = "application/recordio";
 const TOO_MANY = text(503, "Too many requests are waiting\n");

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
+import { CROSS_ORIGIN } from "../../../http/site.ts";
 import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import {
@@ -29,6 +30,8 @@ export interface Caller extends OperatorParts {
   readonly permission: Permission;
   /** As a realm of pages does, or the answer to it. */
   readonly permissionIn: (realm: "readonly") => Promise<Permission | { readonly answer: Answer }>;
+  /** Whether the request may change something: pages of origins that nobody named only read. */
+  readonly mayChange: boolean;
   /** Waits for a turn at the rate of the page that shows the same; false: too many wait. */
   readonly pass: (path: "/slave(1)/containers" | "/metrics/snapshot") => Promise<boolean>;
 }
@@ -36,6 +39,9 @@ export interface Caller extends OperatorParts {
 /** Calls that show what only readers may see: the pages that show the same are in the realm of readers. */
 const isReading = (type: Call_Type): boolean => !UNREAD.has(type);
 const UNREAD = new Set<Call_Type>([Call_Type.GET_HEALTH, Call_Type.GET_VERSION, Call_Type.SET_LOGGING_LEVEL]);
+
+/** Calls that change nothing, by their names. */
+const ONLY_SHOWS = /^(GET|LIST|READ|WAIT)_/;
 
 /** Calls that cost as much as the pages that show the same, whose rate they share. */
 const LIMITED = new Map<Call_Type, Parameters<Caller["pass"]>[0]>([
@@ -212,6 +218,7 @@ export async function operatorCall(parts: Caller, { request, response }: Negotia
   }
   const name = enumName(Call_TypeSchema, call.type);
   if (!has(call, "type")) return text(400, "Failed to validate agent::Call: Expecting 'type' to be present\n");
+  if (!parts.mayChange && !ONLY_SHOWS.test(name)) return text(403, CROSS_ORIGIN);
   const permission = await permissionOf(parts, call.type);
   if ("answer" in permission) return permission.answer;
   const refusal = permission.refusal(callAsks[name as keyof typeof callAsks] ?? callAsks.UNKNOWN, wantedBy(call, name));

@@ -227,6 +227,20 @@ describe("a stranger", () => {
   });
 });
 
+it("a token of an earlier run is not its executor's, whoever let it in", () => {
+  remote.launch(framework, executor);
+  const claims = { frameworkId: "framework", executorId: "executor", containerId: executor.containerId };
+  const call = (containerId: string) =>
+    endpoint.handle({
+      subject: { kind: "executor", claims: { ...claims, containerId } },
+      contentType: PROTOBUF,
+      accept: PROTOBUF,
+      body: encode(CallSchema, create(CallSchema, { ...ids, ...subscribe() })),
+    });
+  expect(call("an-earlier-run")).toMatchObject({ status: 403 });
+  expect(call(executor.containerId)).toMatchObject({ status: 200 });
+});
+
 describe("answers (mesos-wire §5.2)", () => {
   const body = Buffer.alloc(0);
   const raw = (more: object) =>
