@@ -9,11 +9,10 @@ import { Process } from "../libprocess/process.ts";
 import { createTls } from "../libprocess/tls.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
 import { attributeText, parseAttributes } from "../mesos/attributes.ts";
-import { type AgentInfo, AgentInfoSchema, DomainInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { fromJson } from "../mesos/json.ts";
-import type { Json } from "../mesos/json-text.ts";
+import { type AgentInfo, AgentInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { gatherAddressFacts, reverseName } from "./address/gather.ts";
 import { type AddressFacts, type Given, planAddress, planHostname } from "./address/plan.ts";
+import type { FaultDomain } from "./flags/cluster.ts";
 import type { AgentFlagTable } from "./flags/table.ts";
 import { readContainerLimits } from "./resources/container-limits.ts";
 import { planResources } from "./resources/detect.ts";
@@ -55,6 +54,10 @@ function connectionLimits(limits: string | undefined): { connections?: number; c
   if (Number.isNaN(files) || files / 2 >= DEFAULT_LIMITS.connections) return {};
   return { connections: Math.floor(files / 2), connectionsPerAddress: Math.ceil(files / 8) };
 }
+
+const domainOf = ({ region, zone }: FaultDomain) => ({
+  faultDomain: { region: { name: region }, zone: { name: zone } },
+});
 
 /** Binds the port and says who this agent is. */
 export async function bind(input: BindInput): Promise<{ process: Process; info: AgentInfo }> {
@@ -104,7 +107,7 @@ export async function bind(input: BindInput): Promise<{ process: Process; info: 
     checkpoint: true,
     resources: offered.resources,
     attributes,
-    ...(values.domain !== undefined && { domain: fromJson(DomainInfoSchema, values.domain as unknown as Json) }),
+    ...(values.domain !== undefined && { domain: domainOf(values.domain) }),
   });
   return { process, info };
 }

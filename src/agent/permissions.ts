@@ -34,7 +34,7 @@ export class Permissions {
   readonly tokens: ExecutorTokens | undefined;
   readonly #options: PermissionsOptions;
 
-  /** Reads the files that the flags name. Throws a UserError that names the fix, or a system error that names the file. */
+  /** Reads the files that the flags name. Throws a UserError that names flag, file and fix. */
   constructor(options: PermissionsOptions) {
     const { flags: values, clock, metrics, registry, identity } = options;
     const log = options.log.named("authorizer.cpp");
@@ -88,14 +88,24 @@ export class Permissions {
   #readCredentials(): CredentialCheck | undefined {
     const { flags, log } = this.#options;
     if (flags.http_credentials === undefined) return undefined;
-    const credentials = parseHttpCredentials(readFileSync(flags.http_credentials, "utf8"));
+    const content = readNamed("http_credentials", flags.http_credentials).toString("utf8");
+    const credentials = parseHttpCredentials(content);
     if (credentials.hasPlainSecrets) warnIfReadable(flags.http_credentials, log);
     return new CredentialCheck(credentials);
   }
 }
 
+/** A file that a flag names. Throws a UserError that names both. */
+function readNamed(flag: "http_credentials" | "jwt_secret_key", path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new UserError(`the file of --${flag} cannot be read: ${messageOf(error)}`, "name a file that root can read");
+  }
+}
+
 function readKey(path: string): Uint8Array {
-  const key = readFileSync(path);
+  const key = readNamed("jwt_secret_key", path);
   if (key.length > 0) return key;
   throw new UserError(`the file of --jwt_secret_key, ${path}, is empty`, `head -c 32 /dev/urandom > ${path}`);
 }

@@ -66,7 +66,10 @@ try {
   closeSync(SANDBOX);
   become(order.user);
   const environment = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
-  const outcome = await carryOut(order, { environment, dispatcher: fetchDispatcher(environment), write, progress });
+  const outcome = await carryOut(order, {
+    ...{ folder: ".", environment, dispatcher: fetchDispatcher(environment) },
+    ...{ write, progress },
+  });
   writeSync(OUTCOME, `${JSON.stringify(outcome)}\n`);
   process.exit(0);
 } catch (error) {

@@ -120,6 +120,7 @@ describe("an executor's end", () => {
     expect(await test.master.status("one", TASK_FAILED)).toMatchObject({
       reason: TaskStatus_Reason.EXECUTOR_TERMINATED,
       source: TaskStatus_Source.AGENT,
+      message: "Executor terminated",
     });
     await until("ExitedExecutor", () => test.master.exited.length > 0);
     expect(test.master.exited).toMatchObject([{ ...ids, agentId: { value: "S0" }, status: 256 }]);

@@ -74,10 +74,11 @@ describe("a framework's shutdown", () => {
     test.run(commandTask("two"));
     test.run(executorTask("three"));
     test.killTask("one");
+    test.killTask("never seen");
     await until("ExitedExecutor", () => test.master.exited.length === 1);
     await test.master.quiet();
     expect(test.machine.started).toEqual(["one"]);
-    expect(test.master.statesOf("two")).toEqual([]);
+    for (const id of ["two", "never seen"]) expect(test.master.statesOf(id)).toEqual([]);
     expect(stops()).toHaveLength(1);
   });
 

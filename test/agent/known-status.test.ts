@@ -107,6 +107,20 @@ describe("a status", () => {
     expect(info?.ipAddresses.map(({ ipAddress }) => ipAddress)).toEqual(addresses);
   });
 
+  it.each([
+    ["net", "host", ["127.0.0.1"]],
+    ["network", "host", ["127.0.0.1"]],
+    ["network", "weave", []],
+    ["other", "host", []],
+  ])("of a bridged container with --%s=%s has %j: the option is what counts", async (key, value, addresses) => {
+    test.machine.status = create(ContainerStatusSchema);
+    const docker = { image: "i", network: ContainerInfo_DockerInfo_Network.BRIDGE, parameters: [{ key, value }] };
+    const container = { type: ContainerInfo_Type.DOCKER, docker };
+    await test.running("one", TASK_RUNNING, {}, commandTask("one", { container }));
+    const [info] = test.master.statusesOf("one").at(-1)?.containerStatus?.networkInfos ?? [];
+    expect(info?.ipAddresses.map(({ ipAddress }) => ipAddress)).toEqual(addresses);
+  });
+
   it("comes when something changed, and not because a look found the same, or the agent restarted", async () => {
     codes.check = 0;
     await test.running("one", TASK_RUNNING, {}, checked());

@@ -165,6 +165,15 @@ describe("a task group", () => {
     expect(group.launchGroup?.taskGroup?.tasks.map(({ taskId }) => taskId?.value)).toEqual(["one", "two"]);
   });
 
+  it("goes to an executor that has a driver task by task", async () => {
+    test.runGroup([member("one"), member("two")]);
+    await until("container", () => test.machine.containerOf(EXECUTOR));
+    const driver = await test.driver();
+    driver.register();
+    await until("tasks", () => driver.received.includes("run two"));
+    expect(driver.received).toEqual(["registered", "run one", "run two"]);
+  });
+
   it("is killed as one while it waits", async () => {
     test.runGroup([member("one"), member("two")]);
     await until("container", () => test.machine.containerOf(EXECUTOR));

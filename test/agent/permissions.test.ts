@@ -34,7 +34,7 @@ async function open(realms: boolean): Promise<void> {
   for (const user of ["alice", "bob"])
     await test.running(user, TaskState.TASK_RUNNING, { framework: framework({ id: user, user }) }, commandTask(user));
   const place = (user: string) => {
-    const { executors } = test.node.registry.active.get(user) ?? {};
+    const { executors } = test.node.viewed.registry.active.get(user) ?? {};
     const { directory = "", containerId = "" } = executors?.get(user) ?? {};
     return { directory, containerId };
   };

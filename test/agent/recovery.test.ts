@@ -343,6 +343,7 @@ it("leaving, the agent leaves everything as it is", async () => {
   await test.master.quiet();
   const before = test.master.updates.length;
   await test.node.close();
+  await until("no timer", () => test.clock.pending === 0);
   expect(test.machine.running).toBe(1);
   expect(test.machine.asked).toEqual([]);
   expect(test.master.updates).toHaveLength(before);

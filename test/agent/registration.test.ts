@@ -61,6 +61,26 @@ describe("a first registration", () => {
     await until("third", () => test.master.registrations.length === 3);
   });
 
+  it("of a process that just started waits for no more than a moment, later ones for the back-off factor", async () => {
+    await test.start({ flags: ["--registration_backoff_factor=10secs"] });
+    test.loseLeader();
+    await test.clock.advance(60_000);
+    test.lead();
+    await test.clock.advance(49);
+    await test.master.quiet();
+    expect(test.master.registrations).toEqual([]);
+    await test.clock.advance(1);
+    await until("registration", () => test.master.registrations.length === 1);
+    await until("announcement", () => test.master.announcements.length === 1);
+    test.loseLeader();
+    test.lead();
+    await test.clock.advance(4_999);
+    await test.master.quiet();
+    expect(test.master.reregistrations).toEqual([]);
+    await test.clock.advance(1);
+    await until("re-registration", () => test.master.reregistrations.length === 1);
+  });
+
   it("answered twice changes nothing, but is announced once more", async () => {
     await test.start();
     await test.register();

@@ -42,7 +42,7 @@ const AT_ONCE = 25;
 /** Less than the agent has, more than a batch wants. */
 const ENOUGH_CPUS = 900;
 /** Milliseconds in which a task must have ended, and a batch its offer. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 const taskOf = (one: Case, index: number): TaskInit =>
   ({ name: one.name, taskId: { value: idOf(one, index) }, resources: RESOURCES, ...one.task }) as TaskInit;

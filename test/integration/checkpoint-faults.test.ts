@@ -67,7 +67,10 @@ async function live(at: number, fault: Fault): Promise<Life> {
     await scheduler.launch(taskIds.map((id) => commandTask(id, "true")));
     const deadline = Date.now() + 30_000;
     let killAgain = 0;
-    while (!taskIds.every((id) => scheduler.terminalOf(id) !== undefined) || (node?.registry.active.size ?? 1) > 0) {
+    while (
+      !taskIds.every((id) => scheduler.terminalOf(id) !== undefined) ||
+      (node?.viewed.registry.active.size ?? 1) > 0
+    ) {
       if (Date.now() > deadline)
         throw new Error(`fault at ${at} (${faulty.operations[at]}): ${describeLife(scheduler)}`);
       if (scheduler.statesOf("ends").includes(TASK_RUNNING)) machine.containerOf("ends")?.end(0);

@@ -246,7 +246,7 @@ describe("the work_dir of a stopped C++ agent", () => {
     await heard(driver, "reregistered");
     expect(node.identity.knownId).toBe("cpp-S0");
     await expect.poll(() => node.identity.phase).toBe("RUNNING");
-    const reregistrationContent = node.registry.reregistrationContent();
+    const reregistrationContent = node.viewed.registry.reregistrationContent();
     expect(reregistrationContent.executors).toEqual([]);
     expect(reregistrationContent.tasks).toMatchObject([{ name: "task", state: TASK_RUNNING }]);
     expect(reregistrationContent.tasks[0]?.executorId).toBeUndefined();

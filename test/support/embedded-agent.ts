@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { installGauges } from "../../src/agent/agent-view.ts";
 import { AttachedFiles } from "../../src/agent/http/files/attached.ts";
 import { AttachedSandboxes } from "../../src/agent/http/files/shown.ts";
+import type { Credential } from "../../src/agent/master/credential.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
@@ -36,6 +37,7 @@ export interface EmbeddedAgentOptions {
   readonly bootId?: string;
   /** As --resources has them. */
   readonly resources?: string;
+  readonly credential?: Credential;
   readonly createSandbox?: (directory: string) => void;
 }
 
@@ -56,7 +58,8 @@ class KeptGarbage {
 export class EmbeddedAgent {
   readonly agent: ComposedAgent["agent"];
   readonly identity: Identity;
-  readonly registry: ComposedAgent["viewed"]["registry"];
+  /** What its pages read. */
+  readonly viewed: ComposedAgent["viewed"];
   readonly metrics: Metrics;
   readonly permissions: ComposedAgent["permissions"];
   readonly garbage = new KeptGarbage();
@@ -69,12 +72,13 @@ export class EmbeddedAgent {
   #dead = false;
 
   private constructor(options: EmbeddedAgentOptions, process: Process, detector: MasterDetector) {
-    const words = [
+    const given = options.flags ?? [];
+    const usual = [
       `--work_dir=${options.workDir}`,
       `--master=${options.master ?? "127.0.0.1:5050"}`,
       "--registration_backoff_factor=10ms",
-      ...(options.flags ?? []),
     ];
+    const words = [...usual.filter((flag) => !given.some((one) => one.split("=")[0] === flag.split("=")[0])), ...given];
     const loaded = loadAgentFlags({ words, environment: {}, readFile: () => "" });
     if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -103,7 +107,7 @@ export class EmbeddedAgent {
       environment: { PATH: "/usr/bin:/bin" },
       process,
       detector,
-      credential: undefined,
+      credential: options.credential,
       clock,
       log,
       random: () => 0.5,
@@ -125,7 +129,7 @@ export class EmbeddedAgent {
       },
     });
     this.agent = agent;
-    this.registry = viewed.registry;
+    this.viewed = viewed;
     this.permissions = permissions;
     installGauges(viewed, this.metrics);
     const pages = openPages({

@@ -1,11 +1,15 @@
 import { clone, create } from "@bufbuild/protobuf";
+import { Launches } from "../../src/agent/containerizer/launches.ts";
 import type { Containerizer, ContainerSpec, ContainerTermination } from "../../src/agent/model/container.ts";
+import { TaskFailure } from "../../src/agent/model/failure.ts";
 import type { ContainerChain, NestedContainers, NestedOrder } from "../../src/agent/model/nested.ts";
 import {
   type CommandInfo,
+  type ContainerInfo,
   type ContainerStatus,
   ContainerStatusSchema,
   ExecutorInfoSchema,
+  type ResourceStatistics,
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 
 interface FakeContainer {
@@ -13,6 +17,8 @@ interface FakeContainer {
   readonly ended: Promise<ContainerTermination>;
   /** `status`: a raw wait(2) status; or all that a containerizer knows of an end. */
   readonly end: (termination: number | ContainerTermination) => void;
+  /** Nobody can say how it ends. */
+  readonly lose: (why: Error) => void;
   running: boolean;
 }
 
@@ -40,6 +46,8 @@ export class FakeMachine {
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
   readonly asked: string[] = [];
+  /** By executor: the amounts of each scalar that its container was given with `update`, in order. */
+  readonly resized = new Map<string, Map<string, number>[]>();
   /** Commands that were run in containers, by their value. */
   readonly commands: string[] = [];
   /** Whether containers end when they are asked to (`stop`). */
@@ -48,6 +56,18 @@ export class FakeMachine {
   failure: Error | undefined;
   /** Launches wait for it, as for a pull. They end early when they are aborted. */
   pull: Promise<void> | undefined;
+  /** A container runs, and it is not reported before this. */
+  afterStart: Promise<void> | undefined;
+  /** What the first TASK_RUNNING has as its data. */
+  data: Uint8Array | undefined;
+  /** Which containers it takes. */
+  accepts: (container: ContainerInfo | undefined) => boolean = () => true;
+  /** What it says to `stop`, `destroy`, `update` and `remove`, instead of doing it. */
+  refusal: Error | undefined;
+  /** What a container uses; undefined: it cannot be measured. */
+  usage: () => Promise<ResourceStatistics | undefined> = async () => undefined;
+  /** What is wrong with the containerizer. */
+  trouble: string | undefined;
   /** What containers are known by, and the labels that TASK_RUNNING has of them. */
   status: ContainerStatus = create(ContainerStatusSchema);
   labels: Readonly<Record<string, string>> = {};
@@ -73,7 +93,7 @@ export class FakeMachine {
   }
 
   #launch(spec: ContainerSpec): void {
-    const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+    const { promise: ended, resolve, reject } = Promise.withResolvers<ContainerTermination>();
     const container: FakeContainer = {
       spec,
       ended,
@@ -82,7 +102,9 @@ export class FakeMachine {
         container.running = false;
         resolve(typeof termination === "number" ? { status: termination } : termination);
       },
+      lose: reject,
     };
+    ended.catch(() => undefined);
     this.containers.set(spec.containerId, container);
     this.started.push(nameOf(spec));
   }
@@ -144,8 +166,10 @@ export class FakeMachine {
   containerizer(dead: () => boolean): Containerizer {
     const find = (id: string): FakeContainer | undefined => (dead() ? undefined : this.containers.get(id));
     const forever = new Promise<never>(() => undefined);
+    const launching = new Launches();
     const live = (what: string, id: string): FakeContainer | undefined => {
       if (!dead()) this.#note(what, id);
+      if (this.refusal !== undefined) throw this.refusal;
       return find(id);
     };
     return {
@@ -153,26 +177,39 @@ export class FakeMachine {
       name: "mesos",
       killGrace: undefined,
       enforces: { cpus: false, mem: false },
-      accepts: () => true,
+      accepts: (container) => this.accepts(container),
       check: () => undefined,
       launch: async (spec, signal) => {
         if (dead()) return forever;
-        await this.#prepare(signal);
-        this.#launch(spec);
+        const end = () => this.containers.get(spec.containerId)?.end(KILLED);
+        const work = async (signals: AbortSignal) => {
+          await this.#prepare(signals);
+          this.#launch(spec);
+          await this.afterStart;
+        };
+        await launching.run(spec.containerId, signal, work, end);
         const pid = spec.processless ? undefined : 1_000_000 + this.started.length;
-        return { pid, status: clone(ContainerStatusSchema, this.status), data: undefined, labels: this.labels };
+        return { pid, status: clone(ContainerStatusSchema, this.status), data: this.data, labels: this.labels };
       },
       recover: async (expected) => {
         const ids = new Set(expected.map(({ containerId }) => containerId));
         for (const [id, container] of this.containers) if (!ids.has(id)) container.end(KILLED);
         return new Set([...ids].filter((id) => this.containers.has(id)));
       },
-      update: async (id) => void live("update #", id),
+      update: async (id, resources) => {
+        const container = live("update #", id);
+        if (container === undefined) return;
+        const amounts = new Map<string, number>();
+        for (const { name, scalar } of resources) amounts.set(name, (amounts.get(name) ?? 0) + (scalar?.value ?? 0));
+        const name = nameOf(container.spec);
+        this.resized.set(name, [...(this.resized.get(name) ?? []), amounts]);
+      },
       stop: async (id, grace) => {
         const container = live(`stop # ${grace}`, id);
         if (this.obeys && container?.running) container.end(TERMINATED);
       },
       destroy: async (id) => {
+        launching.end(id, 0, TaskFailure.launch("Container was destroyed while it was launched"));
         const container = live("destroy #", id);
         for (const { order, running, end } of this.nested.values()) if (running && order.chain[0] === id) end(KILLED);
         if (container?.running) container.end(KILLED);
@@ -183,7 +220,7 @@ export class FakeMachine {
         const termination = await container.ended;
         return dead() ? forever : termination;
       },
-      usage: async () => undefined,
+      usage: () => this.usage(),
       status: async () => clone(ContainerStatusSchema, this.status),
       run: async (_id, command) => {
         this.commands.push(command.value);
@@ -194,7 +231,7 @@ export class FakeMachine {
         live("remove #", id);
         if (!dead()) this.containers.delete(id);
       },
-      trouble: () => undefined,
+      trouble: () => this.trouble,
       close: async () => undefined,
     };
   }

@@ -12,6 +12,7 @@ const order = JSON.parse(process.argv[2] ?? "") as FetchOrder;
 become(order.user);
 const environment = { PATH: process.env["PATH"] ?? "" };
 const tools = {
+  folder: ".",
   environment,
   dispatcher: fetchDispatcher(environment),
   write: () => undefined,

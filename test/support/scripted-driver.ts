@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { Process } from "../../src/libprocess/process.ts";
@@ -36,6 +36,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 export class ScriptedDriver {
   readonly received: string[] = [];
   readonly launched: TaskInfo[] = [];
+  /** Of each kill, in nanoseconds; undefined: it says nothing of a grace. */
+  readonly graces: (bigint | undefined)[] = [];
   /** Whether ReconnectExecutorMessage is answered. */
   returns = true;
   readonly #process: Process;
@@ -52,7 +54,10 @@ export class ScriptedDriver {
     process.install(ExecutorReregisteredMessageSchema, () => this.received.push("reregistered"));
     process.install(ShutdownExecutorMessageSchema, () => this.received.push("shutdown"));
     process.install(FrameworkToExecutorMessageSchema, (_from, { data }) => this.received.push(`message ${hex(data)}`));
-    process.install(KillTaskMessageSchema, (_from, { taskId }) => this.received.push(`kill ${taskId?.value}`));
+    process.install(KillTaskMessageSchema, (_from, { taskId, killPolicy }) => {
+      this.received.push(`kill ${taskId?.value}`);
+      this.graces.push(killPolicy?.gracePeriod?.nanoseconds);
+    });
     process.install(RunTaskMessageSchema, (_from, { task }) => {
       if (task === undefined) return;
       this.received.push(`run ${task.taskId?.value}`);
@@ -67,7 +72,7 @@ export class ScriptedDriver {
     process.install(ReconnectExecutorMessageSchema, (from) => {
       this.received.push("reconnect");
       this.#agent = from;
-      if (this.returns) this.#reregister();
+      if (this.returns) this.comeBack();
     });
   }
 
@@ -101,7 +106,8 @@ export class ScriptedDriver {
     this.#process.send(this.#agent, RegisterExecutorMessageSchema, message);
   }
 
-  #reregister(): void {
+  /** As it does when the agent asks for it. */
+  comeBack(): void {
     const message = create(ReregisterExecutorMessageSchema, {
       ...this.#ids,
       tasks: [...this.#tasks.values()],
@@ -128,6 +134,11 @@ export class ScriptedDriver {
   message(data: Uint8Array<ArrayBuffer>): void {
     const message = create(ExecutorToFrameworkMessageSchema, { agentId: { value: "S0" }, ...this.#ids, data });
     this.#process.send(this.#agent, ExecutorToFrameworkMessageSchema, message);
+  }
+
+  /** Any message, from its address. */
+  say<D extends DescMessage>(schema: D, init: MessageInitShape<D>): void {
+    this.#process.send(this.#agent, schema, create(schema, init));
   }
 
   close(): Promise<void> {

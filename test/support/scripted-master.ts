@@ -29,6 +29,7 @@ import {
 } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import type { MasterInfo, TaskState, TaskStatus } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { fixedMasterInfo } from "../../src/zookeeper/master-info.ts";
+import { ScriptedAuthenticator } from "./scripted-authenticator.ts";
 import { settle } from "./test-clock.ts";
 
 export type Init<D extends DescMessage> = Omit<MessageInitShape<D>, "$typeName" | "$unknown">;
@@ -72,6 +73,7 @@ export class ScriptedMaster {
   reconciliations: Init<typeof SlaveReregisteredMessageSchema>["reconciliations"] = [];
   /** Seconds; undefined: the agent's own idea. */
   pingTimeout: number | undefined;
+  readonly authenticator: ScriptedAuthenticator;
   readonly #process: Process;
   readonly #agent: UPID;
   readonly #version: string;
@@ -81,6 +83,7 @@ export class ScriptedMaster {
     this.#process = process;
     this.#agent = agent;
     this.#version = version;
+    this.authenticator = new ScriptedAuthenticator(process);
     this.#keep(RegisterSlaveMessageSchema, this.registrations, () => this.#register());
     this.#keep(ReregisterSlaveMessageSchema, this.reregistrations, () => this.#reregister());
     this.#keep(StatusUpdateMessageSchema, this.updates, ({ update }) => {

@@ -228,6 +228,28 @@ describe("a damaged checkpoint", () => {
     expect(remade).toBeGreaterThan(75);
   });
 
+  it.each([
+    ["pids/forked.pid", "12x", "'12x' is no pid"],
+    ["pids/forked.pid", "0", "'0' is no pid"],
+    ["pids/forked.pid", "x12", "'x12' is no pid"],
+  ])("%s with '%s' is named", async (name, text, why) => {
+    await writeAll();
+    const path = filesBelow(folder).find((file) => file.endsWith(name)) ?? "";
+    writeFileSync(path, text);
+    expect(readsStrictly(path, text)).toBe(false);
+    readState({ paths, log, strict: false });
+    expect(lines.join()).toContain(why);
+  });
+
+  it("of another framework is named, and its tasks are not believed to be this one's", async () => {
+    await writeAll();
+    const path = paths.meta.frameworkInfo("A", "framework");
+    const info = create(FrameworkInfoSchema, { user: "u", name: "n", id: { value: "other" }, checkpoint: true });
+    writeFileSync(path, encodeRecord(encode(FrameworkInfoSchema, info)));
+    readState({ paths, log, strict: false });
+    expect(lines.join()).toContain(`${path}: it is about 'other', not 'framework'`);
+  });
+
   it("of a task.info that is not there is a launch that was taken back", async () => {
     await writeAll();
     rmSync(paths.meta.taskInfo(keyOf("one"), "one"));

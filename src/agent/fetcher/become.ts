@@ -3,18 +3,20 @@ import type { FetchUser } from "./order.ts";
 
 const O_CLOEXEC = 0o2000000;
 
+type ThisProcess = Pick<NodeJS.Process, "getuid" | "getgid" | "geteuid" | "setgroups" | "setgid" | "setuid">;
+
 /**
- * PacedQueue this process into one of the user's, for good: groups, group, user, in all its threads. From then on the kernel
+ * Makes this process into one of the user's, for good: groups, group, user, in all its threads. From then on the kernel
  * checks every access, and no process of the user may trace this one (its rights were once greater). Throws the system's
  * error.
  */
-export function become(user: FetchUser | undefined): void {
-  if (user === undefined || process.setgroups === undefined) return;
-  if (process.getuid?.() !== 0 && process.getuid?.() === user.uid && process.getgid?.() === user.gid) return;
-  process.setgroups([...user.groups]);
-  process.setgid?.(user.gid);
-  process.setuid?.(user.uid);
-  if (user.uid !== 0 && (process.geteuid?.() !== user.uid || process.getuid?.() === 0))
+export function become(user: FetchUser | undefined, self: ThisProcess = process): void {
+  if (user === undefined || self.setgroups === undefined) return;
+  if (self.getuid?.() !== 0 && self.getuid?.() === user.uid && self.getgid?.() === user.gid) return;
+  self.setgroups([...user.groups]);
+  self.setgid?.(user.gid);
+  self.setuid?.(user.uid);
+  if (user.uid !== 0 && (self.geteuid?.() !== user.uid || self.getuid?.() === 0))
     throw new Error(`this process did not become the user '${user.name}'`);
 }
 

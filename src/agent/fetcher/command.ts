@@ -4,6 +4,8 @@ import { messageOf } from "../../base/errors.ts";
 
 export interface CommandOptions {
   readonly environment: Readonly<Record<string, string>>;
+  /** Where the program stands. */
+  readonly folder: string;
   readonly signal?: AbortSignal;
   /** Milliseconds; 0 without limit. */
   readonly timeout?: number;
@@ -19,15 +21,16 @@ export interface CommandOptions {
 const LONGEST_REASON = 500;
 
 /**
- * Runs a program to its end in this process's folder, however much it writes: nothing but its last words is kept.
+ * Runs a program to its end, however much it writes: nothing but its last words is kept.
  * Rejects with an Error that has them, with the signal's reason, or with what `output` threw.
  */
 export function runCommand(argv: readonly string[], options: CommandOptions): Promise<void> {
   const [file = "", ...rest] = argv;
-  const { environment, signal, timeout = 0, output, input, descriptor } = options;
+  const { environment, folder, signal, timeout = 0, output, input, descriptor } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(file, rest, {
       ...(signal !== undefined && { signal }),
+      cwd: folder,
       timeout,
       killSignal: "SIGKILL",
       stdio: [

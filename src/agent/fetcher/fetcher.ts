@@ -28,6 +28,8 @@ export interface FetcherOptions {
   /** Shown in log lines. */
   readonly pid: number;
   readonly dispatcher?: Dispatcher;
+  /** Who carries out what is done in the sandbox; default: a process of the task's user. */
+  readonly carryOut?: typeof fetchInProcess;
 }
 
 /** One container's fetch. */
@@ -145,9 +147,9 @@ export class Fetcher {
         ordered.push({ item, cached: file && { descriptor, shown: file.shown, fresh: file.fresh } });
         if (file !== undefined) files.push(file);
       }
-      const { stallTimeout, hadoopHome, environment } = this.#options;
+      const { stallTimeout, hadoopHome, environment, carryOut = fetchInProcess } = this.#options;
       const cached = files.map(({ descriptor }) => descriptor);
-      const outcome = await fetchInProcess(
+      const outcome = await carryOut(
         { user, sandbox, items: ordered, stallTimeout, hadoopHome },
         {
           containerId,

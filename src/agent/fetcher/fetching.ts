@@ -8,8 +8,10 @@ import { copyWhole, finishFile, preparePlace } from "./place.ts";
 import { shownUri } from "./plan.ts";
 import { HANDED, unpack, unpackCommand } from "./unpack.ts";
 
-/** What the process that fetches works with. It stands in the sandbox, as the task's user. */
+/** What the process that fetches works with. */
 export interface FetchingTools {
+  /** The sandbox. The process stands in it, as the task's user: "." */
+  readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
   /** A line in the sandbox's stderr. Throws when it cannot be written. */
@@ -36,16 +38,16 @@ export async function carryOut(order: FetchOrder, tools: FetchingTools): Promise
 
 async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: FetchingTools): Promise<void> {
   const { item, cached } = ordered;
-  const { write } = tools;
+  const { write, folder } = tools;
   const path = join(order.sandbox, item.destination);
   write(`Fetching URI '${shownUri(item.uri)}'`);
-  await preparePlace(item.destination);
+  await preparePlace(folder, item.destination);
   if (cached !== undefined) await takeCached(ordered, cached, order, tools);
   else {
     if (item.cache) write(notCached(item), "WARNING");
     write("Fetching directly into the sandbox directory");
     await bring(ordered, path, order, tools);
-    await finishFile(item.destination, item.executable);
+    await finishFile(join(folder, item.destination), item.executable);
     await unpackItem(ordered, { path: item.destination, descriptor: undefined, shown: path }, order, tools);
   }
   write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
@@ -65,13 +67,14 @@ async function takeCached(
   const { item } = ordered;
   tools.write(fresh ? "Downloaded into cache" : "Fetching from cache");
   if (item.unpacking !== "none") return await unpackItem(ordered, { path: HANDED, descriptor, shown }, order, tools);
-  await copyWhole(`/proc/self/fd/${descriptor}`, item.destination);
-  await finishFile(item.destination, item.executable);
+  const to = join(tools.folder, item.destination);
+  await copyWhole(`/proc/self/fd/${descriptor}`, to);
+  await finishFile(to, item.executable);
 }
 
 async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
   const { item } = ordered;
-  const { environment, dispatcher, write } = tools;
+  const { environment, folder, dispatcher, write } = tools;
   const { stallTimeout } = order;
   const { source, destination } = item;
   const path = `./${destination}`;
@@ -79,14 +82,14 @@ async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, too
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
     const index = order.items.indexOf(ordered);
     const progress = (bytes: number, total: number | undefined): void => tools.progress(index, bytes, total);
-    await download(source.url, path, { dispatcher, stallTimeout, progress });
+    await download(source.url, join(folder, destination), { dispatcher, stallTimeout, progress });
   } else if (source.kind === "ftp") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
     const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];
-    await runCommand(["curl", "-sSfL", ...stall, "-o", path, "--", source.url], { environment });
+    await runCommand(["curl", "-sSfL", ...stall, "-o", path, "--", source.url], { environment, folder });
   } else if (source.kind === "file") {
     write(`Copying resource with command:cp '${source.path}' '${shown}'`);
-    await runCommand(["cp", "--", source.path, path], { environment });
+    await runCommand(["cp", "--", source.path, path], { environment, folder });
   } else await bringByHadoop(source.url, { path, shown }, order, tools);
 }
 
@@ -94,24 +97,24 @@ async function bringByHadoop(
   url: string,
   { path, shown }: { readonly path: string; readonly shown: string },
   { hadoopHome }: FetchOrder,
-  { environment, write }: FetchingTools,
+  { environment, folder, write }: FetchingTools,
 ): Promise<void> {
   const home = hadoopHome ?? environment["HADOOP_HOME"];
   const client = home ? join(home, "bin", "hadoop") : "hadoop";
   try {
-    await runCommand([client, "version"], { environment, timeout: HADOOP_PROBE });
+    await runCommand([client, "version"], { environment, folder, timeout: HADOOP_PROBE });
   } catch (error) {
     throw new Error(`Failed to create HDFS client: ${messageOf(error)}`, { cause: error });
   }
   write(`Downloading resource with Hadoop client from '${url}' to '${shown}'`);
-  await runCommand([client, "fs", "-copyToLocal", url, path], { environment });
+  await runCommand([client, "fs", "-copyToLocal", url, path], { environment, folder });
 }
 
 async function unpackItem(
   { item }: OrderedItem,
   archive: { readonly path: string; readonly descriptor: number | undefined; readonly shown: string },
   { sandbox }: FetchOrder,
-  { environment, write }: FetchingTools,
+  { environment, folder, write }: FetchingTools,
 ): Promise<void> {
   const { unpacking, destination: name } = item;
   if (unpacking === "none") return;
@@ -119,6 +122,6 @@ async function unpackItem(
   write(`Extracting with command: ${unpackCommand(unpacking, archive.shown, sandbox, single).join(" ")}`);
   // The cache takes neither a local file nor one that is too large: what was asked of it is the same.
   const keep = archive.descriptor !== undefined || !item.cache;
-  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, environment);
+  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, { environment, folder });
   write(`Extracted '${archive.shown}' into '${sandbox}'`);
 }

@@ -4,16 +4,16 @@ import { basename, dirname, join } from "node:path";
 import { codeOf } from "../../base/errors.ts";
 
 /*
- * Only for the process that fetches: it stands in the sandbox and has no more rights than the task's user, so that names
- * may be used. What is refused here is refused for the user's own sake.
+ * Only for the process that fetches: it stands in the sandbox (`root` is then ".") and has no more rights than the task's
+ * user, so that names may be used. What is refused here is refused for the user's own sake.
  */
 
 /**
- * Makes the folders of `destination` below the sandbox and makes room for the file. Refuses a way through a symbolic
+ * Makes the folders of `destination` below the sandbox `root` and makes room for the file. Refuses a way through a symbolic
  * link: an archive fetched before may have put one there.
  */
-export async function preparePlace(destination: string): Promise<void> {
-  let folder = ".";
+export async function preparePlace(root: string, destination: string): Promise<void> {
+  let folder = root;
   for (const part of dirname(destination).split("/")) {
     if (part === "." || part === "") continue;
     folder = join(folder, part);

@@ -19,6 +19,10 @@ describe("planFetch", () => {
     ["/a/x.TGZ", { kind: "file", path: "/a/x.TGZ" }, "x.TGZ", "none"],
     ["hdfs://nn:8020/x.tbz2", { kind: "hadoop", url: "hdfs://nn:8020/x.tbz2" }, "x.tbz2", "tar"],
     ["s3n://bucket/x", { kind: "hadoop", url: "s3n://bucket/x" }, "x", "none"],
+    ["HTTP+x.y-z://h/x", { kind: "hadoop", url: "HTTP+x.y-z://h/x" }, "x", "none"],
+    ["ftps://h/x.txz", { kind: "ftp", url: "ftps://h/x.txz" }, "x.txz", "tar"],
+    ["/a/see:http://x", { kind: "file", path: "/a/see:http://x" }, "x", "none"],
+    ["/a/x.tgz.bak", { kind: "file", path: "/a/x.tgz.bak" }, "x.tgz.bak", "none"],
   ])("%s", (value, source, destination, unpacking) => {
     expect(plan(value)).toMatchObject({ source, destination, unpacking });
   });
@@ -48,13 +52,16 @@ describe("planFetch", () => {
 
   it("keeps output_file within the sandbox", () => {
     expect(plan("/x", { outputFile: "a/./b" }).destination).toBe("a/b");
-    for (const outputFile of ["/etc/passwd", "../x", "a/../../x", ".", "a/"]) {
+    for (const outputFile of ["/etc/passwd", "../x", "a/../../x", ".", "..", "a/..", "a/"]) {
       expect(() => plan("/x", { outputFile })).toThrow("output_file");
     }
   });
 
   it("shows no password", () => {
     expect(shownUri("http://me:secret@h/x")).toBe("http://me:****@h/x");
+    expect(shownUri("s3+x://:secret@h/x")).toBe("s3+x://:****@h/x");
+    for (const plain of ["http://h:80/x@y", "http://me@h/x", "http://h/a:b@c", "/a:b@c", "see http://a:b@c"])
+      expect(shownUri(plain)).toBe(plain);
   });
 });
 

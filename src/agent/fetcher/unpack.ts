@@ -41,8 +41,8 @@ export interface Archive {
 export const HANDED = "/proc/self/fd/3";
 
 /** What tar(1) is to read of a zstd archive: by Node, as the program zstd that tar would call need not be there. */
-function decompressed(path: string, descriptor: number | undefined): Readable {
-  const file = createReadStream(descriptor === undefined ? path : `/proc/self/fd/${descriptor}`);
+function decompressed(root: string, path: string, descriptor: number | undefined): Readable {
+  const file = createReadStream(descriptor === undefined ? join(root, path) : `/proc/self/fd/${descriptor}`);
   const plain = createZstdDecompress();
   file.on("error", (error) => plain.destroy(error));
   return file.pipe(plain);
@@ -54,13 +54,14 @@ function decompressed(path: string, descriptor: number | undefined): Readable {
  */
 export async function unpack(
   { unpacking, path, descriptor, name, keep }: Archive,
-  environment: CommandOptions["environment"],
+  { environment, folder: root }: Pick<CommandOptions, "environment" | "folder">,
 ): Promise<void> {
   const run = (argv: string[], more: Partial<CommandOptions> = {}): Promise<void> =>
     runCommand(argv, {
       environment,
+      folder: root,
       descriptor,
-      ...(unpacking === "tar.zst" && { input: decompressed(path, descriptor) }),
+      ...(unpacking === "tar.zst" && { input: decompressed(root, path, descriptor) }),
       ...more,
     });
   if (unpacking !== "gzip") {
@@ -69,18 +70,18 @@ export async function unpack(
     await run(listCommand(unpacking, path), { output });
     listing.end();
   }
-  const folder = await mkdtemp(".fetch-");
+  const folder = basename(await mkdtemp(join(root, ".fetch-")));
   try {
     const target = name.replace(/\.gz$/, "");
     const single = basename(target);
     await run(unpackCommand(unpacking, path, folder, single));
     // Before: something in it may have its name.
-    if (!keep) await rm(path);
+    if (!keep) await rm(join(root, path));
     if (unpacking === "gzip") {
-      await preparePlace(target);
-      await rename(join(folder, single), target);
-    } else await moveInto(folder, ".");
+      await preparePlace(root, target);
+      await rename(join(root, folder, single), join(root, target));
+    } else await moveInto(join(root, folder), root);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(join(root, folder), { recursive: true, force: true });
   }
 }

@@ -1,11 +1,20 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
-import { GarbageCollector } from "./collector.ts";
+import { diskUsageOf, GarbageCollector } from "./collector.ts";
 import { describeForecast, describeUsage, horizon, maxAllowedAge, roughDuration } from "./plan.ts";
 import { removalProblem } from "./removal.ts";
 import { Schedule } from "./schedule.ts";
@@ -196,6 +205,64 @@ describe("the collector", () => {
     expect(batches.map(({ length }) => length)).toEqual([256, 256]);
     expect(collector.figures).toMatchObject({ path_removals_succeeded: 512, path_removals_pending: 489 });
     expect(lines.filter((line) => line.startsWith("Failed"))).toEqual([]);
+  });
+
+  it("goes on when the disk cannot be looked at, and when a deletion fails as a whole", async () => {
+    let broken = true;
+    const usage = async (): Promise<number> => {
+      if (broken) throw new Error("no such disk");
+      return 1;
+    };
+    const remove = () => Promise.reject(new Error("out of descriptors"));
+    const { collector, lines, one } = start(() => 0, { usage, remove });
+    collector.schedule(one, DAY);
+    await collector.collect();
+    expect(lines.at(-1)).toContain("no such disk");
+    expect(collector.figures).toMatchObject({ path_removals_failed: 0, path_removals_pending: 1 });
+    broken = false;
+    await collector.collect();
+    expect(lines.at(-1)).toContain(`Failed to delete '${one}': out of descriptors`);
+    expect(collector.figures).toMatchObject({ path_removals_failed: 1, path_removals_succeeded: 0 });
+    await collector.close();
+  });
+
+  it("keeps what could not be deleted out of what is gone", async () => {
+    const gone: string[] = [];
+    const remove = async ([first = ""]: readonly string[]) => new Map([[first, "it is busy"]]);
+    const { collector, lines, one } = start(() => 1, { remove, removed: (path: string) => gone.push(path) });
+    const two = join(folder, "work/slaves/two");
+    collector.schedule(one, 0);
+    collector.schedule(two, 1);
+    await collector.collect();
+    expect(gone).toEqual([two]);
+    expect(lines).toContain(`Failed to delete '${one}': it is busy`);
+    expect(collector.figures).toMatchObject({ path_removals_failed: 1, path_removals_succeeded: 1 });
+    await collector.close();
+  });
+
+  it("looks by itself, one interval after the last look, until it is closed", async () => {
+    let looks = 0;
+    const usage = async (): Promise<number> => {
+      looks++;
+      return 0;
+    };
+    const { clock, collector } = start(() => 0, { usage, interval: 60_000 });
+    await clock.advance(59_999);
+    expect(looks).toBe(0);
+    for (let round = 1; round <= 3; round++) {
+      await clock.advance(round === 1 ? 1 : 60_000);
+      await vi.waitFor(() => expect(looks).toBe(round));
+      await collector.collect();
+      looks = round;
+    }
+    await collector.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("takes the disk of the work_dir for full as it is", async () => {
+    const { bfree, blocks } = statfsSync(folder);
+    expect(await diskUsageOf(folder)).toBeCloseTo(1 - bfree / blocks, 2);
+    expect(await diskUsageOf("/proc"), "no blocks at all").toBe(0);
   });
 
   it("refuses, counts and says what it may not delete", async () => {

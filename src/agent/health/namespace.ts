@@ -93,8 +93,18 @@ export async function connectInside(
     signal.throwIfAborted();
     throw (error as { code?: unknown }).code === "ENOENT" ? new NotEntered("there is no perl") : error;
   }
-  const stream = Duplex.from({ readable: stdout, writable: stdin });
-  return stream.once("close", end);
+  return quietly(Duplex.from({ readable: stdout, writable: stdin })).once("close", end);
+}
+
+/**
+ * Node takes it for an error when such a stream is destroyed before its end (AbortError), or when its child ends before all of
+ * it was read (ERR_STREAM_PREMATURE_CLOSE): both are how connections end here, and the end says enough. Behind a TLS socket
+ * nobody hears the stream itself; an error there would be the whole process'.
+ */
+function quietly(stream: Duplex): Duplex {
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, done) => destroy(error, () => done());
+  return stream;
 }
 
 function refusal(answer: string): Error {

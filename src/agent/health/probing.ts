@@ -76,7 +76,7 @@ function connectorInside(net: FileHandle, signal: AbortSignal): buildConnector.c
 export async function tcpConnect(host: string, port: number, signal: AbortSignal, net?: FileHandle): Promise<void> {
   if (net !== undefined) {
     const stream = await connectInside(net, host, port, signal);
-    stream.on("error", () => undefined).destroy();
+    stream.destroy();
     return;
   }
   await new Promise<void>((resolve, reject) => {

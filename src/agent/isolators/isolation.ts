@@ -35,7 +35,11 @@ function openIsolators(selected: ReadonlyMap<string, IsolatorRow>, context: Isol
  */
 export function createIsolation(names: readonly string[], context: IsolationContext): Isolation {
   const selected = selectIsolators(names);
-  const all = openIsolators(selected, context);
+  return combine(selected, openIsolators(selected, context));
+}
+
+/** What was opened for the selected rows, as one isolation. */
+export function combine(selected: ReadonlyMap<string, IsolatorRow>, all: readonly Isolator[]): Isolation {
   const enforces = (what: "cpus" | "mem"): boolean =>
     [...selected.values()].some((row) => row.enforces === what) &&
     all.every((isolator) => isolator.holds?.(what) ?? true);

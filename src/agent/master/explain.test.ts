@@ -68,7 +68,23 @@ describe("registrationProblem", () => {
       "allocation_info",
     ],
     ["a task of another agent", reregister({ tasks: [task("S2", "F")] }), "another agent id"],
-    ["a task of an unlisted framework", reregister({ tasks: [task("S1", "F")] }), "not listed"],
+    ["a task of an unlisted framework", reregister({ tasks: [task("S1", "F")] }), "task 't1' is of framework 'F'"],
+    ["a re-registration without agent", reregister({ agent: undefined }), "agent is not set"],
+    [
+      "an executor of an unlisted framework",
+      reregister({ executorInfos: [{ executorId: { value: "e" }, frameworkId: { value: "F" }, command: {} }] }),
+      "executor 'e' is of framework 'F', which is not listed",
+    ],
+    [
+      "a framework that is listed twice",
+      reregister({ frameworks: [1, 2].map(() => ({ user: "u", name: "f", id: { value: "F" } })) }),
+      "listed twice",
+    ],
+    [
+      "reservations that do not fit, later too",
+      reregister({ checkpointedResources: [{ ...cpus(2), role: "r", reservation: { principal: "p" } }] }),
+      "does not hold",
+    ],
   ])("refuses %s", (_name, outgoing, why) => {
     expect(registrationProblem(outgoing)).toContain(why);
   });
@@ -89,6 +105,48 @@ describe("explainSilence", () => {
     const text = explainSilence(silence);
     for (const part of ["Mesos 1.11.0", "3 attempts", "--credential", "--domain", "10.0.0.7:5051", "MULTI_ROLE"])
       expect(text).toContain(part);
+  });
+
+  it("counts what was sent, and says of whom", () => {
+    const frameworks = [{ user: "u", name: "f", id: { value: "F" } }];
+    const domain = { faultDomain: { region: { name: "r" }, zone: { name: "z" } } };
+    const text = explainSilence({
+      ...silence,
+      masterVersion: undefined,
+      hasCredential: true,
+      sent: reregister({
+        agent: { ...agent, id: { value: "S1" }, domain },
+        frameworks,
+        tasks: [task("S1", "F")],
+        checkpointedResources: [cpus(1), cpus(1)],
+      }),
+    });
+    for (const part of [
+      "No answer from master@10.0.0.1:5050 after 3 attempts.",
+      "re-registration of agent S1; slave(1)@10.0.0.7:5051, host name 'node'; version 1.11.0; capabilities none",
+      "domain r/z; 2 reservations or volumes; 1 tasks, 0 executors",
+      "--acls",
+      "drop --domain",
+      "may find a task, executor or framework in the message invalid",
+    ])
+      expect(text).toContain(part);
+    for (const part of ["--credential", "give --domain"]) expect(text).not.toContain(part);
+  });
+
+  it("has no word of tasks where there are none", () => {
+    const first = explainSilence(silence);
+    expect(first).toContain("registration of a new agent");
+    for (const part of ["tasks,", "reservations or volumes", "in the message invalid", "domain r"])
+      expect(first).not.toContain(part);
+    const again = explainSilence({ ...silence, sent: reregister(), masterVersion: "" });
+    expect(again).toContain("0 tasks, 0 executors");
+    expect(again).not.toContain("in the message invalid");
+    expect(again).not.toContain("(Mesos");
+    const command = {};
+    const executor = { executorId: { value: "e" }, frameworkId: { value: "F" }, command };
+    expect(explainSilence({ ...silence, sent: reregister({ executorInfos: [executor] }) })).toContain(
+      "in the message invalid",
+    );
   });
 
   it("says so when the master cannot even be reached", () => {

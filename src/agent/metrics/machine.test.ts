@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { machineShortage } from "./machine.ts";
+import { controlGroupVersions, machineCpus, machineShortage } from "./machine.ts";
 
 const SOME = (share: number): string =>
   `some avg10=9.00 avg60=${share.toFixed(2)} avg300=8.00 total=1\nfull avg10=7.00 avg60=6.00 avg300=5.00 total=1\n`;
@@ -22,4 +22,22 @@ describe("how short the machine is", () => {
     expect(machineShortage(() => undefined)).toEqual({ oomKills: undefined, pressure: {} });
     expect(machineShortage(() => "nr_free_pages 7\n")).toEqual({ oomKills: undefined, pressure: {} });
   });
+});
+
+it("CPUs are counted one by one, not their sum", () => {
+  expect(machineCpus(() => "cpu  1 2\ncpu0 1 2\ncpu1 1 2\nintr 5\n")).toBe(2);
+  expect(
+    machineCpus(() => {
+      throw new Error("no /proc");
+    }),
+  ).toBeUndefined();
+});
+
+it.each([
+  ["cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", "v2"],
+  ["cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n", "v1"],
+  ["cgroup2 /a cgroup2 rw 0 0\ncgroup /b cgroup rw,cpu 0 0\n", "v1 and v2"],
+  ["tmpfs /cgroup tmpfs rw 0 0\n", undefined],
+])("%j is %s", (mounts, versions) => {
+  expect(controlGroupVersions(() => mounts)).toBe(versions);
 });

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { TestClock } from "../../../test/support/test-clock.ts";
+import { expect, test, vi } from "vitest";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { PoolWatch } from "./pool-watch.ts";
 
 test("a pool that stands still is told of, and one that goes on again is not", async () => {
@@ -27,4 +27,29 @@ test("a pool that stands still is told of, and one that goes on again is not", a
   await clock.advance(5_000);
   expect(asked).toBe(2);
   watch.close();
+});
+
+test("it stands still from 15 s on; an answer that is an error is an answer too", async () => {
+  const clock = new TestClock();
+  const failures: (() => void)[] = [];
+  const watch = new PoolWatch(clock, () => new Promise((_resolve, reject) => failures.push(() => reject(new Error()))));
+  await clock.advance(5_000 + 14_999);
+  expect(watch.trouble).toBeUndefined();
+  await clock.advance(1);
+  expect(watch.trouble).toContain("for 15 s");
+  failures[0]?.();
+  await settle();
+  expect(watch.trouble).toBeUndefined();
+  watch.close();
+});
+
+test("it asks this machine's own pool, and no more once it is closed", async () => {
+  const clock = new TestClock();
+  const watch = new PoolWatch(clock);
+  for (let look = 0; look < 5; look++) {
+    await clock.advance(5_000);
+    await vi.waitFor(() => expect(watch.trouble).toBeUndefined());
+  }
+  watch.close();
+  expect(clock.pending).toBe(0);
 });

@@ -169,6 +169,8 @@ describe("figures", () => {
     });
     expect(parseLimit("max\n")).toBeUndefined();
     expect(parseLimit("0\n")).toBe(0);
+    for (const none of ["-1\n", "", "x", undefined, String(2 ** 60)]) expect(parseLimit(none)).toBeUndefined();
+    expect(parseLimit(String(2 ** 59))).toBe(2 ** 59);
   });
 
   it("of v2: the kernel's own memory, also where it does not add it up, and what happened", () => {

@@ -1,0 +1,113 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TestClock } from "../../../test/support/test-clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { ContainerSpec } from "../model/container.ts";
+import type { Isolation, Limitation } from "../model/isolation.ts";
+import { GroupControl } from "./cgroups/control.ts";
+import { DiskWatch } from "./disk.ts";
+import { combine, selectIsolators } from "./isolation.ts";
+
+const MB = 1024 * 1024;
+const scalar = (name: string, value: number) =>
+  create(ResourceSchema, { name, type: Value_Type.SCALAR, scalar: { value } });
+
+let folder: string;
+let clock: TestClock;
+let used: number;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "isolation-"));
+  for (const name of ["cpu", "memory"]) mkdirSync(join(folder, name));
+  clock = new TestClock();
+  used = 0;
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Over folders that look like mounts of v1. */
+function open(...names: string[]): Isolation {
+  const selected = selectIsolators(names);
+  const groups = new Set([...selected.keys()].filter((name) => name.startsWith("cgroups/")));
+  const control = () =>
+    new GroupControl(groups, {
+      clock,
+      hierarchy: folder,
+      root: "mesos",
+      agent: "a",
+      destroyTimeout: 1_000,
+      settings: { cfs: false, swap: false },
+      mounts: `cgroup ${folder}/cpu cgroup rw,cpu,cpuacct 0 0\ncgroup ${folder}/memory cgroup rw,memory 0 0\n`,
+    });
+  const disk = () =>
+    new DiskWatch({ clock, log: silentLogger, interval: 15_000, enforce: true, measure: async () => used });
+  return combine(selected, [...(groups.size > 0 ? [control()] : []), ...(selected.has("disk/du") ? [disk()] : [])]);
+}
+
+const spec = {
+  containerId: "c1",
+  sandbox: "/sandbox",
+  resources: [scalar("cpus", 1), scalar("mem", 64), scalar("disk", 10)],
+  limits: {},
+} as unknown as ContainerSpec;
+const group = (controller: string, ...names: string[]): string => join(folder, controller, "mesos/a", ...names);
+
+describe("isolators as one", () => {
+  it("hold what their rows say, and nothing by names that only measure", async () => {
+    expect(open("posix/cpu", "posix/mem", "disk/du").enforces).toEqual({ cpus: false, mem: false });
+    expect(open("cgroups/cpu").enforces).toEqual({ cpus: true, mem: false });
+    expect(open("cgroups/mem", "posix/cpu").enforces).toEqual({ cpus: false, mem: true });
+    expect(open("cgroups").enforces).toEqual({ cpus: true, mem: true });
+  });
+
+  it("prepare a container, each its part, and say what a process of it enters", async () => {
+    const isolation = open("cgroups", "disk/du");
+    const entered = { controlGroups: [group("cpu", "c1/cgroup.procs"), group("memory", "c1/cgroup.procs")] };
+    expect(await isolation.prepare(spec, () => undefined)).toEqual(entered);
+    expect(isolation.confinement("c1")).toEqual(entered);
+    expect(isolation.confinement("c2")).toEqual({ controlGroups: [] });
+    await isolation.update("c1", [scalar("cpus", 2), scalar("mem", 128), scalar("disk", 20)], {});
+    expect(readFileSync(group("memory", "c1/memory.limit_in_bytes"), "utf8")).toBe(`${128 * MB}`);
+    writeFileSync(group("memory", "c1/memory.stat"), "total_cache 4096\ntotal_rss 8192\n");
+    expect(await isolation.usage("c1")).toMatchObject({ memRssBytes: 8192n, diskLimitBytes: BigInt(20 * MB) });
+    expect(isolation.limitation("c1")).toBeUndefined();
+    writeFileSync(group("memory", "c1/memory.oom_control"), "oom_kill 1\n");
+    expect(isolation.limitation("c1")).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
+    await isolation.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("fail a launch that cannot be isolated, and say so", async () => {
+    const isolation = open("cgroups");
+    await isolation.prepare(spec, () => undefined);
+    await expect(isolation.prepare(spec, () => undefined)).rejects.toMatchObject({
+      message: "Failed to isolate the container: the control group of container c1 exists already",
+      reason: TaskStatus_Reason.CONTAINER_LAUNCH_FAILED,
+    });
+    await isolation.close();
+  });
+
+  it("take up what an earlier agent started, and clean up behind what is gone", async () => {
+    await open("cgroups").prepare(spec, () => undefined);
+    for (const controller of ["cpu", "memory"]) {
+      // The kernel's files go with their group; these would not.
+      for (const name of readdirSync(group(controller, "c1"))) rmSync(group(controller, "c1", name));
+      mkdirSync(group(controller, "gone"));
+    }
+    const isolation = open("cgroups", "disk/du");
+    const limited: Limitation[] = [];
+    await isolation.recover({ ...spec, pid: undefined }, (limitation) => limited.push(limitation));
+    await isolation.sweep(new Set(["c1"]));
+    expect(readdirSync(group("cpu"))).toEqual(["c1"]);
+    used = 11 * MB;
+    await clock.advance(15_000);
+    expect(limited).toMatchObject([{ reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK }]);
+    await isolation.cleanup("c1");
+    expect([readdirSync(group("cpu")), readdirSync(group("memory"))]).toEqual([[], []]);
+    expect(await isolation.usage("c1")).toEqual({});
+    await isolation.close();
+  });
+});
