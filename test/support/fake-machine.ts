@@ -132,6 +132,8 @@ export class FakeMachine {
     return {
       launch: async (order) => {
         if (dead()) return await new Promise<never>(() => undefined);
+        // As for executors with a process of their own, of which nothing is real here.
+        if (!this.containers.get(order.chain[0])?.spec.processless) throw TaskFailure.launch("nothing is nested there");
         const failing = this.nestedFailure;
         if (failing !== undefined && failing.command === order.command?.value) throw new Error(failing.message);
         const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();

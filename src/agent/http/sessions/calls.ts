@@ -42,6 +42,8 @@ async function open(parts: OperatorParts, order: SessionOrder, negotiated: Negot
   const { log, clock, heartbeat } = view.exec;
   const { chain } = order;
   const sessions = view.containers.sessions(chain);
+  if (sessions === undefined && view.containers.ownerOf(chain) !== undefined)
+    return text(501, `Sessions in containers such as ${chain[0]} (Docker) are not implemented by this agent\n`);
   if (sessions === undefined) return text(400, `Root container ${chain[0]} not found`);
   let session: Session | "already";
   try {
