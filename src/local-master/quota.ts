@@ -8,7 +8,7 @@ import type { Cluster } from "./cluster.ts";
 import { type Amounts, consumedByRole } from "./consumption.ts";
 import { type Outcome, outcome } from "./negotiation.ts";
 
-/** What a role is kept free for it, and what it may have at most; of names that are not there nothing, and all. */
+/** What is kept free for a role, and what it may have at most: of names that are not there nothing is, and it may have all. */
 export interface Quota {
   readonly guarantees: Amounts;
   readonly limits: Amounts;

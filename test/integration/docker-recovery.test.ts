@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -161,7 +161,7 @@ describe("containers over restarts", () => {
       "box:1",
       "sh",
       "-c",
-      "sleep 1; exit 4",
+      "until [ -e /mnt/mesos/sandbox/end ]; do sleep 0.1; done; exit 4",
     );
     await leave(before);
     const after = await agent();
@@ -177,6 +177,7 @@ describe("containers over restarts", () => {
       ].sort(),
     );
     expect(names).not.toContain(`mesos-${orphan.containerId}`);
+    await writeFile(join(adopted.sandbox, "end"), "");
     expect((await after.wait(adopted.containerId)).status).toBe(4 << 8);
     await rm(elsewhere, { recursive: true, force: true });
   });
