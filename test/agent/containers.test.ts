@@ -185,6 +185,30 @@ describe("a task that is ended in the moment of its start", () => {
   });
 });
 
+it("a container is forgotten when its end is acknowledged, not before", async () => {
+  test.master.acknowledges = ({ status }) => status?.state !== TASK_FINISHED;
+  await test.running("one", TASK_RUNNING);
+  test.machine.containerOf("one")?.end(0);
+  await test.master.status("one", TASK_FINISHED);
+  await test.master.quiet();
+  expect(test.machine.asked).toEqual([]);
+  const last = test.master.updates.at(-1)?.update;
+  if (last !== undefined) test.master.acknowledge(last);
+  await until("remove", () => test.machine.asked.includes("remove one"));
+});
+
+describe("where a task finds its sandbox", () => {
+  const sandboxOf = (id: string) => test.machine.containerOf(id)?.spec.environment["MESOS_SANDBOX"];
+
+  it("is the folder itself, and within an image the place that --sandbox_directory names", async () => {
+    await test.running("plain", TASK_RUNNING);
+    expect(sandboxOf("plain")).toBe(test.machine.containerOf("plain")?.spec.sandbox);
+    const container = { type: ContainerInfo_Type.DOCKER, docker: { image: "i" } };
+    await test.running("docker", TASK_RUNNING, {}, commandTask("docker", { container }));
+    expect(sandboxOf("docker")).toBe("/mnt/mesos/sandbox");
+  });
+});
+
 describe("a containerizer that refuses", () => {
   it("to stop a container: the task runs on, and a later kill is tried", async () => {
     await test.running("one", TASK_RUNNING);

@@ -86,6 +86,7 @@ describe("an operation", () => {
       status: { operationId: { value: "o1" }, agentId: { value: "S0" } },
     });
     expect(told(1)[0]?.status?.uuid?.value).toHaveLength(16);
+    expect(Object.hasOwn(told(1)[0]?.status ?? {}, "message"), "there is nothing to explain").toBe(false);
     await test.master.status("one", TaskState.TASK_RUNNING);
     expect(test.has("meta", "resources", "resources_and_operations.state")).toBe(true);
     expect(test.has("meta", "resources", "resources.info")).toBe(true);
