@@ -33,6 +33,10 @@ async function succeed(one: AuthenticationAttempt): Promise<void> {
   one.complete();
 }
 
+/** The agent has heard how an attempt ended: its process for it is gone. */
+const over = ({ authenticatee }: AuthenticationAttempt): Promise<unknown> =>
+  until("the end of the attempt", () => !test.node.viewed.process.ids.includes(authenticatee.id));
+
 describe("an agent with a credential", () => {
   it("proves that it knows the secret, and registers only then", async () => {
     const one = await begun();
@@ -71,7 +75,7 @@ describe("an agent with a credential", () => {
   it("tries again after an error, after half a second on average, as another process", async () => {
     const one = await begun();
     one.fail("no authenticator loaded");
-    await test.master.quiet();
+    await over(one);
     await test.clock.advance(499);
     await test.master.quiet();
     expect(test.master.authenticator.attempts).toHaveLength(1);
@@ -79,7 +83,7 @@ describe("an agent with a credential", () => {
     const two = await attempt(2);
     expect(two.name).not.toBe(one.name);
     two.fail("again");
-    await test.master.quiet();
+    await over(two);
     await test.clock.advance(1_000);
     await succeed(await attempt(3));
     await test.clock.advance(100);
@@ -131,8 +135,9 @@ describe("an agent with a credential", () => {
   });
 
   it("waits for a leader when it lost the one that it asked, even after an error", async () => {
-    (await begun()).fail("no");
-    await test.master.quiet();
+    const one = await begun();
+    one.fail("no");
+    await over(one);
     test.loseLeader();
     await test.clock.advance(60_000);
     await test.master.quiet();

@@ -183,7 +183,7 @@ export const faults: readonly Fault[] = [
     name: "SIGKILL not repeated",
     breaks: "a process that was forked in the moment of the kill lives on",
     room: "agent",
-    text: "this.#kill(entry, Math.min(wait * 2, LONGEST_REPEAT));",
+    text: "void this.#kill(entry, Math.min(wait * 2, LONGEST_REPEAT));",
     instead: "",
   },
 ];
