@@ -35,7 +35,6 @@ import {
   type KillRequest,
   moveExecutor,
   moveTask,
-  runKey,
   type TaskRecord,
   tasksIn,
 } from "../model/records.ts";
@@ -49,6 +48,7 @@ import { ExecutorControls, type ExecutorEvents } from "./executor-control.ts";
 import { ExecutorProcesses } from "./executor-processes.ts";
 import { GroupTasks } from "./groups/group-tasks.ts";
 import type { HealthWatch } from "./health-watch.ts";
+import { KeptKills } from "./kept-kills.ts";
 import type { LaunchRunner } from "./launch.ts";
 import type { FrameworkRegistry } from "./registry.ts";
 import type { ResourceFacts } from "./resource-facts.ts";
@@ -93,6 +93,7 @@ export class Frameworks implements ExecutorEvents {
   readonly processes: ExecutorProcesses;
   readonly controls: ExecutorControls;
   readonly #limits: ContainerLimits;
+  readonly #kills: KeptKills;
   readonly #ending: Ending;
   readonly #accepting: Accepting;
 
@@ -116,10 +117,11 @@ export class Frameworks implements ExecutorEvents {
       shutdownGrace: flags.executor_shutdown_grace_period,
       reregistrationTimeout: flags.executor_reregistration_timeout,
     });
+    this.#kills = new KeptKills(options.store, options.identity, log);
     this.#groups = new GroupTasks({
       ...{ clock, log, runner, health, ip: options.ip, events: this },
       shutdownGrace: flags.executor_shutdown_grace_period,
-      keepKill: (...words) => this.#keepKill(...words),
+      kills: this.#kills,
     });
     this.controls = new ExecutorControls(this.#commands, this.#groups, this.processes);
     this.#limits = new ContainerLimits(flags, options.containerizers, log);
@@ -199,17 +201,8 @@ export class Frameworks implements ExecutorEvents {
     const own = policy?.gracePeriod === undefined ? undefined : millisecondsOf(policy.gracePeriod.nanoseconds);
     const kill: KillRequest = { policy, grace: own ?? this.#options.runner.killGrace(task, executor) };
     task.kill = kill;
-    this.#keepKill(framework, executor, task, kill);
+    this.#kills.keep(framework, executor, task, kill);
     this.controls.of(executor).kill(framework, executor, task, kill);
-  }
-
-  #keepKill(framework: FrameworkRecord, executor: ExecutorRecord, task: TaskRecord, kill: KillRequest): void {
-    if (!framework.info.checkpoint) return;
-    try {
-      this.#options.store.kill(runKey(this.#options.identity.id, executor), task.taskId, kill);
-    } catch (error) {
-      this.#options.log.error(`Cannot checkpoint the kill of task ${task.taskId}: ${messageOf(error)}`);
-    }
   }
 
   #killPending(framework: FrameworkRecord, task: TaskRecord): void {

@@ -19,6 +19,7 @@ import {
 import { CommandTask, type EndCause, type StatusInit } from "../command-task.ts";
 import type { ExecutorControl, ExecutorEvents } from "../executor-control.ts";
 import type { HealthWatch } from "../health-watch.ts";
+import type { KeptKills } from "../kept-kills.ts";
 import type { LaunchRunner } from "../launch.ts";
 import { memberChain, memberOrder } from "./group-container.ts";
 import { GroupExecutor, type GroupMember } from "./group-executor.ts";
@@ -35,13 +36,7 @@ export interface GroupTasksOptions {
   readonly ip: string;
   /** `--executor_shutdown_grace_period`, milliseconds. */
   readonly shutdownGrace: number;
-  /** Writes a kill down, so that a restarted agent reports its task as killed. */
-  readonly keepKill: (
-    framework: FrameworkRecord,
-    executor: ExecutorRecord,
-    task: TaskRecord,
-    kill: KillRequest,
-  ) => void;
+  readonly kills: KeptKills;
 }
 
 /**
@@ -211,7 +206,7 @@ export class GroupTasks implements ExecutorControl {
 
   /** One of a group failed or was killed: the others are killed. */
   #endGroup({ task: { task: record }, group }: GroupMember): void {
-    const { runner, keepKill, log } = this.#options;
+    const { runner, kills, log } = this.#options;
     const others = [...group.members.values()].filter(({ task }) => record.group?.includes(task.task.taskId));
     if (others.length === 0) return;
     log.info(`Task ${record.taskId} ended badly: killing the other ${others.length} of its group`);
@@ -220,7 +215,7 @@ export class GroupTasks implements ExecutorControl {
       if (other.task.state.kind === "killing") continue;
       const grace = runner.killGrace(other.task.task, group.executor);
       other.task.task.kill ??= { policy: undefined, grace };
-      keepKill(group.framework, group.executor, other.task.task, { policy: undefined, grace });
+      kills.keep(group.framework, group.executor, other.task.task, { policy: undefined, grace });
       this.#stop(other, "shutdown", grace);
     }
   }
