@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -40,6 +40,15 @@ describe("limits", () => {
     expect(code.length).toBeGreaterThan(500);
     const long = code.map((file) => [file, read(file).split("\n").length - 1] as const);
     expect(long.filter(([, lines]) => lines > LONGEST)).toEqual([]);
+  });
+
+  it("whatever says by whom it is run can be run", () => {
+    const scripts = ours("{.ci,bin,bench,skel,test,tools}/**/*").filter((file) => {
+      const path = join(root, file);
+      return statSync(path).isFile() && readFileSync(path).subarray(0, 2).toString() === "#!";
+    });
+    expect(scripts).toContain("test/platforms/image.sh");
+    expect(scripts.filter((file) => (statSync(join(root, file)).mode & 0o100) === 0)).toEqual([]);
   });
 
   it.each(MOST_CLOSURES)("what %s is made with has at most %i members of function type", (folder, most) => {
