@@ -125,7 +125,7 @@ describe("small pages", () => {
     ["/..", 404, "404 Not Found."],
     ["/files/../state", 404, "404 Not Found."],
     ["/files/browse/x", 404, "404 Not Found."],
-    ["//state", 404, "404 Not Found."],
+    ["//nothing", 404, "404 Not Found."],
   ])("%s: %i", async (where, status, text) => {
     const answer = await ask(where);
     expect([answer.status, answer.text]).toEqual([status, text]);

@@ -166,11 +166,12 @@ describe("an operator that follows the development master", () => {
     const [ip, port] = master.address.split(":");
     await master.stop();
     await expect.poll(() => before.ended).toBe(true);
+    // Nobody registers before somebody listens.
+    await agent?.end("SIGKILL");
     master = new LocalMaster({ ip: ip ?? "", port: Number(port) });
     await master.start();
     const after = follow();
     await expect.poll(() => after.told).toEqual(["SUBSCRIBED"]);
-    await agent?.end("SIGKILL");
     agent?.start();
     await expect
       .poll(() => after.told.filter((name) => name !== "SUBSCRIBED"))
