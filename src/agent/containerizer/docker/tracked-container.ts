@@ -124,9 +124,10 @@ export class TrackedContainer {
     if (hasEnded(details.state)) void this.check();
   }
 
-  /** Takes up a kill that was asked for before a restart. */
+  /** Takes up a kill that was asked for before a restart, and why. */
   async resume(): Promise<void> {
     this.#stop = await this.#options.state.stop(this.subject.containerId);
+    this.#limitation = this.#stop?.limitation;
     // Asked already, before the restart.
     this.#signalled = this.#stop !== undefined;
     this.#arm();
@@ -212,7 +213,7 @@ export class TrackedContainer {
     const { clock, state } = this.#options;
     const askedAt = this.#stop?.askedAt ?? clock.now();
     const deadline = Math.min(this.#stop?.deadline ?? Number.MAX_SAFE_INTEGER, askedAt + Math.max(0, grace));
-    this.#stop = { askedAt, deadline };
+    this.#stop = { askedAt, deadline, limitation: this.#limitation };
     await state.saveStop(this.subject.containerId, this.#stop);
     // However short the grace: what is ended has heard that it is to end.
     if (!this.#signalled) await this.#signal();
