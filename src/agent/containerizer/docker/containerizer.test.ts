@@ -198,6 +198,18 @@ describe("a quota of 10 MB of disk", () => {
     await endsLimited();
   });
 
+  it("ends it also where the disk takes no note of that", async () => {
+    const subject = { ...checkpointed("one"), resources: [disk] };
+    daemon.add("d1", labels("one"));
+    await containerizer.recover([subject]);
+    const notes = join(folder, "docker/containers/one");
+    rmSync(notes, { recursive: true, force: true });
+    writeFileSync(notes, "no folder");
+    daemon.layers.set("d1", 11 * MB);
+    await pass(() => daemon.asked.length > 1);
+    expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+  });
+
   it("says why after a restart, too, and after a kill that comes on top", async () => {
     const subject = await overQuota();
     await containerizer.stop("one", 0);
