@@ -34,6 +34,8 @@ export type Answer =
       readonly type: string;
       readonly headers?: Headers;
       readonly opened: (response: ServerResponse) => void;
+      /** Instead of `opened`: who asked is gone already. */
+      readonly abandoned?: () => void;
     };
 
 export const json = (text: string | Buffer): Answer => ({ kind: "json", text });
@@ -147,7 +149,8 @@ export async function send(response: ServerResponse, answer: Answer, wrapping: W
     response.flushHeaders();
     // Connections of a libprocess port may be half open. A reader that has closed its half is gone: what is written to it from
     // then on reaches nobody.
-    response.socket?.once("end", () => response.destroy());
+    if (response.socket?.readableEnded) response.destroy();
+    else response.socket?.once("end", () => response.destroy());
     body(response);
   } else if (wrapping.method === "HEAD") {
     body.destroy();

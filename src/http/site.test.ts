@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, request, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { Readable } from "node:stream";
@@ -29,6 +30,19 @@ const streamed = (): Readable =>
     isDestroyed = true;
   });
 const handled: string[] = [];
+/** What came of answers without an end that were ready when who asked had gone. */
+const late = { close: Promise.withResolvers<string>(), end: Promise.withResolvers<string>() };
+const openedLate =
+  (event: "close" | "end"): Route["handle"] =>
+  async ({ incoming }) => {
+    await new Promise((resolve) => incoming.socket.once(event, resolve));
+    return {
+      kind: "open",
+      type: "x/events",
+      opened: ({ destroyed }) => late[event].resolve(destroyed ? "opened for nobody" : "opened"),
+      abandoned: () => late[event].resolve("abandoned"),
+    };
+  };
 
 const get = (handle: Route["handle"], more: Partial<Route> = {}): Route => ({
   methods: ["GET"],
@@ -51,6 +65,8 @@ const routes = new Map<string, Route>([
       { methods: ["POST"] },
     ),
   ],
+  ["/abandoned", get(openedLate("close"), { methods: ["POST"] })],
+  ["/half-closed", get(openedLate("end"), { methods: ["POST"] })],
   ["/deaf", get(() => text(401, "no"), { methods: ["POST"] })],
   [
     "/events",
@@ -322,6 +338,30 @@ describe("pages of other origins", () => {
     expect(await status(at, { ...browser, referer: `${master}/` })).toBe(200);
     expect(await status(at, { ...browser, referer: `http://127.0.0.1:${at}/` })).toBe(200);
     expect(await status(at, { "user-agent": "curl/8" })).toBe(200);
+  });
+});
+
+describe("an answer without an end that nobody waits for any more", () => {
+  const post = async (path: string) => {
+    const server = createServer(site());
+    // As the port of libprocess: who has closed one half may still read.
+    (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    servers.push(server);
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    client.write(`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`);
+    await once(server, "request");
+    return client;
+  };
+
+  it("is abandoned, when its connection broke", async () => {
+    (await post("/abandoned")).resetAndDestroy();
+    expect(await late.close.promise).toBe("abandoned");
+  });
+
+  it("is opened as closed, when it closed its half before", async () => {
+    (await post("/half-closed")).end();
+    expect(await late.end.promise).toBe("opened for nobody");
   });
 });
 

@@ -162,4 +162,5 @@ export function serving<R extends Route>(site: Site<R>): HttpHandler {
 /** Nobody is there for the answer any more. */
 function discard(answer: Answer | undefined): void {
   if (answer?.kind === "stream") answer.stream.destroy();
+  if (answer?.kind === "open") answer.abandoned?.();
 }

@@ -37,6 +37,7 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
     kind: "open",
     type: isStream ? RECORDIO : encoding,
     ...(isStream && { headers: { "message-content-type": encoding } }),
+    ...(closed && { abandoned: closed }),
     opened: (response) => {
       const beat = every(clock, heartbeat, () => {
         // Somebody who does not read needs no further sign.
@@ -50,11 +51,14 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
         end: () => void response.end(),
       });
       response.on("error", () => undefined);
-      response.on("close", () => {
+      const leave = (): void => {
         beat.cancel();
         detach();
         closed?.();
-      });
+      };
+      // Of one that was closed before, nothing more is heard.
+      if (response.destroyed) leave();
+      else response.on("close", leave);
     },
   };
 }

@@ -1,7 +1,10 @@
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { TestClock } from "../../../../test/support/test-clock.ts";
 import { UserError } from "../../../base/errors.ts";
 import { Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { CommandInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -9,6 +12,7 @@ import { encodeRecord } from "../../../mesos/recordio.ts";
 import type { Session } from "../../model/session.ts";
 import { negotiate } from "../operator/negotiate.ts";
 import { callsOf, pumpInput } from "./input.ts";
+import { outputAnswer } from "./output.ts";
 import { shownCommand } from "./shown-command.ts";
 
 const io = (process_io: object) =>
@@ -89,6 +93,28 @@ describe("the records of an input", () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("the output of a session whose client is gone before it begins", () => {
+  it.each(["abandoned", "opened"] as const)("ends it when %s", (way) => {
+    const { fake } = session(false);
+    const ends: string[] = [];
+    const negotiated = {
+      ...{ request: "application/json", response: "application/json" },
+      ...{ isStreamedRequest: false, isStreamedResponse: true },
+    } as const;
+    const clock = new TestClock();
+    const answer = outputAnswer(
+      { ...fake, attach: () => () => void ends.push("detached") },
+      { clock, heartbeat: 1000, negotiated, closed: () => void ends.push("closed") },
+    );
+    if (answer.kind !== "open") throw new Error("it is an answer without an end");
+    const response = new ServerResponse(new IncomingMessage(new Socket()));
+    response.destroy();
+    if (way === "opened") answer.opened(response);
+    else answer.abandoned?.();
+    expect(ends).toEqual(way === "opened" ? ["detached", "closed"] : ["closed"]);
   });
 });
 
