@@ -67,13 +67,23 @@ interface Report {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
-/** Counts as they are; a file that could not even be loaded counts as a failure. */
-function summary(file: string): { line: string; failed: number } {
-  const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+const NOTHING = { line: "0 passed, 1 failed, 0 skipped", failed: 1 };
+
+/**
+ * Counts of vitest's JSON report as they are; a file that could not even be loaded counts as a failure, and so does an end
+ * of vitest with `status` that no test accounts for (an error outside of tests), and a report that nobody could finish.
+ */
+export function summary(text: string, status: number | null): { line: string; failed: number } {
+  let report: Report;
+  try {
+    report = JSON.parse(text);
+  } catch {
+    return NOTHING;
+  }
   const broken = report.testResults.filter(
     ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
   ).length;
-  const failed = report.numFailedTests + broken;
+  const failed = report.numFailedTests + broken || (status === 0 ? 0 : 1);
   const skipped = report.numPendingTests + report.numTodoTests;
   return { line: `${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`, failed };
 }
@@ -95,13 +105,8 @@ if (import.meta.main) {
     ],
     { stdio: "inherit" },
   );
-  if (existsSync(output)) {
-    const { line, failed } = summary(output);
-    console.log(line);
-    process.exitCode = status === 0 && failed === 0 ? 0 : 1;
-  } else {
-    console.log("0 passed, 1 failed, 0 skipped");
-    process.exitCode = status ?? 1;
-  }
+  const { line, failed } = existsSync(output) ? summary(readFileSync(output, "utf8"), status) : NOTHING;
+  console.log(line);
+  process.exitCode = failed === 0 ? 0 : 1;
   rmSync(folder, { recursive: true, force: true });
 }

@@ -236,6 +236,15 @@ describe("bodies", () => {
     expect([got.status, got.body.toString()]).toEqual([status, expect.stringContaining(words)]);
   });
 
+  it.each([
+    ["too large", {}, Buffer.alloc(1025)],
+    ["in an encoding that is not taken", { "content-encoding": "br" }, Buffer.from("hello")],
+    ["that cannot be decompressed", { "content-encoding": "gzip" }, Buffer.from("hello")],
+  ])("%s change nothing for who is refused anyway", async (_what, headers, sent) => {
+    const got = await ask(port, "POST", "/deaf", headers as Record<string, string>, sent);
+    expect([got.status, got.body.toString()]).toEqual([401, "no"]);
+  });
+
   it("that nobody wanted are read before the answer: the next request on the connection is understood", async () => {
     const answers = await new Promise<string>((done) => {
       const socket = connect(port, "127.0.0.1");

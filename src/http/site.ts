@@ -125,6 +125,8 @@ async function settled<R extends Route>(site: Site<R>, request: HttpRequest, rou
     if (answer.kind !== "open" && !request.isStreamed) await request.body(route.largestBody);
     return answer;
   } catch (error) {
+    // Who is refused is told why, whatever is wrong with the body.
+    if (error instanceof BodyError && answer?.kind === "text" && answer.status >= 400) return answer;
     discard(answer);
     if (error instanceof BodyError) return refusedBody(error, route.largestBody);
     site.log.error(`${request.method} ${request.path} failed: ${messageOf(error)}`);

@@ -157,12 +157,12 @@ export class Cluster {
     return agent.connected && !this.deactivated.has(agent.id);
   }
 
-  /** What messages to this agent may hold. */
   /** Whether what masters do from that release on is done: the development master speaks as the version that it was given. */
   since(release: string): boolean {
     return atLeast(this.context.masterInfo.version, release);
   }
 
+  /** What messages to this agent may hold. */
   agentDialect(agent: Agent): Dialect {
     const can = (type: AgentInfo_Capability_Type): boolean => agent.capabilities.has(type);
     return {

@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, type TestContext, test } from 
 import { systemClock } from "../../src/base/clock.ts";
 import { processesOf } from "../../src/init/layout.ts";
 import { freePort, isFree } from "../support/free-port.ts";
+import { needRoot } from "../support/missing.ts";
 import { StartedNode } from "../support/started-node.ts";
 
 const packageFolder = resolve(import.meta.dirname, "../..");
@@ -219,7 +220,7 @@ test("what is no port is refused at once", () => {
 });
 
 test("a folder that was root's, or that may not be written: who, and the fix", (context) => {
-  if (process.getuid?.() !== 0) context.skip("needs root");
+  needRoot(context, "being another user");
   const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
   chmodSync(folder, 0o755);
   expect(refused({ ...process.env, START_FOLDER: join(folder, "node") }, ...user)).toBe(
@@ -251,7 +252,7 @@ describe("without supervisord", () => {
   });
 
   test("root installs it; package lists that are not there yet are fetched", (context) => {
-    if (process.getuid?.() !== 0) context.skip("needs root");
+    needRoot(context, "installing packages");
     const log = join(folder, "log");
     // As on a fresh machine, except that even after the update there is none.
     const said = refused(

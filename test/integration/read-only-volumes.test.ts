@@ -16,6 +16,7 @@ import {
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerSpec } from "../support/container-spec.ts";
 import { openContainerizer } from "../support/containerizer.ts";
+import { needRoot } from "../support/missing.ts";
 
 let folder: string;
 let containerizer: MesosContainerizer;
@@ -102,7 +103,7 @@ it("a folder of the host, too, with what is mounted below it, and what forbids m
 });
 
 it("without a namespace a persistent volume stays writable and stderr says so; a folder of the host is refused", async (context) => {
-  if (process.getuid?.() !== 0) context.skip("whoever is not root has no namespace anyway");
+  needRoot(context, "losing the right to a namespace");
   const perl = join(folder, "perl");
   writeFileSync(perl, '#!/bin/sh\nexec setpriv --bounding-set -sys_admin perl "$@"\n', { mode: 0o755 });
   await containerizer.close();

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { missing } from "../support/missing.ts";
 
 const become = join(import.meta.dirname, "../../bin/become.js");
 
@@ -16,8 +17,7 @@ function alive(pid: number): boolean {
 }
 
 it("a program that an older Node runs for us dies with it, even of SIGKILL", async (context) => {
-  if (spawnSync("setpriv", ["--pdeathsig", "KILL", "true"]).status !== 0)
-    context.skip("needs setpriv(1) of util-linux");
+  if (spawnSync("setpriv", ["--pdeathsig", "KILL", "true"]).status !== 0) missing(context, "setpriv(1) of util-linux");
   const program = "console.log(process.pid); setInterval(() => {}, 1000)";
   // An older Node cannot become another program.
   const older = `process.execve = undefined; require(${JSON.stringify(become)}).become(process.execPath, ["-e", ${JSON.stringify(program)}], process.env)`;

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { needRoot } from "../../../test/support/missing.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { SandboxLog } from "./sandbox-log.ts";
 
@@ -55,7 +56,7 @@ describe("the log of a sandbox", () => {
   });
 
   it("belongs to the sandbox's owner", (context) => {
-    if (process.getuid?.() !== 0) return context.skip("giving files away needs root");
+    needRoot(context, "giving files away");
     writeFileSync(join(sandbox, "stdout"), "root's");
     const log = new SandboxLog({ sandbox }, { uid: 65534, gid: 65534 }, { clock: new TestClock(), pid: 1 });
     log[Symbol.dispose]();

@@ -2,6 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { afterEach, beforeEach, expect, it, type TestContext } from "vitest";
+import { missing } from "../../../test/support/missing.ts";
 import { connectInside, NotEntered } from "./namespace.ts";
 
 let net: FileHandle;
@@ -26,7 +27,7 @@ async function connected(context: TestContext, host: string, at: number) {
   try {
     return await connectInside(net, host, at, forever);
   } catch (error) {
-    if (error instanceof NotEntered) context.skip("entering a network namespace needs root");
+    if (error instanceof NotEntered) missing(context, error.message);
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { type Answer, json, text } from "../../http/answer.ts";
 import type { Query } from "../../http/query.ts";
 import type { HttpRequest } from "../../http/request.ts";
 import { CROSS_ORIGIN } from "../../http/site.ts";
+import { Call_Type } from "../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import type { ContainerID } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { jsonText } from "../../mesos/json-text.ts";
 import { type ExecutorCalls, executorCall } from "../tasks/executor-api/handler.ts";
@@ -11,7 +12,7 @@ import { help } from "./help.ts";
 import { toggle } from "./logging.ts";
 import { nodeJson } from "./node-page.ts";
 import { callAsks } from "./operator/asks.ts";
-import { operatorCall } from "./operator/calls.ts";
+import { operatorCall, permissionOf } from "./operator/calls.ts";
 import type { OperatorParts } from "./operator/handler.ts";
 import { negotiate } from "./operator/negotiate.ts";
 import type { Permission } from "./permission.ts";
@@ -71,9 +72,11 @@ async function operator(
   if (!negotiated.isStreamedRequest)
     return await operatorCall({ ...parts, mayChange, permission, permissionIn, pass, peer }, negotiated, await body());
   if (!mayChange) return text(403, CROSS_ORIGIN);
+  const admitted = await permissionOf({ permission, permissionIn }, Call_Type.ATTACH_CONTAINER_INPUT);
+  if ("answer" in admitted) return admitted.answer;
   const mayAsk = (id: ContainerID) =>
-    permission.refusal(callAsks.ATTACH_CONTAINER_INPUT, { container: { id, command: undefined } });
-  return await attachInput(parts, request, negotiated, { subject: permission.subject, peer, mayAsk });
+    admitted.refusal(callAsks.ATTACH_CONTAINER_INPUT, { container: { id, command: undefined } });
+  return await attachInput(parts, request, negotiated, { subject: admitted.subject, peer, mayAsk });
 }
 
 /** What answers each endpoint; the compiler sees to it that none is forgotten. */

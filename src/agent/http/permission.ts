@@ -30,7 +30,7 @@ export interface Permission {
 }
 
 export interface PermittingOptions {
-  readonly access: AccessControl;
+  readonly access: Pick<AccessControl, "admit">;
   readonly authorizer: Authorizer;
   readonly refusals: Refusals | undefined;
   readonly view: AgentView;
@@ -127,8 +127,13 @@ function refusedContainer(
   if (alone !== undefined && id.parent === undefined) return refusedUnless(approver.allowsAlone(alone), alone, object);
   const owner = view.containers.ownerOf(chain);
   const executor = owner && { info: owner.executor.info, framework: owner.framework.info };
-  // What is not there cannot be attached to, whoever asks: the call says so.
-  if (executor === undefined && nested.startsWith("attach_")) return undefined;
+  // What is not there cannot be attached to, whoever asks: the call says so. A session needs no executor to be there.
+  if (
+    executor === undefined &&
+    nested.startsWith("attach_") &&
+    view.containers.sessions(chain)?.of(chain) === undefined
+  )
+    return undefined;
   return refusedUnless(approver.allowsOn(nested, { id, executor, command }), nested, object);
 }
 

@@ -113,3 +113,19 @@ describe("pages of other origins", () => {
     expect((await ask(open, "POST", "/api/v1", stream)).status).toBe(403);
   });
 });
+
+it("a stream into a session asks for the password that every other call on containers asks for", async () => {
+  const access = passwordAccess("p", "s", { readonly: true });
+  const guarded = await serve({ access });
+  const id = { value: "session", parent: { value: "container" } };
+  const record = JSON.stringify({
+    type: "ATTACH_CONTAINER_INPUT",
+    attach_container_input: { type: "CONTAINER_ID", container_id: id },
+  });
+  const stream = { "content-type": "application/recordio", "message-content-type": "application/json" };
+  const authorization = `Basic ${Buffer.from("p:s").toString("base64")}`;
+  const status = async (headers: Record<string, string>): Promise<number> =>
+    (await ask(guarded, "POST", "/api/v1", { ...stream, ...headers }, `${record.length}\n${record}`)).status;
+  expect(await status({})).toBe(401);
+  expect(await status({ authorization })).toBe(404);
+});

@@ -2,7 +2,8 @@ import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { needRoot } from "../../../test/support/missing.ts";
 import type { Logger } from "../../base/log.ts";
 import { silentLogger } from "../../base/log.ts";
 import { type Resource, ResourceSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -27,13 +28,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(workDir, { recursive: true }));
 
-function needRoot(ctx: TestContext): void {
-  if (process.getuid?.() !== 0) ctx.skip("only root can give files away");
-}
-
 describe("persistent volumes", () => {
   it("belong to whom the sandbox belongs, what is in them to whoever wrote it", (ctx) => {
-    needRoot(ctx);
+    needRoot(ctx, "giving files away");
     chownSync(sandbox, SOMEBODY, OTHER);
     writeFileSync(join(path, "file"), "");
     ownVolumes(workDir, [volume()], sandbox, log);
@@ -42,7 +39,7 @@ describe("persistent volumes", () => {
   });
 
   it("that are shared stay with their first user", (ctx) => {
-    needRoot(ctx);
+    needRoot(ctx, "giving files away");
     chownSync(sandbox, SOMEBODY, SOMEBODY);
     ownVolumes(workDir, [volume({ shared: {} })], sandbox, log);
     expect(statSync(path).uid).toBe(SOMEBODY);

@@ -33,24 +33,26 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "docker-"));
   daemon = new FakeEngine();
   clock = new TestClock();
-  const stateDirectory = join(folder, "docker");
-  const key = await new StateFiles(stateDirectory).agentKey();
+  const key = await new StateFiles(join(folder, "docker")).agentKey();
   labels = (containerId) => ({ [label.agentKey]: key, [label.containerId]: containerId });
-  containerizer = await DockerContainerizer.open({
-    engine: daemon.engine,
-    workDir: folder,
-    stateDirectory,
-    agent: { id: "S0" },
-    clock,
-    log: silentLogger,
-    diskQuota: { interval: 15_000, enforce: true },
-  });
+  containerizer = await open();
 });
 
 afterEach(async () => {
   await containerizer.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+const open = (): Promise<DockerContainerizer> =>
+  DockerContainerizer.open({
+    engine: daemon.engine,
+    workDir: folder,
+    stateDirectory: join(folder, "docker"),
+    agent: { id: "S0" },
+    clock,
+    log: silentLogger,
+    diskQuota: { interval: 15_000, enforce: true },
+  });
 
 function checkpointed(containerId: string): CheckpointedContainer {
   const sandbox = join(folder, containerId);
@@ -163,7 +165,7 @@ describe("a quota of 10 MB of disk", () => {
     while (!until() && performance.now() < deadline) await clock.advance(15_000);
   }
 
-  it("counts the sandbox and the container's own layer together, and ends what is above, saying why", async () => {
+  async function overQuota(): Promise<CheckpointedContainer> {
     const subject = { ...checkpointed("one"), resources: [disk] };
     writeFileSync(join(subject.sandbox, "file"), Buffer.alloc(6 * MB, "x"));
     daemon.add("d1", labels("one"));
@@ -174,6 +176,9 @@ describe("a quota of 10 MB of disk", () => {
     daemon.layers.set("d1", 7 * MB);
     await pass(() => daemon.asked.length > 1);
     expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+    return subject;
+  }
+  async function endsLimited(): Promise<void> {
     daemon.end("d1", 137);
     let ended: unknown;
     void containerizer.wait("one").then((termination) => {
@@ -184,7 +189,36 @@ describe("a quota of 10 MB of disk", () => {
       state: TaskState.TASK_FAILED,
       reason: TaskStatus_Reason.CONTAINER_LIMITATION_DISK,
       message: expect.stringMatching(/^Disk usage \(13\d\d\dKB\) exceeds quota \(10MB\)$/),
-      limitation: [{ name: "disk" }],
+      limitation: [{ name: "disk", scalar: { value: expect.closeTo(13, 0) } }],
     });
+  }
+
+  it("counts the sandbox and the container's own layer together, and ends what is above, saying why", async () => {
+    await overQuota();
+    await endsLimited();
+  });
+
+  it("ends it also where the disk takes no note of that", async () => {
+    const subject = { ...checkpointed("one"), resources: [disk] };
+    daemon.add("d1", labels("one"));
+    await containerizer.recover([subject]);
+    const notes = join(folder, "docker/containers/one");
+    rmSync(notes, { recursive: true, force: true });
+    writeFileSync(notes, "no folder");
+    daemon.layers.set("d1", 11 * MB);
+    await pass(() => daemon.asked.length > 1);
+    expect(daemon.asked.slice(0, 2)).toEqual(["kill d1 SIGTERM", "kill d1 SIGKILL"]);
+  });
+
+  it("says why after a restart, too, and after a kill that comes on top", async () => {
+    const subject = await overQuota();
+    await containerizer.stop("one", 0);
+    await containerizer.close();
+    // What it wrote is gone meanwhile: nothing but the note tells of it.
+    rmSync(join(subject.sandbox, "file"));
+    daemon.layers.set("d1", 0);
+    containerizer = await open();
+    await containerizer.recover([subject]);
+    await endsLimited();
   });
 });

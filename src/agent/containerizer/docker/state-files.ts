@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { z } from "zod";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
+import { ResourceSchema, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Limitation } from "../../model/isolation.ts";
 import { cursorSchema, type OutputCursor } from "./output-cursor.ts";
 import { type ContainerEnd, endSchema } from "./termination.ts";
 
@@ -14,15 +17,27 @@ import { type ContainerEnd, endSchema } from "./termination.ts";
  *     agent-key                 random, whose containers these are
  *     containers/<container id>/
  *       output.json             how far the logs are in the sandbox
- *       stop.json               when the container must be dead
+ *       stop.json               when the container must be dead, and the limit that it went over, if that is why
  *       end.json                how it ended
  */
+const limitationSchema = z.object({
+  reason: z.enum(TaskStatus_Reason),
+  message: z.string(),
+  resources: z.array(z.json().transform((json) => fromJson(ResourceSchema, json as JsonValue))).readonly(),
+});
 const stopSchema = z.object({
   /** Milliseconds since the epoch. */
   askedAt: z.number(),
   deadline: z.number(),
+  limitation: limitationSchema.optional(),
 });
 export type StopRequest = z.infer<typeof stopSchema>;
+
+const limitationJson = ({ reason, message, resources }: Limitation): z.input<typeof limitationSchema> => ({
+  reason,
+  message,
+  resources: resources.map((resource) => toJson(ResourceSchema, resource) as z.util.JSONType),
+});
 
 export class StateFiles {
   readonly #folder: string;
@@ -54,8 +69,9 @@ export class StateFiles {
     return this.#read(containerId, "stop.json", stopSchema);
   }
 
-  async saveStop(containerId: string, stop: StopRequest): Promise<void> {
-    await writeAtomic(this.#path(containerId, "stop.json"), JSON.stringify(stop), { mode: 0o600 });
+  async saveStop(containerId: string, { limitation, ...stop }: StopRequest): Promise<void> {
+    const kept = { ...stop, limitation: limitation && limitationJson(limitation) };
+    await writeAtomic(this.#path(containerId, "stop.json"), JSON.stringify(kept), { mode: 0o600 });
   }
 
   end(containerId: string): Promise<ContainerEnd | undefined> {

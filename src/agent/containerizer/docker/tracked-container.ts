@@ -124,9 +124,10 @@ export class TrackedContainer {
     if (hasEnded(details.state)) void this.check();
   }
 
-  /** Takes up a kill that was asked for before a restart. */
+  /** Takes up a kill that was asked for before a restart, and why. */
   async resume(): Promise<void> {
     this.#stop = await this.#options.state.stop(this.subject.containerId);
+    this.#limitation = this.#stop?.limitation;
     // Asked already, before the restart.
     this.#signalled = this.#stop !== undefined;
     this.#arm();
@@ -209,11 +210,14 @@ export class TrackedContainer {
   /** Asks it to end; after `grace` milliseconds from the first call it is killed. Kept over restarts. */
   async stop(grace: number): Promise<void> {
     if (this.isOver) return;
-    const { clock, state } = this.#options;
+    const { clock, state, log } = this.#options;
     const askedAt = this.#stop?.askedAt ?? clock.now();
     const deadline = Math.min(this.#stop?.deadline ?? Number.MAX_SAFE_INTEGER, askedAt + Math.max(0, grace));
-    this.#stop = { askedAt, deadline };
-    await state.saveStop(this.subject.containerId, this.#stop);
+    this.#stop = { askedAt, deadline, limitation: this.#limitation };
+    await state.saveStop(this.subject.containerId, this.#stop).catch((error) => {
+      // A full disk, perhaps by what is to be ended: that is ended all the same.
+      log.warn(`Container ${this.subject.containerId}: cannot keep that it is to end: ${messageOf(error)}`);
+    });
     // However short the grace: what is ended has heard that it is to end.
     if (!this.#signalled) await this.#signal();
     if (deadline <= clock.now()) await this.#kill();

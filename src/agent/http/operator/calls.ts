@@ -190,8 +190,8 @@ function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answe
 }
 
 /** A call that only shows is let in by the password of the pages that show the same, where those have one. */
-async function permissionOf(
-  { permission, permissionIn }: Caller,
+export async function permissionOf(
+  { permission, permissionIn }: Pick<Caller, "permission" | "permissionIn">,
   type: Call_Type,
 ): Promise<Permission | { readonly answer: Answer }> {
   if (!isReading(type)) return permission;

@@ -18,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { needRoot } from "../../../../test/support/missing.ts";
 import { NotHeld } from "./descriptor.ts";
 import { HeldFolder } from "./folder.ts";
 import { emptyFolder, removeTree } from "./removal.ts";
@@ -138,7 +139,7 @@ test("folders and files are made with exactly their modes, and only once", () =>
 });
 
 test("a link that is made is given away itself, not what it leads to", (context) => {
-  if (process.getuid?.() !== 0) return context.skip("giving files away needs root");
+  needRoot(context, "giving files away");
   using held = HeldFolder.open(sandbox);
   held.symlink(join(outside, "secret"), "link", { uid: 65534, gid: 65534 });
   expect(lstatSync(join(sandbox, "link")).uid).toBe(65534);
