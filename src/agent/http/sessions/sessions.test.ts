@@ -10,7 +10,7 @@ import { Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { CommandInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { encodeRecord } from "../../../mesos/recordio.ts";
 import type { Session } from "../../model/session.ts";
-import { negotiate } from "../operator/negotiate.ts";
+import { type Encoding, type Negotiated, negotiate } from "../operator/negotiate.ts";
 import { callsOf, pumpInput } from "./input.ts";
 import { outputAnswer } from "./output.ts";
 import { shownCommand } from "./shown-command.ts";
@@ -100,10 +100,11 @@ describe("the output of a session whose client is gone before it begins", () => 
   it.each(["abandoned", "opened"] as const)("ends it when %s", (way) => {
     const { fake } = session(false);
     const ends: string[] = [];
-    const negotiated = {
-      ...{ request: "application/json", response: "application/json" },
+    const encoding: Encoding = "application/json";
+    const negotiated: Negotiated = {
+      ...{ request: encoding, response: encoding },
       ...{ isStreamedRequest: false, isStreamedResponse: true },
-    } as const;
+    };
     const clock = new TestClock();
     const answer = outputAnswer(
       { ...fake, attach: () => () => void ends.push("detached") },
