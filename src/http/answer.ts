@@ -34,8 +34,8 @@ export type Answer =
       readonly type: string;
       readonly headers?: Headers;
       readonly opened: (response: ServerResponse) => void;
-      /** Instead of `opened`: who asked is gone already. */
-      readonly abandoned?: () => void;
+      /** Ends what it would have shown, when whoever asked has gone before it could be opened. */
+      readonly discarded?: () => void;
     };
 
 export const json = (text: string | Buffer): Answer => ({ kind: "json", text });
@@ -149,8 +149,7 @@ export async function send(response: ServerResponse, answer: Answer, wrapping: W
     response.flushHeaders();
     // Connections of a libprocess port may be half open. A reader that has closed its half is gone: what is written to it from
     // then on reaches nobody.
-    if (response.socket?.readableEnded) response.destroy();
-    else response.socket?.once("end", () => response.destroy());
+    response.socket?.once("end", () => response.destroy());
     body(response);
   } else if (wrapping.method === "HEAD") {
     body.destroy();

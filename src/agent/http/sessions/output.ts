@@ -10,7 +10,7 @@ export interface OutputOptions {
   /** `--http_heartbeat_interval`, milliseconds. */
   readonly heartbeat: number;
   readonly negotiated: Negotiated;
-  /** The client is gone, or has all of it. */
+  /** The client is gone, be it before it got anything, or has all of it. */
   readonly closed?: () => void;
 }
 
@@ -37,7 +37,7 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
     kind: "open",
     type: isStream ? RECORDIO : encoding,
     ...(isStream && { headers: { "message-content-type": encoding } }),
-    ...(closed && { abandoned: closed }),
+    ...(closed && { discarded: closed }),
     opened: (response) => {
       const beat = every(clock, heartbeat, () => {
         // Somebody who does not read needs no further sign.

@@ -4,13 +4,13 @@ import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TestClock } from "../../../../test/support/test-clock.ts";
+import { systemClock } from "../../../base/clock.ts";
 import { UserError } from "../../../base/errors.ts";
 import { Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { CommandInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { encodeRecord } from "../../../mesos/recordio.ts";
 import type { Session } from "../../model/session.ts";
-import { type Encoding, type Negotiated, negotiate } from "../operator/negotiate.ts";
+import { negotiate } from "../operator/negotiate.ts";
 import { callsOf, pumpInput } from "./input.ts";
 import { outputAnswer } from "./output.ts";
 import { shownCommand } from "./shown-command.ts";
@@ -34,7 +34,7 @@ function session(hasTerminal: boolean) {
     write: async (bytes) => void done.push(`write ${Buffer.from(bytes)}`),
     endInput: () => void done.push("end"),
     resize: ({ rows, columns }) => void done.push(`resize ${rows} ${columns}`),
-    kill: () => undefined,
+    kill: () => void done.push("killed"),
     ended: new Promise(() => undefined),
   };
   return { fake, done };
@@ -96,27 +96,18 @@ describe("the records of an input", () => {
   });
 });
 
-describe("the output of a session whose client is gone before it begins", () => {
-  it.each(["abandoned", "opened"] as const)("ends it when %s", (way) => {
-    const { fake } = session(false);
-    const ends: string[] = [];
-    const encoding: Encoding = "application/json";
-    const negotiated: Negotiated = {
-      ...{ request: encoding, response: encoding },
-      ...{ isStreamedRequest: false, isStreamedResponse: true },
-    };
-    const clock = new TestClock();
-    const answer = outputAnswer(
-      { ...fake, attach: () => () => void ends.push("detached") },
-      { clock, heartbeat: 1000, negotiated, closed: () => void ends.push("closed") },
-    );
-    if (answer.kind !== "open") throw new Error("it is an answer without an end");
-    const response = new ServerResponse(new IncomingMessage(new Socket()));
-    response.destroy();
-    if (way === "opened") answer.opened(response);
-    else answer.abandoned?.();
-    expect(ends).toEqual(way === "opened" ? ["detached", "closed"] : ["closed"]);
-  });
+it("ends when whoever asked for it has gone while it was launched", () => {
+  const { fake, done } = session(false);
+  const json = "application/json";
+  const negotiated = { request: json, response: json, isStreamedRequest: false, isStreamedResponse: true } as const;
+  const options = { clock: systemClock, heartbeat: 30_000, negotiated, closed: () => fake.kill() };
+  const answer = outputAnswer(fake, options);
+  if (answer.kind === "open") answer.discarded?.();
+  expect(done).toEqual(["killed"]);
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.destroy();
+  if (answer.kind === "open") answer.opened(response);
+  expect(done).toEqual(["killed", "killed"]);
 });
 
 describe("what is negotiated", () => {
