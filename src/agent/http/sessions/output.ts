@@ -52,11 +52,14 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
         end: () => void response.end(),
       });
       response.on("error", () => undefined);
-      response.on("close", () => {
+      const leave = (): void => {
         beat.cancel();
         detach();
         closed?.();
-      });
+      };
+      // Of one that was closed before, nothing more is heard.
+      if (response.destroyed) leave();
+      else response.on("close", leave);
     },
   };
 }
