@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
 import { ContainerIDSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { openToAll } from "../authorization/access.ts";
 import { parseAcls } from "../authorization/acls.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Subject } from "../authorization/subject.ts";
@@ -57,5 +58,36 @@ describe("a session in a container that is no executor's", () => {
 
   it("that is not there is left to the call, which says so", async () => {
     expect(await refused({ permissive: false }, "no-session")).toEqual([undefined, undefined]);
+  });
+});
+
+describe("an executor's own container, named as one that stands alone", () => {
+  const [bobs] = view
+    .snapshot()
+    .frameworks.map((framework) => ({ ...framework, info: { ...framework.info, user: "bob" } }));
+  const executor = agentView({ tasks: 1 }).snapshot().frameworks[0]?.executors.get("task-0");
+  if (bobs === undefined || executor === undefined) throw new Error("the view has a framework and a task");
+  const owned = { ...view, containers: { ...view.containers, ownerOf: () => ({ framework: bobs, executor }) } };
+  const any = [{ principals: { type: "ANY" }, users: { type: "ANY" } }];
+  const alone = { permissive: false, wait_standalone_containers: any, kill_standalone_containers: any };
+
+  it.each([
+    ["whom rules let at those alone", {}, 403],
+    ["whom they let at another user's", { users: { values: ["alice"] } }, 403],
+    ["whom they let at this user's", { users: { values: ["bob"] } }, undefined],
+  ])("is waited for and killed as what is in it, by %s", async (_who, of, status) => {
+    const rule = "users" in of ? [{ principals: { type: "ANY" }, ...of }] : [];
+    const rules = { ...alone, wait_nested_containers: rule, kill_nested_containers: rule };
+    const permitting = new Permitting({
+      ...{ access: openToAll, refusals: undefined, files: new AttachedFiles(), view: owned },
+      authorizer: new Authorizer(parseAcls(rules)),
+    });
+    const permission = await permitting.admit("readwrite", undefined, undefined);
+    if ("answer" in permission) throw new Error("nobody is asked for a name here");
+    const id = create(ContainerIDSchema, { value: executor.containerId });
+    for (const call of ["WAIT_CONTAINER", "KILL_CONTAINER"] as const) {
+      const answer = permission.refusal(callAsks[call], { container: { id, command: undefined } });
+      expect([call, answer?.kind === "text" ? answer.status : undefined]).toEqual([call, status]);
+    }
   });
 });

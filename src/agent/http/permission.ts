@@ -124,8 +124,12 @@ function refusedContainer(
 ): Refused | undefined {
   const chain = chainOf(id);
   const object = chainText(chain);
-  if (alone !== undefined && id.parent === undefined) return refusedUnless(approver.allowsAlone(alone), alone, object);
   const owner = view.containers.ownerOf(chain);
+  if (alone !== undefined && id.parent === undefined) {
+    const refused = refusedUnless(approver.allowsAlone(alone), alone, object);
+    // Without a parent it may be an executor's own, which stands no more alone than what is in it.
+    if (refused !== undefined || owner === undefined) return refused;
+  }
   const executor = owner && { info: owner.executor.info, framework: owner.framework.info };
   // What is not there cannot be attached to, whoever asks: the call says so. A session needs no executor to be there.
   if (
