@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, every } from "../../../base/clock.ts";
 import type { Answer } from "../../../http/answer.ts";
+import { RECORDIO } from "../../../http/request.ts";
 import type { Session } from "../../model/session.ts";
-import { type Negotiated, RECORDIO } from "../operator/negotiate.ts";
+import type { Negotiated } from "../operator/negotiate.ts";
 import { heartbeatRecord, outputRecord } from "./process-io.ts";
 
 export interface OutputOptions {
@@ -51,11 +52,14 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
         end: () => void response.end(),
       });
       response.on("error", () => undefined);
-      response.on("close", () => {
+      const leave = (): void => {
         beat.cancel();
         detach();
         closed?.();
-      });
+      };
+      // Of one that was closed before, nothing more is heard.
+      if (response.destroyed) leave();
+      else response.on("close", leave);
     },
   };
 }

@@ -1,3 +1,5 @@
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
@@ -102,6 +104,10 @@ it("ends when whoever asked for it has gone while it was launched", () => {
   const answer = outputAnswer(fake, options);
   if (answer.kind === "open") answer.discarded?.();
   expect(done).toEqual(["killed"]);
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.destroy();
+  if (answer.kind === "open") answer.opened(response);
+  expect(done).toEqual(["killed", "killed"]);
 });
 
 describe("what is negotiated", () => {
