@@ -45,16 +45,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const open = (): Promise<DockerContainerizer> =>
-  DockerContainerizer.open({
+function open(): Promise<DockerContainerizer> {
+  // Of this test: what another has left under way complains to its own.
+  const heard = warnings;
+  return DockerContainerizer.open({
     engine: daemon.engine,
     workDir: folder,
     stateDirectory: join(folder, "docker"),
     agent: { id: "S0" },
     clock,
-    log: { ...silentLogger, warn: (message) => void warnings.push(message) },
+    log: { ...silentLogger, warn: (message) => void heard.push(message) },
     diskQuota: { interval: 15_000, enforce: true },
   });
+}
 
 function checkpointed(containerId: string): CheckpointedContainer {
   const sandbox = join(folder, containerId);
