@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, every } from "../../../base/clock.ts";
 import type { Answer } from "../../../http/answer.ts";
+import { RECORDIO } from "../../../http/request.ts";
 import type { Session } from "../../model/session.ts";
-import { type Negotiated, RECORDIO } from "../operator/negotiate.ts";
+import type { Negotiated } from "../operator/negotiate.ts";
 import { heartbeatRecord, outputRecord } from "./process-io.ts";
 
 export interface OutputOptions {
