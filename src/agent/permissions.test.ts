@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { Metrics } from "./metrics/registry.ts";
+import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
 import { Permissions } from "./permissions.ts";
 import { loadAgentFlags } from "./settings/load.ts";
 
@@ -19,6 +20,7 @@ const log: Logger = {
 
 beforeEach(() => {
   lines.length = 0;
+  registry.active.clear();
   folder = mkdtempSync(join(tmpdir(), "permissions-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,11 +31,12 @@ function file(name: string, content: string, mode = 0o600): string {
   return path;
 }
 
+const registry: ConstructorParameters<typeof Permissions>[0]["registry"] = { active: new Map() };
+
 function open(...words: string[]): Permissions {
   const loaded = loadAgentFlags({ words: ["--master=a:1", ...words], environment: {}, readFile: () => "" });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
   const clock = new TestClock();
-  const registry = { active: new Map() };
   const identity = { phase: "RUNNING" } as const;
   return new Permissions({ flags: loaded.flags.values, clock, log, metrics: new Metrics(clock), registry, identity });
 }
@@ -59,6 +62,26 @@ it("without a key executors get no token; with one they do, also where none is a
   const permissions = open(`--jwt_secret_key=${file("key", "k")}`);
   expect(permissions.tokens).toBeDefined();
   expect(permissions.access.asks("executor")).toBe(false);
+});
+
+it("a token ends with its container, not when its executor is forgotten", async () => {
+  const permissions = open("--authenticate_http_executors", `--jwt_secret_key=${file("key", "k")}`);
+  const claims = { frameworkId: "f", executorId: "e", containerId: "c" };
+  const header = `Bearer ${await permissions.tokens?.of(claims)}`;
+  const isLetIn = async (): Promise<boolean> =>
+    "subject" in (await permissions.access.admit("executor", header, undefined));
+  const states: [boolean, ExecutorRecord["state"]][] = [];
+  for (const state of ["REGISTERING", "RUNNING", "TERMINATING", "TERMINATED"] as const) {
+    const executor = { containerId: "c", state } as ExecutorRecord;
+    registry.active.set("f", { executors: new Map([["e", executor]]) } as unknown as FrameworkRecord);
+    states.push([await isLetIn(), state]);
+  }
+  expect(states).toEqual([
+    [true, "REGISTERING"],
+    [true, "RUNNING"],
+    [true, "TERMINATING"],
+    [false, "TERMINATED"],
+  ]);
 });
 
 it("says so when there is no file to read again", () => {
