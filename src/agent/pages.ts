@@ -39,8 +39,9 @@ export interface PagesInput {
 
 /** Everything that the agent shows and takes over HTTP. */
 export function openPages(input: PagesInput) {
-  const { flags, environment, clock, glog, program, viewed, permissions, metrics, files } = input;
+  const { flags, environment, clock, glog, program, viewed, metrics, files } = input;
   const { values } = flags;
+  const { access, authorizer, refusals } = input.permissions;
   const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
   if (values.log_dir !== undefined)
     files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
@@ -52,7 +53,7 @@ export function openPages(input: PagesInput) {
     ui,
     executors: input.endpoint,
     clock,
-    ...{ access: permissions.access, authorizer: permissions.authorizer, refusals: permissions.refusals },
+    ...{ access, authorizer, refusals },
     log: glog.logger,
     firewall: values.firewall_rules ?? [],
     origins: new Origins(values.http_cors_allowed_origins),

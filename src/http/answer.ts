@@ -34,6 +34,8 @@ export type Answer =
       readonly type: string;
       readonly headers?: Headers;
       readonly opened: (response: ServerResponse) => void;
+      /** Ends what it would have shown, when whoever asked has gone before it could be opened. */
+      readonly discarded?: () => void;
     };
 
 export const json = (text: string | Buffer): Answer => ({ kind: "json", text });

@@ -13,6 +13,9 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 export const mediaTypeOf = (header: string | undefined): string | undefined =>
   header?.split(";")[0]?.trim().toLowerCase();
 
+/** The media type of a stream of records. */
+export const RECORDIO = "application/recordio";
+
 /** A target with scheme and authority, as clients write it to a proxy and servers must take it (RFC 9112, 3.2.2). */
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
 
@@ -72,9 +75,9 @@ export class HttpRequest {
     return this.#body;
   }
 
-  /** Whether somebody reads the body as it comes. */
+  /** Whether nobody can wait for the body's end: somebody reads it as it comes, or it is records for as long as its sender likes. */
   get isStreamed(): boolean {
-    return this.#isStreamed;
+    return this.#isStreamed || mediaTypeOf(this.header("content-type")) === RECORDIO;
   }
 
   /** The body as it comes, for a handler whose answer does not wait for its end. Nobody else reads it then. */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, request, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { Readable } from "node:stream";
@@ -15,8 +16,9 @@ afterAll(() => {
   for (const server of servers) server.close().closeAllConnections();
 });
 
-async function serve(handler: HttpHandler): Promise<number> {
-  const server = createServer(handler);
+/** `isHalfOpen`: connections outlive the half that a client closes, as on a libprocess port. */
+async function serve(handler: HttpHandler, isHalfOpen = false): Promise<number> {
+  const server = Object.assign(createServer(handler), { httpAllowHalfOpen: isHalfOpen });
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return (server.address() as AddressInfo).port;
@@ -29,6 +31,7 @@ const streamed = (): Readable =>
     isDestroyed = true;
   });
 const handled: string[] = [];
+const late: string[] = [];
 
 const get = (handle: Route["handle"], more: Partial<Route> = {}): Route => ({
   methods: ["GET"],
@@ -56,6 +59,19 @@ const routes = new Map<string, Route>([
     "/events",
     get(() => ({ kind: "open", type: "x/events", opened: (response) => response.end("one two") }), {
       methods: ["POST"],
+    }),
+  ],
+  [
+    "/late",
+    get(async ({ incoming }) => {
+      await once(incoming.socket, "end");
+      if (!incoming.socket.writable) await once(incoming.socket, "close");
+      return {
+        kind: "open",
+        type: "x/events",
+        opened: () => late.push("opened"),
+        discarded: () => late.push("discarded"),
+      };
     }),
   ],
 ]);
@@ -128,6 +144,14 @@ describe("every route", () => {
     isDestroyed = false;
     await ask(port, "HEAD", "/stream");
     expect(isDestroyed).toBe(true);
+  });
+
+  it.each([false, true])("ends what nobody is there for any more, connections half open: %s", async (isHalfOpen) => {
+    late.length = 0;
+    const socket = connect(await serve(site(), isHalfOpen), "127.0.0.1");
+    socket.end("GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(socket.resume(), "close");
+    await expect.poll(() => late).toEqual(["discarded"]);
   });
 
   it("is found by an absolute address, as clients write it to a proxy, under the name that stands there", async () => {

@@ -140,7 +140,11 @@ export function serving<R extends Route>(site: Site<R>): HttpHandler {
     const route = site.routeOf(request.path);
     const { method, headers, incoming } = request;
     const answer = await settled(site, request, route);
-    if (response.destroyed) return discard(answer);
+    // Of a half open connection, too: who wants a stream and has closed its half is gone (answer.ts).
+    if (response.destroyed || (answer.kind === "open" && incoming.socket.readableEnded)) {
+      response.destroy();
+      return discard(answer);
+    }
     // What is still to come of the body would be taken for the next request.
     const isLast = answer.kind !== "open" && !incoming.complete;
     if (isLast) response.once("finish", () => incoming.socket.destroy());
@@ -164,4 +168,5 @@ export function serving<R extends Route>(site: Site<R>): HttpHandler {
 /** Nobody is there for the answer any more. */
 function discard(answer: Answer | undefined): void {
   if (answer?.kind === "stream") answer.stream.destroy();
+  if (answer?.kind === "open") answer.discarded?.();
 }

@@ -30,6 +30,7 @@ import {
   type Framework,
   type Offer,
   type OperationEntry,
+  rolesOf,
   type TaskEntry,
   taskKey,
 } from "./model.ts";
@@ -266,6 +267,12 @@ export class Cluster {
     });
     this.send(framework, { type: Event_Type.UPDATE, update: { status: made } });
     return made;
+  }
+
+  /** Roles that a framework, a weight or a quota names, in their order. */
+  get roles(): string[] {
+    const own = [...this.frameworks.values()].flatMap(({ info }) => rolesOf(info));
+    return [...new Set([...own, ...this.weights.keys(), ...this.quotas.keys()])].sort();
   }
 
   /** Everything the agents have. */

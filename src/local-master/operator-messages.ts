@@ -118,12 +118,7 @@ export const stateMessage = (cluster: Cluster) => ({
 /** GET_ROLES: those that a framework, a weight or a quota names, with what its tasks use. */
 export function rolesInit(cluster: Cluster) {
   const frameworks = [...cluster.frameworks.values()];
-  const names = new Set([
-    ...frameworks.flatMap(({ info }) => rolesOf(info)),
-    ...cluster.weights.keys(),
-    ...cluster.quotas.keys(),
-  ]);
-  return [...names].sort().map((name) => {
+  return cluster.roles.map((name) => {
     const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
     let used = Resources.empty;
     for (const { tasks } of own)

@@ -172,13 +172,8 @@ export function agentsJson(cluster: Cluster, agentId?: string): Object {
 /** `/roles`: those that a framework, a weight or a quota names, with what their tasks use. */
 export function rolesJson(cluster: Cluster): Object {
   const frameworks = [...cluster.frameworks.values()];
-  const names = new Set([
-    ...frameworks.flatMap(({ info }) => rolesOf(info)),
-    ...cluster.weights.keys(),
-    ...cluster.quotas.keys(),
-  ]);
   return {
-    roles: [...names].sort().map((name) => {
+    roles: cluster.roles.map((name) => {
       const own = frameworks.filter(({ info }) => rolesOf(info).includes(name));
       const used = own.reduce((all, framework) => all.add(framework.used), Resources.empty);
       return {

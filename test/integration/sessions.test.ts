@@ -83,10 +83,10 @@ describe("a session with a terminal", () => {
     const input = session.input();
     const says = (what: RegExp) => expect.poll(() => session.text, { timeout: 10_000 }).toMatch(what);
     input.data("stty size\n");
-    await says(/^40 123\r$/m);
+    await says(/^(# )?40 123\r$/m);
     input.resize(50, 90);
     input.data("stty size; tty; echo running; sleep 100\n");
-    await says(/^50 90\r$[\s\S]*^\/dev\/pts\/\d+\r$[\s\S]*^running\r$/m);
+    await says(/^(# )?50 90\r$[\s\S]*^\/dev\/pts\/\d+\r$[\s\S]*^running\r$/m);
     input.data("\x03");
     input.data("echo after $?\n");
     await says(/after 130/);

@@ -1,3 +1,4 @@
+import { readStats } from "../../src/docker/answers.ts";
 import type { ContainerDetails, Engine } from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/errors.ts";
 
@@ -63,6 +64,7 @@ export class FakeEngine {
         if (details === undefined) throw new EngineError("refused", `no container ${id}`, { status: 404 });
         return details;
       },
+      stats: async () => readStats("{}"),
       layerBytes: async (id: string) => {
         this.layerLooks++;
         return this.layers.get(id) ?? 0;

@@ -10,7 +10,14 @@ import type { Subject } from "./subject.ts";
 export interface AskedContainer {
   readonly id: ContainerID;
   /** The executor at the root of its id; undefined: there is none that the agent knows. */
-  readonly executor: { readonly info: ExecutorInfo; readonly framework: FrameworkInfo } | undefined;
+  readonly executor:
+    | {
+        readonly info: ExecutorInfo;
+        readonly framework: FrameworkInfo;
+        /** Of its tasks: a master let the framework run something as each of them. */
+        readonly taskUsers: readonly string[];
+      }
+    | undefined;
   /** What is to be launched in it; its user is asked for too. */
   readonly command?: CommandInfo | undefined;
 }
@@ -79,7 +86,10 @@ const EXECUTORS_OWN: ReadonlySet<ContainerAction> = new Set([
   "attach_containers_output",
 ]);
 
-/** An executor that showed its token: its own container and what is below it, whatever the file says. */
+/**
+ * An executor that showed its token: its own container and what is below it, whatever the file says. It runs nothing there as a
+ * user whom nobody gave it: its token would make root of whoever it runs as.
+ */
 class ExecutorApprover implements Approver {
   readonly #containerId: string;
 
@@ -95,8 +105,12 @@ class ExecutorApprover implements Approver {
     return false;
   }
 
-  allowsOn(action: ContainerAction, { id }: AskedContainer): boolean {
-    return EXECUTORS_OWN.has(action) && chainOf(id)[0] === this.#containerId;
+  allowsOn(action: ContainerAction, { id, executor, command }: AskedContainer): boolean {
+    if (!EXECUTORS_OWN.has(action) || chainOf(id)[0] !== this.#containerId) return false;
+    const wanted = commandUser(command);
+    if (wanted === undefined || wanted === "") return true;
+    const own = executor && executorUser(executor.info, executor.framework);
+    return own === "root" || wanted === own || (executor?.taskUsers.includes(wanted) ?? false);
   }
 
   allowsAlone(): boolean {

@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CommandInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseAcls, type Rule } from "./acls.ts";
 import { approverOf } from "./approver.ts";
 import { allowsEverything, decide } from "./decide.ts";
@@ -157,6 +159,13 @@ describe("containers inside others", () => {
         expect(own("child", acls)?.allowsOn(action, { id, executor })).toBe(false);
       }
       expect(approver?.allowsOn("attach_containers_input", { id, executor })).toBe(false);
+      const as = (user: string, own = "parent") =>
+        approver?.allowsOn("launch_nested_container_sessions", {
+          ...{ id, command: create(CommandInfoSchema, { user }) },
+          executor: { info: { command: { user: own } }, framework: { user: "f" }, taskUsers: ["task"] } as never,
+        });
+      expect(["", "parent", "task", "root", "f"].map((user) => as(user))).toEqual([true, true, true, false, false]);
+      expect(as("other", "root")).toBe(true);
       expect(approver?.allows("view_tasks", "parent")).toBe(false);
       expect(approver?.allows("view_flags")).toBe(false);
       expect(approver?.allowsEverything("view_tasks")).toBe(false);

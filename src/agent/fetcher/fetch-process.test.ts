@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { CommandInfo_URISchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { fetchInProcess } from "./fetch-process.ts";
+import { fetchInProcess, wholeLines } from "./fetch-process.ts";
 import { planFetch } from "./plan.ts";
 
 let base: string;
@@ -76,4 +76,12 @@ it("one that ends without an answer has failed, and how is said", async () => {
   await expect(run(join(base, "file"), undefined, broken)).rejects.toThrow(
     /^the fetch process exited with status \d+ without an answer$/,
   );
+});
+
+it("of its lines none is lost, however many come at once, and one without an end is not kept for ever", () => {
+  const news = "{}\n".repeat(30_000);
+  const first = wholeLines("", `${news}{"kind":"do`);
+  expect(first.lines).toHaveLength(30_000);
+  expect(wholeLines(first.rest, 'ne"}\n')).toEqual({ lines: ['{"kind":"done"}'], rest: "" });
+  expect(wholeLines("x".repeat(65_536), "x".repeat(65_536)).rest).toHaveLength(65_536);
 });

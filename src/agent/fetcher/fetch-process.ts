@@ -51,9 +51,9 @@ export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions):
     let outcome: FetchOutcome | undefined;
     const lines = child.stdio[3] as Readable;
     lines.setEncoding("utf8").on("data", (piece: string) => {
-      const whole = (rest + piece).slice(0, LONGEST_ANSWER).split("\n");
-      rest = whole.pop() ?? "";
-      for (const line of whole) {
+      const whole = wholeLines(rest, piece);
+      rest = whole.rest;
+      for (const line of whole.lines) {
         const said = parseLine(line);
         if (said?.kind === "progress") progress(said);
         else outcome ??= said;
@@ -73,6 +73,15 @@ export function fetchInProcess(order: FetchOrder, options: FetchProcessOptions):
       reject(new Error(`the fetch process ${how} without an answer`));
     });
   });
+}
+
+/**
+ * The lines that a piece completes, and the one that it begins. However many news one piece has, none is lost, the answer
+ * behind them least of all; of a line without an end only so much is kept.
+ */
+export function wholeLines(rest: string, piece: string): { readonly lines: readonly string[]; readonly rest: string } {
+  const lines = (rest + piece).split("\n");
+  return { rest: (lines.pop() ?? "").slice(0, LONGEST_ANSWER), lines };
 }
 
 /** A whole line of the process; undefined for one that is none of ours. */

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { agentView } from "../../../test/support/agent-view.ts";
-import { ContainerIDSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { CommandInfoSchema, ContainerIDSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseAcls } from "../authorization/acls.ts";
 import { Authorizer } from "../authorization/authorizer.ts";
 import type { Subject } from "../authorization/subject.ts";
@@ -58,4 +58,28 @@ describe("a session in a container that is no executor's", () => {
   it("that is not there is left to the call, which says so", async () => {
     expect(await refused({ permissive: false }, "no-session")).toEqual([undefined, undefined]);
   });
+});
+
+it("an executor launches as the users of its tasks, and as no other", async () => {
+  const large = agentView({ tasks: 1 });
+  const [framework] = large.snapshot().frameworks;
+  const [executor] = framework?.executors.values() ?? [];
+  const [record] = executor?.tasks.values() ?? [];
+  if (framework === undefined || executor === undefined || record === undefined) throw new Error("a task is missing");
+  executor.info.command = create(CommandInfoSchema, { user: "executor's" });
+  record.task.user = "task's";
+  const claims = { frameworkId: "f", executorId: "e", containerId: executor.containerId };
+  const permitting = new Permitting({
+    ...{ authorizer: new Authorizer(undefined), refusals: undefined, files: new AttachedFiles() },
+    access: { admit: async () => ({ subject: { kind: "executor", claims } }) },
+    view: { ...large, containers: { ...large.containers, ownerOf: () => ({ framework, executor }) } },
+  });
+  const permission = await permitting.admit("readwrite", undefined, undefined);
+  if ("answer" in permission) throw new Error("nobody is asked for a name here");
+  const id = create(ContainerIDSchema, { value: "child", parent: { value: executor.containerId } });
+  const isRefused = (user: string): boolean => {
+    const container = { id, command: create(CommandInfoSchema, { user }) };
+    return permission.refusal(callAsks.LAUNCH_NESTED_CONTAINER, { container }) !== undefined;
+  };
+  expect(["executor's", "task's", "root"].map(isRefused)).toEqual([false, false, true]);
 });

@@ -4,6 +4,7 @@ import type { AccessControl, Realm } from "../authorization/access.ts";
 import type { AgentAction, Ask } from "../authorization/actions.ts";
 import type { Approver, AskedContainer } from "../authorization/approver.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
+import { taskUser } from "../authorization/objects.ts";
 import type { Refusals } from "../authorization/refusals.ts";
 import type { Subject } from "../authorization/subject.ts";
 import { chainOf, chainText } from "../model/nested.ts";
@@ -126,7 +127,7 @@ function refusedContainer(
   const object = chainText(chain);
   if (alone !== undefined && id.parent === undefined) return refusedUnless(approver.allowsAlone(alone), alone, object);
   const owner = view.containers.ownerOf(chain);
-  const executor = owner && { info: owner.executor.info, framework: owner.framework.info };
+  const executor = owner && askedExecutor(owner);
   // What is not there cannot be attached to, whoever asks: the call says so. A session needs no executor to be there.
   if (
     executor === undefined &&
@@ -136,6 +137,15 @@ function refusedContainer(
     return undefined;
   return refusedUnless(approver.allowsOn(nested, { id, executor, command }), nested, object);
 }
+
+const askedExecutor = ({
+  framework: { info: framework },
+  executor: { info, tasks },
+}: NonNullable<ReturnType<AgentView["containers"]["ownerOf"]>>): NonNullable<AskedContainer["executor"]> => ({
+  info,
+  framework,
+  taskUsers: [...tasks.values()].map(({ task }) => taskUser(task, framework)),
+});
 
 const refusedUnless = (isAllowed: boolean, action: AgentAction | ContainerAsk["nested"], object: string) =>
   isAllowed ? undefined : { action, object };

@@ -129,3 +129,17 @@ it("a stream into a session asks for the password that every other call on conta
   expect(await status({})).toBe(401);
   expect(await status({ authorization })).toBe(404);
 });
+
+it("who sends a stream and is refused is told so at once, not when the stream ends", async () => {
+  const access = passwordAccess("p", "s", { readwrite: true });
+  const guarded = await serve({ access });
+  const headers = { "content-type": "application/recordio", "message-content-type": "application/json" };
+  const sent = request({ host: "127.0.0.1", port: guarded, path: "/api/v1", method: "POST", headers, agent: false });
+  const status = new Promise((done, failed) => {
+    sent.on("response", ({ statusCode }) => done(statusCode));
+    sent.on("error", failed);
+  });
+  sent.write("1");
+  expect(await status).toBe(401);
+  sent.destroy();
+});

@@ -4,7 +4,7 @@ import { LoggingLevel } from "../../base/logging-level.ts";
 import { type Answer, text } from "../../http/answer.ts";
 import { isCrossOrigin, mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
-import { type HttpRequest, mediaTypeOf } from "../../http/request.ts";
+import { type HttpRequest, mediaTypeOf, RECORDIO } from "../../http/request.ts";
 import {
   allowedMethod,
   type Guard,
@@ -229,5 +229,4 @@ class AgentPages {
   }
 }
 
-const RECORDIO = "application/recordio";
 const TOO_MANY = text(503, "Too many requests are waiting\n");

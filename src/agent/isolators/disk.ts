@@ -140,7 +140,9 @@ export class DiskWatch implements Isolator {
       try {
         watched.used = await (this.#options.measure ?? diskUsage)(watched.sandbox, id);
       } catch (error) {
-        this.#options.log.warn(`Measuring the disk usage of container ${id}: ${messageOf(error)}`);
+        // One that ended meanwhile is nobody's concern.
+        if (!this.#isClosed && this.#watched.get(id) === watched)
+          this.#options.log.warn(`Measuring the disk usage of container ${id}: ${messageOf(error)}`);
         continue;
       }
       const { used, quota } = watched;

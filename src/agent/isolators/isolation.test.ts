@@ -7,7 +7,7 @@ import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../model/container.ts";
-import type { Isolation, Limitation } from "../model/isolation.ts";
+import type { Isolation, Isolator, Limitation } from "../model/isolation.ts";
 import { GroupControl } from "./cgroups/control.ts";
 import { DiskWatch } from "./disk.ts";
 import { combine, selectIsolators } from "./isolation.ts";
@@ -109,5 +109,33 @@ describe("isolators as one", () => {
     expect([readdirSync(group("cpu")), readdirSync(group("memory"))]).toEqual([[], []]);
     expect(await isolation.usage("c1")).toEqual({});
     await isolation.close();
+  });
+
+  it("that cannot clean up keep no other from it", async () => {
+    const isolation = open("cgroups");
+    const names = ["stuck", "other"];
+    for (const controller of ["cpu", "memory"]) for (const name of names) mkdirSync(group(controller, name));
+    // As a group with a process that does not die.
+    for (const name of names) writeFileSync(group("cpu", name, "process"), "");
+    const swept = expect(isolation.sweep(new Set())).rejects.toThrow("ENOTEMPTY");
+    await clock.advance(1_100);
+    await swept;
+    expect([readdirSync(group("cpu")).sort(), readdirSync(group("memory"))]).toEqual([["other", "stuck"], []]);
+    await isolation.close();
+  });
+
+  it("are all told that a container is over, whichever of them fails", async () => {
+    const told: string[] = [];
+    const isolator = (name: string): Isolator => ({
+      ...{ prepare: () => undefined, recover: () => undefined, update: () => undefined, usage: () => ({}) },
+      cleanup: (id) => {
+        told.push(`${name} ${id}`);
+        throw new Error(`${name} failed`);
+      },
+      close: () => undefined,
+    });
+    const isolation = combine(new Map(), [isolator("one"), isolator("two")]);
+    await expect(isolation.cleanup("c1")).rejects.toThrow("two failed");
+    expect(told).toEqual(["two c1", "one c1"]);
   });
 });

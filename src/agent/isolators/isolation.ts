@@ -71,10 +71,10 @@ export function combine(selected: ReadonlyMap<string, IsolatorRow>, all: readonl
     status: () => undefined,
     limitation: (id) => all.map((isolator) => isolator.limitation?.(id)).find((found) => found !== undefined),
     async cleanup(containerId) {
-      for (const isolator of all.toReversed()) await isolator.cleanup(containerId);
+      await Promise.all(all.toReversed().map(async (isolator) => isolator.cleanup(containerId)));
     },
     async sweep(containerIds) {
-      for (const isolator of all) await isolator.sweep?.(containerIds);
+      await Promise.all(all.map((isolator) => isolator.sweep?.(containerIds)));
     },
     async close() {
       for (const isolator of all) isolator.close();

@@ -20,6 +20,17 @@ describe("keys of containers", () => {
     expect(new Set(keys).size).toBe(chains.length);
   });
 
+  it("of an id that looks like another's hash is its own", () => {
+    for (const [id, ...rest] of [["b:c"], ["b".repeat(64), "c".repeat(64), "d".repeat(64), "e".repeat(64)]] as [
+      string,
+      ...string[],
+    ][]) {
+      const forged = keyOf(["a", id, ...rest]).slice("a.".length);
+      expect(forged).toMatch(/^h-/);
+      expect(keyOf(["a", forged])).not.toBe(keyOf(["a", id, ...rest]));
+    }
+  });
+
   it("are bounded for a chain of any depth, and still differ", () => {
     const uuid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
     const deep = Array.from({ length: 40 }, () => uuid);

@@ -16,14 +16,14 @@ import type { ContainerTermination } from "./container.ts";
 export type ContainerChain = readonly [string, ...string[]];
 
 /** Characters of a key: it is a folder's name, and a word in the launcher's frames and in process titles. */
-const PLAIN = /^[A-Za-z0-9_-]{1,64}$/;
+const PLAIN = /^(?!h-[0-9a-f]{32}$)[A-Za-z0-9_-]{1,64}$/;
 const LONGEST_KEY = 200;
 
 const hashed = (text: string): string => `h-${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
 
 /**
  * What a container is called on this machine: its chain, joined by dots, which no id contains. Ids that are long or have
- * other characters than letters, digits, `_` and `-` stand there as hashes: at most 200 characters for a chain of any depth.
+ * other characters than letters, digits, `_` and `-`, or look like one, stand there as hashes: at most 200 characters for a chain of any depth.
  */
 export function keyOf(chain: ContainerChain): string {
   const words = chain.map((id) => (PLAIN.test(id) ? id : hashed(id)));

@@ -27,12 +27,14 @@ let folder: string;
 let daemon: FakeEngine;
 let clock: TestClock;
 let containerizer: DockerContainerizer;
+let warnings: string[];
 let labels: (containerId: string) => Record<string, string>;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "docker-"));
   daemon = new FakeEngine();
   clock = new TestClock();
+  warnings = [];
   const key = await new StateFiles(join(folder, "docker")).agentKey();
   labels = (containerId) => ({ [label.agentKey]: key, [label.containerId]: containerId });
   containerizer = await open();
@@ -43,16 +45,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const open = (): Promise<DockerContainerizer> =>
-  DockerContainerizer.open({
+function open(): Promise<DockerContainerizer> {
+  // Of this test: what another has left under way complains to its own.
+  const heard = warnings;
+  return DockerContainerizer.open({
     engine: daemon.engine,
     workDir: folder,
     stateDirectory: join(folder, "docker"),
     agent: { id: "S0" },
     clock,
-    log: silentLogger,
+    log: { ...silentLogger, warn: (message) => void heard.push(message) },
     diskQuota: { interval: 15_000, enforce: true },
   });
+}
 
 function checkpointed(containerId: string): CheckpointedContainer {
   const sandbox = join(folder, containerId);
@@ -157,7 +162,9 @@ it("a container that is stopped without any grace hears of it first", async () =
 
 describe("a quota of 10 MB of disk", () => {
   const MB = 1024 * 1024;
-  const disk = create(ResourceSchema, { name: "disk", type: Value_Type.SCALAR, scalar: { value: 10 } });
+  const scalar = (name: string, value: number) =>
+    create(ResourceSchema, { name, type: Value_Type.SCALAR, scalar: { value } });
+  const disk = scalar("disk", 10);
 
   /** du(1) is a real process: time moves on until it was heard of. */
   async function pass(until: () => boolean): Promise<void> {
@@ -196,6 +203,34 @@ describe("a quota of 10 MB of disk", () => {
   it("counts the sandbox and the container's own layer together, and ends what is above, saying why", async () => {
     await overQuota();
     await endsLimited();
+  });
+
+  it("is shown with what is used, becomes what an update says, and ends with its container", async () => {
+    const subjects = ["one", "two"].map((id) => ({ ...checkpointed(id), resources: [disk] }));
+    daemon.add("d1", labels("one"));
+    daemon.add("d2", labels("two"));
+    daemon.layers.set("d1", 7 * MB);
+    await containerizer.recover(subjects);
+    await pass(() => daemon.layerLooks > 2);
+    const usage = await containerizer.usage("one");
+    expect(usage).toMatchObject({ diskLimitBytes: BigInt(10 * MB), diskUsedBytes: expect.any(BigInt) });
+    expect(Number(usage?.diskUsedBytes)).toBeGreaterThanOrEqual(7 * MB);
+    await containerizer.update("one", [scalar("disk", 20)], {});
+    daemon.layers.set("d1", 17 * MB);
+    const before = daemon.layerLooks;
+    await pass(() => daemon.layerLooks > before + 3);
+    expect([daemon.asked, (await containerizer.usage("one"))?.diskLimitBytes]).toEqual([[], BigInt(20 * MB)]);
+    daemon.end("d1", 0);
+    let isOver = false;
+    void containerizer.wait("one").then(() => {
+      isOver = true;
+    });
+    await pass(() => isOver);
+    await containerizer.remove("one");
+    const since = daemon.layerLooks;
+    // Of the two that are looked at in turn only the other is left.
+    await pass(() => daemon.layerLooks > since + 2);
+    expect(warnings.filter((line) => line.startsWith("Measuring"))).toEqual([]);
   });
 
   it("ends it also where the disk takes no note of that", async () => {

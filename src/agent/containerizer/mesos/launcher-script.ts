@@ -1,3 +1,5 @@
+import { PROCESS_PARTS } from "./process-parts.ts";
+
 /**
  * The launcher: a Perl program (perl-base: core language only, no module is loaded) that forks for the agent. Why Perl,
  * and why system calls by number, is in docs/decisions/0020-perl-launcher.md.
@@ -30,17 +32,11 @@ no warnings qw(exec uninitialized);
 my $mark = shift @ARGV;
 my $fifo = shift @ARGV;
 my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE, $UNSHARE, $MOUNT, $MOUNT_SETATTR) = map { 0 + $_ } @ARGV;
-my ($EINTR, $ENOENT, $ENOEXEC, $ENOTDIR, $EINVAL, $EBUSY, $F_SETFL) = (4, 2, 8, 20, 22, 16, 4);
+my ($EINTR, $EINVAL, $F_SETFL) = (4, 22, 4);
 my (%shims, %dead);
-
+${PROCESS_PARTS}
 $0 = "mesos-launcher $mark";
-# What the agent itself inherited without its knowledge reaches no task. Older kernels than 5.9: one by one.
-if (syscall($CLOSE_RANGE, 3, ~0 & 0xffffffff, 0) != 0 && opendir(my $open, '/proc/self/fd')) {
-  for my $number (grep { /^\d+$/ && $_ > 2 } readdir($open)) {
-    next if $number == fileno($open);
-    if (open(my $inherited, "<&=$number")) { close($inherited) }
-  }
-}
+close_inherited(3);
 $SIG{PIPE} = 'IGNORE';
 $SIG{CHLD} = sub {
   while ((my $pid = waitpid(-1, 1)) > 0) {
@@ -76,14 +72,6 @@ sub read_only {
   return '';
 }
 
-# A container that shares its leaf out in groups of its own has no place for a process in it: a group beside those.
-sub enter_beside {
-  my ($group) = $_[0] =~ m{^(.*)/cgroup\.procs$} or return 0;
-  mkdir("$group/agent", 0755);
-  sysopen(my $members, "$group/agent/cgroup.procs", 01) or return 0;
-  return defined syswrite($members, '0');
-}
-
 # The group is the task's own to share out, and all that it sees of control groups.
 sub own_group {
   my ($fail, $uid, $gid, $group, $at) = @_;
@@ -102,30 +90,24 @@ sub become {
   # Perl itself ignores SIGFPE.
   $SIG{$_} = 'DEFAULT' for qw(PIPE ALRM FPE);
   syscall($SETSID);
-  for my $path (@$control) {
-    sysopen(my $members, $path, 01) or $fail->("open $path");
-    defined syswrite($members, '0') or ($! == $EBUSY && enter_beside($path)) or $fail->("write $path");
-  }
+  my $failed = enter_groups(@$control);
+  $fail->($failed) if $failed ne '';
+  my $place = place_of($cwd);
   own_group($fail, $uid, $gid, $group, $at) if $group ne '';
   my $writable = '';
   if (@$wished) {
-    my $failed = read_only(map { substr($_, 1) } @$wished);
+    $failed = read_only(map { substr($_, 1) } @$wished);
     $writable = "$failed: $!" if $failed ne '';
     $fail->($failed) if $failed ne '' && grep { substr($_, 0, 1) eq '!' } @$wished;
   }
-  chdir($cwd) or $fail->("chdir $cwd");
+  go_to($place, $group ne '' || @$wished) or $fail->("chdir $cwd");
   for my $limit (split / /, $rlimits) {
     my ($resource, @values) = split /:/, $limit;
     my $pair = pack('Q2', map { $_ eq 'infinity' ? ~0 : $_ } @values);
     syscall($PRLIMIT, 0, 0 + $resource, $pair, 0) == 0 or $fail->("set resource limit $limit");
   }
-  if ($uid ne '') {
-    my @groups = split / /, $groups;
-    my $list = pack('L*', @groups);
-    syscall($SETGROUPS, scalar(@groups), $list) == 0 or $fail->("setgroups $groups");
-    syscall($SETRESGID, $gid + 0, $gid + 0, $gid + 0) == 0 or $fail->("setgid $gid");
-    syscall($SETRESUID, $uid + 0, $uid + 0, $uid + 0) == 0 or $fail->("setuid $uid");
-  }
+  $failed = become_user($uid, $gid, $groups);
+  $fail->($failed) if $failed ne '';
   # Not blocking, and files only: a FIFO in its place would hold the launch up for ever, a device would be written to.
   my ($stdout, $stderr) = map {
     sysopen(my $output, $_, 06101, 0644) or $fail->("open $_");
@@ -133,26 +115,10 @@ sub become {
     fcntl($output, $F_SETFL, 02000);
     $output;
   } ($out, $err);
-  my ($path) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @$environment;
-  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
-  my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
-  my $words = pack('p*', @$argv) . pack('J', 0);
-  my $variables = pack('p*', @$environment) . pack('J', 0);
   syscall($DUP3, fileno($stdout), 1, 0);
   syscall($DUP3, fileno($stderr), 2, 0);
   syswrite(STDERR, "A volume that was to be read-only is writable: cannot $writable\n") if $writable ne '';
-  my $reason = $ENOENT;
-  for my $candidate (@candidates) {
-    syscall($EXECVE, $candidate, $words, $variables);
-    my $number = $! + 0;
-    if ($number == $ENOEXEC) {
-      my $shell = '/bin/sh';
-      my @script = ('sh', $candidate, @$argv[1 .. $#$argv]);
-      my $script = pack('p*', @script) . pack('J', 0);
-      syscall($EXECVE, $shell, $script, $variables);
-    }
-    $reason = $number if $number != $ENOENT && $number != $ENOTDIR;
-  }
+  my $reason = execute($file, $argv, $environment);
   $! = $reason;
   syswrite(STDERR, "Failed to execute '$file': $!\n");
   $! = $reason;
@@ -178,18 +144,6 @@ sub start {
   1 while !defined sysread($read, $problem, 4096) && $! == $EINTR;
   close($read);
   return ($pid, $problem);
-}
-
-sub children {
-  if (open(my $list, '<', "/proc/$$/task/$$/children")) { return split / /, <$list> // '' }
-  my @found;
-  opendir(my $proc, '/proc') or return;
-  for my $pid (grep { /^\d+$/ } readdir($proc)) {
-    sysopen(my $file, "/proc/$pid/stat", 0) or next;
-    sysread($file, my $text, 1024);
-    push @found, $pid if (split / /, substr($text, rindex($text, ')') + 2), 3)[1] == $$;
-  }
-  return @found;
 }
 
 # Waits until no descendant is left; kills them unless the agent is stopping the container and the grace lasts.

@@ -88,7 +88,8 @@ export class MesosSessions implements Sessions {
     const name = userOf(command, parent, switchesUser);
     const own = processes.environment(parent.key) ?? { PATH: DEFAULT_PATH, MESOS_SANDBOX: parent.place.sandbox };
     const user = name === undefined ? undefined : await accounts.of(name);
-    using place = workingPlace(parent.place);
+    // Held even where nobody else owns what is on the way: in the task's own mounts the same name may lead elsewhere.
+    using place = workingPlace({ ...parent.place, within: parent.place.within ?? parent.place.sandbox });
     return await start(
       keyOf(order.chain),
       {

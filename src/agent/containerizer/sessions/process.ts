@@ -31,13 +31,16 @@ export function startSession(title: string, request: SessionRequest, host: Sessi
     stdio: ["pipe", "pipe", "pipe", "pipe"],
     env: { LC_ALL: "C", ...(host.path === undefined ? {} : { PATH: host.path }) },
   });
+  const started = Promise.withResolvers<SessionProcess>();
+  child.on("error", (error) => started.reject(TaskFailure.launch(`Failed to start the session: ${messageOf(error)}`)));
+  // Where no descriptor is left for them, Node makes no streams, and tells why by that event.
+  if (child.stdio === undefined) return started.promise;
   const control = child.stdio[3] as Duplex;
   const [stdin, stdout, stderr] = [child.stdin, child.stdout, child.stderr];
   for (const stream of [stdin, stdout, stderr, control]) stream.on("error", () => undefined);
   // When the process exits, Node throws away what of its output nobody has begun to read.
   for (const output of [stdout, stderr]) output.on("readable", () => undefined);
   control.write(frame);
-  const started = Promise.withResolvers<SessionProcess>();
   const ended = Promise.withResolvers<ContainerTermination>();
   let status: number | undefined;
   const session: SessionProcess = {
@@ -62,7 +65,6 @@ export function startSession(title: string, request: SessionRequest, host: Sessi
       started.reject(TaskFailure.launch(`Failed to start the process: ${rest.slice(1).join(" ")}`));
     else if (verb === "X") status = Number(rest[0]);
   });
-  child.on("error", (error) => started.reject(TaskFailure.launch(`Failed to start the session: ${messageOf(error)}`)));
   // What it said last may still be on its way when it has ended.
   let left = 2;
   const over = (): void => {

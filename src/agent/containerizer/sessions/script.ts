@@ -1,3 +1,5 @@
+import { PROCESS_PARTS } from "../mesos/process-parts.ts";
+
 /**
  * What looks after one session in a running container: a Perl program (perl-base, no module), as the launcher is one
  * (docs/decisions/0020, 0022). The agent starts it with four sockets: 0 what the session's process reads, 1 and 2 what it
@@ -14,19 +16,20 @@
  */
 const SESSION_SCRIPT = String.raw`
 use strict;
-use warnings;
+# A warning would be read by the client, as what the process says on its stderr.
 no warnings;
 
 my $title = shift @ARGV;
 my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $CLOSE_RANGE, $SETNS) = map { 0 + $_ } @ARGV;
-my ($EINTR, $EAGAIN, $ENOENT, $ENOTDIR, $ENOEXEC, $F_SETFL, $O_NONBLOCK) = (4, 11, 2, 20, 8, 4, 04000);
+my ($EINTR, $EAGAIN, $F_SETFL, $O_NONBLOCK) = (4, 11, 4, 04000);
 my ($TIOCSPTLCK, $TIOCGPTN, $TIOCSWINSZ, $TIOCSCTTY, $O_NOCTTY) = (0x40045431, 0x80045430, 0x5414, 0x540E, 0400);
 my $CHUNK = 65536;
-
+${PROCESS_PARTS}
 $0 = "mesos-session $title";
 $SIG{PIPE} = 'IGNORE';
 syscall($SETSID);
 syscall($PRCTL, 36, 1, 0, 0, 0);
+close_inherited(4);
 open(my $control, '+<&=3') or die "no control: $!\n";
 
 sub leave { syscall($EXIT, 0 + $_[0]) }
@@ -74,50 +77,23 @@ if ($rows ne '') {
 # In the session's process.
 sub enter {
   syscall($SETSID);
-  for my $path (@members) {
-    sysopen(my $procs, $path, 01) or failed("open $path");
-    defined syswrite($procs, '0') or failed("write $path");
-  }
+  my $why = enter_groups(@members);
+  failed($why) if $why ne '';
+  my $place = place_of($cwd);
+  my $moved = 0;
   if ($namespaces ne '') {
     my @wanted;
     for my $kind (qw(cgroup ipc uts net mnt)) {
       next if readlink("/proc/$namespaces/ns/$kind") eq readlink("/proc/self/ns/$kind");
       sysopen(my $namespace, "/proc/$namespaces/ns/$kind", 0) or failed("open the $kind namespace");
       push @wanted, [$kind, $namespace];
+      $moved = 1 if $kind eq 'mnt';
     }
     for (@wanted) { syscall($SETNS, fileno($_->[1]), 0) == 0 or failed("enter the $_->[0] namespace") }
   }
-  chdir($cwd) or failed("chdir $cwd");
-  if ($uid ne '') {
-    my @groups = split / /, $groups;
-    my $list = pack('L*', @groups);
-    syscall($SETGROUPS, scalar(@groups), $list) == 0 or failed("setgroups $groups");
-    syscall($SETRESGID, $gid + 0, $gid + 0, $gid + 0) == 0 or failed("setgid $gid");
-    syscall($SETRESUID, $uid + 0, $uid + 0, $uid + 0) == 0 or failed("setuid $uid");
-  }
-}
-
-sub execute {
-  $SIG{$_} = 'DEFAULT' for qw(PIPE FPE);
-  my ($path) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @environment;
-  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
-  my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
-  my $words = pack('p*', @argv) . pack('J', 0);
-  my $variables = pack('p*', @environment) . pack('J', 0);
-  my $reason = $ENOENT;
-  for my $candidate (@candidates) {
-    syscall($EXECVE, $candidate, $words, $variables);
-    my $number = $! + 0;
-    if ($number == $ENOEXEC) {
-      my $shell = '/bin/sh';
-      my @script = ('sh', $candidate, @argv[1 .. $#argv]);
-      my $script = pack('p*', @script) . pack('J', 0);
-      syscall($EXECVE, $shell, $script, $variables);
-    }
-    $reason = $number if $number != $ENOENT && $number != $ENOTDIR;
-  }
-  $! = $reason;
-  failed("execute '$file'");
+  go_to($place, $moved) or failed("chdir $cwd");
+  $why = become_user($uid, $gid, $groups);
+  failed($why) if $why ne '';
 }
 
 my (@inner, @outer);
@@ -140,7 +116,9 @@ if ($pid == 0) {
   }
   # All others close when it executes; so do these, where the kernel is older than 5.9.
   syscall($CLOSE_RANGE, 3, fileno($problem) - 1, 0);
-  execute();
+  $SIG{$_} = 'DEFAULT' for qw(PIPE FPE);
+  $! = execute($file, \@argv, \@environment);
+  failed("execute '$file'");
 }
 close($problem);
 my $why = '';
@@ -162,18 +140,6 @@ for my $flow (@flows) { fcntl($_, $F_SETFL, 02 | $O_NONBLOCK) for $flow->[0], $f
 my $lines = '';
 my ($status, $gone, $over) = (undef, 0, 0);
 $SIG{CHLD} = sub { };
-
-sub children {
-  if (open(my $list, '<', "/proc/$$/task/$$/children")) { return split / /, <$list> // '' }
-  my @found;
-  opendir(my $proc, '/proc') or return;
-  for my $one (grep { /^\d+$/ } readdir($proc)) {
-    sysopen(my $stat, "/proc/$one/stat", 0) or next;
-    sysread($stat, my $text, 1024);
-    push @found, $one if (split / /, substr($text, rindex($text, ')') + 2), 3)[1] == $$;
-  }
-  return @found;
-}
 
 # Takes in who ended. True when nobody is left.
 sub reap {

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { nanosecondsOf } from "../../../base/duration.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
+import { RECORDIO } from "../../../http/request.ts";
 import { CROSS_ORIGIN } from "../../../http/site.ts";
 import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
@@ -23,7 +24,7 @@ import { sessionCall } from "../sessions/calls.ts";
 import { callAsks } from "./asks.ts";
 import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
 import type { Handler, OperatorParts, Reply } from "./handler.ts";
-import { type Encoding, type Negotiated, RECORDIO } from "./negotiate.ts";
+import type { Encoding, Negotiated } from "./negotiate.ts";
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {

@@ -1,5 +1,5 @@
 import { firstAccepted } from "../../../http/accept.ts";
-import { mediaTypeOf } from "../../../http/request.ts";
+import { mediaTypeOf, RECORDIO } from "../../../http/request.ts";
 
 /** Which encoding an operator API request has and wants (mesos-wire §7.1). */
 export type Encoding = "application/json" | "application/x-protobuf";
@@ -20,7 +20,6 @@ export interface Negotiated {
 }
 
 const encodings: readonly Encoding[] = ["application/json", "application/x-protobuf"];
-export const RECORDIO = "application/recordio";
 
 interface Headers {
   readonly contentType: string | undefined;

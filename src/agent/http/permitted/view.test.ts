@@ -60,6 +60,18 @@ describe("roles", () => {
   });
 });
 
+it("frameworks that are gone are shown to whom they were shown while they were there", () => {
+  const view = agentView({ tasks: 1 });
+  const { frameworks } = view.snapshot();
+  const snapshot = () => ({ ...view.snapshot(), frameworks: [], completedFrameworks: frameworks });
+  const completed = (users?: string[]) =>
+    seen(allowed("view_frameworks", "users", users), { ...view, snapshot }).snapshot().completedFrameworks;
+  expect(completed(["alice"])).toEqual([]);
+  expect(completed(["root"])).toHaveLength(1);
+  // Of its executors nothing, unless they may be seen too.
+  expect(completed(["root"])[0]?.executors.size).toBe(0);
+});
+
 describe("what the log says", () => {
   const view: AgentView = {
     ...agentView({ tasks: 0 }),

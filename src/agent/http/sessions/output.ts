@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, every } from "../../../base/clock.ts";
 import type { Answer } from "../../../http/answer.ts";
+import { RECORDIO } from "../../../http/request.ts";
 import type { Session } from "../../model/session.ts";
-import { type Negotiated, RECORDIO } from "../operator/negotiate.ts";
+import type { Negotiated } from "../operator/negotiate.ts";
 import { heartbeatRecord, outputRecord } from "./process-io.ts";
 
 export interface OutputOptions {
@@ -10,7 +11,7 @@ export interface OutputOptions {
   /** `--http_heartbeat_interval`, milliseconds. */
   readonly heartbeat: number;
   readonly negotiated: Negotiated;
-  /** The client is gone, or has all of it. */
+  /** The client is gone, be it before it got anything, or has all of it. */
   readonly closed?: () => void;
 }
 
@@ -37,6 +38,7 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
     kind: "open",
     type: isStream ? RECORDIO : encoding,
     ...(isStream && { headers: { "message-content-type": encoding } }),
+    ...(closed && { discarded: closed }),
     opened: (response) => {
       const beat = every(clock, heartbeat, () => {
         // Somebody who does not read needs no further sign.
@@ -50,11 +52,14 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
         end: () => void response.end(),
       });
       response.on("error", () => undefined);
-      response.on("close", () => {
+      const leave = (): void => {
         beat.cancel();
         detach();
         closed?.();
-      });
+      };
+      // Of one that was closed before, nothing more is heard.
+      if (response.destroyed) leave();
+      else response.on("close", leave);
     },
   };
 }

@@ -1,7 +1,10 @@
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../base/clock.ts";
 import { UserError } from "../../../base/errors.ts";
 import { Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { CommandInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -9,6 +12,7 @@ import { encodeRecord } from "../../../mesos/recordio.ts";
 import type { Session } from "../../model/session.ts";
 import { negotiate } from "../operator/negotiate.ts";
 import { callsOf, pumpInput } from "./input.ts";
+import { outputAnswer } from "./output.ts";
 import { shownCommand } from "./shown-command.ts";
 
 const io = (process_io: object) =>
@@ -30,7 +34,7 @@ function session(hasTerminal: boolean) {
     write: async (bytes) => void done.push(`write ${Buffer.from(bytes)}`),
     endInput: () => void done.push("end"),
     resize: ({ rows, columns }) => void done.push(`resize ${rows} ${columns}`),
-    kill: () => undefined,
+    kill: () => void done.push("killed"),
     ended: new Promise(() => undefined),
   };
   return { fake, done };
@@ -90,6 +94,20 @@ describe("the records of an input", () => {
       { numRuns: 300 },
     );
   });
+});
+
+it("ends when whoever asked for it has gone while it was launched", () => {
+  const { fake, done } = session(false);
+  const json = "application/json";
+  const negotiated = { request: json, response: json, isStreamedRequest: false, isStreamedResponse: true } as const;
+  const options = { clock: systemClock, heartbeat: 30_000, negotiated, closed: () => fake.kill() };
+  const answer = outputAnswer(fake, options);
+  if (answer.kind === "open") answer.discarded?.();
+  expect(done).toEqual(["killed"]);
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.destroy();
+  if (answer.kind === "open") answer.opened(response);
+  expect(done).toEqual(["killed", "killed"]);
 });
 
 describe("what is negotiated", () => {

@@ -218,9 +218,10 @@ export class GroupControl implements Isolator {
     await this.#groups.remove(id, this.#options.clock, this.#options.destroyTimeout);
   }
 
-  /** Removes groups of containers that are none of these, with whatever runs in them. */
+  /** Removes groups of containers that are none of these, with whatever runs in them; one that stays keeps no other. */
   async sweep(containerIds: ReadonlySet<string>): Promise<void> {
-    for (const id of this.#groups.ids()) if (!containerIds.has(id)) await this.cleanup(id);
+    const left = this.#groups.ids().filter((id) => !containerIds.has(id));
+    await Promise.all(left.map((id) => this.cleanup(id)));
   }
 
   close(): void {

@@ -161,7 +161,7 @@ export class Groups {
 
   /** Ends whatever is left in the groups and removes them; rejects when that did not succeed in `milliseconds`. */
   async remove(id: string, clock: Clock, milliseconds: number): Promise<void> {
-    for (const { path } of this.#groups(id)) await removeGroup(path, clock, milliseconds);
+    await Promise.all(this.#groups(id).map(({ path }) => removeGroup(path, clock, milliseconds)));
   }
 
   /** Containers that have a group. */

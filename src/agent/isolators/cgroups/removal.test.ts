@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,15 @@ it("removes the groups that a container made for itself, the lowest first", asyn
   await removeGroup(join(folder, "c1"), new TestClock(), 0);
   expect([existsSync(join(folder, "c1")), existsSync(join(folder, "c2"))]).toEqual([false, true]);
   await removeGroup(join(folder, "c1"), new TestClock(), 0);
+});
+
+it("removes groups whose names are no text, and those that are too deep for any path", async () => {
+  const group = join(folder, "c1");
+  mkdirSync(Buffer.concat([Buffer.from(`${group}/leaf/`), Buffer.from([0xff, 0xfe])]), { recursive: true });
+  // Relative steps: no path that long can be named.
+  execFileSync("perl", ["-e", 'for (1..60) { mkdir "d" x 250; chdir "d" x 250 or die }'], { cwd: join(group, "leaf") });
+  await removeGroup(group, new TestClock(), 0);
+  expect(existsSync(group)).toBe(false);
 });
 
 it("has the kernel end what is in it, goes on when it is empty, and says in the end why it is still there", async () => {
