@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
   LumberjackReceiver,
   type ReceivedEvent,
   type ReceiverOptions,
 } from "../../test/support/lumberjack-receiver.ts";
 import { TestClock } from "../../test/support/test-clock.ts";
+import type * as durable from "../base/durable.ts";
 import { silentLogger } from "../base/log.ts";
 import { parseFlags } from "./config/flags.ts";
 import { loadConfig } from "./config/load.ts";
@@ -15,6 +16,17 @@ import { resolveSettings } from "./config/resolve.ts";
 import { Pipeline } from "./pipeline.ts";
 import { parseRegistry } from "./registrar/format.ts";
 import { StandardInput } from "./standard-input.ts";
+
+/** What a write of the registry waits for. */
+const disk = vi.hoisted(() => ({ ready: Promise.resolve() }));
+vi.mock("../base/durable.ts", async (original) => {
+  const real = await original<typeof durable>();
+  const writeAtomic: typeof durable.writeAtomic = async (...words) => {
+    await disk.ready;
+    await real.writeAtomic(...words);
+  };
+  return { ...real, writeAtomic };
+});
 
 let folder: string;
 let clock: TestClock;
@@ -43,13 +55,13 @@ async function receiver(options: ReceiverOptions = {}): Promise<LumberjackReceiv
 const registry = (): string => path("registry.json");
 
 /** Follows every log of the folder, with one event a window. */
-async function follow({ port }: LumberjackReceiver): Promise<void> {
+async function follow({ port }: LumberjackReceiver, file: Readonly<Record<string, unknown>> = {}): Promise<Pipeline> {
   const config = path("forwarder.json");
   const text = {
     network: { servers: [`127.0.0.1:${port}`], "ssl enabled": false },
     shipping: { "bulk size": 1, "flush time": "10ms" },
     registry: { path: registry() },
-    files: [{ paths: [path("*.log")] }],
+    files: [{ paths: [path("*.log")], ...file }],
   };
   writeFileSync(config, JSON.stringify(text));
   const settings = resolveSettings(loadConfig(config, {}).config, parseFlags(["-config", config]), folder);
@@ -65,6 +77,7 @@ async function follow({ port }: LumberjackReceiver): Promise<void> {
   });
   closing.push(() => pipeline.stop(0));
   await pipeline.start();
+  return pipeline;
 }
 
 /** Lets time go on until `done` holds. */
@@ -121,4 +134,33 @@ it("a file that was found empty is on record with its beginning before anything 
   await until("its first line", () => taken.events.length === 1, 1);
   // Compressed away while we are down, it is known again by this, and by nothing else.
   expect(known).toEqual([lines(1).length]);
+});
+
+it.each([
+  ["plain", {}],
+  ["joined", { multiline: { pattern: "^ " } }],
+])("a large file leaves their turns to others while the receiver is slow: %s lines", async (_, file) => {
+  const taken = await receiver();
+  writeFileSync(path("big.log"), lines(500));
+  writeFileSync(path("small.log"), "small\nend\n");
+  await follow(taken, file);
+  await until("the small file's line", () => taken.events.some(({ line }) => line === "small"), 1);
+  expect(taken.events.length).toBeLessThan(50);
+  await until("everything", () => taken.events.length >= 501, 1);
+  const ofBig = taken.events.filter(({ fields }) => String(fields["file"]).endsWith("big.log"));
+  expect(ofBig.map(({ line }) => line)).toEqual(lines(500).split("\n").slice(0, ofBig.length));
+});
+
+it("little is collected while a slow disk has not recorded the file: a new one's lines would wait behind it", async () => {
+  const taken = await receiver();
+  writeFileSync(path("big.log"), lines(500));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  disk.ready = promise;
+  const pipeline = await follow(taken);
+  await until("the first lines", () => pipeline.status().outstandingEvents > 0, 1);
+  for (let step = 0; step < 50; step++) await clock.advance(1);
+  // One on its way to the registry, and what is compressed behind it.
+  expect(pipeline.status().outstandingEvents).toBeLessThanOrEqual(6);
+  resolve();
+  await until("everything", () => taken.events.length >= 500, 1);
 });

@@ -47,6 +47,8 @@ const TICK = 1000;
 const RECORD_RETRY = 250;
 /** Batches that may wait for a connection besides those on the wire. */
 const MOST_QUEUED = 2;
+/** Batches that are compressed, put on record or wait to be written, at most: each is a round trip that a new file's lines wait for. */
+const MOST_AHEAD = 5;
 
 /** Files → readings → bulks → windows → acknowledgements → registry: the rooms joined, and nothing else. */
 export class Pipeline {
@@ -109,7 +111,7 @@ export class Pipeline {
         constantsOf: (source) => this.#constantsOf(source),
       }),
       flushTime: settings.shipping.flushTime,
-      room: (sealing) => this.#room(sealing),
+      room: (sealing, bulks) => this.#room(sealing, bulks),
       sealed: (batch) => this.#sealed(batch),
     });
     this.#descriptors = new Descriptors({
@@ -281,9 +283,11 @@ export class Pipeline {
   }
 
   /** Events that may be collected now: the window less what is outstanding, and none while memory is full. */
-  #room(sealing: number): number {
+  #room(sealing: number, bulks: number): number {
     const { shipping } = this.#options.settings;
-    if (this.#publisher.queued >= MOST_QUEUED || this.#registrar.failure !== undefined) return 0;
+    const { queued } = this.#publisher;
+    // What waits for the registry's fsync will wait for the receiver next.
+    if (queued >= MOST_QUEUED || queued + bulks >= MOST_AHEAD || this.#registrar.failure !== undefined) return 0;
     if (this.#registrar.bytes + this.#follower.held > shipping.memory) return 0;
     const free = shipping.windowSize - this.#registrar.outstanding - sealing;
     const bulk = Math.min(

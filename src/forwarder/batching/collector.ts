@@ -9,8 +9,11 @@ export interface CollectorOptions {
   readonly encoder: Encoder;
   /** Milliseconds after its first event that an incomplete bulk is sent. */
   readonly flushTime: number;
-  /** Events that the next bulk may hold; 0: none now, ask again when `retry` is called. `sealing`: events on the way. */
-  room(sealing: number): number;
+  /**
+   * Events that the next bulk may hold; 0: none now, ask again when `retry` is called. `sealing`: events on the way;
+   * `bulks`: those that are not handed on yet.
+   */
+  room(sealing: number, bulks: number): number;
   /** A bulk is ready. Called in the order of reading, the next when this one has resolved. */
   sealed(batch: Batch): Promise<void>;
 }
@@ -22,6 +25,8 @@ export class Collector implements EventSink {
   #timer: Timer | undefined;
   #chain: Promise<void> = Promise.resolve();
   #sealing = 0;
+  /** Bulks that were collected and are not handed on. */
+  #bulks = 0;
   #waiting: (() => void)[] = [];
   #stopped = false;
 
@@ -34,16 +39,27 @@ export class Collector implements EventSink {
     return this.#sealing + (this.#bulk?.events ?? 0);
   }
 
-  async lines(source: Source, bytes: Buffer, base: number, last: number): Promise<void> {
+  get isFull(): boolean {
+    return this.#bulk === undefined && !this.#stopped && this.#limit() === 0;
+  }
+
+  /** Events that a bulk may hold which is opened now; 0: none can be. */
+  #limit(): number {
+    const { encoder, room } = this.#options;
+    return encoder.full ? 0 : room(this.#sealing, this.#bulks);
+  }
+
+  async lines(source: Source, bytes: Buffer, base: number, last: number): Promise<number> {
     let from = 0;
-    while (from <= last) {
+    do {
       const bulk = this.#bulk ?? (await this.#open());
       const before = bulk.events;
       from = bulk.lines(source, bytes, base, from, last);
       if (from <= last || bulk.events >= bulk.limit) this.flush();
       if (bulk.events === before && from <= last && before === 0)
         throw new RangeError("a line does not fit into a bulk");
-    }
+    } while (from <= last && (from === 0 || !this.isFull));
+    return from;
   }
 
   async event(source: Source, event: SinkEvent): Promise<void> {
@@ -68,12 +84,15 @@ export class Collector implements EventSink {
     this.#bulk = undefined;
     if (bulk === undefined || bulk.empty) return this.#chain;
     this.#sealing += bulk.events;
+    this.#bulks++;
     const batch = bulk.seal();
     void batch.then(() => this.retry());
     this.#chain = this.#chain.then(async () => {
       const sealed = await batch;
       this.#sealing -= sealed.events;
       if (!this.#stopped) await this.#options.sealed(sealed);
+      this.#bulks--;
+      this.retry();
     });
     return this.#chain;
   }
@@ -96,7 +115,7 @@ export class Collector implements EventSink {
     for (;;) {
       if (this.#stopped) throw new Stopped();
       const { clock, encoder, flushTime } = this.#options;
-      const limit = encoder.full ? 0 : this.#options.room(this.#sealing);
+      const limit = this.#limit();
       if (this.#bulk !== undefined) return this.#bulk;
       if (limit > 0) {
         const bulk = encoder.open(limit, clock.monotonic());

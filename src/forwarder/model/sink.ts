@@ -4,10 +4,13 @@ import type { Source, Tail } from "./source.ts";
 /** Where readings go. Each method resolves when there is room for more: that is the backpressure on the files. */
 export interface EventSink {
   /**
-   * Takes the whole lines of `bytes`, up to the line end at index `last`; `base` is the position of `bytes[0]`. The
-   * bytes are copied before it resolves.
+   * Takes whole lines of `bytes`, up to the line end at index `last`; `base` is the position of `bytes[0]`. Resolves with
+   * the index after the last line that it took: all, or what there was room for, at least one. The bytes are copied
+   * before it resolves.
    */
-  lines(source: Source, bytes: Buffer, base: number, last: number): Promise<void>;
+  lines(source: Source, bytes: Buffer, base: number, last: number): Promise<number>;
+  /** The next event would have to wait: it is the turn of another file. */
+  readonly isFull: boolean;
   /** Takes one event; the members in `extra` win over the usual ones. */
   event(source: Source, event: SinkEvent): Promise<void>;
   /** Everything before `end` has been taken or was left out on purpose. */

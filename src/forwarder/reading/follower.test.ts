@@ -46,8 +46,11 @@ class SlowSink implements EventSink {
       });
     this.taken.push(text);
   }
-  lines = (_: Source, bytes: Buffer, base: number, last: number): Promise<void> =>
-    this.#take(`${base}: ${bytes.subarray(0, last)}`);
+  isFull = false;
+  lines = async (_: Source, bytes: Buffer, base: number, last: number): Promise<number> => {
+    await this.#take(`${base}: ${bytes.subarray(0, last)}`);
+    return last + 1;
+  };
   event = (_: Source, { text, start }: SinkEvent): Promise<void> => this.#take(`${start}: ${text}`);
   passed = (): Promise<void> => Promise.resolve();
 }

@@ -205,18 +205,25 @@ export class Follower {
       return;
     }
     const { bytes, base } = reading;
-    const end = reading.kind === "lines" ? base + reading.last + 1 : base + bytes.length;
-    if (reading.kind === "lines" && events === undefined) await sink.lines(source, bytes, base, reading.last);
-    else if (events === undefined) await sink.event(source, { text: bytes, start: base, end, extra: undefined });
-    else await this.#split(harvester, bytes.subarray(0, end - base), base);
+    let end = reading.kind === "lines" ? base + reading.last + 1 : base + bytes.length;
+    // What there is no room for is read again when the others have had their turn: a receiver may be slow, and a file large.
+    if (events !== undefined) end = await this.#split(harvester, bytes.subarray(0, end - base), base);
+    else if (reading.kind === "lines") end = base + (await sink.lines(source, bytes, base, reading.last));
+    else await sink.event(source, { text: bytes, start: base, end, extra: undefined });
     reader.took(end, bytes, base);
     this.bytes += end - base;
     if (events !== undefined && !events.pending) await sink.passed(source, end, source.readTail);
   }
 
-  async #split({ source, group, events }: Harvester, bytes: Buffer, base: number): Promise<void> {
-    for (const { line, start, end } of linesOf(bytes, base, group))
-      for (const event of events?.line(line, start, end) ?? []) await this.#options.sink.event(source, event);
+  /** The position up to which lines were taken. */
+  async #split({ source, group, events }: Harvester, bytes: Buffer, base: number): Promise<number> {
+    const { sink } = this.#options;
+    for (const { line, start, end } of linesOf(bytes, base, group)) {
+      const whole = events?.line(line, start, end) ?? [];
+      for (const event of whole) await sink.event(source, event);
+      if (whole.length > 0 && sink.isFull) return end;
+    }
+    return base + bytes.length;
   }
 
   async #emit({ source, events }: Harvester, force: boolean): Promise<void> {
