@@ -67,7 +67,7 @@ export class Container {
     this.ended = new Promise((done) =>
       this.#child.once("exit", (code, signal) => {
         // The last lines, or not: what outlives init.sh may hold the pipe.
-        const patience = setTimeout(() => reader.kill(), 1000);
+        const patience = setTimeout(() => reader.kill("SIGKILL"), 1000);
         void drained.then(() => {
           clearTimeout(patience);
           done({ code, signal });
