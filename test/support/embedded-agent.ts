@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { installGauges } from "../../src/agent/agent-view.ts";
 import { AttachedFiles } from "../../src/agent/http/files/attached.ts";
 import { AttachedSandboxes } from "../../src/agent/http/files/shown.ts";
-import type { Credential } from "../../src/agent/master/credential.ts";
+import type { Credential } from "../../src/mesos/credential.ts";
 import { Metrics } from "../../src/agent/metrics/registry.ts";
 import { type CheckpointFiles, checkpointFiles } from "../../src/agent/model/files.ts";
 import { Identity } from "../../src/agent/model/identity.ts";
