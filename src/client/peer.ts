@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
@@ -29,7 +28,7 @@ export function redirectedTo(location: string | undefined): string | undefined {
 }
 
 /** Key, certificate and authorities for a peer that speaks TLS, and how it is checked. */
-export type PeerTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean };
+type PeerTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean };
 
 export interface PeerAddress {
   /** In messages. */
@@ -203,13 +202,4 @@ export class HttpPeer {
       .destroy(new Error(`the ${this.#options.what} at ${this.#address} does not answer`))
       .catch((error: unknown) => messageOf(error));
   }
-}
-
-/** Resolves when `stream` takes more, or is over. */
-export async function writable(stream: NodeJS.WritableStream & { readonly destroyed?: boolean }): Promise<void> {
-  if (stream.destroyed) return;
-  const settled = new AbortController();
-  const { signal } = settled;
-  await Promise.race([once(stream, "drain", { signal }), once(stream, "close", { signal })]).catch(() => undefined);
-  settled.abort();
 }

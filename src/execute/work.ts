@@ -38,7 +38,7 @@ export function jobWork(job: Job, taskId: string): Work {
 }
 
 /** Flags that describe one task; with a group, which says all of it itself, they are a mistake. */
-export const ONE_TASK = ["name", "command", "env", "docker_image", "resources", "shell", "containerizer"] as const;
+const ONE_TASK = ["name", "command", "env", "docker_image", "resources", "shell", "containerizer"] as const;
 
 /** Throws a UserError when flags of both kinds are given. `isGiven`: of the command line. */
 export function refuseOneTaskFlags(isGiven: ReadonlySet<string>): void {
