@@ -3,7 +3,7 @@ import { helpFlags } from "../config/help.ts";
 import { boolean, duration, integer, path, text } from "../config/kinds.ts";
 
 /** A word behind a command's flags. */
-export interface Operand {
+interface Operand {
   readonly name: string;
   /** `command`: all words behind `--`. */
   readonly kind: "task" | "agent" | "stream" | "shell" | "name" | "command";

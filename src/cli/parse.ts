@@ -54,7 +54,7 @@ function cut(words: readonly string[], { flags, operands }: Command): [own: stri
 }
 
 /** The command that a first word names. Throws a UsageError. */
-export function commandNamed(word: string): CommandName {
+function commandNamed(word: string): CommandName {
   const name = commandNames.find((each) => each === word);
   if (name !== undefined) return name;
   const meant = nearest(word, commandNames);

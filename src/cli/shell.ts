@@ -3,10 +3,10 @@ import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 
 /** What is typed here: a terminal, a pipe, a file. */
-export type ShellInput = Readable & { readonly isTTY?: boolean };
+type ShellInput = Readable & { readonly isTTY?: boolean };
 
 /** Where output goes; a terminal has a size, and says `resize`. */
-export type ShellOutput = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+type ShellOutput = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** What surrounds a command: given by main, or by a test. */
 export interface Shell {
@@ -22,7 +22,7 @@ export interface Shell {
 }
 
 /** Signals that end a command, and their numbers. */
-export const ENDING = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+const ENDING = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 /** Writes to `stream`; resolves when it takes more. */
 export async function say(stream: Writable, text: string | Uint8Array): Promise<void> {
