@@ -27,6 +27,8 @@ interface FakeNested {
   readonly ended: Promise<ContainerTermination>;
   /** `status`: a raw wait(2) status. */
   readonly end: (status: number) => void;
+  /** Nobody can say how it ends. */
+  readonly lose: (why: Error) => void;
   running: boolean;
 }
 
@@ -42,6 +44,8 @@ export class FakeMachine {
   readonly nested = new Map<string, FakeNested>();
   /** The command whose container cannot be started, and why. */
   nestedFailure: { readonly command: string; readonly message: string } | undefined;
+  /** Launches of containers within others wait for it. */
+  nestedPull: Promise<void> | undefined;
   /** Task ids (of executors: executor ids) in the order of their starts. */
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
@@ -140,9 +144,12 @@ export class FakeMachine {
         if (!this.containers.get(order.chain[0])?.spec.processless) throw TaskFailure.launch("nothing is nested there");
         const failing = this.nestedFailure;
         if (failing !== undefined && failing.command === order.command?.value) throw new Error(failing.message);
-        const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+        await this.nestedPull;
+        if (dead()) return await new Promise<never>(() => undefined);
+        const { promise: ended, resolve, reject } = Promise.withResolvers<ContainerTermination>();
+        ended.catch(() => undefined);
         const nested: FakeNested = {
-          ...{ order, ended, running: true },
+          ...{ order, ended, running: true, lose: reject },
           end: (status) => {
             nested.running = false;
             resolve({ status });
