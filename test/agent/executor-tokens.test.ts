@@ -197,7 +197,6 @@ describe("a token", () => {
       ["/api/v1", { type: "LAUNCH_NESTED_CONTAINER_SESSION", launch_nested_container_session: { container_id: its } }],
       ["/api/v1", { type: "LAUNCH_CONTAINER", launch_container: { container_id: { value: "alone" } } }],
       ["/api/v1", { type: "PRUNE_IMAGES", prune_images: {} }],
-      ["/api/v1", { type: "READ_LOG", read_log: { source: "AGENT" } }],
       ["/api/v1", { type: "READ_LOG", read_log: { source: "CONTAINER", container_id: its } }],
       // An executor that may widen its own limits has none.
       ["/api/v1", { type: "UPDATE_CONTAINER_MEMORY_LIMIT", update_container_memory_limit: widened }],
