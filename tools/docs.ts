@@ -15,6 +15,7 @@ import { actionsBlock, asksBlock } from "../src/agent/http/asks-docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
 import { agentFlagsPage } from "../src/agent/settings/docs.ts";
+import { commandFlagsBlock, commandsBlock } from "../src/cli/docs.ts";
 import { forwarderDocs } from "../src/forwarder/config/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
 import { platformsBlock, platformsPage } from "./platforms-page.ts";
@@ -79,6 +80,8 @@ export const blocks: Readonly<Record<string, () => string>> = {
   actions: actionsBlock,
   "probe-places": probePlacesBlock,
   platforms: platformsBlock,
+  commands: commandsBlock,
+  "command-flags": commandFlagsBlock,
 };
 
 /** The page with every block replaced. Throws when a block is unknown or has no end. */
