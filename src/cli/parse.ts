@@ -85,7 +85,7 @@ function checkOperands(name: CommandName, given: readonly string[], command: rea
 
 /** Understands the words behind `mesos-slave`. Throws a UsageError. */
 export function parseCall(words: readonly string[]): Call | Asked {
-  const [first = "help", ...others] = words;
+  const [first = "help", ...others] = words[0]?.startsWith("-") ? ["help", ...words] : words;
   const name = commandNamed(first);
   const command: Command = commands[name];
   const [own, remote] = cut(others, command);
@@ -95,7 +95,8 @@ export function parseCall(words: readonly string[]): Call | Asked {
     readFile: String,
   });
   const values = flags.values as unknown as Call["values"];
-  if (values.help || values.version) return { tell: values.help ? name : "version" };
+  if (values.version) return { tell: "version" };
+  if (values.help) return { tell: name === "help" ? undefined : name };
   if ("problems" in loaded) throw new UsageError(problemsText(loaded.problems));
   if (name === "help") return { tell: flags.rest[0] === undefined ? undefined : commandNamed(flags.rest[0]) };
   checkOperands(name, flags.rest, remote);

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../base/errors.ts";
 import type { HttpPeer } from "../client/peer.ts";
 import { parseUPID } from "../libprocess/upid.ts";

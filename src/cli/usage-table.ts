@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { columns, figure } from "./columns.ts";
 import type { TaskRow } from "./task-rows.ts";
 

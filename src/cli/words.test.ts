@@ -74,10 +74,15 @@ it("every command has help, with each of its flags", async () => {
   }
 });
 
-it("the version is told", async () => {
+it.each([
+  [["tasks", "--version"], /^mesos-slave \d/],
+  [["--version"], /^mesos-slave \d/],
+  [["--help"], /^Usage: mesos-slave COMMAND/],
+  [[], /^Usage: mesos-slave COMMAND/],
+  [["help", "--help"], /^Usage: mesos-slave COMMAND/],
+])("%j tells it", async (words, text) => {
   const shell = new ScriptedShell();
-  await runCommand(["tasks", "--version"], shell);
-  expect(shell.text).toMatch(/^mesos-slave \d/);
+  expect([await runCommand(words, shell), shell.text]).toEqual([0, expect.stringMatching(text)]);
 });
 
 it("the programs on the path know the words of the table", () => {

@@ -5,6 +5,7 @@ import { commandNames, failureCode, USAGE } from "../cli/commands.ts";
 import { PROGRAM } from "../cli/help.ts";
 import { UsageError } from "../cli/parse.ts";
 import { runCommand } from "../cli/run.ts";
+import type { Shell } from "../cli/shell.ts";
 
 /** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
 const BROKEN_PIPE = 141;
@@ -29,21 +30,23 @@ process.on("exit", () => {
   if (process.stdin.isTTY && process.stdin.isRaw) setRaw(false);
 });
 
-try {
-  const shell = {
-    environment: process.env,
-    // Opened when it is used: a command that reads nothing does not touch it.
-    get input() {
-      return process.stdin;
-    },
-    output: process.stdout,
-    errors: process.stderr,
-    signals: process,
-    clock: systemClock,
-    setRaw,
-  };
-  process.exit(await runCommand(words, shell));
-} catch (error) {
-  console.error(`${PROGRAM}${name === undefined ? "" : ` ${name}`}: ${messageOf(error)}`);
-  process.exit(error instanceof UsageError ? USAGE : failureCode(name ?? "help"));
-}
+const shell: Shell = {
+  environment: process.env,
+  // Opened when it is used: a command that reads nothing does not touch it.
+  get input() {
+    return process.stdin;
+  },
+  output: process.stdout,
+  errors: process.stderr,
+  signals: process,
+  clock: systemClock,
+  setRaw,
+};
+
+runCommand(words, shell).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`${PROGRAM}${name === undefined ? "" : ` ${name}`}: ${messageOf(error)}`);
+    process.exit(error instanceof UsageError ? USAGE : failureCode(name ?? "help"));
+  },
+);
