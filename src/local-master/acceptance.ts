@@ -1,17 +1,16 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { NO_PID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
+import { copyOf } from "../mesos/copy.ts";
 import { RunTaskGroupMessageSchema, RunTaskMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfo_Capability_Type,
-  ExecutorInfoSchema,
   type Offer_Operation,
   Offer_Operation_Type,
   OperationSchema,
   OperationState,
   type TaskInfo,
-  TaskInfoSchema,
   TaskState,
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -176,7 +175,7 @@ export class Acceptance {
     let problem: string | undefined;
     for (const [index, info] of tasks.entries()) {
       const context = { ...this.#context(accepted), executorExists: () => exists || index > 0 };
-      const bare = clone(TaskInfoSchema, info);
+      const bare = copyOf(info);
       bare.executor = executor;
       delete bare.command;
       const demand = demandOf(bare, framework.id, context);
@@ -196,7 +195,7 @@ export class Acceptance {
     const dialect = this.#cluster.agentDialect(agent);
     const message = create(RunTaskGroupMessageSchema, {
       framework: framework.info,
-      executor: clone(ExecutorInfoSchema, executor),
+      executor: copyOf(executor),
       taskGroup: { tasks: tasks.map((info) => taskForAgent(info, framework.info, role, dialect)) },
       ...this.#tracked(agent, !exists),
     });

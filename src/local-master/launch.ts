@@ -1,12 +1,12 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
+import { copyOf } from "../mesos/copy.ts";
 import {
   type ExecutorInfo,
   ExecutorInfo_Type,
   type FrameworkInfo,
   type Task,
   type TaskInfo,
-  TaskInfoSchema,
   TaskSchema,
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -96,7 +96,7 @@ export function taskOf(info: TaskInfo, frameworkId: string, role: string, execut
 
 /** The task as its agent is told: resources allocated to the role, in the agent's format; the executor's framework set. */
 export function taskForAgent(info: TaskInfo, framework: FrameworkInfo, role: string, dialect: Dialect): TaskInfo {
-  const told = clone(TaskInfoSchema, info);
+  const told = copyOf(info);
   told.resources = speak(Resources.of(info.resources).unallocated(), dialect, role);
   if (told.executor !== undefined) prepareExecutor(told.executor, framework, role, dialect);
   return told;
