@@ -3,6 +3,7 @@ import { attributesSummary } from "../mesos/attributes.ts";
 import { enumName } from "../mesos/codec.ts";
 import {
   AgentInfo_Capability_TypeSchema,
+  ContainerStatusSchema,
   DrainInfoSchema,
   FrameworkInfo_Capability_TypeSchema,
   MasterInfoSchema,
@@ -35,9 +36,11 @@ const sum = (items: Iterable<{ readonly resources: Resources }>): Resources => {
 /** A task as /state and /tasks show it: flat ids, flat resources, statuses without ids. */
 function taskJson(task: Task): Object {
   const whole = toJson(TaskSchema, task, { names: "v0", defaults: false });
-  const statuses = task.statuses.map(({ state, timestamp, healthy }) => ({
+  const statuses = task.statuses.map(({ state, timestamp, healthy, containerStatus }) => ({
     state: stateName(state),
     timestamp: finite(timestamp),
+    // By this a client finds the container to look into.
+    ...(containerStatus && { container_status: toJson(ContainerStatusSchema, containerStatus, { names: "v0" }) }),
     ...(healthy && { healthy }),
   }));
   const roles = task.resources.map((resource) => resource.allocationInfo?.role).filter((role) => role);
