@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { HttpPeer } from "./peer.ts";
 
 /** What we need of an agent's /state. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { z } from "zod";
+import * as z from "zod";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { ResourceSchema, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
