@@ -62,6 +62,10 @@ describe("isolators as one", () => {
     expect(open("cgroups/cpu").enforces).toEqual({ cpus: true, mem: false });
     expect(open("cgroups/mem", "posix/cpu").enforces).toEqual({ cpus: false, mem: true });
     expect(open("cgroups").enforces).toEqual({ cpus: true, mem: true });
+    expect(open("cgroups", "disk/du").enforces, "which a watch of disks has no say in").toEqual({
+      cpus: true,
+      mem: true,
+    });
   });
 
   it("prepare a container, each its part, and say what a process of it enters", async () => {
