@@ -97,6 +97,15 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
       const anywhere = containerizers.find(({ sessions }) => sessions !== undefined);
       return (owner === undefined ? anywhere : owner.executor.containerizer)?.sessions;
     },
+    limitMemory: async (id, bytes) => {
+      const owner = ownerOf([id]);
+      const alone = containerizers.find(({ nested }) => nested !== undefined);
+      const containerizer = owner === undefined ? alone : owner.executor.containerizer;
+      const isThere = owner !== undefined || (await alone?.nested?.status([id])) !== undefined;
+      if (containerizer === undefined || !isThere) return "unknown";
+      if (!containerizer.enforces.mem) return "unheld";
+      return (await containerizer.limitMemory(id, bytes)) ? "done" : "unknown";
+    },
     usage: async (shown) => {
       const wanted = all.flatMap((containers) =>
         containers

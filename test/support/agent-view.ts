@@ -103,6 +103,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       ownerOf: () => undefined,
       everOwnerOf: () => undefined,
       of: () => undefined,
+      limitMemory: async () => "unknown",
       sessions: () => undefined,
       usage: async () => [],
     },

@@ -64,6 +64,8 @@ export class FakeMachine {
   afterStart: Promise<void> | undefined;
   /** What the first TASK_RUNNING has as its data. */
   data: Uint8Array | undefined;
+  /** Which limits it holds. */
+  enforces: Containerizer["enforces"] = { cpus: false, mem: false };
   /** Which containers it takes. */
   accepts: (container: ContainerInfo | undefined) => boolean = () => true;
   /** What it says to `stop`, `destroy`, `update` and `remove`, instead of doing it. */
@@ -188,7 +190,7 @@ export class FakeMachine {
       ...(this.ownLog && { ownLog: this.ownLog }),
       name: "mesos",
       killGrace: undefined,
-      enforces: { cpus: false, mem: false },
+      enforces: this.enforces,
       accepts: (container) => this.accepts(container),
       check: () => undefined,
       launch: async (spec, signal) => {
@@ -216,6 +218,7 @@ export class FakeMachine {
         const name = nameOf(container.spec);
         this.resized.set(name, [...(this.resized.get(name) ?? []), amounts]);
       },
+      limitMemory: async (id, bytes) => live(`limit # ${bytes}`, id)?.running ?? false,
       stop: async (id, grace) => {
         const container = live(`stop # ${grace}`, id);
         if (this.obeys && container?.running) container.end(TERMINATED);

@@ -76,6 +76,8 @@ export interface ContainersView {
   of(chain: ContainerChain): NestedContainers | undefined;
   /** Sessions in the containers of a chain; undefined: there can be none. */
   sessions(chain: ContainerChain): Sessions | undefined;
+  /** Holds a running container that is in no other to so many bytes of memory: see Containerizer. `unheld`: its memory is not limited here. */
+  limitMemory(containerId: string, bytes: number): Promise<"done" | "unknown" | "unheld">;
   /** Those that run, measured now. */
   usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
 }

@@ -153,6 +153,12 @@ export interface Containerizer {
   ): Promise<void>;
 
   /**
+   * Holds a running container to so many bytes of memory, whatever its resources say, until it ends or is told another number;
+   * over restarts of the agent, too. False: no such container runs. Rejects when it cannot be held to that.
+   */
+  limitMemory(containerId: string, bytes: number): Promise<boolean>;
+
+  /**
    * Asks the container to end (SIGTERM, docker stop) and ends it after `graceMilliseconds`. Resolves once asked. Called
    * again with a shorter grace, the shorter one holds, counted from the first call.
    */

@@ -32,7 +32,7 @@ import { Launches } from "../launches.ts";
 import { label } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
-import { followTasks } from "./limits.ts";
+import { followTasks, limitMemory } from "./limits.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
 import { readOwnLog } from "./own-log.ts";
@@ -42,7 +42,7 @@ import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
 import { SandboxCheck } from "./sandbox-check.ts";
 import { StateFiles } from "./state-files.ts";
-import { resourceStatistics } from "./statistics.ts";
+import { measured } from "./statistics.ts";
 import { type Subject, TrackedContainer } from "./tracked-container.ts";
 
 /** Containers whose death was not heard of are found so often (milliseconds). */
@@ -269,6 +269,10 @@ export class DockerContainerizer implements Containerizer {
     if (isHeld) this.#disk?.update(containerId, resources);
   }
 
+  limitMemory(containerId: string, bytes: number): Promise<boolean> {
+    return limitMemory(this.#options, this.#state, this.#tracked.get(containerId), bytes);
+  }
+
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
     this.#launching.end(containerId, graceMilliseconds);
     await this.#tracked.get(containerId)?.stop(graceMilliseconds);
@@ -283,11 +287,9 @@ export class DockerContainerizer implements Containerizer {
   }
 
   async usage(containerId: string): Promise<ResourceStatistics | undefined> {
-    const { engineId, isOver, resources, limits } = this.#known(containerId);
-    if (engineId === undefined || isOver) return undefined;
-    const stats = await this.#options.engine.stats(engineId);
-    const statistics = resourceStatistics(stats, resources, limits, this.#options.clock.now());
-    return Object.assign(statistics, this.#disk?.usage(containerId));
+    const tracked = this.#known(containerId);
+    const statistics = await measured(this.#options, tracked);
+    return statistics && Object.assign(statistics, this.#disk?.usage(containerId));
   }
 
   /** What was last seen when the daemon does not answer. */

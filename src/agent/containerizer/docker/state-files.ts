@@ -19,6 +19,7 @@ import { type ContainerEnd, endSchema } from "./termination.ts";
  *       output.json             how far the logs are in the sandbox
  *       stop.json               when the container must be dead, and the limit that it went over, if that is why
  *       end.json                how it ended
+ *       memory.json             bytes that it is held to by an order
  */
 const limitationSchema = z.object({
   reason: z.enum(TaskStatus_Reason),
@@ -80,6 +81,14 @@ export class StateFiles {
 
   async saveEnd(containerId: string, end: ContainerEnd): Promise<void> {
     await writeAtomic(this.#path(containerId, "end.json"), JSON.stringify(end), { mode: 0o600 });
+  }
+
+  memory(containerId: string): Promise<number | undefined> {
+    return this.#read(containerId, "memory.json", z.number());
+  }
+
+  async saveMemory(containerId: string, bytes: number): Promise<void> {
+    await writeAtomic(this.#path(containerId, "memory.json"), JSON.stringify(bytes), { mode: 0o600 });
   }
 
   async forget(containerId: string): Promise<void> {

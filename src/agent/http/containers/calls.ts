@@ -14,6 +14,7 @@ import { TaskFailure } from "../../model/failure.ts";
 import { type ContainerChain, chainText, type NestedContainers } from "../../model/nested.ts";
 import type { Handler, OperatorParts, Reply } from "../operator/handler.ts";
 import { readLog } from "./logs.ts";
+import { updateMemoryLimit } from "./memory-limit.ts";
 import { checkContainer, checkDeepSharing, validChain, validLaunch } from "./validate.ts";
 
 const SIGKILL = 9;
@@ -118,6 +119,7 @@ export const containerCalls = {
   },
   REMOVE_CONTAINER: (parts, { removeContainer: call }) => remove(parts, idOfMember(call, "remove_container", false)),
   READ_LOG: readLog,
+  UPDATE_CONTAINER_MEMORY_LIMIT: updateMemoryLimit,
   REMOVE_NESTED_CONTAINER: (parts, { removeNestedContainer: call }) =>
     remove(parts, idOfMember(call, "remove_nested_container", true)),
 } as const satisfies Readonly<Record<string, Handler>>;
