@@ -25,7 +25,7 @@ export const programs = (): string[] =>
 const companions: Readonly<Record<string, readonly string[]>> = { "mesos-slave": ["mesos-fetcher"] };
 
 /** Programs that are kept compiled. They have no `await` outside a function: their bundles are scripts. */
-const COMPILED: readonly string[] = ["mesos-slave", "logstash-forwarder", "mesos-fetcher"];
+const COMPILED: readonly string[] = ["mesos-slave", "logstash-forwarder", "mesos-fetcher", "cli"];
 
 // Libraries in CommonJS want `require`, and some __dirname, which a module does not have.
 const banner = [

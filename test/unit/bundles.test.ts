@@ -10,6 +10,7 @@ import { buildAll, programs, wideLetterOf } from "../../tools/build.ts";
  * worth it. zod comes whole, with 50 languages, where it is imported as `{ z }` and not as `* as z`.
  */
 const WEIGHT: Readonly<Record<string, number>> = {
+  cli: 1000,
   doctor: 1000,
   init: 110,
   "logstash-forwarder": 490,
@@ -51,7 +52,7 @@ describe("the programs as they are shipped", () => {
     for (const name of programs()) expect(wideLetterOf(readFileSync(bundleOf(name), "utf8")), name).toBeUndefined();
   });
 
-  it.each(["mesos-slave", "logstash-forwarder", "mesos-fetcher"])("do not parse %s at its start", (name) => {
+  it.each(["mesos-slave", "logstash-forwarder", "mesos-fetcher", "cli"])("do not parse %s at its start", (name) => {
     expect(isTaken(name)).toBe(true);
     // As skel/opt/mesos-slave/run starts them, and as somebody might who has to do with less.
     expect(isTaken(name, ["--max-semi-space-size=4"])).toBe(true);
