@@ -9,6 +9,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { figuresPage, type Results } from "../bench/figures.ts";
 import { probePlacesBlock } from "../src/agent/containerizer/docker/probe-places.ts";
 import { actionsBlock, asksBlock } from "../src/agent/http/asks-docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
@@ -30,6 +31,7 @@ export const files: Readonly<Record<string, () => string>> = {
   "docs/metrics.md": metricsPage,
   "docs/variables.md": variablesDocs,
   "docs/platforms.md": platformsPage,
+  "docs/figures.md": () => figuresPage(JSON.parse(readFileSync(join(root, "bench/results.json"), "utf8")) as Results),
 };
 
 /** The rooms as a picture and as a list. An arrow means "may import"; what all may import is left out of the picture. */
