@@ -78,25 +78,28 @@ export async function usageOf({
 export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "containerizers">): ContainersView {
   const { registry, clock, containerizers } = viewed;
   const all = containerizers.flatMap(({ nested }) => nested ?? []);
+  const allKept = containerizers.flatMap(({ nested, kept }) => nested ?? kept ?? []);
   const ownerOf: ContainersView["ownerOf"] = ([root]) => {
     for (const framework of registry.active.values())
       for (const executor of framework.executors.values())
         if (executor.containerId === root) return { framework, executor };
     return undefined;
   };
+  const of: ContainersView["of"] = (chain) => {
+    const owner = ownerOf(chain);
+    return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
+  };
   return {
     ownerOf,
-    of: (chain) => {
-      const owner = ownerOf(chain);
-      return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
-    },
+    of,
+    kept: (chain) => of(chain) ?? ownerOf(chain)?.executor.containerizer?.kept,
     sessions: (chain) => {
       const owner = ownerOf(chain);
-      const anywhere = containerizers.find(({ sessions }) => sessions !== undefined);
+      const anywhere = containerizers.find(({ sessions, nested }) => sessions !== undefined && nested !== undefined);
       return (owner === undefined ? anywhere : owner.executor.containerizer)?.sessions;
     },
     usage: async (shown) => {
-      const wanted = all.flatMap((containers) =>
+      const wanted = allKept.flatMap((containers) =>
         containers
           .list()
           .filter(({ isStandalone, chain }) => (chain.length > 1 ? shown.nested : isStandalone && shown.standalone))
