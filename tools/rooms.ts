@@ -80,14 +80,31 @@ export const rooms: readonly Room[] = [
     mayImport: [...vocabulary, "http"],
     floors: [["model"], ["config", "lumberjack", "registrar"], ["batching", "reading"], ["discovery"], ["monitoring"]],
   },
+  { name: "client", purpose: "speaking HTTP with agents and masters, as their clients do", mayImport: vocabulary },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
   { name: "redpill", purpose: "the watchdog", mayImport: [...vocabulary, "supervisor"] },
   { name: "local-master", purpose: "the embedded development master", mayImport: [...wires, "http"] },
-  { name: "execute", purpose: "mesos-execute", mayImport: wires },
+  { name: "execute", purpose: "mesos-execute", mayImport: [...wires, "client"] },
+  {
+    name: "cli",
+    purpose: "the commands of mesos-slave: tasks, logs, exec, attach, top, drain",
+    mayImport: [...wires, "client"],
+  },
   {
     name: "main",
     purpose: "one short file per program; only here: process.env, process.argv, process.exit",
-    mayImport: [...wires, "supervisor", "agent", "forwarder", "init", "redpill", "local-master", "execute"],
+    mayImport: [
+      ...wires,
+      "supervisor",
+      "agent",
+      "forwarder",
+      "init",
+      "redpill",
+      "local-master",
+      "client",
+      "execute",
+      "cli",
+    ],
   },
 ];
 

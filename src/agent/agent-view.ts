@@ -11,6 +11,7 @@ import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import type { Identity } from "./model/identity.ts";
 import type { MasterChannel } from "./model/master-channel.ts";
+import type { ContainerChain } from "./model/nested.ts";
 import type { ExecutorRecord } from "./model/records.ts";
 import type { Operations } from "./operations/operations.ts";
 import type { Reservations } from "./reservations/reservations.ts";
@@ -93,10 +94,20 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
     ownerOf,
     of,
     kept: (chain) => of(chain) ?? ownerOf(chain)?.executor.containerizer?.kept,
+    everOwnerOf: (chain) => ownerOf(chain) ?? pastOwnerOf(registry, chain),
     sessions: (chain) => {
       const owner = ownerOf(chain);
       const anywhere = containerizers.find(({ sessions, nested }) => sessions !== undefined && nested !== undefined);
       return (owner === undefined ? anywhere : owner.executor.containerizer)?.sessions;
+    },
+    limitMemory: async (id, bytes) => {
+      const owner = ownerOf([id]);
+      const alone = containerizers.find(({ nested }) => nested !== undefined);
+      const containerizer = owner === undefined ? alone : owner.executor.containerizer;
+      const isThere = owner !== undefined || (await alone?.nested?.status([id])) !== undefined;
+      if (containerizer === undefined || !isThere) return "unknown";
+      if (!containerizer.enforces.mem) return "unheld";
+      return (await containerizer.limitMemory(id, bytes)) ? "done" : "unknown";
     },
     usage: async (shown) => {
       const wanted = allKept.flatMap((containers) =>
@@ -112,6 +123,16 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
       return await Promise.all(wanted);
     },
   };
+}
+
+function pastOwnerOf(
+  { active, completed }: FrameworkRegistry,
+  [root]: ContainerChain,
+): ReturnType<ContainersView["ownerOf"]> {
+  for (const framework of [...active.values(), ...completed])
+    for (const executor of framework.completedExecutors)
+      if (executor.containerId === root) return { framework, executor };
+  return undefined;
 }
 
 async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {

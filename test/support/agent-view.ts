@@ -103,6 +103,8 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       ownerOf: () => undefined,
       of: () => undefined,
       kept: () => undefined,
+      everOwnerOf: () => undefined,
+      limitMemory: async () => "unknown",
       sessions: () => undefined,
       usage: async () => [],
     },

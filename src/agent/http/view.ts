@@ -60,18 +60,26 @@ export interface NestedUsage {
   readonly status: ContainerStatus | undefined;
 }
 
+/** Whose a container is. */
+interface ContainerOwner {
+  readonly framework: FrameworkRecord;
+  readonly executor: ExecutorRecord;
+}
+
 /** Containers of the operator API. */
 export interface ContainersView {
   /** The executor in whose container a chain begins; undefined: no executor's. */
-  ownerOf(
-    chain: ContainerChain,
-  ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined;
+  ownerOf(chain: ContainerChain): ContainerOwner | undefined;
+  /** The same, also of executors that are over, as long as they are remembered. */
+  everOwnerOf(chain: ContainerChain): ContainerOwner | undefined;
   /** Who runs the containers of a chain; undefined: nobody here can. */
   of(chain: ContainerChain): NestedContainers | undefined;
   /** Who knows the containers of a chain that are there; undefined: nobody. */
   kept(chain: ContainerChain): KeptContainers | undefined;
   /** Sessions in the containers of a chain; undefined: there can be none. */
   sessions(chain: ContainerChain): Sessions | undefined;
+  /** Holds a running container that is in no other to so many bytes of memory: see Containerizer. `unheld`: its memory is not limited here. */
+  limitMemory(containerId: string, bytes: number): Promise<"done" | "unknown" | "unheld">;
   /** Those that run, measured now. */
   usage(shown: { readonly nested: boolean; readonly standalone: boolean }): Promise<readonly NestedUsage[]>;
 }

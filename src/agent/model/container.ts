@@ -99,6 +99,12 @@ export interface FetchProgress {
   readonly totalBytes: number | undefined;
 }
 
+/** Which bytes are wanted of each stream: `length` from `offset` on. */
+export type LogWindows = Readonly<Record<"stdout" | "stderr", { readonly offset: number; readonly length: number }>>;
+
+/** Those bytes, and how many there are of the whole stream. */
+export type LogParts = Readonly<Record<"stdout" | "stderr", { readonly size: number; readonly data: Uint8Array }>>;
+
 /** The result of a command run inside a container (health checks). */
 export interface CommandResult {
   /** 0 to 255; 128 + n when a signal ended it. */
@@ -147,6 +153,12 @@ export interface Containerizer {
   ): Promise<void>;
 
   /**
+   * Holds a running container to so many bytes of memory, whatever its resources say, until it ends or is told another number;
+   * over restarts of the agent, too. False: no such container runs. Rejects when it cannot be held to that.
+   */
+  limitMemory(containerId: string, bytes: number): Promise<boolean>;
+
+  /**
    * Asks the container to end (SIGTERM, docker stop) and ends it after `graceMilliseconds`. Resolves once asked. Called
    * again with a shorter grace, the shorter one holds, counted from the first call.
    */
@@ -188,6 +200,12 @@ export interface Containerizer {
 
   /** Those processes as containers, where `nested` does not have them. */
   readonly kept?: KeptContainers;
+
+  /**
+   * Parts of what a container itself has logged, for a sandbox that has none; absent where the sandbox has all there is.
+   * Rejects when it cannot be read; undefined: the container is gone.
+   */
+  ownLog?(containerId: string, wanted: LogWindows): Promise<LogParts | undefined>;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

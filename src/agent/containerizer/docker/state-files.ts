@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { z } from "zod";
+import * as z from "zod";
 import { writeAtomic } from "../../../base/durable.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { ResourceSchema, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -20,6 +20,7 @@ import { type ContainerEnd, endSchema } from "./termination.ts";
  *       stop.json               when the container must be dead, and the limit that it went over, if that is why
  *       end.json                how it ended
  *       sessions.json           as whom sessions were opened in it
+ *       memory.json             bytes that it is held to by an order
  */
 const limitationSchema = z.object({
   reason: z.enum(TaskStatus_Reason),
@@ -101,6 +102,14 @@ export class StateFiles {
   async saveSessionUsers(containerId: string, users: readonly (string | undefined)[]): Promise<void> {
     const kept = { users: users.map((user) => user ?? null) };
     await writeAtomic(this.#path(containerId, "sessions.json"), JSON.stringify(kept), { sync: false, mode: 0o600 });
+  }
+
+  memory(containerId: string): Promise<number | undefined> {
+    return this.#read(containerId, "memory.json", z.number());
+  }
+
+  async saveMemory(containerId: string, bytes: number): Promise<void> {
+    await writeAtomic(this.#path(containerId, "memory.json"), JSON.stringify(bytes), { mode: 0o600 });
   }
 
   async forget(containerId: string): Promise<void> {
