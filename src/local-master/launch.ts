@@ -102,6 +102,19 @@ export function taskForAgent(info: TaskInfo, framework: FrameworkInfo, role: str
   return told;
 }
 
+/** A task of a group: with its executor in it, as masters send it. */
+export function groupTaskForAgent(
+  info: TaskInfo,
+  executor: ExecutorInfo,
+  framework: FrameworkInfo,
+  role: string,
+  dialect: Dialect,
+): TaskInfo {
+  const whole = copyOf(info);
+  whole.executor = copyOf(executor);
+  return taskForAgent(whole, framework, role, dialect);
+}
+
 /** Fills in what agents expect of an executor, in place. */
 export function prepareExecutor(
   executor: ExecutorInfo,
