@@ -82,7 +82,22 @@ describe("a log that is set aside", () => {
     const reader = open(sandbox);
     await read(reader);
     sandbox.files = [{ bytes: Buffer.from("new"), modified: 0 }];
+    expect([await read(reader), reader.isBehind]).toEqual(["", true]);
     expect(await read(reader)).toBe("new");
+  });
+
+  it("is not read twice when a list was begun before the copy and finished behind it", async () => {
+    const sandbox = new Sandbox();
+    const reader = open(sandbox);
+    sandbox.append("one ");
+    await read(reader);
+    sandbox.rotate();
+    sandbox.append("2");
+    const { files } = sandbox;
+    sandbox.files = files.slice(0, 1);
+    expect(await read(reader)).toBe("");
+    sandbox.files = files;
+    expect([await read(reader), await read(reader)]).toEqual(["", "2"]);
   });
 
   it("loses nothing, whenever it is looked at", async () => {
