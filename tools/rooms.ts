@@ -80,10 +80,11 @@ export const rooms: readonly Room[] = [
     mayImport: [...vocabulary, "http"],
     floors: [["model"], ["config", "lumberjack", "registrar"], ["batching", "reading"], ["discovery"], ["monitoring"]],
   },
+  { name: "client", purpose: "speaking HTTP with agents and masters, as their clients do", mayImport: vocabulary },
   { name: "init", purpose: "environment to settings to supervisord's configuration; doctor", mayImport: wires },
   { name: "redpill", purpose: "the watchdog", mayImport: [...vocabulary, "supervisor"] },
   { name: "local-master", purpose: "the embedded development master", mayImport: [...wires, "http"] },
-  { name: "execute", purpose: "mesos-execute", mayImport: wires },
+  { name: "execute", purpose: "mesos-execute", mayImport: [...wires, "client"] },
   {
     name: "main",
     purpose: "one short file per program; only here: process.env, process.argv, process.exit",

@@ -11,6 +11,7 @@ import type { Metrics } from "./metrics/registry.ts";
 import type { Containerizer } from "./model/container.ts";
 import type { Identity } from "./model/identity.ts";
 import type { MasterChannel } from "./model/master-channel.ts";
+import type { ContainerChain } from "./model/nested.ts";
 import type { ExecutorRecord } from "./model/records.ts";
 import type { Operations } from "./operations/operations.ts";
 import type { Reservations } from "./reservations/reservations.ts";
@@ -86,6 +87,7 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
   };
   return {
     ownerOf,
+    everOwnerOf: (chain) => ownerOf(chain) ?? pastOwnerOf(registry, chain),
     of: (chain) => {
       const owner = ownerOf(chain);
       return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
@@ -109,6 +111,16 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
       return await Promise.all(wanted);
     },
   };
+}
+
+function pastOwnerOf(
+  { active, completed }: FrameworkRegistry,
+  [root]: ContainerChain,
+): ReturnType<ContainersView["ownerOf"]> {
+  for (const framework of [...active.values(), ...completed])
+    for (const executor of framework.completedExecutors)
+      if (executor.containerId === root) return { framework, executor };
+  return undefined;
 }
 
 async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {

@@ -9,7 +9,7 @@ import { Origins } from "../http/origins.ts";
 import { MESOS_COMMIT, MESOS_VERSION } from "../mesos/version.ts";
 import { containersOf, enginesOf, snapshotOf, troublesOf, usageOf, type ViewedAgent } from "./agent-view.ts";
 import { type AgentFlagTable, agentFlags } from "./flags/table.ts";
-import type { AttachedFiles } from "./http/files/attached.ts";
+import { AGENT_LOG, type AttachedFiles } from "./http/files/attached.ts";
 import { parseRate } from "./http/rate-gate.ts";
 import { createAgentHttp } from "./http/server.ts";
 import { isExecEnabled } from "./http/sessions/enabled.ts";
@@ -43,9 +43,8 @@ export function openPages(input: PagesInput) {
   const { values } = flags;
   const { access, authorizer, refusals } = input.permissions;
   const rateText = environment["LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT"];
-  if (values.log_dir !== undefined)
-    files.attach(join(values.log_dir, `${program}.${values.logging_level}`), "/slave/log");
-  if (values.external_log_file !== undefined) files.attach(values.external_log_file, "/slave/log");
+  if (values.log_dir !== undefined) files.attach(join(values.log_dir, `${program}.${values.logging_level}`), AGENT_LOG);
+  if (values.external_log_file !== undefined) files.attach(values.external_log_file, AGENT_LOG);
   const ui = readStaticFiles(input.ui);
   if ("problem" in ui) glog.logger.warn(ui.problem);
   return createAgentHttp({

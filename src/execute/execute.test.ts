@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../base/errors.ts";
-import { type Offer, OfferSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { ExecutorInfo_Type, type Offer, OfferSchema, type Resource } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources, parseResources } from "../mesos/resources-text.ts";
 import { masterAddress } from "./flags.ts";
-import { bytesOf, sandboxOf } from "./sandbox.ts";
-import { redirectedTo } from "./scheduler-client.ts";
+import { groupWork, parseTaskGroup } from "./group.ts";
 import { checkJob, type Job, takeFrom, taskFor } from "./task.ts";
+import { refuseOneTaskFlags } from "./work.ts";
 
 const job: Job = {
   name: "n",
@@ -93,41 +93,49 @@ describe("the task", () => {
   );
 });
 
-describe("an agent's answers", () => {
-  const executor = (id: string, tasks: string[]) => ({
-    id,
-    directory: `/w/${id}`,
-    tasks: tasks.map((task) => ({ id: task })),
+describe("a group", () => {
+  const member = (id: string, more: object = {}) => ({
+    name: id,
+    task_id: { value: id },
+    resources: [{ name: "cpus", type: "SCALAR", scalar: { value: 1 } }],
+    command: { value: "true" },
+    ...more,
+  });
+  const group = parseTaskGroup({ tasks: [member("a"), member("b", { agent_id: { value: "" } })] });
+  const work = groupWork(group, { role: "*", user: "u" });
+
+  it("needs what its tasks and its executor need", () => {
+    expect(formatResources(work.demand, "0.24")).toBe("cpus(*):2.1; mem(*):32");
+    expect(work.operation(offer("cpus:2;mem:64"), "f")).toBeUndefined();
+    const launched = work.operation(offer("cpus:2.1;mem:64;disk:100"), "f")?.launchGroup;
+    expect(launched?.executor).toMatchObject({
+      type: ExecutorInfo_Type.DEFAULT,
+      executorId: { value: "default-executor" },
+      frameworkId: { value: "f" },
+    });
+    const text = (resources: readonly Resource[] = []) => formatResources(Resources.of(resources), "0.24");
+    expect(text(launched?.executor?.resources)).toBe("cpus(*):0.1; mem(*):32; disk(*):32");
+    expect(launched?.taskGroup?.tasks.map(({ agentId, resources }) => [agentId?.value, text(resources)])).toEqual([
+      ["a", "cpus(*):1"],
+      ["a", "cpus(*):1"],
+    ]);
   });
 
-  it("name the sandbox by task, by executor, and after the end", () => {
-    const state = {
-      frameworks: [{ id: "f", executors: [executor("t1", []), executor("custom", ["t2"])] }],
-      completed_frameworks: [{ id: "g", completed_executors: [executor("t3", [])] }],
-    };
-    expect(sandboxOf(state, "f", "t1")).toBe("/w/t1");
-    expect(sandboxOf(state, "f", "t2")).toBe("/w/custom");
-    expect(sandboxOf(state, "g", "t3")).toBe("/w/t3");
-    expect(sandboxOf(state, "f", "t3")).toBeUndefined();
-    expect(() => sandboxOf({ frameworks: 3 }, "f", "t")).toThrow();
-  });
-
-  it("hold raw bytes", () => {
-    const raw = Buffer.from([0x61, 0xff, 0xc3, 0xb6, 0x0a]);
-    const body = Buffer.concat([Buffer.from('{"data":"'), raw.subarray(0, 4), Buffer.from('\\n","offset":0}')]);
-    expect(bytesOf(body)).toEqual(raw);
-    expect(bytesOf(Buffer.from('{"data":"\\u20ac","offset":0}')).toString()).toBe("€");
-    expect(() => bytesOf(Buffer.from("[]"))).toThrow();
-  });
-});
-
-describe("redirects", () => {
   it.each([
-    ["//10.0.0.1:5050/master/api/v1/scheduler", "10.0.0.1:5050"],
-    ["http://leader:5051", "leader:5051"],
-    ["/elsewhere", undefined],
-    [undefined, undefined],
-  ])("%s", (location, host) => {
-    expect(redirectedTo(location)).toBe(host);
+    [{ tasks: [] }, "no 'tasks'"],
+    [{ tasks: [member("a"), member("a")] }, "two tasks have the id 'a'"],
+    [{ tasks: [member("a/b")] }, "must not contain '/'"],
+    [{ tasks: [member("a", { resources: [] })] }, "no resources"],
+    [{ tasks: [member("a", { command: null })] }, "no command"],
+    [{ tasks: [member("a", { executor: { executor_id: { value: "e" } } })] }, "has an executor"],
+    [{ tasks: [{ name: "a" }] }, "required"],
+    [{ tasks: ["a"] }, "object"],
+  ])("that is %j is refused", (value, why) => {
+    expect(() => parseTaskGroup(value)).toThrow(why);
+  });
+
+  it("has no flags of one task beside it", () => {
+    expect(() => refuseOneTaskFlags(new Set(["task_group", "command", "name"]))).toThrow("--name, --command");
+    expect(() => refuseOneTaskFlags(new Set(["task_group", "role"]))).not.toThrow();
   });
 });

@@ -1,13 +1,15 @@
 import { type Clock, sleep, type Timer } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { AgentFiles } from "../client/files.ts";
+import { HttpPeer } from "../client/peer.ts";
 import { parseUPID } from "../libprocess/upid.ts";
 import { enumName, has } from "../mesos/codec.ts";
+import type { Credential } from "../mesos/credential.ts";
 import type { MasterDetector } from "../mesos/detector.ts";
 import {
   FrameworkInfo_Capability_Type,
   type MasterInfo,
   type Offer,
-  Offer_Operation_Type,
   TaskState,
   type TaskStatus,
   TaskStatus_ReasonSchema,
@@ -17,13 +19,11 @@ import { formatResources } from "../mesos/resources-text.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
 import { explainLack } from "./lack.ts";
 import { Output } from "./output.ts";
-import { AgentFiles } from "./sandbox.ts";
-import { type Credential, PATH, Refused, SchedulerClient } from "./scheduler-client.ts";
-import { type Job, taskFor } from "./task.ts";
+import { PATH, Refused, SchedulerClient } from "./scheduler-client.ts";
+import type { Work } from "./work.ts";
 
 export interface ExecuteOptions {
-  readonly job: Job;
-  readonly taskId: string;
+  readonly work: Work;
   readonly detector: MasterDetector;
   readonly credential: Credential | undefined;
   readonly checkpoint: boolean;
@@ -54,17 +54,19 @@ function addressOfMaster(info: MasterInfo): string {
   return upid === undefined ? `${info.address?.ip ?? info.hostname}:${info.port}` : `${upid.ip}:${upid.port}`;
 }
 
-/** One run of mesos-execute: one framework with one task, followed to its end. */
+/** One run of mesos-execute: one framework with one task or group of them, followed to their end. */
 export class Execution {
   readonly #options: ExecuteOptions;
-  readonly #ended = Promise.withResolvers<TaskStatus | undefined>();
+  readonly #ended = Promise.withResolvers<readonly TaskStatus[]>();
+  /** The last status of each task that has ended. */
+  readonly #last = new Map<string, TaskStatus>();
   readonly #timers = new Set<Timer>();
   #client: SchedulerClient | undefined;
   #frameworkId: string | undefined;
   #agentId: string | undefined;
+  #peer: HttpPeer | undefined;
   #files: AgentFiles | undefined;
-  #output: Output | undefined;
-  #following: Promise<void> | undefined;
+  readonly #outputs = new Map<string, { readonly output: Output; readonly following: Promise<void> }>();
   #killed = false;
   #over = false;
   #isOffered = false;
@@ -75,44 +77,51 @@ export class Execution {
     this.#options = options;
   }
 
-  /** Runs the task; its last state, undefined when there was no task to the end. Throws a UserError for what cannot be mended. */
-  async run(): Promise<TaskState | undefined> {
-    const { detector, timeout, tell, clock, job } = this.#options;
+  /** Runs the work; whether all of its tasks finished. Throws a UserError for what cannot be mended. */
+  async run(): Promise<boolean> {
+    const { detector, timeout, tell, clock, work } = this.#options;
     if (timeout !== undefined) this.#after(timeout, () => this.kill(`it took longer than the --timeout`));
-    tell(`Looking for an offer with ${formatResources(job.resources)}`);
+    tell(`Looking for an offer with ${formatResources(work.demand)}`);
     detector.watch((master) => {
       if (master !== undefined) void this.#connect(addressOfMaster(master)).catch((error) => this.#fail(error));
       else tell("No master leads at the moment");
     });
     try {
-      const status = await this.#ended.promise;
-      // Everything that the task wrote comes before the word that it ended.
-      this.#output?.finish();
-      await Promise.race([this.#following, sleep(clock, LAST_OUTPUT)]);
-      if (status !== undefined) this.#tellStatus(status);
+      const statuses = await this.#ended.promise;
+      // Everything that a task wrote comes before the word that it ended.
+      for (const { output } of this.#outputs.values()) output.finish();
+      const following = [...this.#outputs.values()].map((one) => one.following);
+      await Promise.race([Promise.all(following), sleep(clock, LAST_OUTPUT)]);
+      if (!this.#isGroup) for (const status of statuses) this.#tellStatus(status);
       this.#over = true;
       await this.#teardown();
-      return status?.state;
+      return statuses.length > 0 && statuses.every(({ state }) => state === TaskState.TASK_FINISHED);
     } finally {
       this.#over = true;
       for (const timer of this.#timers) timer.cancel();
-      await this.#files?.close();
+      await this.#peer?.close();
       await this.#client?.close();
       await detector.close();
     }
   }
 
-  /** Ends the task; a second time ends this program without waiting for it. */
+  /** Ends the tasks; a second time ends this program without waiting for them. */
   kill(why: string): void {
-    const { tell, taskId } = this.#options;
+    const { tell, work } = this.#options;
     if (this.#killed || this.#agentId === undefined) {
-      this.#ended.resolve(undefined);
+      this.#ended.resolve([]);
       if (!this.#killed) tell(`Giving up: ${why}`);
       return;
     }
     this.#killed = true;
-    tell(`Killing task '${taskId}': ${why}`);
-    this.#send({ type: Call_Type.KILL, kill: { taskId: { value: taskId }, agentId: { value: this.#agentId } } });
+    tell(`Killing ${work.words}: ${why}`);
+    const agentId = { value: this.#agentId };
+    for (const value of work.taskIds.filter((id) => !this.#last.has(id)))
+      this.#send({ type: Call_Type.KILL, kill: { taskId: { value }, agentId } });
+  }
+
+  get #isGroup(): boolean {
+    return this.#options.work.taskIds.length > 1;
   }
 
   #after(milliseconds: number, callback: () => void): void {
@@ -187,18 +196,18 @@ export class Execution {
   }
 
   #subscription() {
-    const { job, checkpoint, credential } = this.#options;
+    const { work, checkpoint, credential } = this.#options;
     const id = this.#frameworkId === undefined ? undefined : { value: this.#frameworkId };
-    const gpus = job.resources.scalar("gpus") !== undefined;
+    const gpus = work.demand.scalar("gpus") !== undefined;
     return {
       type: Call_Type.SUBSCRIBE,
       ...(id && { frameworkId: id }),
       subscribe: {
         frameworkInfo: {
-          user: job.user,
-          name: `mesos-execute ${job.name}`,
+          user: work.user,
+          name: `mesos-execute ${work.name}`,
           checkpoint,
-          role: job.role,
+          role: work.role,
           ...(id && { id }),
           ...(credential && { principal: credential.principal }),
           ...(gpus && { capabilities: [{ type: FrameworkInfo_Capability_Type.GPU_RESOURCES }] }),
@@ -208,7 +217,7 @@ export class Execution {
   }
 
   #handle(event: Event): void {
-    const { tell, taskId } = this.#options;
+    const { tell, work } = this.#options;
     switch (event.type) {
       case Event_Type.SUBSCRIBED:
         if (this.#frameworkId === undefined) {
@@ -217,8 +226,9 @@ export class Execution {
         }
         this.#frameworkId = event.subscribed?.frameworkId?.value;
         if (this.#agentId !== undefined) {
-          const asked = { taskId: { value: taskId }, agentId: { value: this.#agentId } };
-          this.#send({ type: Call_Type.RECONCILE, reconcile: { tasks: [asked] } });
+          const agentId = { value: this.#agentId };
+          const tasks = work.taskIds.map((value) => ({ taskId: { value }, agentId }));
+          this.#send({ type: Call_Type.RECONCILE, reconcile: { tasks } });
         }
         return;
       case Event_Type.OFFERS:
@@ -237,70 +247,80 @@ export class Execution {
   }
 
   #sayThatNothingIsOffered(): void {
-    const { job, tell } = this.#options;
-    if (!this.#isOffered) tell(`No offer yet: has the master agents, with something free for the role '${job.role}'?`);
+    const { work, tell } = this.#options;
+    if (!this.#isOffered) tell(`No offer yet: has the master agents, with something free for the role '${work.role}'?`);
   }
 
   #offers(offers: readonly Offer[]): void {
-    const { job, tell } = this.#options;
+    const { work, tell } = this.#options;
     this.#isOffered = true;
     for (const offer of offers) this.#offer(offer);
     if (this.#agentId !== undefined) return;
-    const lack = explainLack(offers, job.resources);
+    const lack = explainLack(offers, work.demand);
     if (lack !== undefined && lack !== this.#lack) tell(lack);
     this.#lack = lack;
   }
 
   #offer(offer: Offer): void {
-    const { job, taskId, tell } = this.#options;
+    const { work, tell } = this.#options;
     const offerIds = offer.id === undefined ? [] : [offer.id];
-    const task = this.#agentId === undefined ? taskFor(job, taskId, offer) : undefined;
-    if (task === undefined) {
+    const operation = this.#agentId === undefined ? work.operation(offer, this.#frameworkId ?? "") : undefined;
+    if (operation === undefined) {
       const refuseSeconds = this.#agentId === undefined ? NO_FIT : NEVER;
       this.#send({ type: Call_Type.DECLINE, decline: { offerIds, filters: { refuseSeconds } } });
       return;
     }
     this.#agentId = offer.agentId?.value;
-    const address = offer.url?.address;
-    if (address !== undefined) {
-      const id = offer.url?.path.replace(/^\/+/, "") || "slave(1)";
-      this.#files = new AgentFiles(`${address.ip || address.hostname}:${address.port}`, id, this.#options.credential);
-    }
-    const operation = { type: Offer_Operation_Type.LAUNCH, launch: { taskInfos: [task] } };
+    this.#reach(offer);
     this.#send({
       type: Call_Type.ACCEPT,
       accept: { offerIds, operations: [operation], filters: { refuseSeconds: NEVER } },
     });
-    tell(`Submitted task '${taskId}' to agent ${this.#agentId} (${offer.hostname})`);
+    tell(`Submitted ${work.words} to agent ${this.#agentId} (${offer.hostname})`);
+  }
+
+  /** The agent's files, where the offer says. */
+  #reach({ url }: Offer): void {
+    if (url?.address === undefined) return;
+    const { ip, hostname, port } = url.address;
+    const { credential } = this.#options;
+    this.#peer = new HttpPeer({ what: "agent", address: `${ip || hostname}:${port}`, credential });
+    this.#files = new AgentFiles(this.#peer, url.path.replace(/^\/+/, "") || "slave(1)");
   }
 
   #update(status: TaskStatus): void {
-    const { taskId } = this.#options;
-    if (status.taskId?.value !== taskId) return;
-    if (!isTerminal(status.state)) this.#tellStatus(status);
+    const { work } = this.#options;
+    const taskId = status.taskId?.value ?? "";
+    if (!work.taskIds.includes(taskId)) return;
+    const isLast = isTerminal(status.state);
+    // The word that a group's member has ended does not wait for the others.
+    if (!isLast || (this.#isGroup && !this.#last.has(taskId))) this.#tellStatus(status);
     if (has(status, "uuid") && status.agentId !== undefined) {
       const acknowledge = { taskId: { value: taskId }, agentId: status.agentId, uuid: status.uuid };
       this.#send({ type: Call_Type.ACKNOWLEDGE, acknowledge });
     }
-    if (status.state === TaskState.TASK_RUNNING || isTerminal(status.state)) this.#follow();
-    if (isTerminal(status.state)) this.#ended.resolve(status);
+    if (status.state === TaskState.TASK_RUNNING || isLast) this.#follow(taskId);
+    if (!isLast) return;
+    this.#outputs.get(taskId)?.output.finish();
+    this.#last.set(taskId, status);
+    if (this.#last.size === work.taskIds.length) this.#ended.resolve([...this.#last.values()]);
   }
 
   #tellStatus(status: TaskStatus): void {
-    const { tell, taskId } = this.#options;
     const reason = has(status, "reason") ? ` ${enumName(TaskStatus_ReasonSchema, status.reason)}` : "";
     const message = status.message === "" ? "" : `: ${status.message}`;
-    tell(`Task '${taskId}' is ${stateName(status.state)}${reason}${message}`);
+    this.#options.tell(`Task '${status.taskId?.value}' is ${stateName(status.state)}${reason}${message}`);
   }
 
   /** The task has a sandbox: passes its output on, and counts the time it may run. */
-  #follow(): void {
-    const { clock, taskId, tell, write, killAfter } = this.#options;
-    if (this.#following !== undefined || this.#files === undefined || this.#frameworkId === undefined) return;
-    if (killAfter !== undefined) this.#after(killAfter, () => this.kill("it ran as long as --kill_after allows"));
+  #follow(taskId: string): void {
+    const { clock, tell, write, killAfter } = this.#options;
+    if (this.#outputs.has(taskId) || this.#files === undefined || this.#frameworkId === undefined) return;
+    if (killAfter !== undefined && this.#outputs.size === 0)
+      this.#after(killAfter, () => this.kill("it ran as long as --kill_after allows"));
     const [files, frameworkId] = [this.#files, this.#frameworkId];
-    this.#output = new Output({ files, frameworkId, taskId, clock, write, trouble: tell });
-    this.#following = this.#output.follow();
+    const output = new Output({ files, frameworkId, taskId, clock, write, trouble: tell });
+    this.#outputs.set(taskId, { output, following: output.follow() });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import type { AgentFiles } from "./sandbox.ts";
+import type { AgentFiles } from "../client/files.ts";
 
 export interface OutputOptions {
   readonly files: AgentFiles;

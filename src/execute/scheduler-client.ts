@@ -1,14 +1,14 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Agent, request } from "undici";
 import { messageOf } from "../base/errors.ts";
+import { basicHeader, MOST_REDIRECTS, redirectedTo } from "../client/peer.ts";
 import { decode, encode } from "../mesos/codec.ts";
+import type { Credential } from "../mesos/credential.ts";
 import { type Call_Type, CallSchema, type Event, EventSchema } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { RecordDecoder } from "../mesos/recordio.ts";
 
 const TYPE = "application/x-protobuf";
 export const PATH = "/api/v1/scheduler";
-/** Masters that each say that another one leads. */
-const MOST_REDIRECTS = 5;
 /** Bytes of an answer's text that are shown. */
 const LONGEST_TEXT = 500;
 /** Milliseconds to connect, and until an answer begins. */
@@ -27,25 +27,6 @@ export class Refused extends Error {
     super(`the master answered ${status}${detail === "" ? "" : `: ${detail}`}`);
     this.status = status;
   }
-}
-
-export interface Credential {
-  readonly principal: string;
-  readonly secret: string;
-}
-
-/** The header of HTTP basic authentication. */
-export function basicHeader(credential: Credential | undefined): Record<string, string> {
-  if (credential === undefined) return {};
-  const { principal, secret } = credential;
-  return { authorization: `Basic ${Buffer.from(`${principal}:${secret}`).toString("base64")}` };
-}
-
-/** `host:port` that a redirect names; undefined when it names none. */
-export function redirectedTo(location: string | undefined): string | undefined {
-  if (location === undefined) return undefined;
-  const url = URL.parse(location, "http://none.invalid");
-  return url === null || url.host === "none.invalid" ? undefined : url.host;
 }
 
 /** One subscription to a master over the v1 scheduler API, masters of 0.24.1 (which know no stream ids) included. */

@@ -6,12 +6,13 @@ import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { versionLine } from "../base/release.ts";
 import { usageText } from "../config/help.ts";
-import { loadFlags, problemsText } from "../config/parse.ts";
+import { type LoadedFlags, loadFlags, problemsText } from "../config/parse.ts";
 import { mesosGrammar } from "../config/words.ts";
 import { Execution } from "../execute/execute.ts";
 import { executeFlags, masterAddress } from "../execute/flags.ts";
+import { groupWork } from "../execute/group.ts";
 import { checkJob, parseDemand } from "../execute/task.ts";
-import { TaskState } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { jobWork, refuseOneTaskFlags, type Work } from "../execute/work.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 import { createDetector } from "../zookeeper/detector.ts";
 
@@ -37,6 +38,26 @@ function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
   }
 }
 
+function workOf({ values, origins }: LoadedFlags<typeof executeFlags>): Work {
+  const [role, user] = [values.role, values.user ?? userInfo().username];
+  if (values.task_group !== undefined) {
+    refuseOneTaskFlags(new Set(origins.keys()));
+    return groupWork(values.task_group, { role, user });
+  }
+  const job = {
+    name: values.name,
+    command: values.command,
+    shell: values.shell,
+    resources: parseDemand(values.resources),
+    environment: values.env ?? {},
+    dockerImage: values.docker_image,
+    containerizer: values.containerizer,
+    ...{ role, user },
+  };
+  checkJob(job);
+  return jobWork(job, `${values.name}-${randomUUID().slice(0, 8)}`);
+}
+
 async function main(words: readonly string[]): Promise<number> {
   const loaded = loadFlags(executeFlags, {
     words,
@@ -60,25 +81,12 @@ async function main(words: readonly string[]): Promise<number> {
   if (values.master === undefined) throw new UserError("no master is given", "give --master=host:port");
   if ((values.principal === undefined) !== (values.secret === undefined))
     throw new UserError("--principal and --secret go together", "give both or neither");
-  const job = {
-    name: values.name,
-    command: values.command,
-    shell: values.shell,
-    resources: parseDemand(values.resources),
-    environment: values.env ?? {},
-    dockerImage: values.docker_image,
-    containerizer: values.containerizer,
-    role: values.role,
-    user: values.user ?? userInfo().username,
-  };
-  checkJob(job);
   const credential =
     values.principal === undefined || values.secret === undefined
       ? undefined
       : { principal: values.principal, secret: values.secret };
   const execution = new Execution({
-    job,
-    taskId: `${values.name}-${randomUUID().slice(0, 8)}`,
+    work: workOf(loaded.flags),
     detector: await createDetector(masterAddress(values.master), { clock: systemClock, log: troubles }),
     credential,
     checkpoint: values.checkpoint,
@@ -89,7 +97,7 @@ async function main(words: readonly string[]): Promise<number> {
     write,
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => execution.kill(`${signal} arrived`));
-  return (await execution.run()) === TaskState.TASK_FINISHED ? 0 : 1;
+  return (await execution.run()) ? 0 : 1;
 }
 
 try {

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
@@ -96,6 +98,48 @@ it("waits for an offer that fits, until --timeout", async () => {
   expect(await program.ended()).toBe(1);
   expect(program.output).toContain("--timeout");
   expect(agent?.launched).toEqual([]);
+});
+
+it("runs a group of tasks to its end, and kills all of it", async () => {
+  const node = new AgentProcess({
+    master: master.address,
+    port: await freePort(),
+    flags: ["--resources=cpus:4;mem:1024"],
+  });
+  node.start();
+  const group = (...commands: string[]) => ({
+    tasks: commands.map((value, index) => ({
+      name: `member ${index}`,
+      task_id: { value: `t${index}` },
+      resources: [{ name: "cpus", type: "SCALAR", scalar: { value: 0.1 } }],
+      command: { value },
+    })),
+  });
+  const run = (what: object, ...words: string[]): Program => {
+    const file = join(node.folder, "group.json");
+    writeFileSync(file, JSON.stringify(what));
+    const program = new Program("mesos-execute", [`--master=${master.address}`, `--task_group=${file}`, ...words]);
+    programs.push(program);
+    return program;
+  };
+  try {
+    const finished = run(group("echo one", "echo two; echo trouble >&2", "sleep 1; echo three"));
+    expect([await finished.ended(), finished.output]).toEqual([0, expect.stringContaining("task group of t0, t1, t2")]);
+    for (const text of ["one\n", "two\n", "trouble\n", "three\n"]) expect(finished.output).toContain(text);
+    expect(finished.output.match(/is TASK_FINISHED/g)).toHaveLength(3);
+    const failed = run(group("sleep 1000", "exit 3"));
+    expect(await failed.ended()).toBe(1);
+    expect(failed.output).toMatch(/Task 't1' is TASK_FAILED[\s\S]*Task 't0' is TASK_KILLED/);
+    const killed = run(group("echo up; sleep 1000", "sleep 1000"));
+    await killed.printed("up\n");
+    killed.child.kill("SIGINT");
+    expect(await killed.ended()).toBe(1);
+    const misused = run(group("true"), "--command=true");
+    expect(await misused.ended()).toBe(1);
+    expect(misused.output).toContain("--command and --task_group do not go together");
+  } finally {
+    await node.destroy();
+  }
 });
 
 it("shows everything that a task on our agent writes", async () => {

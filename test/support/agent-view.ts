@@ -99,7 +99,13 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       completedFrameworks: [],
       operations: [],
     }),
-    containers: { ownerOf: () => undefined, of: () => undefined, sessions: () => undefined, usage: async () => [] },
+    containers: {
+      ownerOf: () => undefined,
+      everOwnerOf: () => undefined,
+      of: () => undefined,
+      sessions: () => undefined,
+      usage: async () => [],
+    },
     exec: { isEnabled: true, heartbeat: 30_000, clock: systemClock, log: silentLogger },
     usage: async () => [
       {

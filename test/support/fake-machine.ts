@@ -71,6 +71,8 @@ export class FakeMachine {
   /** What containers are known by, and the labels that TASK_RUNNING has of them. */
   status: ContainerStatus = create(ContainerStatusSchema);
   labels: Readonly<Record<string, string>> = {};
+  /** What containers themselves have logged; undefined: nothing but what is in their sandboxes. */
+  ownLog: Containerizer["ownLog"];
   /** The exit code of a command that is run in a container. */
   run: (command: CommandInfo) => number = () => 0;
 
@@ -176,6 +178,7 @@ export class FakeMachine {
     };
     return {
       nested: this.#nested(dead),
+      ...(this.ownLog && { ownLog: this.ownLog }),
       name: "mesos",
       killGrace: undefined,
       enforces: { cpus: false, mem: false },

@@ -47,6 +47,7 @@ const asked = (ask: Ask): string[] => {
   if (ask.kind === "refuses") return [ask.action];
   if (ask.kind === "shows") return [...ask.actions];
   if (ask.kind === "file") return ["access_sandboxes", "access_mesos_logs"];
+  if (ask.kind === "owned") return [ask.action, ask.alone];
   if (ask.kind !== "container") return [];
   const nested = ask.nested.startsWith("launch_") ? ["_under_parent_with_user", "_as_user"] : [""];
   return [...nested.map((end) => `${ask.nested}${end}`), ...(ask.alone === undefined ? [] : [ask.alone])];
@@ -68,7 +69,8 @@ it("every endpoint asks something, or says why not; every action of the agent is
 it("a call that is asked by its container has one in the member of its name", () => {
   const members = new Map(CallSchema.fields.map((field) => [field.name, field.message?.field]));
   for (const [name, ask] of Object.entries(callAsks))
-    if (ask.kind === "container") expect(members.get(name.toLowerCase())?.["containerId"], name).toBeDefined();
+    if (ask.kind === "container" || ask.kind === "owned")
+      expect(members.get(name.toLowerCase())?.["containerId"], name).toBeDefined();
 });
 
 it("every path that get_endpoints can name is asked by one endpoint, and no other asks", () => {

@@ -103,6 +103,8 @@ export type Ask =
   | { readonly kind: "file" }
   /** 403 unless the action is allowed for the container that the call names: inside another, or standing alone. */
   | { readonly kind: "container"; readonly nested: ContainerAction; readonly alone?: AgentAction }
+  /** 403 unless the action is allowed for the user of the executor whose container the call names; of one that is no executor's, `alone`. */
+  | { readonly kind: "owned"; readonly action: AgentAction; readonly alone: AgentAction }
   /** Answered with what these actions let one see, and nothing of the rest. */
   | { readonly kind: "shows"; readonly actions: readonly AgentAction[] }
   /** What the call asks that the body holds. */
@@ -130,6 +132,8 @@ export const onContainer = (nested: ContainerAction, alone?: AgentAction): Ask =
   nested,
   ...(alone !== undefined && { alone }),
 });
+
+export const ofOwner = (action: AgentAction, alone: AgentAction): Ask => ({ kind: "owned", action, alone });
 
 /** Pages that get_endpoints can name: those of Mesos, and our own. */
 export const AUTHORIZABLE_PATHS = [

@@ -20,6 +20,10 @@ function askText(ask: Ask): string {
         : [ask.nested];
       return ask.alone === undefined ? codes(lists) : `${codes(lists)}; of one that stands alone ${code(ask.alone)}`;
     }
+    case "owned": {
+      const isSame = ask.alone === ask.action;
+      return isSame ? code(ask.action) : `${code(ask.action)}; of one that stands alone ${code(ask.alone)}`;
+    }
     case "shows":
       return `shows what is allowed by ${codes(ask.actions)}`;
     case "call":

@@ -4,7 +4,7 @@ import type { AccessControl, Realm } from "../authorization/access.ts";
 import type { AgentAction, Ask } from "../authorization/actions.ts";
 import type { Approver, AskedContainer } from "../authorization/approver.ts";
 import type { Authorizer } from "../authorization/authorizer.ts";
-import { taskUser } from "../authorization/objects.ts";
+import { executorUser, taskUser } from "../authorization/objects.ts";
 import type { Refusals } from "../authorization/refusals.ts";
 import type { Subject } from "../authorization/subject.ts";
 import { chainOf, chainText } from "../model/nested.ts";
@@ -106,6 +106,8 @@ function refusedBy(ask: Ask, wanted: Wanted, approver: Approver, view: AgentView
     }
     case "container":
       return wanted.container && refusedContainer(ask, wanted.container, approver, view);
+    case "owned":
+      return wanted.container && refusedOwned(ask, wanted.container, approver, view);
     case "nothing":
     case "file":
     case "shows":
@@ -140,6 +142,20 @@ function refusedContainer(
   )
     return undefined;
   return refusedUnless(approver.allowsOn(nested, { id, executor, command }), nested, object);
+}
+
+/** By the user of its executor, also of one that is over: who may see or end what is another's may this. An executor's token may not. */
+function refusedOwned(
+  { action, alone }: Extract<Ask, { kind: "owned" }>,
+  { id }: NonNullable<Wanted["container"]>,
+  approver: Approver,
+  view: AgentView,
+): Refused | undefined {
+  const chain = chainOf(id);
+  const owner = view.containers.everOwnerOf(chain);
+  if (owner === undefined) return refusedUnless(approver.allows(alone), alone, chainText(chain));
+  const user = executorUser(owner.executor.info, owner.framework.info);
+  return refusedUnless(approver.allows(action, user), action, chainText(chain));
 }
 
 const askedExecutor = ({

@@ -60,12 +60,18 @@ export interface NestedUsage {
   readonly status: ContainerStatus | undefined;
 }
 
+/** Whose a container is. */
+interface ContainerOwner {
+  readonly framework: FrameworkRecord;
+  readonly executor: ExecutorRecord;
+}
+
 /** Containers of the operator API. */
 export interface ContainersView {
   /** The executor in whose container a chain begins; undefined: no executor's. */
-  ownerOf(
-    chain: ContainerChain,
-  ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined;
+  ownerOf(chain: ContainerChain): ContainerOwner | undefined;
+  /** The same, also of executors that are over, as long as they are remembered. */
+  everOwnerOf(chain: ContainerChain): ContainerOwner | undefined;
   /** Who runs the containers of a chain; undefined: nobody here can. */
   of(chain: ContainerChain): NestedContainers | undefined;
   /** Sessions in the containers of a chain; undefined: there can be none. */

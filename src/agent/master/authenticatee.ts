@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
 import { addressOf, formatUPID, type UPID } from "../../libprocess/upid.ts";
+import type { Credential } from "../../mesos/credential.ts";
 import {
   AuthenticateMessageSchema,
   AuthenticationCompletedMessageSchema,
@@ -22,7 +23,6 @@ import {
   type SessionMessage,
   type Stage,
 } from "./cram-md5.ts";
-import type { Credential } from "./credential.ts";
 
 export interface AuthenticateeOptions {
   /** The process that is to be authenticated. */

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Credential } from "./credential.ts";
+import type { Credential } from "../../mesos/credential.ts";
 
 /**
  * The answer to a CRAM-MD5 challenge (RFC 2195): principal, one space, lower-case hexadecimal HMAC-MD5 of the challenge

@@ -5,6 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
 import { formatUPID, parseUPID, type UPID } from "../../libprocess/upid.ts";
 import { decode } from "../../mesos/codec.ts";
+import type { Credential } from "../../mesos/credential.ts";
 import type { MasterDetector } from "../../mesos/detector.ts";
 import {
   PingSlaveMessageSchema,
@@ -25,7 +26,6 @@ import type { MasterChannel } from "../model/master-channel.ts";
 import { isBesideMaster } from "../model/senders.ts";
 import { Authenticatee } from "./authenticatee.ts";
 import { type AuthenticationTiming, DEFAULT_AUTHENTICATION_TIMING } from "./cram-md5.ts";
-import type { Credential } from "./credential.ts";
 import { explainSilence } from "./explain.ts";
 import { encoded, type Outgoing, registrationProblem } from "./outgoing.ts";
 import { shutdownAdvice } from "./shutdown-advice.ts";

@@ -99,6 +99,12 @@ export interface FetchProgress {
   readonly totalBytes: number | undefined;
 }
 
+/** Which bytes are wanted of each stream: `length` from `offset` on. */
+export type LogWindows = Readonly<Record<"stdout" | "stderr", { readonly offset: number; readonly length: number }>>;
+
+/** Those bytes, and how many there are of the whole stream. */
+export type LogParts = Readonly<Record<"stdout" | "stderr", { readonly size: number; readonly data: Uint8Array }>>;
+
 /** The result of a command run inside a container (health checks). */
 export interface CommandResult {
   /** 0 to 255; 128 + n when a signal ended it. */
@@ -185,6 +191,12 @@ export interface Containerizer {
 
   /** Processes in its containers that clients speak with; absent where there can be none. */
   readonly sessions?: Sessions;
+
+  /**
+   * Parts of what a container itself has logged, for a sandbox that has none; absent where the sandbox has all there is.
+   * Rejects when it cannot be read; undefined: the container is gone.
+   */
+  ownLog?(containerId: string, wanted: LogWindows): Promise<LogParts | undefined>;
 
   /** Lets go of everything held here; containers keep running. */
   close(): Promise<void>;

@@ -1,19 +1,16 @@
 import { createHash } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import {
-  type CommandInfo,
-  type ContainerID,
-  ContainerIDSchema,
-  type ContainerInfo,
-  type ContainerStatus,
-  type Resource,
-  type ResourceStatistics,
-  type Value_Scalar,
+import type { ContainerChain } from "../../mesos/container-chain.ts";
+import type {
+  CommandInfo,
+  ContainerInfo,
+  ContainerStatus,
+  Resource,
+  ResourceStatistics,
+  Value_Scalar,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "./container.ts";
 
-/** A container's id with those of its parents, the outermost first. */
-export type ContainerChain = readonly [string, ...string[]];
+export { type ContainerChain, chainOf, chainText, containerIdOf } from "../../mesos/container-chain.ts";
 
 /** Characters of a key: it is a folder's name, and a word in the launcher's frames and in process titles. */
 const PLAIN = /^(?!h-[0-9a-f]{32}$)[A-Za-z0-9_-]{1,64}$/;
@@ -30,22 +27,6 @@ export function keyOf(chain: ContainerChain): string {
   const key = words.join(".");
   return key.length <= LONGEST_KEY ? key : `${words[0]}.${hashed(chain.slice(1).join("\0"))}`;
 }
-
-/** The chain of an id as messages have it. */
-export function chainOf({ value, parent }: ContainerID): ContainerChain {
-  return parent === undefined ? [value] : [...chainOf(parent), value];
-}
-
-export function containerIdOf(chain: ContainerChain): ContainerID {
-  const [root, ...below] = chain;
-  return below.reduce(
-    (parent, value) => create(ContainerIDSchema, { value, parent }),
-    create(ContainerIDSchema, { value: root }),
-  );
-}
-
-/** As Mesos writes it in messages: `parent.child`. */
-export const chainText = (chain: ContainerChain): string => chain.join(".");
 
 /** A container that somebody asks for by the operator API. */
 export interface NestedOrder {

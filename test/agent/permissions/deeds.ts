@@ -88,6 +88,11 @@ const alone = (type: string, more: Partial<Deed> = {}): Deed =>
 
 const log = { read_file: { path: "/slave/log", offset: 0, length: 1 } };
 const provider = { resource_provider_id: { value: "none" } };
+const logOf = (whose: "alice" | "bob"): Deed =>
+  call(`READ_LOG ${whose}`, {
+    own: true,
+    body: ({ containers }) => ({ read_log: { source: "CONTAINER", container_id: { value: containers[whose] } } }),
+  });
 /** Fails to run wherever it is let in. */
 const broken = (user: string) => ({ value: "/no/such/program", shell: false, user });
 
@@ -155,6 +160,13 @@ export const deeds: readonly Deed[] = [
   alone("KILL_CONTAINER"),
   // A C++ agent aborts when that is let in.
   alone("REMOVE_CONTAINER", { own: true }),
+  logOf("alice"),
+  logOf("bob"),
+  call("READ_LOG unknown", {
+    own: true,
+    body: () => ({ read_log: { source: "CONTAINER", container_id: { value: "no-such-container" } } }),
+  }),
+  call("READ_LOG log", { own: true, body: () => ({ read_log: { source: "AGENT", length: 1 } }) }),
 ];
 
 /** What a status counts as in the table. */

@@ -22,6 +22,8 @@ import type {
   Containerizer,
   ContainerSpec,
   ContainerTermination,
+  LogParts,
+  LogWindows,
   StartedContainer,
 } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
@@ -30,11 +32,12 @@ import { Launches } from "../launches.ts";
 import { label } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
+import { followTasks } from "./limits.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
+import { readOwnLog } from "./own-log.ts";
 import { Reaper } from "./reaper.ts";
 import { endOrphans, isAlive, locate, provenOurs, recoveryPlan } from "./recovery.ts";
-import { resourceSettings, updateRequest } from "./resource-settings.ts";
 import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
 import { SandboxCheck } from "./sandbox-check.ts";
@@ -262,16 +265,8 @@ export class DockerContainerizer implements Containerizer {
     resources: readonly Resource[],
     limits: Readonly<Record<string, Value_Scalar>>,
   ): Promise<void> {
-    const tracked = this.#known(containerId);
-    const { engine } = this.#options;
-    if (tracked.engineId === undefined || tracked.isOver) return;
-    const cfs = this.#options.cfs ?? defaults.cfs;
-    const settings = resourceSettings(resources, limits, { cfs, hostMemory: 0 });
-    const request = updateRequest(settings, await engine.inspect(tracked.engineId));
-    if (request !== undefined) await engine.update(tracked.engineId, request);
-    tracked.resources = resources;
-    tracked.limits = limits;
-    this.#disk?.update(containerId, resources);
+    const isHeld = await followTasks(this.#options, this.#known(containerId), resources, limits);
+    if (isHeld) this.#disk?.update(containerId, resources);
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {
@@ -309,6 +304,12 @@ export class DockerContainerizer implements Containerizer {
     const { engineId } = this.#known(containerId);
     if (engineId === undefined) throw new Error(`container ${containerId} has not been found yet`);
     return runInside(this.#options.engine, engineId, command, timeoutMilliseconds);
+  }
+
+  async ownLog(containerId: string, wanted: LogWindows): Promise<LogParts | undefined> {
+    const engineId = this.#tracked.get(containerId)?.engineId;
+    const { engine, clock } = this.#options;
+    return engineId === undefined ? undefined : await readOwnLog(engine, clock, engineId, wanted);
   }
 
   async reach(containerId: string): Promise<Reach> {

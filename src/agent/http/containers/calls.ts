@@ -13,6 +13,7 @@ import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ContainerChain, chainText, type NestedContainers } from "../../model/nested.ts";
 import type { Handler, OperatorParts, Reply } from "../operator/handler.ts";
+import { readLog } from "./logs.ts";
 import { checkContainer, checkDeepSharing, validChain, validLaunch } from "./validate.ts";
 
 const SIGKILL = 9;
@@ -116,6 +117,7 @@ export const containerCalls = {
     return kill(parts, chain, call !== undefined && has(call, "signal") ? call.signal : SIGKILL);
   },
   REMOVE_CONTAINER: (parts, { removeContainer: call }) => remove(parts, idOfMember(call, "remove_container", false)),
+  READ_LOG: readLog,
   REMOVE_NESTED_CONTAINER: (parts, { removeNestedContainer: call }) =>
     remove(parts, idOfMember(call, "remove_nested_container", true)),
 } as const satisfies Readonly<Record<string, Handler>>;

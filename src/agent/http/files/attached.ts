@@ -21,6 +21,9 @@ export class FilesError extends Error {
 
 const LONGEST_PATH = 4096;
 
+/** Where the agent's own log is shown. */
+export const AGENT_LOG = "/slave/log";
+
 /** The files that somebody may see. */
 export interface ShownFiles {
   ownerOf(path: string): FileOwner | undefined;
@@ -70,19 +73,7 @@ export class AttachedFiles implements ShownFiles {
   async open(path: string): Promise<OpenedPath> {
     const found = this.#find(path);
     if (found === undefined) throw new FilesError(404, NOT_FOUND);
-    const { root, rest } = found;
-    try {
-      const { place, info } = await openBelow(root, rest);
-      if (info.isDirectory()) return { handle: place, kind: "folder", size: 0 };
-      // The same file, whatever its name means by now.
-      const handle = await open(
-        pathOf(place.fd),
-        constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK,
-      ).finally(() => place.close());
-      return { handle, kind: "file", size: info.size };
-    } catch (error) {
-      throw filesError(error);
-    }
+    return await openWithin(found.root, found.rest);
   }
 
   #find(path: string): { root: string; rest: string } | undefined {
@@ -93,6 +84,21 @@ export class AttachedFiles implements ShownFiles {
       if (root !== undefined) return { root, rest: wanted.slice(prefix.length) };
       if (prefix === "/" || prefix === "." || prefix === "") return undefined;
     }
+  }
+}
+
+/** Opens what is at `rest` below the folder (or file) `root`, by the rules of way-below.ts. Throws a FilesError. */
+export async function openWithin(root: string, rest: string): Promise<OpenedPath> {
+  try {
+    const { place, info } = await openBelow(root, rest);
+    if (info.isDirectory()) return { handle: place, kind: "folder", size: 0 };
+    // The same file, whatever its name means by now.
+    const handle = await open(pathOf(place.fd), constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK).finally(
+      () => place.close(),
+    );
+    return { handle, kind: "file", size: info.size };
+  } catch (error) {
+    throw filesError(error);
   }
 }
 

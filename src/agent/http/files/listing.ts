@@ -109,7 +109,7 @@ export async function listFolder(path: string, { handle, kind }: OpenedPath): Pr
 }
 
 /** 16 pages of memory: what one /files/read gives at most. */
-const LARGEST_READ = 65_536;
+export const LARGEST_READ = 65_536;
 
 export interface ReadPart {
   readonly offset: number;

@@ -1,10 +1,21 @@
 import type { Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import { type Ask, nothing, ofFile, onContainer, refuses, shows } from "../../authorization/actions.ts";
+import { type Ask, nothing, ofFile, ofOwner, onContainer, refuses, shows } from "../../authorization/actions.ts";
 
 type CallName = keyof typeof Call_Type;
 
 const work = shows("view_frameworks", "view_executors", "view_tasks");
 const configures = refuses("modify_resource_provider_configs");
+
+/**
+ * Of what Mesos has no action for, the nearest. Rows of `callAsks` and of the pages that do them are made of these.
+ *
+ * A memory limit can end a task as a kill can; a task's log is what its sandbox has; draining is what masters do with a node.
+ */
+export const nearestActions = {
+  UPDATE_CONTAINER_MEMORY_LIMIT: "kill_nested_containers",
+  READ_LOG: "access_sandboxes",
+  drain: "drain_agents",
+} as const;
 
 /** What each call asks of --acls; the compiler sees to it that none is forgotten. Those of Mesos as Mesos does. */
 export const callAsks: Readonly<Record<CallName, Ask>> = {
@@ -41,15 +52,6 @@ export const callAsks: Readonly<Record<CallName, Ask>> = {
   WAIT_CONTAINER: onContainer("wait_nested_containers", "wait_standalone_containers"),
   KILL_CONTAINER: onContainer("kill_nested_containers", "kill_standalone_containers"),
   REMOVE_CONTAINER: onContainer("remove_nested_containers", "remove_standalone_containers"),
+  UPDATE_CONTAINER_MEMORY_LIMIT: ofOwner(nearestActions.UPDATE_CONTAINER_MEMORY_LIMIT, "kill_standalone_containers"),
+  READ_LOG: ofOwner(nearestActions.READ_LOG, nearestActions.READ_LOG),
 };
-
-/**
- * Of what Mesos has no action for, the nearest. Rows of `callAsks` and of the pages that do them are made of these.
- *
- * A memory limit can end a task as a kill can; a task's log is what its sandbox has; draining is what masters do with a node.
- */
-export const nearestActions = {
-  UPDATE_CONTAINER_MEMORY_LIMIT: "kill_nested_containers",
-  READ_LOG: "access_sandboxes",
-  drain: "drain_agents",
-} as const;

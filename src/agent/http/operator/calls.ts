@@ -166,6 +166,12 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
     type: Response_Type.GET_OPERATIONS,
     getOperations: { operations: [...view.snapshot().operations] },
   }),
+  [Call_Type.PRUNE_IMAGES]: ({ view }) => {
+    view.exec.log.info(
+      "Nothing to prune: there is no image store here, and Docker's images are left to --image_gc_config",
+    );
+    return "done";
+  },
   ...Object.fromEntries(
     Object.entries(containerCalls).map(([name, handler]) => [Call_Type[name as keyof typeof containerCalls], handler]),
   ),

@@ -1,11 +1,11 @@
-import { Agent, request } from "undici";
 import { z } from "zod";
-import { basicHeader, type Credential } from "./scheduler-client.ts";
+import type { HttpPeer } from "./peer.ts";
 
 /** What we need of an agent's /state. */
 const executor = z.looseObject({
   id: z.string(),
   directory: z.string(),
+  type: z.string().optional(),
   tasks: z.array(z.looseObject({ id: z.string() })).default([]),
   queued_tasks: z.array(z.looseObject({ id: z.string() })).default([]),
   completed_tasks: z.array(z.looseObject({ id: z.string() })).default([]),
@@ -20,6 +20,10 @@ const agentState = z.looseObject({
   completed_frameworks: z.array(framework).default([]),
 });
 
+/** Where a task writes: in a group each has a folder of its own, in Mesos' default executor's. */
+const taskFolder = (executor: { readonly directory: string; readonly type?: string | undefined }, id: string) =>
+  executor.type === "DEFAULT" ? `${executor.directory}/tasks/${id}` : executor.directory;
+
 /** The sandbox of a task in an agent's /state; undefined when it is not (yet) there. */
 export function sandboxOf(state: unknown, frameworkId: string, taskId: string): string | undefined {
   const { frameworks, completed_frameworks } = agentState.parse(state);
@@ -30,7 +34,7 @@ export function sandboxOf(state: unknown, frameworkId: string, taskId: string): 
       [...each.tasks, ...each.queued_tasks, ...each.completed_tasks].some((task) => task.id === taskId);
     // A command task's executor has the task's id.
     const found = all.find(holds) ?? all.find((each) => each.id === taskId);
-    if (found !== undefined) return found.directory;
+    if (found !== undefined) return taskFolder(found, taskId);
   }
   return undefined;
 }
@@ -48,41 +52,41 @@ export function bytesOf(body: Uint8Array): Buffer {
   return Buffer.concat([...data].map((each) => Buffer.from(each, wide(each) ? "utf8" : "latin1")));
 }
 
-const TIMEOUT = 10_000;
 /** Bytes asked for at once; agents give 64 KiB at most. */
 const PART = 65_536;
 
+/** What an agent lists of a folder. */
+const listing = z.array(z.looseObject({ path: z.string(), size: z.number(), mtime: z.number() }));
+
+/** One file of a folder; `modified` in seconds since the epoch. */
+export interface ListedFile {
+  readonly name: string;
+  readonly size: number;
+  readonly modified: number;
+}
+
 /** Reads the sandboxes of one agent over HTTP. */
 export class AgentFiles {
-  readonly #address: string;
+  readonly #peer: HttpPeer;
   readonly #id: string;
-  readonly #headers: Record<string, string>;
-  readonly #agent = new Agent({ connect: { timeout: TIMEOUT }, headersTimeout: TIMEOUT, bodyTimeout: TIMEOUT });
   /** `.json` for agents before 0.25. */
   #suffix = "";
 
-  /** @param address `ip:port`; @param id the agent's process, `slave(1)`. */
-  constructor(address: string, id: string, credential: Credential | undefined) {
-    this.#address = address;
+  /** @param id the agent's process, `slave(1)`. */
+  constructor(peer: HttpPeer, id: string) {
+    this.#peer = peer;
     this.#id = id;
-    this.#headers = basicHeader(credential);
-  }
-
-  async #get(path: string): Promise<{ status: number; body: Buffer }> {
-    const answer = await request(`http://${this.#address}${path}`, { dispatcher: this.#agent, headers: this.#headers });
-    return { status: answer.statusCode, body: Buffer.from(await answer.body.arrayBuffer()) };
   }
 
   /** Gets a page whose name ended in .json before 0.25. Undefined: not there. */
   async #page(name: string, query: string): Promise<Buffer | undefined> {
     for (const suffix of new Set([this.#suffix, ".json", ""])) {
-      const { status, body } = await this.#get(`${name}${suffix}${query}`);
-      if (status === 200) {
+      const reply = await this.#peer.get(`${name}${suffix}${query}`);
+      if (reply.status === 200) {
         this.#suffix = suffix;
-        return body;
+        return reply.body;
       }
-      if (status !== 404)
-        throw new Error(`${this.#address}${name} answered ${status}: ${body.toString().slice(0, 200)}`);
+      if (reply.status !== 404) throw this.#peer.refusal(name, reply);
     }
     return undefined;
   }
@@ -93,14 +97,18 @@ export class AgentFiles {
   }
 
   /** What follows `offset` in a file; empty at its end, and when there is no such file. */
-  async read(path: string, offset: number): Promise<Buffer> {
-    const query = `?path=${encodeURIComponent(path)}&offset=${offset}&length=${PART}`;
+  async read(path: string, offset: number, length = PART): Promise<Buffer> {
+    const query = `?path=${encodeURIComponent(path)}&offset=${offset}&length=${Math.min(length, PART)}`;
     const body = await this.#page("/files/read", query);
     return body === undefined ? Buffer.alloc(0) : bytesOf(body);
   }
 
-  /** What still waits for an answer is told that it will not come. */
-  async close(): Promise<void> {
-    await this.#agent.destroy(new Error(`the agent at ${this.#address} does not answer`));
+  /** The files of a folder; undefined when there is no such folder. */
+  async list(folder: string): Promise<ListedFile[] | undefined> {
+    const body = await this.#page("/files/browse", `?path=${encodeURIComponent(folder)}`);
+    if (body === undefined) return undefined;
+    return listing
+      .parse(JSON.parse(body.toString("utf8")))
+      .map(({ path, size, mtime }) => ({ name: path.slice(path.lastIndexOf("/") + 1), size, modified: mtime }));
   }
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 
 export interface Credential {
   readonly principal: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { parseCredential } from "./credential.ts";
 
 describe("parseCredential", () => {
