@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 // unit: next to the code, no process, no network beyond loopback, no time. agent: the whole agent, on a machine that is not
 // real, held to what masters, executors and the disk see of it. integration: real parts, one after the other,
 // because they share a machine. end-to-end: the whole node, and the image.
+// The fast ones import each module once per thread (`isolate: false`): to do so for each file took longer than the tests. Modules have
+// no state of their own; a test that replaces one says vi.resetModules() before it.
+
 /** What real parts do is waited for, on a busy machine too; a test that fails takes so long to say so. */
 const PATIENT = { poll: { timeout: 20_000 } };
 
@@ -14,6 +17,7 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"],
           pool: "threads",
+          isolate: false,
           // Nothing here waits for time; a busy machine is no failure.
           testTimeout: 60_000,
         },
@@ -23,6 +27,7 @@ export default defineConfig({
           name: "agent",
           include: ["test/agent/**/*.test.ts"],
           pool: "threads",
+          isolate: false,
           testTimeout: 60_000,
         },
       },

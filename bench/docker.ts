@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { dockerdMissing, TestDockerd } from "../test/support/dockerd.ts";
 import { newWorkDir, openContainerizer } from "../test/support/dockerd-containerizer.ts";
 import { dockerSpec } from "../test/support/dockerd-tasks.ts";
+import { report } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -65,9 +66,19 @@ try {
     await clear();
     console.log(`round ${round + 1}: ours ${each(ours.at(-1))} ms, docker run -d ${each(plain.at(-1))} ms a container`);
   }
-  console.log(
-    `${count} containers, ${atOnce} at once: ratio ${(median(ours) / median(plain)).toFixed(2)} (ours / docker run -d)`,
-  );
+  report([
+    {
+      ...{
+        id: `docker-${atOnce}`,
+        what: `a Docker launch, ${atOnce} at once`,
+        value: median(ours) / count,
+        unit: "ms",
+      },
+      floor: { what: "docker run -d", value: median(plain) / count },
+      goal: { timesFloor: 1.05 },
+      bound: "dockerd",
+    },
+  ]);
 } finally {
   await dockerd.stop();
   await rm(workDir, { recursive: true, force: true });

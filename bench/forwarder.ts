@@ -1,8 +1,9 @@
 /**
- * What the forwarder costs: throughput and CPU per event over TLS on loopback, memory, idle CPU with 1,000 files, and
- * the time from append to acknowledgement.
+ * What the forwarder costs: throughput and CPU per event over TLS on loopback, memory (with short lines and with lines of a
+ * megabyte), idle CPU with many files, and the time from append to acknowledgement.
  *
- *   npm run bench forwarder -- [--lines 1000000] [--other PATH] [--protocol 1|2] [--only throughput|idle|latency]
+ *   npm run bench forwarder -- [--lines 1000000] [--other PATH] [--protocol 1|2] [--only throughput,long,idle,latency]
+ *                              [--files 1000] [--idle-seconds 30]
  *
  * `--other` names another forwarder with the same command line (the Go logstash-forwarder) to measure beside it.
  */
@@ -21,9 +22,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { deflateSync } from "node:zlib";
 import { bundleForwarder } from "../test/support/forwarder.ts";
 import { LumberjackReceiver } from "../test/support/lumberjack-receiver.ts";
 import { makeCertificate } from "./certificate.ts";
+import { cpuOf, peakOf } from "./processes.ts";
+import { report } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +35,8 @@ const { values } = parseArgs({
     other: { type: "string" },
     protocol: { type: "string", default: "1" },
     only: { type: "string" },
+    files: { type: "string", default: "1000" },
+    "idle-seconds": { type: "string", default: "30" },
   },
 });
 const LINES = Number(values.lines);
@@ -60,7 +66,15 @@ function writeLines(path: string, count: number): void {
   closeSync(file);
 }
 
-async function throughput(name: string, command: readonly string[], old: boolean): Promise<void> {
+interface Throughput {
+  /** Events a second; microseconds of processor an event, of the forwarder and of the receiver; megabytes at most. */
+  readonly rate: number;
+  readonly each: number;
+  readonly receiver: number;
+  readonly peak: number;
+}
+
+async function throughput(command: readonly string[], old: boolean, lines = LINES): Promise<Throughput> {
   const tls = makeCertificate(folder);
   const sink = fork(join(import.meta.dirname, "forwarder-sink.ts"), [tls.cert, tls.key]);
   const port = await new Promise<number>((resolve) =>
@@ -82,7 +96,6 @@ async function throughput(name: string, command: readonly string[], old: boolean
         registry: { path: join(cwd, "registry.json") },
       };
   writeFileSync(join(cwd, "config.json"), JSON.stringify(config));
-  const begun = performance.now();
   const [program = "", ...args] = command;
   const child: ChildProcess = spawn(program, [...args, "-quiet", "-config", join(cwd, "config.json")], {
     cwd,
@@ -92,7 +105,7 @@ async function throughput(name: string, command: readonly string[], old: boolean
   let [first, last, seen] = [0, 0, 0];
   let state = await ask();
   let used = { cpu: 0, peak: 0 };
-  while (state.events < LINES && child.exitCode === null) {
+  while (state.events < lines && child.exitCode === null) {
     await sleep(20);
     state = await ask();
     if (first === 0 && state.events > 0) [first, seen] = [performance.now(), state.events];
@@ -105,17 +118,15 @@ async function throughput(name: string, command: readonly string[], old: boolean
   child.kill("SIGTERM");
   await ended;
   sink.disconnect();
-  console.log(
-    `${name}: ${Math.round(rate).toLocaleString("en")} events/s, ${((used.cpu * 1000) / state.events).toFixed(2)} µs CPU an event ` +
-      `(start included), peak ${used.peak.toFixed(0)} MB, ${((last - begun) / 1000).toFixed(2)} s in all; ` +
-      `the sink took ${sinkCpu.toFixed(2)} µs an event: together ${((rate * ((used.cpu * 1000) / state.events + sinkCpu)) / 1e6).toFixed(2)} processors busy`,
-  );
+  return { rate, each: (used.cpu * 1000) / state.events, receiver: sinkCpu, peak: used.peak };
 }
 
 async function idle(program: string): Promise<void> {
+  const files = Number(values.files);
+  const seconds = Number(values["idle-seconds"]);
   const logs = join(folder, "many");
   mkdirSync(logs);
-  for (let index = 0; index < 1000; index++) writeFileSync(join(logs, `${index}.log`), `line of ${index}\n`);
+  for (let index = 0; index < files; index++) writeFileSync(join(logs, `${index}.log`), `line of ${index}\n`);
   const receiver = await new LumberjackReceiver({ keep: false }).listen();
   const cwd = mkdtempSync(join(folder, "run-"));
   writeFileSync(
@@ -128,16 +139,28 @@ async function idle(program: string): Promise<void> {
   );
   const child = spawn(process.execPath, [program, "-quiet", "-config", join(cwd, "config.json")], { stdio: "inherit" });
   children.add(child);
-  await sleep(6000);
+  await sleep(6000 + files);
   const pid = child.pid ?? 0;
-  const before = usage(pid);
-  await sleep(30_000);
-  const after = usage(pid);
+  const before = cpuOf(pid);
+  await sleep(seconds * 1000);
+  const used = cpuOf(pid) - before;
+  const peak = peakOf(pid);
   child.kill("SIGTERM");
   await receiver.close();
-  console.log(
-    `idle with 1,000 files: ${((after.cpu - before.cpu) / 300).toFixed(2)} % CPU over 30 s, peak ${after.peak.toFixed(0)} MB`,
-  );
+  const many = files.toLocaleString("en");
+  report([
+    {
+      ...{ id: `forwarder-idle-${files}`, what: `forwarder, idle with ${many} files`, unit: "% CPU" },
+      value: (100 * used) / seconds,
+      goal: { atMost: 0.1 * Math.max(1, files / 1000) },
+      bound: "a look at each file",
+    },
+    {
+      ...{ id: `forwarder-files-${files}`, what: `forwarder, peak with ${many} files`, value: peak, unit: "MB" },
+      goal: { atMost: 90 + (files * 2) / 1024 },
+      bound: "what is known of each file",
+    },
+  ]);
 }
 
 async function latency(program: string): Promise<void> {
@@ -173,11 +196,23 @@ async function latency(program: string): Promise<void> {
   child.kill("SIGTERM");
   await receiver.close();
   times.sort((a, b) => a - b);
-  const at = (part: number) => times[Math.floor(times.length * part)];
-  console.log(
-    `append to acknowledgement at 100 lines/s: median ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${times.at(-1)} ms (${times.length} lines); ` +
-      `${((after.cpu - before.cpu) / 205).toFixed(1)} % CPU`,
-  );
+  report([
+    {
+      ...{ id: "forwarder-latency", what: "append to acknowledgement, p99, 100 lines/s", unit: "ms" },
+      value: times[Math.floor(times.length * 0.99)] ?? Number.NaN,
+      goal: { atMost: 100 },
+      bound: "the looks at the file, and the pause for a full window",
+    },
+    {
+      ...{
+        id: "forwarder-slow-cpu",
+        what: "the forwarder meanwhile",
+        value: (after.cpu - before.cpu) / 205,
+        unit: "% CPU",
+      },
+      bound: "a read, a window and a registry for nearly every line",
+    },
+  ]);
 }
 
 /** Processes that are ours, ended with us. */
@@ -187,20 +222,82 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
+/** What a zlib run over the same text takes, in microseconds a line: the least that shipping compressed lines can. */
+function zlibPrice(path: string, lines: number): number {
+  const text = readFileSync(path);
+  const before = process.cpuUsage();
+  for (let at = 0; at < text.length; at += 1 << 18) deflateSync(text.subarray(at, at + (1 << 18)), { level: 1 });
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / lines;
+}
+
+async function short(program: string): Promise<void> {
+  const path = join(folder, "big.log");
+  writeLines(path, LINES);
+  const price = zlibPrice(path, LINES);
+  const ours = await throughput([process.execPath, program], false);
+  const other = values.other === undefined ? undefined : await throughput([values.other], true);
+  const beside = (value: number | undefined) => value !== undefined && { peer: { what: "the other", value } };
+  report([
+    {
+      ...{
+        id: "forwarder-rate",
+        what: "lines of 150 bytes shipped",
+        value: ours.rate,
+        unit: "/s",
+        ...beside(other?.rate),
+      },
+      ...(other !== undefined && { goal: { atLeast: 8 * other.rate } }),
+      bound: "the processors, which the receiver shares; else the round trip of 4 windows and the registry's fsync",
+    },
+    {
+      ...{
+        id: "forwarder-each",
+        what: "CPU a line (start included)",
+        value: ours.each,
+        unit: "µs",
+        ...beside(other?.each),
+      },
+      floor: { what: "zlib", value: price },
+      goal: { atMost: 2.5 },
+      bound: "zlib, TLS, and one walk over the bytes",
+    },
+    {
+      ...{
+        id: "forwarder-peak",
+        what: "forwarder, peak under load",
+        value: ours.peak,
+        unit: "MB",
+        ...beside(other?.peak),
+      },
+      goal: { atMost: 90 },
+      bound: "Node itself, and four windows",
+    },
+  ]);
+}
+
+/** As many bytes as short lines have, in lines of a megabyte. */
+async function long(program: string): Promise<void> {
+  const lines = Math.max(20, Math.round((LINES * 150) / 1_000_000));
+  const file = openSync(join(folder, "big.log"), "w");
+  for (let line = 0; line < lines; line++)
+    writeSync(file, `${`line ${line} of many words `.repeat(50_000).slice(0, 999_999)}\n`);
+  closeSync(file);
+  const { peak } = await throughput([process.execPath, program], false, lines);
+  report([
+    {
+      ...{ id: "forwarder-peak-long", what: "the same with lines of a megabyte", value: peak, unit: "MB" },
+      goal: { atMost: 90 },
+      bound: "Node itself, a batch and a window",
+    },
+  ]);
+}
+
 try {
-  const wanted = (name: string) => values.only === undefined || values.only === name;
+  const wanted = (name: string) => values.only === undefined || values.only.split(",").includes(name);
   const program = await bundleForwarder(folder);
-  if (wanted("throughput")) {
-    writeLines(join(folder, "big.log"), LINES);
-    console.log(
-      `${LINES.toLocaleString("en")} lines of 150 bytes, TLS on loopback, one Node receiver that inflates and acknowledges`,
-    );
-    await throughput(`logstash-forwarder (this one, protocol ${values.protocol})`, [process.execPath, program], false);
-    if (values.other !== undefined) await throughput(values.other, [values.other], true);
-    console.log(
-      "bound by: the processors (forwarder and receiver share them) where 'together' nears their number; else by the round trip of 4 windows and the registry's fsync",
-    );
-  }
+  if (wanted("throughput")) await short(program);
+  if (wanted("long")) await long(program);
   if (wanted("latency")) await latency(program);
   if (wanted("idle")) await idle(program);
 } finally {

@@ -1,126 +1,166 @@
 /**
- * How quickly one agent starts tasks, and what they cost. Prints launch time, memory per task, the agent's memory and
- * the time of /state, with an embedded master and a scheduler in processes of their own.
+ * How quickly one agent starts tasks, and what they cost, beside posix_spawn's own price for as many `sh -c 'exec sleep'`:
+ * launch time, processor time, memory of the agent and of a task, /state, statistics. An embedded master and a scheduler run
+ * in a process of their own.
  *
- *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 1000]
+ *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 200,1000] [--peer-agent PATH]
  *
- * TMPDIR chooses the file system: about 25 files and folders are made for a task. ext4 makes them slowly for a while after
- * many others were deleted (it does not reuse their inodes at once); TMPDIR=/dev/shm shows the agent without that.
+ * --peer-agent: a C++ agent (its folder also holds its launcher) does the same in the same run. TMPDIR chooses the file system:
+ * about 25 files and folders are made for a task. ext4 makes them slowly for a while after many others were deleted (it does not
+ * reuse their inodes at once); TMPDIR=/dev/shm shows the agent without that.
  */
-
-import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { commandTask } from "../test/support/scheduler.ts";
-import { startNode } from "./node.ts";
+import type { Figure } from "./figures.ts";
+import { type MeasuredNode, startNode, startPeerNode } from "./node.ts";
+import { childrenOf, cpuOf, medianOf, nameOf, processesBelow, pssOf, rssOf, sumOf } from "./processes.ts";
+import { report } from "./report.ts";
+import { type SpawnPrice, spawnPrice } from "./spawn-price.ts";
 
-const { values } = parseArgs({ options: { tasks: { type: "string", default: "1000" }, program: { type: "string" } } });
-const count = Number(values.tasks);
+const { values } = parseArgs({
+  options: {
+    tasks: { type: "string", default: "1000" },
+    program: { type: "string" },
+    "peer-agent": { type: "string" },
+  },
+});
 
-/** Kilobytes of proportional set size; 0 for a process that is gone. */
-function pss(pid: number): number {
-  try {
-    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0);
-  } catch {
-    return 0;
+/** Milliseconds after which an agent that has just started holds what it holds when idle. */
+const SETTLE = 3_000;
+
+interface Launched {
+  /** Seconds until the scheduler has seen all RUNNING. */
+  readonly wall: number;
+  /** Seconds on processors: the agent and all that it started, and the agent alone. */
+  readonly cpu: number;
+  readonly agentCpu: number;
+  /** Megabytes of the agent. */
+  readonly idle: number;
+  readonly rss: number;
+  /** Megabytes a task beyond its own process, and of that. */
+  readonly beyond: number;
+  readonly task: number;
+  /** Median milliseconds of three answers. */
+  readonly state: number;
+  readonly statistics: number;
+}
+
+async function answerTime(port: number, path: string): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const begin = performance.now();
+    await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    times.push(performance.now() - begin);
   }
+  return medianOf(times);
 }
 
-/** CPU seconds of a process, children that were waited for not included. */
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-const statOf = (pid: number): string[] =>
-  readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-const parentOf = (pid: number): number => Number(statOf(pid)[1]);
-
-/** Children of a process. */
-function processesOf(parent: number): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return parentOf(pid) === parent;
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** All processes of this machine whose environment or command line belongs to this bench's agent, by command. */
-function processesBelow(marker: string): { pid: number; command: string }[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const environment = readFileSync(`/proc/${name}/environ`, "utf8");
-        const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return environment.includes(marker) || command.includes(marker) ? [{ pid: Number(name), command }] : [];
-      } catch {
-        return [];
-      }
-    });
-}
-
-const { agent, scheduler, close } = await startNode(values.program);
-try {
-  const ids = Array.from({ length: count }, (_, index) => `sleep-${index}`);
-  const cpuBefore = cpu(agent.pid);
+async function launchOn({ pid, port, scheduler }: MeasuredNode, count: number): Promise<Launched> {
+  await pause(SETTLE);
+  const idle = rssOf(pid);
+  const before = cpuOf(pid);
   const begin = performance.now();
+  const ids = Array.from({ length: count }, (_, index) => `sleep-${index}`);
   await scheduler.launch(ids.map((id) => commandTask(id, "exec sleep 1000")));
-  const running = new Set<string>();
-  let seen = 0;
+  let [seen, running] = [0, 0];
   await scheduler.until(
     "all RUNNING",
     () => {
-      for (; seen < scheduler.updates.length; seen++) {
-        const status = scheduler.updates[seen];
-        if (status?.state === TaskState.TASK_RUNNING) running.add(status.taskId?.value ?? "");
-      }
-      return running.size === count;
+      for (; seen < scheduler.updates.length; seen++)
+        if (scheduler.updates[seen]?.state === TaskState.TASK_RUNNING) running++;
+      return running >= count;
     },
-    120_000,
+    600_000,
   );
-  const seconds = (performance.now() - begin) / 1000;
-  const agentCpu = cpu(agent.pid) - cpuBefore;
-  const own = processesBelow(agent.folder);
-  const sleeps = own.filter(({ command }) => command.startsWith("sleep"));
-  const agentProcess = agent.pid;
-  // What stands beside a task's own process: the shim that waits for it, and the launcher that all share.
-  const shims = new Set(sleeps.map(({ pid }) => parentOf(pid)));
-  const launchers = processesOf(agentProcess);
-  const rest = [...shims, ...launchers].filter((pid) => pid > 1 && pid !== agentProcess).map((pid) => ({ pid }));
-  const total = (list: readonly { pid: number }[]): number => list.reduce((sum, { pid }) => sum + pss(pid), 0);
-  const times: number[] = [];
-  for (let round = 0; round < 10; round++) {
-    const start = performance.now();
-    await (await fetch(`http://127.0.0.1:${agent.port}/state`)).text();
-    times.push(performance.now() - start);
+  const wall = (performance.now() - begin) / 1000;
+  const below = processesBelow(pid);
+  const agentCpu = cpuOf(pid) - before;
+  const cpu = agentCpu + sumOf(below.map(cpuOf));
+  const tasks = below.filter((one) => nameOf(one) === "sleep" && childrenOf(one).length === 0);
+  const rest = below.filter((one) => !tasks.includes(one));
+  return {
+    ...{ wall, cpu, agentCpu, idle, rss: rssOf(pid) },
+    beyond: sumOf(rest.map(pssOf)) / count,
+    task: sumOf(tasks.map(pssOf)) / count,
+    state: await answerTime(port, "/state"),
+    statistics: await answerTime(port, "/monitor/statistics"),
+  };
+}
+
+async function measured(node: Promise<MeasuredNode>, count: number): Promise<Launched> {
+  const { close, ...rest } = await node;
+  try {
+    return await launchOn({ ...rest, close }, count);
+  } finally {
+    await close();
   }
-  times.sort((a, b) => a - b);
-  const state = (times[5] ?? 0).toFixed(1);
-  console.log(
-    `${count} tasks RUNNING, as the scheduler sees it: ${seconds.toFixed(2)} s (${(count / seconds).toFixed(0)}/s)`,
-  );
-  console.log(`agent's own CPU for it:                     ${agentCpu.toFixed(2)} s`);
-  console.log(
-    `PSS beyond the tasks' own processes:        ${(total(rest) / 1024 / count).toFixed(3)} MB a task (${rest.length} processes)`,
-  );
-  console.log(
-    `PSS of the tasks' own processes:            ${(total(sleeps) / 1024 / count).toFixed(3)} MB a task (${sleeps.length} processes)`,
-  );
-  console.log(`agent:                                      ${(pss(agentProcess) / 1024).toFixed(0)} MB PSS`);
-  console.log(`/state, median of 10:                       ${state} ms`);
-  console.log(
-    "for comparison, measured on such a machine: C++ 0.24.1 7 s, 1.11.0 28 s for 200 tasks; 3.3 and 11.5 MB a task",
-  );
-} finally {
-  await close();
+}
+
+function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launched | undefined): Figure[] {
+  const other = (value: number | undefined) => value !== undefined && { peer: { what: "C++ agent", value } };
+  const tasks = count.toLocaleString("en");
+  const figures: Figure[] = [
+    {
+      ...{ id: `launch-wall-${count}`, what: `${tasks} tasks RUNNING`, value: ours.wall, unit: "s" },
+      floor: { what: "posix_spawn", value: price.wall },
+      goal: { timesFloor: 2 },
+      ...other(peer?.wall),
+      bound: "one event loop, which makes 25 files a task, beside the launcher, which forks",
+    },
+    {
+      ...{ id: `launch-cpu-${count}`, what: `the same, on processors`, value: ours.cpu, unit: "s" },
+      floor: { what: "posix_spawn", value: price.cpu },
+      ...other(peer?.cpu),
+      bound: "file calls, the collector, two forks a task",
+    },
+    {
+      ...{ id: `launch-each-${count}`, what: `the agent alone, for each of ${tasks}`, unit: "ms" },
+      value: (ours.agentCpu * 1000) / count,
+      ...other(peer && (peer.agentCpu * 1000) / count),
+      floor: { what: "posix_spawn", value: (price.cpu * 1000) / count },
+      bound: "file calls and the collector",
+    },
+    {
+      ...{ id: `agent-idle-${count}`, what: "agent, registered and idle", value: ours.idle, unit: "MB" },
+      goal: { atMost: 110 },
+      ...other(peer?.idle),
+      bound: "Node itself",
+    },
+    {
+      ...{ id: `agent-rss-${count}`, what: `agent with ${tasks} tasks`, value: ours.rss, unit: "MB" },
+      ...(count <= 1000 && { goal: { atMost: 130 } }),
+      ...other(peer?.rss),
+      bound: "what is known of each task, and garbage that was not worth collecting",
+    },
+    {
+      ...{ id: `task-pss-${count}`, what: "memory a task beyond the task", value: ours.beyond, unit: "MB" },
+      floor: { what: "the task itself", value: ours.task },
+      goal: { atMost: 0.4 },
+      ...other(peer?.beyond),
+      bound: "the stack and the page tables of a process that waits",
+    },
+    {
+      ...{ id: `state-http-${count}`, what: `/state of ${tasks} tasks`, value: ours.state, unit: "ms" },
+      goal: { atMost: Math.max(20, count / 50) },
+      ...other(peer?.state),
+      bound: "JSON text",
+    },
+    {
+      ...{ id: `statistics-${count}`, what: `statistics of ${tasks} containers`, value: ours.statistics, unit: "ms" },
+      goal: { atMost: Math.max(100, count / 10) },
+      ...other(peer?.statistics),
+      bound: "reads of /proc, or of control groups",
+    },
+  ];
+  return figures;
+}
+
+for (const count of values.tasks.split(",").map(Number)) {
+  const price = spawnPrice(count);
+  const ours = await measured(startNode(values.program), count);
+  const path = values["peer-agent"];
+  const peer = path === undefined ? undefined : await measured(startPeerNode(path), count);
+  report(figuresOf(count, ours, price, peer));
 }

@@ -23,7 +23,9 @@ import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { agentView } from "../test/support/agent-view.ts";
 import { commandTask } from "../test/support/scheduler.ts";
 import { noExecutors, noPage } from "../test/support/served-pages.ts";
-import { type MeasuredNode, startNode } from "./node.ts";
+import type { Figure } from "./figures.ts";
+import { type OwnNode, startNode } from "./node.ts";
+import { report } from "./report.ts";
 
 const AIM = 100;
 const TICK = 2;
@@ -173,7 +175,7 @@ function bodies(): Promise<Standstill> {
 }
 
 /** A load on a real agent in a process of its own: the worst answer to GET /health meanwhile. */
-async function worstHealth(load: (node: MeasuredNode) => Promise<void>): Promise<Standstill> {
+async function worstHealth(load: (node: OwnNode) => Promise<void>): Promise<Standstill> {
   const node = await startNode(undefined);
   let [worst, isOver] = [0, false];
   const health = async (): Promise<void> => {
@@ -248,20 +250,21 @@ const loads: Readonly<Record<string, readonly [string, (folder: string) => Promi
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(loads);
-console.log(
-  `${"load".padEnd(34)}${"worst standstill".padStart(18)}${"most work".padStart(15)}${"work of aim".padStart(13)}`,
-);
 for (const name of wanted) {
   const load = loads[name];
   if (load === undefined) throw new Error(`no load '${name}'; there are: ${Object.keys(loads).join(", ")}`);
   const folder = mkdtempSync(join(tmpdir(), "loop-delay-"));
   try {
     const { worst, worked } = await load[1](folder);
-    const work = Number.isNaN(worked) ? "-" : `${worked.toFixed(0)} ms`;
-    const ratio = `${((Number.isNaN(worked) ? worst : worked) / AIM).toFixed(2)} ×`;
-    console.log(
-      `${load[0].padEnd(34)}${`${worst.toFixed(0)} ms`.padStart(18)}${work.padStart(15)}${ratio.padStart(13)}`,
-    );
+    const isSeenFromOutside = Number.isNaN(worked);
+    const figure: Figure = {
+      ...{ id: `loop-${name}`, what: `standstill: ${load[0]}`, unit: "ms" },
+      value: isSeenFromOutside ? worst : worked,
+      goal: { atMost: AIM },
+      bound: isSeenFromOutside ? "who else is on the processors" : "the longest piece of work in one turn",
+    };
+    report([figure]);
+    if (!isSeenFromOutside) console.log(`${"".padEnd(52)} worst gap ${worst.toFixed(0)} ms, others' work included`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

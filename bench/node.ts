@@ -1,31 +1,46 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { LocalMaster } from "../src/local-master/local-master.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { AgentProcess } from "../test/support/real-agent.ts";
 import { TestScheduler } from "../test/support/scheduler.ts";
 
+const RESOURCES = "--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]";
+
+/** What is measured: an agent in a process of its own, with room for thousands of tasks. */
 export interface MeasuredNode {
-  readonly agent: AgentProcess;
+  readonly pid: number;
+  readonly port: number;
   /** Subscribed, with an offer of the agent. */
   readonly scheduler: TestScheduler;
   close(): Promise<void>;
 }
 
-/** A development master, an agent with room for thousands of tasks in a process of its own, and a framework that checkpoints. */
-export async function startNode(program: string | undefined): Promise<MeasuredNode> {
+/** One of ours, which can be ended and started again. */
+export interface OwnNode extends MeasuredNode {
+  readonly agent: AgentProcess;
+}
+
+interface Started {
+  readonly pid: number;
+  end(): Promise<void>;
+}
+
+/** A development master, what `start` starts for it, and a framework that checkpoints. */
+async function around<T extends Started>(
+  start: (master: string, port: number) => T,
+): Promise<MeasuredNode & { started: T }> {
   const master = new LocalMaster({ port: 0 });
   await master.start();
-  const agent = new AgentProcess({
-    master: master.address,
-    port: await freePort(),
-    flags: ["--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]"],
-    ...(program !== undefined && { program }),
-  });
-  agent.start();
+  const port = await freePort();
+  const started = start(master.address, port);
   const options = { master: master.address, name: "bench", checkpoint: true, failoverTimeout: 3600 };
   const scheduler = new TestScheduler(options);
   const close = async (): Promise<void> => {
     scheduler.close();
-    await agent.destroy();
+    await started.end();
     await master.stop();
   };
   try {
@@ -35,5 +50,42 @@ export async function startNode(program: string | undefined): Promise<MeasuredNo
     await close();
     throw error;
   }
-  return { agent, scheduler, close };
+  return { pid: started.pid, port, scheduler, started, close };
+}
+
+/** A development master, an agent of ours, and a framework that checkpoints. */
+export async function startNode(program: string | undefined): Promise<OwnNode> {
+  const node = await around((master, port) => {
+    const flags = [RESOURCES];
+    const agent = new AgentProcess({ master, port, flags, ...(program !== undefined && { program }) });
+    agent.start();
+    return { agent, pid: agent.pid, end: () => agent.destroy() };
+  });
+  return { ...node, agent: node.started.agent };
+}
+
+/** The same around a C++ agent, whose folder holds its launcher, too. Its tasks end with their framework. */
+export async function startPeerNode(path: string): Promise<MeasuredNode> {
+  return await around((master, port) => {
+    const folder = mkdtempSync(join(tmpdir(), "peer-"));
+    const output = openSync(join(folder, "log"), "a");
+    const flags = [
+      ...[`--master=${master}`, "--ip=127.0.0.1", "--hostname=127.0.0.1", `--port=${port}`, RESOURCES],
+      ...[`--work_dir=${folder}/work`, `--runtime_dir=${folder}/run`, `--launcher_dir=${dirname(path)}`],
+      ...["--launcher=posix", "--isolation=posix/cpu,posix/mem", "--no-systemd_enable_support"],
+    ];
+    const libraries = { LD_LIBRARY_PATH: join(dirname(path), ".libs") };
+    const env = { PATH: process.env["PATH"], ...libraries };
+    const child: ChildProcess = spawn(path, flags, { stdio: ["ignore", output, output], env });
+    closeSync(output);
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    return {
+      pid: child.pid ?? 0,
+      end: async () => {
+        child.kill("SIGUSR1");
+        await ended;
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  });
 }

@@ -5,11 +5,15 @@
  *   npm run bench recovery -- [--tasks 1000] [--rounds 3] [--program dist/mesos-slave.js]
  */
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { commandTask } from "../test/support/scheduler.ts";
 import { startNode } from "./node.ts";
+import { medianOf } from "./processes.ts";
+import { rawRead } from "./raw-read.ts";
+import { report } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -42,6 +46,7 @@ try {
   const running = ({ state }: { state: TaskState }) => state === TaskState.TASK_RUNNING;
   await scheduler.until("all RUNNING", () => scheduler.updates.filter(running).length >= count, 300_000);
   await pause(1_000);
+  const backs: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const [recovered, returned] = ["Finished recovery", "answered the re-registration"];
     const before = [linesWith(recovered), linesWith(returned)] as const;
@@ -52,6 +57,7 @@ try {
     agent.start();
     const recovery = await logged(recovered, before[0], begin);
     const back = await logged(returned, before[1], begin);
+    backs.push(back / 1000);
     const expected = ids.filter((_id, index) => index % ENDING === round);
     await scheduler.until("the ends", () => expected.every((id) => scheduler.terminalOf(id) !== undefined), 60_000);
     const told = performance.now() - begin;
@@ -62,6 +68,15 @@ try {
     const wrong = expected.filter((id) => scheduler.terminalOf(id)?.message !== "Command exited with status 7");
     if (wrong.length > 0) throw new Error(`wrong ends: ${wrong.join(", ")}`);
   }
+  report([
+    {
+      ...{ id: `recovery-${count}`, what: `re-registered with ${count.toLocaleString("en")} tasks`, unit: "s" },
+      value: medianOf(backs),
+      floor: { what: "a read of its records", value: rawRead(join(agent.workDir, "meta")) },
+      goal: { atMost: Math.max(0.8, (count * 4) / 5000) },
+      bound: "the start of Node, then the records: a read, a parse and a check each",
+    },
+  ]);
 } finally {
   await close();
 }

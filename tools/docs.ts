@@ -9,11 +9,13 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { figuresPage, type Results } from "../bench/figures.ts";
 import { probePlacesBlock } from "../src/agent/containerizer/docker/probe-places.ts";
 import { actionsBlock, asksBlock } from "../src/agent/http/asks-docs.ts";
 import { endpointsPage } from "../src/agent/http/docs.ts";
 import { metricsPage } from "../src/agent/metrics/docs.ts";
 import { agentFlagsPage } from "../src/agent/settings/docs.ts";
+import { commandFlagsBlock, commandsBlock } from "../src/cli/docs.ts";
 import { forwarderDocs } from "../src/forwarder/config/docs.ts";
 import { variablesDocs } from "../src/init/docs.ts";
 import { platformsBlock, platformsPage } from "./platforms-page.ts";
@@ -29,6 +31,7 @@ export const files: Readonly<Record<string, () => string>> = {
   "docs/metrics.md": metricsPage,
   "docs/variables.md": variablesDocs,
   "docs/platforms.md": platformsPage,
+  "docs/figures.md": () => figuresPage(JSON.parse(readFileSync(join(root, "bench/results.json"), "utf8")) as Results),
 };
 
 /** The rooms as a picture and as a list. An arrow means "may import"; what all may import is left out of the picture. */
@@ -77,6 +80,8 @@ export const blocks: Readonly<Record<string, () => string>> = {
   actions: actionsBlock,
   "probe-places": probePlacesBlock,
   platforms: platformsBlock,
+  commands: commandsBlock,
+  "command-flags": commandFlagsBlock,
 };
 
 /** The page with every block replaced. Throws when a block is unknown or has no end. */

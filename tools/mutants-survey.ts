@@ -5,11 +5,13 @@
  *
  * N random mutants (default 120, the same ones for the same seed; 0: all, which takes hours for the whole agent) of the
  * agent, or of the rooms (`tasks`, `model/held`) and files (`src/agent/agent.ts`) that are named. Each is run against the tests
- * that come by it. Prints what was not noticed, and a line for each room.
+ * that come by it; what they do not notice, against the types, which `npm run check` holds too. Prints what was not noticed, and
+ * a line for each room.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, globSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type PlacedMutant, typeCheck } from "./mutants-types.ts";
 
 const root = resolve(import.meta.dirname, "..");
 /** What should be noticed, in percent. */
@@ -97,7 +99,8 @@ const settings = (folder: string, mutants: readonly Mutant[], drawn: string): ob
   // What is built once per file would need every test anew.
   ignoreStatic: true,
   coverageAnalysis: "perTest",
-  concurrency: 2,
+  // Half of them only say whether a mutant was drawn, at once: two run tests.
+  concurrency: 4,
   timeoutMS: LONGEST_HANG,
   dryRunTimeoutMinutes: 30,
   reporters: ["progress-append-only", "json"],
@@ -109,11 +112,8 @@ const settings = (folder: string, mutants: readonly Mutant[], drawn: string): ob
   symlinkNodeModules: false,
 });
 
-interface Tried {
-  readonly mutatorName: string;
-  readonly replacement?: string;
+interface Tried extends PlacedMutant {
   readonly status: string;
-  readonly location: Record<"start" | "end", { readonly line: number; readonly column: number }>;
 }
 
 interface Report {
@@ -125,36 +125,49 @@ const UNNOTICED = new Set(["Survived", "NoCoverage"]);
 
 const roomOf = (file: string): string => /^src\/agent\/([^/]+)\//.exec(file)?.[1] ?? ".";
 
-/** Prints the survivors, then how many were noticed in each room. Returns the percentage over all. */
-function tell({ files }: Report): number {
-  const rooms = new Map<string, { noticed: number; all: number }>();
+/** Of a room, or of all: how many mutants, how many tests noticed, how many more the types refuse. */
+interface Counts {
+  tests: number;
+  types: number;
+  all: number;
+}
+
+const percentOf = ({ tests, types, all }: Counts): number => Math.round((100 * (tests + types)) / Math.max(1, all));
+
+const summary = (name: string, counts: Counts): string =>
+  `${name.padEnd(16)} ${counts.tests + counts.types} of ${counts.all} noticed (${percentOf(counts)} %), ` +
+  `${counts.tests} by tests, ${counts.types} by the types`;
+
+function tellSurvivor(file: string, source: string, { location, mutatorName, replacement = "", status }: Tried): void {
+  const { start, end } = location;
+  const line = source.split("\n")[start.line - 1] ?? "";
+  const until = end.line === start.line ? end.column - 1 : undefined;
+  console.log(`\n${file}:${start.line}:${start.column} ${mutatorName}, ${status}\n  ${line.trim()}`);
+  console.log(`  ${line.slice(start.column - 1, until).trim()}  =>  ${replacement.replaceAll(/\s+/g, " ").trim()}`);
+}
+
+/** Prints the survivors, then how many were noticed in each room. `project`: for the types. Returns the percentage over all. */
+function tell(project: string, { files }: Report): number {
+  const typesSay = typeCheck(project);
+  const rooms = new Map<string, Counts>();
   for (const [file, { source, mutants }] of Object.entries(files)) {
-    const room = rooms.get(roomOf(file)) ?? { noticed: 0, all: 0 };
+    const room = rooms.get(roomOf(file)) ?? { tests: 0, types: 0, all: 0 };
     rooms.set(roomOf(file), room);
-    for (const { status, location, mutatorName, replacement = "" } of mutants) {
-      if (!NOTICED.has(status) && !UNNOTICED.has(status)) continue;
+    for (const mutant of mutants) {
+      if (!NOTICED.has(mutant.status) && !UNNOTICED.has(mutant.status)) continue;
       room.all++;
-      if (NOTICED.has(status)) {
-        room.noticed++;
-        continue;
-      }
-      const { start, end } = location;
-      const line = source.split("\n")[start.line - 1] ?? "";
-      const until = end.line === start.line ? end.column - 1 : undefined;
-      console.log(`\n${file}:${start.line}:${start.column} ${mutatorName}, ${status}\n  ${line.trim()}`);
-      console.log(`  ${line.slice(start.column - 1, until).trim()}  =>  ${replacement.replaceAll(/\s+/g, " ").trim()}`);
+      if (NOTICED.has(mutant.status)) room.tests++;
+      else if (typesSay(file, mutant) === "refused") room.types++;
+      else tellSurvivor(file, source, mutant);
     }
   }
-  const percent = ({ noticed, all }: { noticed: number; all: number }) =>
-    Math.round((100 * noticed) / Math.max(1, all));
-  const total = { noticed: 0, all: 0 };
-  for (const [room, counts] of [...rooms].sort()) {
-    total.noticed += counts.noticed;
-    total.all += counts.all;
-    console.log(`${room.padEnd(16)} ${counts.noticed} of ${counts.all} noticed (${percent(counts)} %)`);
+  const total = { tests: 0, types: 0, all: 0 };
+  for (const [name, counts] of [...rooms].sort()) {
+    for (const key of ["tests", "types", "all"] as const) total[key] += counts[key];
+    console.log(summary(name, counts));
   }
-  console.log(`${"all".padEnd(16)} ${total.noticed} of ${total.all} noticed (${percent(total)} %, goal ${GOAL} %)`);
-  return percent(total);
+  console.log(`${summary("all", total)} (goal ${GOAL} %)`);
+  return percentOf(total);
 }
 
 /** The files of the agent that are meant: all, or those of the rooms and files that are named. */
@@ -184,5 +197,5 @@ export async function survey(folder: string, project: string, words: readonly st
   const stryker = join(folder, "node_modules/@stryker-mutator/core/bin/stryker.js");
   const run = spawnSync(process.execPath, [stryker, "run", "stryker.config.json"], { cwd: project, stdio: "inherit" });
   if (run.status !== 0) throw new Error("StrykerJS did not come to its end; see above");
-  return tell(JSON.parse(readFileSync(join(project, "report.json"), "utf8")) as Report) >= GOAL ? 0 : 1;
+  return tell(project, JSON.parse(readFileSync(join(project, "report.json"), "utf8")) as Report) >= GOAL ? 0 : 1;
 }

@@ -86,9 +86,25 @@ export const rooms: readonly Room[] = [
   { name: "local-master", purpose: "the embedded development master", mayImport: [...wires, "http"] },
   { name: "execute", purpose: "mesos-execute", mayImport: [...wires, "client"] },
   {
+    name: "cli",
+    purpose: "the commands of mesos-slave: tasks, logs, exec, attach, top, drain",
+    mayImport: [...wires, "client"],
+  },
+  {
     name: "main",
     purpose: "one short file per program; only here: process.env, process.argv, process.exit",
-    mayImport: [...wires, "supervisor", "agent", "forwarder", "init", "redpill", "local-master", "execute"],
+    mayImport: [
+      ...wires,
+      "supervisor",
+      "agent",
+      "forwarder",
+      "init",
+      "redpill",
+      "local-master",
+      "client",
+      "execute",
+      "cli",
+    ],
   },
 ];
 

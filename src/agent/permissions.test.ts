@@ -107,6 +107,12 @@ describe("files that are read again", () => {
       `--http_credentials=${file("credentials", passwords("opens sesame"))}`,
     );
 
+  it("need not be both there", () => {
+    open(`--http_credentials=${file("credentials", passwords("opens sesame"))}`).reload(undefined);
+    open().reload(file("acls", rules("NONE")));
+    expect(lines.filter((line) => line.startsWith("Nothing is read again"))).toEqual([]);
+  });
+
   it("are in force from then on", async () => {
     const permissions = opened();
     file("credentials", passwords("another"));

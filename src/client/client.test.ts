@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytesOf, sandboxOf } from "./files.ts";
+import { masterAddress } from "./master-address.ts";
 import { redirectedTo } from "./peer.ts";
 
 describe("an agent's answers", () => {
@@ -41,4 +42,14 @@ describe("redirects", () => {
   ])("%s", (location, host) => {
     expect(redirectedTo(location)).toBe(host);
   });
+});
+
+it.each([
+  ["http://127.0.0.1:5050", "127.0.0.1:5050"],
+  ["http://master.example/", "master.example:80"],
+  ["127.0.0.1:5050", "127.0.0.1:5050"],
+  ["zk://a:2181/mesos", "zk://a:2181/mesos"],
+  ["https://a:5050", "https://a:5050"],
+])("the master %s is at %s", (given, address) => {
+  expect(masterAddress(given)).toBe(address);
 });

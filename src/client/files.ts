@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { HttpPeer } from "./peer.ts";
 
 /** What we need of an agent's /state. */
@@ -21,7 +21,7 @@ const agentState = z.looseObject({
 });
 
 /** Where a task writes: in a group each has a folder of its own, in Mesos' default executor's. */
-const taskFolder = (executor: { readonly directory: string; readonly type?: string | undefined }, id: string) =>
+export const taskFolder = (executor: { readonly directory: string; readonly type?: string | undefined }, id: string) =>
   executor.type === "DEFAULT" ? `${executor.directory}/tasks/${id}` : executor.directory;
 
 /** The sandbox of a task in an agent's /state; undefined when it is not (yet) there. */

@@ -28,7 +28,7 @@ export function redirectedTo(location: string | undefined): string | undefined {
 }
 
 /** Key, certificate and authorities for a peer that speaks TLS, and how it is checked. */
-type PeerTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean };
+export type PeerTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean };
 
 export interface PeerAddress {
   /** In messages. */

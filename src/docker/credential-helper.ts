@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { z } from "zod";
+import * as z from "zod";
 import type { AskHelper } from "./registry-auth.ts";
 
 const answerSchema = z.object({ Username: z.string(), Secret: z.string() });

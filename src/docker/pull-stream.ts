@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { PullProgress } from "./engine.ts";
 import { EngineError } from "./errors.ts";
 

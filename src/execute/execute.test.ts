@@ -4,7 +4,6 @@ import { UserError } from "../base/errors.ts";
 import { ExecutorInfo_Type, type Offer, OfferSchema, type Resource } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources, parseResources } from "../mesos/resources-text.ts";
-import { masterAddress } from "./flags.ts";
 import { groupWork, parseTaskGroup } from "./group.ts";
 import { checkJob, type Job, takeFrom, taskFor } from "./task.ts";
 import { refuseOneTaskFlags } from "./work.ts";
@@ -48,16 +47,6 @@ describe("taking resources out of an offer", () => {
   ])("%s for %s", (offered, needed, taken) => {
     expect(take(offered, needed)).toBe(taken);
   });
-});
-
-it.each([
-  ["http://127.0.0.1:5050", "127.0.0.1:5050"],
-  ["http://master.example/", "master.example:80"],
-  ["127.0.0.1:5050", "127.0.0.1:5050"],
-  ["zk://a:2181/mesos", "zk://a:2181/mesos"],
-  ["https://a:5050", "https://a:5050"],
-])("the master %s is at %s", (given, address) => {
-  expect(masterAddress(given)).toBe(address);
 });
 
 describe("the task", () => {

@@ -3,13 +3,6 @@ import { helpFlags } from "../config/help.ts";
 import { boolean, duration, json, oneOf, stringMap, text, textOrFile } from "../config/kinds.ts";
 import { parseTaskGroup } from "./group.ts";
 
-/** `http://host:port`, as a browser shows a master, is `host:port`. */
-export const masterAddress = (text: string): string => {
-  const web = /^http:\/\/([^/?#]+)\/?$/.exec(text.trim())?.[1];
-  if (web === undefined) return text;
-  return /:\d+$/.test(web) ? web : `${web}:80`;
-};
-
 /** The flags of mesos-execute. */
 export const executeFlags = defineFlags({
   master: flag(textOrFile, {

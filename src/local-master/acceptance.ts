@@ -5,13 +5,14 @@ import { has } from "../mesos/codec.ts";
 import { RunTaskGroupMessageSchema, RunTaskMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfo_Capability_Type,
+  type ExecutorInfo,
   ExecutorInfoSchema,
   type Offer_Operation,
   Offer_Operation_Type,
   OperationSchema,
   OperationState,
+  type Resource,
   type TaskInfo,
-  TaskInfoSchema,
   TaskState,
   TaskStatus_Reason,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -22,7 +23,16 @@ import { Resources } from "../mesos/resources.ts";
 import { stateForFramework } from "../mesos/states.ts";
 import type { Agents } from "./agents.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Demand, demandOf, type LaunchContext, prepareExecutor, taskForAgent, taskOf } from "./launch.ts";
+import { type GroupContext, groupProblem } from "./group-validation.ts";
+import {
+  type Demand,
+  demandOf,
+  groupTaskForAgent,
+  type LaunchContext,
+  prepareExecutor,
+  taskForAgent,
+  taskOf,
+} from "./launch.ts";
 import { type Agent, executorKey, type Framework, type Offer } from "./model.ts";
 import type { Offering } from "./offering.ts";
 import { sendOperation } from "./operations.ts";
@@ -119,6 +129,20 @@ export class Acceptance {
     };
   }
 
+  #groupContext(
+    accepted: AcceptedOffers,
+    { executorId }: ExecutorInfo,
+    running: ExecutorInfo | undefined,
+  ): GroupContext {
+    const { agentId, available, taskExists } = this.#context(accepted);
+    const { framework } = accepted;
+    const its = [...framework.tasks.values(), ...framework.unreachable.values()].filter(
+      (entry) => entry.agentId === agentId && idOf(entry.task.executorId) === idOf(executorId),
+    );
+    const itsContainers = running === undefined ? [] : its.map(({ task }) => task.container);
+    return { agentId, available, taskExists, frameworkId: framework.id, runningExecutor: running, itsContainers };
+  }
+
   /** Books what a task takes, and its executor if that is new. */
   #book(accepted: AcceptedOffers, info: TaskInfo, demand: Demand, executor = info.executor): void {
     const { agent, framework, role } = accepted;
@@ -170,24 +194,10 @@ export class Acceptance {
     const { executor, taskGroup } = operation.launchGroup ?? {};
     const tasks = taskGroup?.tasks ?? [];
     if (executor === undefined || tasks.length === 0) return;
-    const before = accepted.left;
-    const exists = this.#context(accepted).executorExists(idOf(executor.executorId));
-    const demands: Demand[] = [];
-    let problem: string | undefined;
-    for (const [index, info] of tasks.entries()) {
-      const context = { ...this.#context(accepted), executorExists: () => exists || index > 0 };
-      const bare = clone(TaskInfoSchema, info);
-      bare.executor = executor;
-      delete bare.command;
-      const demand = demandOf(bare, framework.id, context);
-      if (typeof demand === "string") {
-        problem = `task '${info.taskId?.value}': ${demand}`;
-        break;
-      }
-      accepted.left = accepted.left.subtract(demand.task).subtract(demand.executor);
-      demands.push(demand);
-    }
-    accepted.left = before;
+    const running = agent.executors.get(executorKey(framework.id, idOf(executor.executorId)));
+    const problem = has(operation, "id")
+      ? "The `id` field cannot be set on LAUNCH_GROUP operations"
+      : groupProblem(tasks, executor, this.#groupContext(accepted, executor, running?.info));
     if (problem !== undefined) {
       for (const info of tasks)
         this.#fail(framework, info, TaskState.TASK_ERROR, TaskStatus_Reason.TASK_GROUP_INVALID, problem);
@@ -197,12 +207,18 @@ export class Acceptance {
     const message = create(RunTaskGroupMessageSchema, {
       framework: framework.info,
       executor: clone(ExecutorInfoSchema, executor),
-      taskGroup: { tasks: tasks.map((info) => taskForAgent(info, framework.info, role, dialect)) },
-      ...this.#tracked(agent, !exists),
+      taskGroup: { tasks: tasks.map((info) => groupTaskForAgent(info, executor, framework.info, role, dialect)) },
+      ...this.#tracked(agent, running === undefined),
     });
     if (message.executor !== undefined) prepareExecutor(message.executor, framework.info, role, dialect);
-    for (const [index, info] of tasks.entries())
-      this.#book(accepted, info, demands[index] as Demand, message.executor ?? executor);
+    const unallocated = (resources: readonly Resource[]): Resources => Resources.of(resources).unallocated();
+    let forExecutor = running === undefined ? unallocated(executor.resources) : Resources.empty;
+    for (const info of tasks) {
+      this.#book(accepted, info, { task: unallocated(info.resources), executor: forExecutor }, executor);
+      forExecutor = Resources.empty;
+    }
+    const ids = tasks.map(({ taskId }) => `'${taskId?.value}'`).join(", ");
+    this.#cluster.context.log.info(`Launching task group ${ids} of framework ${framework.id} on ${agent.id}`);
     this.#cluster.context.process.send(agent.pid, RunTaskGroupMessageSchema, message);
   }
 

@@ -3,6 +3,7 @@ import { messageOf } from "../base/errors.ts";
 import {
   type ExecutorInfo,
   ExecutorInfo_Type,
+  ExecutorInfoSchema,
   type FrameworkInfo,
   type Task,
   type TaskInfo,
@@ -100,6 +101,19 @@ export function taskForAgent(info: TaskInfo, framework: FrameworkInfo, role: str
   told.resources = speak(Resources.of(info.resources).unallocated(), dialect, role);
   if (told.executor !== undefined) prepareExecutor(told.executor, framework, role, dialect);
   return told;
+}
+
+/** A task of a group: with its executor in it, as masters send it. */
+export function groupTaskForAgent(
+  info: TaskInfo,
+  executor: ExecutorInfo,
+  framework: FrameworkInfo,
+  role: string,
+  dialect: Dialect,
+): TaskInfo {
+  const whole = clone(TaskInfoSchema, info);
+  whole.executor = clone(ExecutorInfoSchema, executor);
+  return taskForAgent(whole, framework, role, dialect);
 }
 
 /** Fills in what agents expect of an executor, in place. */

@@ -9,7 +9,6 @@ import {
   OfferSchema,
   ResourceSchema,
   type Task,
-  TaskSchema,
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../mesos/ids.ts";
@@ -20,6 +19,7 @@ import { resourcesSummary } from "../mesos/resources-text.ts";
 import { frameworkCan, stateName } from "../mesos/states.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Agent, type Framework, rolesOf } from "./model.ts";
+import { taskJson } from "./task-json.ts";
 
 /** The master's pages as JSON, with the keys of real masters, in the v0 vocabulary. */
 
@@ -31,32 +31,6 @@ const sum = (items: Iterable<{ readonly resources: Resources }>): Resources => {
   for (const { resources } of items) total = total.add(resources);
   return total;
 };
-
-/** A task as /state and /tasks show it: flat ids, flat resources, statuses without ids. */
-function taskJson(task: Task): Object {
-  const whole = toJson(TaskSchema, task, { names: "v0", defaults: false });
-  const statuses = task.statuses.map(({ state, timestamp, healthy }) => ({
-    state: stateName(state),
-    timestamp: finite(timestamp),
-    ...(healthy && { healthy }),
-  }));
-  const roles = task.resources.map((resource) => resource.allocationInfo?.role).filter((role) => role);
-  return {
-    id: idOf(task.taskId),
-    name: task.name,
-    framework_id: idOf(task.frameworkId),
-    executor_id: idOf(task.executorId),
-    slave_id: idOf(task.agentId),
-    state: stateName(task.state),
-    resources: resourcesSummary(Resources.of(task.resources)),
-    ...(roles[0] !== undefined && { role: roles[0] }),
-    statuses,
-    ...(task.user !== "" && { user: task.user }),
-    ...(whole["labels"] !== undefined && { labels: (whole["labels"] as { labels?: Json }).labels ?? [] }),
-    ...(whole["discovery"] !== undefined && { discovery: whole["discovery"] }),
-    ...(whole["container"] !== undefined && { container: whole["container"] }),
-  };
-}
 
 export function agentJson(agent: Agent, cluster: Cluster): Object {
   const drainInfo = cluster.drainInfo(agent.id);
@@ -84,6 +58,8 @@ export function agentJson(agent: Agent, cluster: Cluster): Object {
     unreserved_resources: resourcesSummary(agent.total.unreserved()),
     reserved_resources_full: byRole(full),
     unreserved_resources_full: full(agent.total.unreserved()),
+    used_resources_full: full(agent.used),
+    offered_resources_full: full(sum(agent.offers)),
     active: cluster.isActive(agent),
     deactivated: cluster.deactivated.has(agent.id),
     ...(drainInfo &&

@@ -58,7 +58,7 @@ function progress(index: number, bytes: number, totalBytes: number | undefined):
   writeSync(OUTCOME, `${JSON.stringify({ kind: "progress", index, bytes, totalBytes } satisfies FetchNews)}\n`);
 }
 
-try {
+async function main(): Promise<void> {
   const order = await readOrder();
   closeInherited(FIRST_CACHED + order.items.filter(({ cached }) => cached !== undefined).length);
   // Before the switch of user, as the launcher does: a task's user need not be able to walk to its sandbox.
@@ -71,8 +71,12 @@ try {
     ...{ write, progress },
   });
   writeSync(OUTCOME, `${JSON.stringify(outcome)}\n`);
-  process.exit(0);
-} catch (error) {
-  process.stderr.write(`mesos-fetcher: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
 }
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`mesos-fetcher: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -18,6 +18,8 @@ import { LocalMaster } from "../local-master/local-master.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 
 const program = "mesos-slave";
+const PURPOSE =
+  "The Mesos agent. Commands for running tasks (tasks, logs, exec, attach, top, drain): mesos-slave help.";
 /** Milliseconds until the agent leaves for good; supervisord waits 3 s before it kills. */
 const LONGEST_GOODBYE = 2_700;
 /** As it is written in a checkout, as it was built beside a built program. */
@@ -36,7 +38,7 @@ function load(): Extract<ReturnType<typeof loadAgentFlags>, { ok: true }>["flags
   const loaded = loadAgentFlags({ words: process.argv.slice(2), environment: process.env, readFile: readText });
   const { values } = loaded.flags;
   if (values.help) {
-    process.stdout.write(usageText({ program, purpose: "The Mesos agent.", table: agentFlags }));
+    process.stdout.write(usageText({ program, purpose: PURPOSE, table: agentFlags }));
     process.exit(0);
   }
   if (values.version) {

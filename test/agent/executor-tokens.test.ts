@@ -180,6 +180,8 @@ describe("a token", () => {
       child(test.machine.containerOf(name)?.spec.containerId),
     );
     const sandbox = test.machine.containerOf("neighbours-task")?.spec.sandbox ?? "";
+    const value = test.machine.containerOf(EXECUTOR)?.spec.containerId;
+    const widened = { container_id: { value }, memory_limit: { value: 1e6 } };
     for (const [path, body] of [
       ["/flags"],
       ["/containers"],
@@ -195,6 +197,9 @@ describe("a token", () => {
       ["/api/v1", { type: "LAUNCH_NESTED_CONTAINER_SESSION", launch_nested_container_session: { container_id: its } }],
       ["/api/v1", { type: "LAUNCH_CONTAINER", launch_container: { container_id: { value: "alone" } } }],
       ["/api/v1", { type: "PRUNE_IMAGES", prune_images: {} }],
+      ["/api/v1", { type: "READ_LOG", read_log: { source: "CONTAINER", container_id: its } }],
+      // An executor that may widen its own limits has none.
+      ["/api/v1", { type: "UPDATE_CONTAINER_MEMORY_LIMIT", update_container_memory_limit: widened }],
     ] as const)
       expect([path, body, await page(token, path, body)]).toEqual([path, body, 403]);
     // What is judged is what is done: no other member of the same call.

@@ -225,6 +225,11 @@ describe("what is written down before a task runs", () => {
   it("nothing for a framework that does not checkpoint", async () => {
     await test.running("one", TASK_RUNNING, { framework: framework({ checkpoint: false }) });
     expect(test.has("meta", "slaves", "S0", "frameworks")).toBe(false);
+    test.machine.containerOf("one")?.end(0);
+    await until("garbage", () =>
+      [...test.node.garbage.scheduled].some((path) => path.endsWith(`frameworks/${FRAMEWORK}`)),
+    );
+    expect([...test.node.garbage.scheduled].filter((path) => path.includes("/meta/"))).toEqual([]);
   });
 
   it("or it does not run: the launch is refused, and taken back", async () => {

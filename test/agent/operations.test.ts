@@ -129,7 +129,9 @@ describe("an operation", () => {
 
   it("that cannot be meant for an agent is refused, without a uuid to acknowledge", async () => {
     apply(1, { type: Offer_Operation_Type.LAUNCH, launch: { taskInfos: [] } });
-    expect((await state(1, OPERATION_ERROR)).status?.uuid).toBeUndefined();
+    const { status } = await state(1, OPERATION_ERROR);
+    expect(status?.uuid).toBeUndefined();
+    expect(status?.message).toContain("it names no resources");
   });
 
   it("on a resource provider is dropped: there is none", async () => {

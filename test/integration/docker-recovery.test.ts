@@ -132,6 +132,22 @@ describe("containers over restarts", () => {
     expect(await readOutput(short)).toBe("done\n");
   });
 
+  it("keeps the memory limit that was ordered over a restart, whatever its tasks have then", async () => {
+    const before = await agent();
+    const spec = await start(before, "sleep 1000");
+    const memory = async () =>
+      Number(await dockerd.docker("inspect", "--format={{.HostConfig.Memory}}", `mesos-${spec.containerId}`)) /
+      (1 << 20);
+    expect(await before.limitMemory(spec.containerId, 48 << 20)).toBe(true);
+    await leave(before);
+    const after = await agent();
+    await after.recover(expected([spec]));
+    expect(await memory()).toBe(48);
+    const wider = await dockerSpec(workDir, "", { mem: 512 });
+    await after.update(spec.containerId, wider.resources, {});
+    expect(await memory()).toBe(48);
+  });
+
   it("ends its own orphans and touches nobody else's, whatever their names", async () => {
     const before = await agent();
     const orphan = await start(before, "sleep 1000");

@@ -142,6 +142,50 @@ describe("containers at a real dockerd", () => {
     });
   });
 
+  it("holds a container to the memory that is ordered, lower or higher, with swap as it was beside it", async () => {
+    const inspect = async (id: string) => {
+      const { HostConfig } = JSON.parse(await dockerd.docker("inspect", `mesos-${id}`))[0];
+      return [HostConfig.Memory, HostConfig.MemorySwap].map((bytes) => (bytes > 0 ? bytes / (1 << 20) : bytes));
+    };
+    const swaps: readonly [string | undefined, number[], number[]][] = [
+      [undefined, [64, 128], [256, 512]],
+      ["1g", [64, 960], [256, 1152]],
+      ["-1", [64, -1], [256, -1]],
+    ];
+    for (const [swap, lower, higher] of swaps) {
+      const parameters = swap === undefined ? [] : [{ key: "memory-swap", value: swap }];
+      const { spec } = await run("sleep 1000", { mem: 128, docker: { parameters } });
+      const order = (megabytes: number) => containerizer.limitMemory(spec.containerId, megabytes << 20);
+      expect([await order(64), await inspect(spec.containerId)]).toEqual([true, lower]);
+      expect([await order(256), await inspect(spec.containerId)]).toEqual([true, higher]);
+      expect((await containerizer.usage(spec.containerId))?.memLimitBytes).toBe(256n << 20n);
+      const wider = await dockerSpec(workDir, "", { mem: 512 });
+      await containerizer.update(spec.containerId, wider.resources, {});
+      expect(await inspect(spec.containerId)).toEqual(higher);
+      await containerizer.destroy(spec.containerId);
+      await containerizer.wait(spec.containerId);
+      expect(await order(64)).toBe(false);
+    }
+  });
+
+  it("tells what a container has logged itself, by offsets", async () => {
+    const { spec } = await run("echo hello; echo oh no >&2; seq 1 100000; echo last; sleep 1000");
+    const size = 6 + 588_895 + 5;
+    const read = async (offset: number, length: number) => {
+      const wanted = { stdout: { offset, length }, stderr: { offset: 3, length } };
+      const parts = await containerizer.ownLog(spec.containerId, wanted);
+      return parts && [parts.stdout, parts.stderr].map((part) => [part.size, Buffer.from(part.data).toString()]);
+    };
+    await until("all of it", async () => (await read(0, 0))?.[0]?.[0] === size);
+    expect(await read(0, 5)).toEqual([
+      [size, "hello"],
+      [6, "no\n"],
+    ]);
+    expect((await read(size - 5, 1_000))?.[0]).toEqual([size, "last\n"]);
+    expect((await read(size, 1_000))?.[0]).toEqual([size, ""]);
+    await containerizer.destroy(spec.containerId);
+  });
+
   it("stops within the grace period what obeys, and kills what does not", async () => {
     const obedient = await run("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
     const deaf = await run("trap '' TERM; echo ready; while :; do sleep 0.1; done");

@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -159,6 +160,43 @@ it("keeps a recovered container in its groups", async () => {
   expect(isolation.confinement(one.containerId).controlGroups.length).toBeGreaterThan(0);
   while (existsSync(`/proc/${lost.pid}`)) await new Promise((resolve) => setTimeout(resolve, 10));
   await expect.poll(containerGroups).toHaveLength(ownGroups().length);
+});
+
+it("holds a container to the memory that is ordered, over the agent's end and whatever its tasks have", async () => {
+  const one = spec("sleep 100", scalar("mem", 128));
+  const { pid } = await go(one);
+  const megabytes = async () => {
+    const usage = await containerizer.usage(one.containerId);
+    return [usage?.memLimitBytes, usage?.memSoftLimitBytes].map((bytes) => Number(bytes) / 1024 / 1024);
+  };
+  const order = (count: number) => containerizer.limitMemory(one.containerId, count * 1024 * 1024);
+  expect(await order(256)).toBe(true);
+  expect(await megabytes()).toEqual([256, 256]);
+  expect(await order(64)).toBe(true);
+  expect(await megabytes()).toEqual([64, 64]);
+  await containerizer.close();
+  isolation = open(["cgroups/cpu", "cgroups/mem", "cgroups/pids", "cgroups/blkio"]);
+  containerizer = openContainerizer(folder, { isolation });
+  const { environment: _, ...checkpointed } = one;
+  await containerizer.recover([{ ...checkpointed, pid }]);
+  expect(await megabytes()).toEqual([64, 64]);
+  await containerizer.update(one.containerId, [scalar("mem", 512)], {});
+  expect(await megabytes()).toEqual([64, 64]);
+  expect(await containerizer.limitMemory(randomUUID(), 1)).toBe(false);
+  await containerizer.destroy(one.containerId);
+  await containerizer.wait(one.containerId);
+  expect(await order(64)).toBe(false);
+});
+
+it("ends a container that needs more than the memory that is ordered then", async () => {
+  const one = spec("read go < fifo; perl -e 'my $x = \"a\" x (100 * 1024 * 1024); sleep 100'", scalar("mem", 256));
+  execFileSync("mkfifo", [join(one.sandbox, "fifo")]);
+  await go(one);
+  expect(await containerizer.limitMemory(one.containerId, 48 * 1024 * 1024)).toBe(true);
+  writeFileSync(join(one.sandbox, "fifo"), "go\n");
+  const end = await containerizer.wait(one.containerId);
+  expect(end).toMatchObject({ reason: TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY });
+  expect(end.message).toContain("Requested: 48MB");
 });
 
 it("holds a fork bomb to the limit of processes, and ends all of it", async () => {

@@ -27,6 +27,8 @@ interface FakeNested {
   readonly ended: Promise<ContainerTermination>;
   /** `status`: a raw wait(2) status. */
   readonly end: (status: number) => void;
+  /** Nobody can say how it ends. */
+  readonly lose: (why: Error) => void;
   running: boolean;
 }
 
@@ -42,6 +44,8 @@ export class FakeMachine {
   readonly nested = new Map<string, FakeNested>();
   /** The command whose container cannot be started, and why. */
   nestedFailure: { readonly command: string; readonly message: string } | undefined;
+  /** Launches of containers within others wait for it. */
+  nestedPull: Promise<void> | undefined;
   /** Task ids (of executors: executor ids) in the order of their starts. */
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
@@ -60,6 +64,8 @@ export class FakeMachine {
   afterStart: Promise<void> | undefined;
   /** What the first TASK_RUNNING has as its data. */
   data: Uint8Array | undefined;
+  /** Which limits it holds. */
+  enforces: Containerizer["enforces"] = { cpus: false, mem: false };
   /** Which containers it takes. */
   accepts: (container: ContainerInfo | undefined) => boolean = () => true;
   /** What it says to `stop`, `destroy`, `update` and `remove`, instead of doing it. */
@@ -138,9 +144,12 @@ export class FakeMachine {
         if (!this.containers.get(order.chain[0])?.spec.processless) throw TaskFailure.launch("nothing is nested there");
         const failing = this.nestedFailure;
         if (failing !== undefined && failing.command === order.command?.value) throw new Error(failing.message);
-        const { promise: ended, resolve } = Promise.withResolvers<ContainerTermination>();
+        await this.nestedPull;
+        if (dead()) return await new Promise<never>(() => undefined);
+        const { promise: ended, resolve, reject } = Promise.withResolvers<ContainerTermination>();
+        ended.catch(() => undefined);
         const nested: FakeNested = {
-          ...{ order, ended, running: true },
+          ...{ order, ended, running: true, lose: reject },
           end: (status) => {
             nested.running = false;
             resolve({ status });
@@ -181,7 +190,7 @@ export class FakeMachine {
       ...(this.ownLog && { ownLog: this.ownLog }),
       name: "mesos",
       killGrace: undefined,
-      enforces: { cpus: false, mem: false },
+      enforces: this.enforces,
       accepts: (container) => this.accepts(container),
       check: () => undefined,
       launch: async (spec, signal) => {
@@ -209,6 +218,7 @@ export class FakeMachine {
         const name = nameOf(container.spec);
         this.resized.set(name, [...(this.resized.get(name) ?? []), amounts]);
       },
+      limitMemory: async (id, bytes) => live(`limit # ${bytes}`, id)?.running ?? false,
       stop: async (id, grace) => {
         const container = live(`stop # ${grace}`, id);
         if (this.obeys && container?.running) container.end(TERMINATED);

@@ -8,6 +8,7 @@ export const noIsolation: Isolation = {
   prepare: async () => ({ controlGroups: [], ownGroup: undefined }),
   recover: () => NOTHING,
   update: () => NOTHING,
+  limitMemory: async () => false,
   confinement: () => ({ controlGroups: [], ownGroup: undefined }),
   usage: async () => ({}),
   figures: () => [],

@@ -11,6 +11,8 @@ import {
   PongSlaveMessageSchema,
   RegisterSlaveMessageSchema,
   ReregisterSlaveMessageSchema,
+  type RunTaskGroupMessage,
+  RunTaskGroupMessageSchema,
   type RunTaskMessage,
   RunTaskMessageSchema,
   ShutdownFrameworkMessageSchema,
@@ -38,6 +40,8 @@ export class ScriptedAgent {
   readonly process: Process;
   readonly received: string[] = [];
   readonly launched: RunTaskMessage[] = [];
+  /** Task groups: each task of one runs. */
+  readonly groups: RunTaskGroupMessage[] = [];
   readonly acknowledged: Uint8Array[] = [];
   id: string | undefined;
   /** Answers no pings. */
@@ -70,6 +74,12 @@ export class ScriptedAgent {
     process.install(RunTaskMessageSchema, (_from, message) => {
       this.launched.push(message);
       (options.run ?? finish)(this, message);
+      this.#progress();
+    });
+    process.install(RunTaskGroupMessageSchema, (_from, message) => {
+      this.groups.push(message);
+      for (const { taskId } of message.taskGroup?.tasks ?? [])
+        this.update(message.framework?.id?.value ?? "", taskId?.value ?? "", TaskState.TASK_RUNNING);
       this.#progress();
     });
     process.install(KillTaskMessageSchema, (_from, { frameworkId, taskId }) => {

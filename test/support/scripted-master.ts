@@ -95,13 +95,14 @@ export class ScriptedMaster {
     this.#keep(ExecutorToFrameworkMessageSchema, this.messages);
     this.#keep(UnregisterSlaveMessageSchema, this.unregistered);
     process.install(PongSlaveMessageSchema, () => this.#pongs++);
+    process.on("PONG", () => this.received.push("PONG"));
   }
 
   /** `agentPort`: where the agent listens on 127.0.0.1. */
-  static async start(agentPort: number, { id = "master", version = "1.11.0" } = {}): Promise<ScriptedMaster> {
+  static async start(agentPort: number, { id = "master", version = "1.11.0", port = 0 } = {}): Promise<ScriptedMaster> {
     const process = await Process.start({
       id,
-      bind: { ip: "127.0.0.1", port: 0 },
+      bind: { ip: "127.0.0.1", port },
       advertise: { ip: "127.0.0.1" },
       log: silentLogger,
       clock: systemClock,
@@ -149,6 +150,11 @@ export class ScriptedMaster {
 
   send<D extends DescMessage>(schema: D, init: Init<D>): void {
     this.#process.send(this.#agent, schema, create(schema, init as MessageInitShape<D>));
+  }
+
+  /** A message that is no protobuf message, as 0.24 has some. */
+  sendBytes(name: string, body: Uint8Array): void {
+    this.#process.sendBytes(this.#agent, name, body);
   }
 
   acknowledge(update: StatusUpdate): void {

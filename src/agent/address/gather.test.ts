@@ -82,7 +82,7 @@ describe("what is known of the address", () => {
     expect(await gather({ environment, ...flags })).toMatchObject(flags);
   });
 
-  it.each(["0", "65536", "many", "5051x", "-1"])("is no port '%s'", async (port) => {
+  it.each(["0", "65536", "many", "5051x", "x5051", "-1"])("is no port '%s'", async (port) => {
     await expect(gather({ environment: { LIBPROCESS_ADVERTISE_PORT: port } })).rejects.toThrow(
       `LIBPROCESS_ADVERTISE_PORT is '${port}', which is not a port`,
     );

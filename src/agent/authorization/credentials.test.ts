@@ -71,6 +71,10 @@ it.each([
   ['{"credentials":[{"principal":"a","secret_hash":"hidden"}]}', "not in the form of scrypt"],
   ['{"credentials":[{"principal":"a","secret_hash":"$scrypt$ln=4,r=8,p=1$aaaa$hidden"}]}', "too short"],
   [`{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("ln=4", "ln=0")}"}]}`, "does not take"],
+  ...["r=0,p=1", "r=8,p=0", "r=8,p=5"].map((words) => [
+    `{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("r=8,p=1", words)}"}]}`,
+    "does not take",
+  ]),
   [`{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("ln=4", "ln=40")}"}]}`, "more than 128 MB"],
 ])("%s is refused without showing secrets", (text, message) => {
   try {

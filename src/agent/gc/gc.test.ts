@@ -123,7 +123,8 @@ describe("the collector", () => {
     await collector.close();
     expect(existsSync(one)).toBe(false);
     expect(gone).toEqual([one]);
-    expect(collector.figures).toMatchObject({ path_removals_succeeded: 1, path_removals_pending: 0 });
+    const figures = { path_removals_succeeded: 1, path_removals_failed: 0, path_removals_pending: 0 };
+    expect(collector.figures, "seconds: 90 % of the delay").toEqual({ ...figures, max_allowed_age_secs: 544_320 });
     expect(lines).toContain(`Deleted '${one}'`);
   });
 
@@ -279,7 +280,11 @@ describe("the collector", () => {
     const { clock, collector, lines, one } = start(() => 0, { dryRun: true });
     const changed = (clock.now() - 6 * DAY) / 1000;
     utimesSync(one, changed, changed);
-    await collector.scheduleByAge([one, join(folder, "work/missing")]);
+    writeFileSync(join(folder, "work/file"), "");
+    await collector.scheduleByAge([join(folder, "work/file/below"), one, join(folder, "work/missing")]);
+    expect(lines.filter((line) => line.includes("ENO"))).toEqual([
+      expect.stringMatching(/^Scheduling '.*below' for gc: ENOTDIR/),
+    ]);
     expect(collector.figures.path_removals_pending).toBe(1);
     expect(collector.forecast).toMatch(/^Would delete 0 of 1 directories now; next '.*one' in 1days at the latest$/);
     await clock.advance(DAY);

@@ -36,6 +36,14 @@ describe("plans", () => {
     const http = { port: 80, statuses: [204] };
     expect(health({ http }).probe).toMatchObject({ kind: "http", scheme: "http", path: "/", statuses: [204] });
     expect(health({ type: HealthCheck_Type.TCP, tcp: { port: 1 }, command }).probe.kind).toBe("tcp");
+    const all = { command, http: { port: 80 }, tcp: { port: 1 } };
+    const types = [HealthCheck_Type.COMMAND, HealthCheck_Type.HTTP, HealthCheck_Type.TCP, HealthCheck_Type.UNKNOWN];
+    expect(types.map((type) => health({ type, ...all }).probe.kind)).toEqual(["command", "http", "tcp", "command"]);
+    const missing = [{ command: undefined }, { http: undefined }, { tcp: undefined }];
+    for (const [index, without] of missing.entries())
+      expect(() => health({ ...all, ...without, type: types[index] ?? 0 } as never)).toThrow(
+        "neither command nor http",
+      );
     const check = create(CheckInfoSchema, { type: CheckInfo_Type.HTTP, http: { port: 8080, path: "/a" } });
     expect(planCheck(check).probe).toMatchObject({ kind: "http", port: 8080, path: "/a" });
   });

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { TestClock } from "../../../test/support/test-clock.ts";
-import { silentLogger } from "../../base/log.ts";
+import { settle, TestClock } from "../../../test/support/test-clock.ts";
+import { type Logger, silentLogger } from "../../base/log.ts";
 import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseMountInfo } from "../model/mount-table.ts";
 import { DiskWatch, diskQuota, diskUsage, duArguments } from "./disk.ts";
@@ -67,4 +67,76 @@ it("measures a sandbox through a link to its work_dir, and says what it cannot m
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+it("goes on with the others when one cannot be measured, and says so of those that are still there", async () => {
+  const clock = new TestClock();
+  const lines: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (line) => lines.push(line) };
+  const measured: string[] = [];
+  const measure = async (folder: string, id: string) => {
+    measured.push(id);
+    if (id === "ended") watch.cleanup(id);
+    if (id !== "fine") throw new Error(`${folder} is gone`);
+    return 11 * MB;
+  };
+  const watch = new DiskWatch({ clock, log, interval: 15_000, enforce: true, measure });
+  const told: string[] = [];
+  for (const containerId of ["broken", "ended", "fine"])
+    watch.prepare({ containerId, sandbox: `/${containerId}`, resources: [disk(10)] }, () => told.push(containerId));
+  await clock.advance(15_000);
+  expect(measured).toEqual(["broken", "ended", "fine"]);
+  expect(lines).toEqual(["Measuring the disk usage of container broken: /broken is gone"]);
+  expect(told).toEqual(["fine"]);
+  expect([watch.usage("broken"), watch.usage("ended")]).toEqual([{ diskLimitBytes: BigInt(10 * MB) }, {}]);
+  watch.close();
+});
+
+it("ends nothing that ended while it was measured, and looks no more at what ended before its turn", async () => {
+  const clock = new TestClock();
+  const measured: string[] = [];
+  const measure = async (_folder: string, id: string) => {
+    measured.push(id);
+    for (const ended of ["first", "second"]) watch.cleanup(ended);
+    return 11 * MB;
+  };
+  const watch = new DiskWatch({ clock, log: silentLogger, interval: 15_000, enforce: true, measure });
+  const told: string[] = [];
+  for (const containerId of ["first", "second", "third"])
+    watch.prepare({ containerId, sandbox: "/", resources: [disk(10)] }, () => told.push(containerId));
+  await clock.advance(15_000);
+  expect([measured, told]).toEqual([["first", "third"], ["third"]]);
+  watch.close();
+});
+
+it("measures again only when a round is over, with the quota of that moment, and no more when it is closed", async () => {
+  const clock = new TestClock();
+  let rounds = 0;
+  let slow = Promise.withResolvers<number>();
+  const measure = (): Promise<number> => {
+    rounds++;
+    return slow.promise;
+  };
+  const watch = new DiskWatch({ clock, log: silentLogger, interval: 15_000, enforce: true, measure });
+  const told: string[] = [];
+  watch.recover({ containerId: "c", sandbox: "/", resources: [] }, ({ message }) => told.push(message));
+  expect(watch.usage("c")).toEqual({});
+  await clock.advance(60_000);
+  expect(rounds).toBe(1);
+  slow.resolve(11 * MB);
+  await settle();
+  expect([watch.usage("c"), told]).toEqual([{ diskUsedBytes: BigInt(11 * MB) }, []]);
+  watch.update("c", [disk(11)]);
+  watch.update("other", [disk(1)]);
+  await clock.advance(15_000);
+  expect([rounds, told], "all of a quota may be used").toEqual([2, []]);
+  watch.update("c", [disk(10)]);
+  await clock.advance(15_000);
+  expect([rounds, told]).toEqual([3, ["Disk usage (11MB) exceeds quota (10MB)"]]);
+  slow = Promise.withResolvers();
+  await clock.advance(15_000);
+  watch.close();
+  slow.resolve(0);
+  await clock.advance(60_000);
+  expect([rounds, clock.pending]).toEqual([4, 0]);
 });

@@ -6,11 +6,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { ResourceSchema, TaskStatus_Reason, Value_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { AgentFlags } from "../flags/table.ts";
 import type { ContainerSpec } from "../model/container.ts";
 import type { Isolation, Isolator, Limitation } from "../model/isolation.ts";
 import { GroupControl } from "./cgroups/control.ts";
 import { DiskWatch } from "./disk.ts";
-import { combine, selectIsolators } from "./isolation.ts";
+import { combine, createIsolation, selectIsolators } from "./isolation.ts";
 
 const MB = 1024 * 1024;
 const scalar = (name: string, value: number) =>
@@ -61,6 +62,10 @@ describe("isolators as one", () => {
     expect(open("cgroups/cpu").enforces).toEqual({ cpus: true, mem: false });
     expect(open("cgroups/mem", "posix/cpu").enforces).toEqual({ cpus: false, mem: true });
     expect(open("cgroups").enforces).toEqual({ cpus: true, mem: true });
+    expect(open("cgroups", "disk/du").enforces, "which a watch of disks has no say in").toEqual({
+      cpus: true,
+      mem: true,
+    });
   });
 
   it("prepare a container, each its part, and say what a process of it enters", async () => {
@@ -122,6 +127,32 @@ describe("isolators as one", () => {
     await swept;
     expect([readdirSync(group("cpu")).sort(), readdirSync(group("memory"))]).toEqual([["other", "stuck"], []]);
     await isolation.close();
+  });
+
+  it("are opened once by all their names, with the agent's own settings; names that only measure open nothing", async () => {
+    const flags = { container_disk_watch_interval: 15_000, enforce_container_disk_quota: true } as AgentFlags;
+    const isolation = createIsolation(["posix/cpu", "posix/mem", "posix/disk", "disk/du"], {
+      flags,
+      clock,
+      log: silentLogger,
+    });
+    expect(isolation.enforces).toEqual({ cpus: false, mem: false });
+    expect(clock.pending, "one watch").toBe(1);
+    await isolation.prepare(spec, () => undefined);
+    expect(await isolation.usage("c1")).toEqual({ diskLimitBytes: BigInt(10 * MB) });
+    expect(isolation.status("c1")).toBeUndefined();
+    await isolation.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("have the figures of all of them", () => {
+    const isolator = (figures?: Isolator["figures"]): Isolator => ({
+      ...{ prepare: () => undefined, recover: () => undefined, update: () => undefined, usage: () => ({}) },
+      ...{ cleanup: () => undefined, close: () => undefined, ...(figures && { figures }) },
+    });
+    const [one, two] = [["one", 1] as const, ["two", 2] as const];
+    const all = [isolator(() => [one] as never), isolator(), isolator(() => [two] as never)];
+    expect([...combine(new Map(), all).figures()]).toEqual([one, two]);
   });
 
   it("are all told that a container is over, whichever of them fails", async () => {

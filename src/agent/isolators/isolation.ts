@@ -63,6 +63,12 @@ export function combine(selected: ReadonlyMap<string, IsolatorRow>, all: readonl
     async update(containerId, resources, limits) {
       for (const isolator of all) await isolator.update(containerId, resources, limits);
     },
+    async limitMemory(containerId, bytes) {
+      const held = await Promise.all(
+        all.map(async (isolator) => (await isolator.limitMemory?.(containerId, bytes)) ?? false),
+      );
+      return held.includes(true);
+    },
     confinement,
     usage: async (id) => Object.assign({}, ...(await Promise.all(all.map((isolator) => isolator.usage(id))))),
     *figures() {

@@ -129,11 +129,6 @@ export class Registration {
     return this.#state.phase;
   }
 
-  /** What the detector last said; undefined when nobody leads. */
-  get master(): MasterInfo | undefined {
-    return this.#masterInfo;
-  }
-
   /** Stops registering, for a shutdown of our own; `unregister` tells the master to forget the agent (SIGUSR1). */
   terminate({ unregister = false } = {}): void {
     const { knownId: id } = this.#options.identity;

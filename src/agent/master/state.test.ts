@@ -100,6 +100,24 @@ describe("registration", () => {
     expect(waits(run([detected, due, due, due, restarted]).actions).at(-1)).toBe(1_000);
   });
 
+  it("begins anew with a link that ends in whatever it was about, once it was a real one", () => {
+    const lived = { kind: "link-broken", master, lived: 60_000 } as const;
+    const before: [string, readonly RegistrationEvent[], boolean][] = [
+      ["delayed", [detected], false],
+      ["authenticating", [detected, due], true],
+      ["registering", [detected, due], false],
+      ["running", running, false],
+    ];
+    for (const [phase, events, hasCredential] of before) {
+      const start = run([...events], hasCredential);
+      expect(start.state.phase).toBe(phase);
+      const [state, actions] = decide(start.state, lived, { ...settings, hasCredential });
+      expect([state.phase, state.attempts, names([...actions]).at(-1)], phase).toEqual(["delayed", 0, "wait"]);
+    }
+    const { state } = run([...running, { kind: "terminate" }]);
+    expect(decide(state, lived, settings)).toEqual([state, []]);
+  });
+
   it("ignores the end of an earlier master's link", () => {
     const { state } = run([...running, { kind: "link-broken", master: other, lived: 5 }]);
     expect(state.phase).toBe("running");

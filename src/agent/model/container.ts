@@ -11,7 +11,7 @@ import type {
   TaskStatus_Reason,
   Value_Scalar,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { NestedContainers } from "./nested.ts";
+import type { KeptContainers, NestedContainers } from "./nested.ts";
 import type { Reach } from "./reach.ts";
 import type { Sessions } from "./session.ts";
 
@@ -153,6 +153,12 @@ export interface Containerizer {
   ): Promise<void>;
 
   /**
+   * Holds a running container to so many bytes of memory, whatever its resources say, until it ends or is told another number;
+   * over restarts of the agent, too. False: no such container runs. Rejects when it cannot be held to that.
+   */
+  limitMemory(containerId: string, bytes: number): Promise<boolean>;
+
+  /**
    * Asks the container to end (SIGTERM, docker stop) and ends it after `graceMilliseconds`. Resolves once asked. Called
    * again with a shorter grace, the shorter one holds, counted from the first call.
    */
@@ -191,6 +197,9 @@ export interface Containerizer {
 
   /** Processes in its containers that clients speak with; absent where there can be none. */
   readonly sessions?: Sessions;
+
+  /** Those processes as containers, where `nested` does not have them. */
+  readonly kept?: KeptContainers;
 
   /**
    * Parts of what a container itself has logged, for a sandbox that has none; absent where the sandbox has all there is.

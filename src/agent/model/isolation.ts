@@ -41,6 +41,8 @@ export interface Isolator {
     resources: readonly Resource[],
     limits: Readonly<Record<string, Value_Scalar>>,
   ): void | Promise<void>;
+  /** Holds the container to so many bytes of memory from now on: `update` changes that no more. False: it does not hold any. */
+  limitMemory?(containerId: string, bytes: number): Promise<boolean>;
   /** cgroup.procs files that a process of the container enters, in this order. */
   members?(containerId: string): readonly string[];
   /** The group that a container with a cgroup namespace sees, and where. */
@@ -75,6 +77,8 @@ export interface Isolation {
     resources: readonly Resource[],
     limits: Readonly<Record<string, Value_Scalar>>,
   ): Promise<void>;
+  /** Holds the container to so many bytes of memory from now on: `update` changes that no more. False: nobody holds it. */
+  limitMemory(containerId: string, bytes: number): Promise<boolean>;
   /** For a further process of a running container. */
   confinement(containerId: string): Confinement;
   /** Fields that override what the process tree shows. */

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { Rotation, rotationPlan } from "./rotation.ts";
@@ -74,6 +74,41 @@ describe("rotation", () => {
     expect(readFileSync(`${path}.1`, "utf8")).toBe("third-third");
     expect(readFileSync(`${path}.2`, "utf8")).toBe("second-second");
     expect(lstatSync(`${path}.3`, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it("happens by itself, one interval after the other, until it is closed; without a limit never", async () => {
+    const clock = new TestClock();
+    const options = { clock, log: silentLogger, keep: 2, interval: 1_000, sandboxes: () => [{ sandbox: folder }] };
+    const path = join(folder, "stdout");
+    const size = (): number => statSync(path).size;
+    writeFileSync(path, "first");
+    const unlimited = new Rotation({ ...options, maximumBytes: 0 });
+    expect(clock.pending).toBe(0);
+    const limited = new Rotation({ ...options, maximumBytes: 5 });
+    await clock.advance(999);
+    expect(size()).toBe(5);
+    await clock.advance(1);
+    await vi.waitUntil(() => size() === 0);
+    writeFileSync(path, "second");
+    await clock.advance(1_000);
+    await vi.waitUntil(() => size() === 0);
+    expect(readFileSync(`${path}.1`, "utf8")).toBe("second");
+    limited.close();
+    unlimited.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("says of what it cannot rotate why, nothing of what is not there, and goes on with the rest", async () => {
+    const lines: string[] = [];
+    const log = { ...silentLogger, warn: (line: string) => void lines.push(line) };
+    mkdirSync(join(folder, "one/stdout"), { recursive: true });
+    mkdirSync(join(folder, "two"));
+    writeFileSync(join(folder, "one/stdout/x"), "");
+    writeFileSync(join(folder, "two/stderr"), "a lot");
+    const sandboxes = () => ["none", "one", "two"].map((name) => ({ sandbox: join(folder, name) }));
+    await new Rotation({ clock: new TestClock(), log, maximumBytes: 5, keep: 1, interval: 1_000, sandboxes }).look();
+    expect(lines).toEqual([expect.stringMatching(/^Rotating '.*\/one\/stdout': .* is a folder, not a file$/)]);
+    expect(readFileSync(join(folder, "two/stderr.1"), "utf8")).toBe("a lot");
   });
 
   it("is not held up by a FIFO, nor does it write to a file with a name elsewhere", async () => {

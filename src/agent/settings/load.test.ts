@@ -94,6 +94,8 @@ describe("the agent's flags", () => {
     [["--master=a:1", "--work_dir=relative"], "not an absolute path"],
     [["--master=a:1", "--cgroups_root=../x"], "--cgroups_root is '../x'"],
     [["--master=a:1", "--firewall_rules=[1]"], "it is not a JSON object"],
+    [["--master=a:1", '--firewall_rules={"disabled_endpoints":{"paths":["/a",1]}}'], "the paths are not strings"],
+    [["--master=a:1", '--firewall_rules={"disabled_endpoints":{"paths":"/a"}}'], "the paths are not strings"],
     [["--master=a:1", "--http_cors_allowed_origins=https://a:1,b:2"], "'b:2' is not an origin"],
     [["--master=a:1", "--http_cors_allowed_origins=https://a/x"], "'https://a/x' is not an origin"],
   ])("refuse %j", (words, message) => {

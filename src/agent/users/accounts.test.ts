@@ -18,8 +18,16 @@ test.for([
 test("an account is what the database says of exactly that name", () => {
   const entry = "daemon:x:1:2:daemon:/usr/sbin:/usr/sbin/nologin";
   expect(parseAccount("daemon", `${entry}\n2 7 100\n`)).toEqual({ uid: 1, gid: 2, groups: [2, 7, 100] });
+  const large = "someone:x:12345:23456::/home/someone:/bin/sh";
+  expect(parseAccount("someone", `${large}\n23456 34567`)).toEqual({ uid: 12345, gid: 23456, groups: [23456, 34567] });
   for (const text of [
     "",
+    `${entry.replace(":1:", ":1x:")}\n2`,
+    `${entry.replace(":1:", ":x1:")}\n2`,
+    `${entry.replace(":2:", ":2x:")}\n2`,
+    `${entry.replace(":2:", ":x2:")}\n2`,
+    `${entry}\nx 2`,
+    `${entry}\n2  3`,
     entry,
     `${entry}\n`,
     `${entry}\n2 x`,

@@ -37,7 +37,7 @@ const TIME_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3,
 /** Nanoseconds: Go's durations, `1m30s`, `500ms`. */
 export function durationValue(value: string): number {
   if (value === "0") return 0;
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ns|us|\u00b5s|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map(([all]) => all).join("") !== value) {
     throw wrong(value, "a duration such as 30s, 1m30s or 500ms");
   }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { formatBytes } from "../../base/bytes.ts";
 import { flagRows } from "./flags.ts";
 import { formatGoDuration } from "./go-duration.ts";

@@ -17,7 +17,7 @@ const UNITS: Readonly<Record<string, number>> = {
  * in milliseconds. Throws a UserError.
  */
 export function parseGoDuration(text: string): number {
-  const parts = [...text.trim().matchAll(/(\d+\.?\d*|\.\d+)\s*([a-zµμ]+)\s*/g)];
+  const parts = [...text.trim().matchAll(/(\d+\.?\d*|\.\d+)\s*([a-z\u00b5\u03bc]+)\s*/g)];
   try {
     if (parts.length === 0 || parts.map(([part]) => part).join("") !== text.trim()) throw new UserError("not whole");
     return parts.reduce((sum, [, amount = "", unit = ""]) => {

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import type { z } from "zod";
+import type * as z from "zod";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { itemOf } from "./docs.ts";
 import { configFilesAt } from "./folder.ts";

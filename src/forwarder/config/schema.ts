@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseBytes } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
 import { compileExpression } from "../model/expression.ts";

@@ -41,7 +41,7 @@ const ZERO_IS_DEFAULT = new Set([
 ]);
 
 const isZero = (value: unknown): boolean =>
-  value === 0 || (typeof value === "string" && /^0+(\.0*)?\s*[a-zµ]*$/i.test(value.trim()));
+  value === 0 || (typeof value === "string" && /^0+(\.0*)?\s*[a-z\u00b5]*$/i.test(value.trim()));
 
 /** Fields that would take the place of ours; `message` is left out of version 2 only, see the encoder. */
 const OURS = new Set(["line", "offset", "@timestamp"]);

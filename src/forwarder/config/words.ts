@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { formatBytes } from "../../base/bytes.ts";
 import { kindOf } from "./docs.ts";
 import { formatGoDuration } from "./go-duration.ts";

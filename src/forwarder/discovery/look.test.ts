@@ -10,7 +10,11 @@ import { lookAt } from "./look.ts";
 import { newSource } from "./new-source.ts";
 
 /** Called before each system call that looks into a file. */
-const looking = vi.hoisted(() => ({ step: (): void => undefined }));
+const looking = vi.hoisted(() => {
+  // Test files share what they import: what is looked at here is to be imported anew.
+  vi.resetModules();
+  return { step: (): void => undefined };
+});
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof fs>();
   const before =

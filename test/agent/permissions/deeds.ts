@@ -93,6 +93,14 @@ const logOf = (whose: "alice" | "bob"): Deed =>
     own: true,
     body: ({ containers }) => ({ read_log: { source: "CONTAINER", container_id: { value: containers[whose] } } }),
   });
+const limitOf = (whose: "alice" | "bob" | "nobody"): Deed =>
+  call(`UPDATE_CONTAINER_MEMORY_LIMIT ${whose}`, {
+    ...{ own: true, letIn: true },
+    body: ({ containers }) => {
+      const value = whose === "nobody" ? "no-such-container" : containers[whose];
+      return { update_container_memory_limit: { container_id: { value }, memory_limit: { value: 64 } } };
+    },
+  });
 /** Fails to run wherever it is let in. */
 const broken = (user: string) => ({ value: "/no/such/program", shell: false, user });
 
@@ -166,6 +174,9 @@ export const deeds: readonly Deed[] = [
     own: true,
     body: () => ({ read_log: { source: "CONTAINER", container_id: { value: "no-such-container" } } }),
   }),
+  limitOf("alice"),
+  limitOf("bob"),
+  limitOf("nobody"),
   call("READ_LOG log", { own: true, body: () => ({ read_log: { source: "AGENT", length: 1 } }) }),
 ];
 

@@ -178,7 +178,7 @@ describe("updates", () => {
     );
   it("raise memory with its swap, and never lower it", () => {
     expect(updateRequest({ CpuShares: 512, Memory: 200 }, now(100))).toEqual({ Memory: 200, MemorySwap: 400 });
-    expect(updateRequest({ CpuShares: 512, Memory: 200 }, now(100, -1))).toEqual({ Memory: 200 });
+    expect(updateRequest({ CpuShares: 512, Memory: 200 }, now(100, -1))).toEqual({ Memory: 200, MemorySwap: -1 });
     expect(updateRequest({ CpuShares: 1024, Memory: 50 }, now(100))).toEqual({ CpuShares: 1024 });
     expect(updateRequest({ CpuShares: 512, Memory: 100 }, now(100))).toBeUndefined();
     expect(updateRequest({ Memory: 100 }, now(0))).toBeUndefined();

@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../../../base/errors.ts";
 import type { ImageCollection } from "./image-collection.ts";
 

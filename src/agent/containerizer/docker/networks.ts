@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { UserError } from "../../../base/errors.ts";
 import type { CreateRequest } from "../../../docker/create-request.ts";
 import { has } from "../../../mesos/codec.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { sinceOf } from "../../../docker/log-frames.ts";
 
 /** How far one stream's log has been written into its sandbox file. */

@@ -71,6 +71,24 @@ function oomScore(request: number, hostMemory: number): number {
   return Math.min(Math.max(Math.floor(1000 - (1000 * request) / hostMemory), 3), 999);
 }
 
+/** Memory and swap together for a raised limit; undefined: as they are. The daemon takes no limit above -1 (no bound) unless that is said again. */
+function swapAbove(limit: number, { memorySwap }: ContainerDetails): number | undefined {
+  if (memorySwap === -1) return -1;
+  return memorySwap >= 0 && memorySwap < limit * 2 ? limit * 2 : undefined;
+}
+
+/**
+ * What `docker update` must say for a memory limit that somebody ordered, in bytes. Both limits become it; as much swap stays
+ * beside it as there was, and where that was as much as memory (Docker's own rule), as much as memory.
+ */
+export function orderedMemory(bytes: number, now: Pick<ContainerDetails, "memory" | "memorySwap">): UpdateRequest {
+  const Memory = Math.max(bytes, LEAST_MEMORY);
+  const isByRule = now.memorySwap === 2 * now.memory;
+  const beside = isByRule ? Memory : now.memorySwap - now.memory;
+  const MemorySwap = now.memorySwap <= 0 ? -1 : Memory + Math.max(0, beside);
+  return { Memory, MemorySwap, MemoryReservation: Memory };
+}
+
 /**
  * What `docker update` must change; undefined when nothing. The memory limit is only ever raised (§7.8). Swap follows
  * a raised limit, since the daemon refuses a limit above it.
@@ -78,12 +96,12 @@ function oomScore(request: number, hostMemory: number): number {
 export function updateRequest(settings: Settings, now: ContainerDetails): UpdateRequest | undefined {
   const { CpuShares, CpuPeriod, CpuQuota, Memory, MemoryReservation } = settings;
   const raise = Memory !== undefined && now.memory > 0 && Memory > now.memory ? Memory : undefined;
-  const swap = raise !== undefined && now.memorySwap >= 0 && now.memorySwap < raise * 2 ? raise * 2 : undefined;
+  const swap = raise === undefined ? undefined : swapAbove(raise, now);
   const request: UpdateRequest = {
     ...(CpuShares !== undefined && CpuShares !== now.cpuShares ? { CpuShares } : {}),
     ...(CpuQuota !== undefined && CpuPeriod !== undefined && CpuQuota !== now.cpuQuota ? { CpuPeriod, CpuQuota } : {}),
     ...(raise === undefined ? {} : { Memory: raise }),
-    ...(swap === undefined || now.memorySwap === -1 ? {} : { MemorySwap: swap }),
+    ...(swap === undefined ? {} : { MemorySwap: swap }),
     ...(MemoryReservation === undefined ? {} : { MemoryReservation }),
   };
   return Object.keys(request).length === 0 ? undefined : request;

@@ -6,10 +6,24 @@ import {
   ResourceStatisticsSchema,
   type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { DockerContainerizerOptions } from "./options.ts";
 import { scalarOf } from "./resource-settings.ts";
+import type { TrackedContainer } from "./tracked-container.ts";
 
 const SECOND = 1e9;
 const MEGABYTE = 1024 * 1024;
+
+/** What a running container uses now; undefined: it does not run. Rejects with an EngineError. */
+export async function measured(
+  { engine, clock }: Pick<DockerContainerizerOptions, "engine" | "clock">,
+  { engineId, isOver, resources, limits, orderedMemory }: TrackedContainer,
+): Promise<ResourceStatistics | undefined> {
+  if (engineId === undefined || isOver) return undefined;
+  const statistics = resourceStatistics(await engine.stats(engineId), resources, limits, clock.now());
+  if (orderedMemory === undefined) return statistics;
+  const bytes = BigInt(orderedMemory);
+  return Object.assign(statistics, { memLimitBytes: bytes, memSoftLimitBytes: bytes });
+}
 
 /**
  * ResourceStatistics from the Engine's counters, on cgroup v1 and v2. Limits are those of the task, as Mesos reports

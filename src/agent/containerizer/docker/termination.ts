@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ContainerState } from "../../../docker/engine.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";

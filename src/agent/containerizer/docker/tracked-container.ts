@@ -59,6 +59,8 @@ export class TrackedContainer {
   readonly #checks = new SerialQueue();
   resources: Subject["resources"];
   limits: Subject["limits"];
+  /** Bytes that it is held to by an order, whatever its resources say. */
+  orderedMemory: number | undefined;
   #engineId: string | undefined;
   #details: ContainerDetails | undefined;
   #output: ContainerOutput | undefined;
@@ -126,6 +128,7 @@ export class TrackedContainer {
 
   /** Takes up a kill that was asked for before a restart, and why. */
   async resume(): Promise<void> {
+    this.orderedMemory = await this.#options.state.memory(this.subject.containerId);
     this.#stop = await this.#options.state.stop(this.subject.containerId);
     this.#limitation = this.#stop?.limitation;
     // Asked already, before the restart.

@@ -32,6 +32,7 @@ import { type Account, Accounts } from "../../users/accounts.ts";
 import { Launches } from "../launches.ts";
 import { killGroups } from "./control-groups.ts";
 import { watchEnded } from "./ended-watch.ts";
+import { type KnownContainer, knownOf } from "./known-container.ts";
 import { Launcher, NotStarted } from "./launcher.ts";
 import { type ProcessTable, ProcTable, processPace, treeUsage } from "./process-table.ts";
 import { predecessorDone } from "./recovery.ts";
@@ -41,7 +42,7 @@ import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts
 import { statisticsOf, sumOf } from "./statistics.ts";
 import { type Supervised, Supervision } from "./supervision.ts";
 import { PREDECESSOR, Takeover } from "./takeover.ts";
-import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported, type VolumePlace } from "./volumes.ts";
+import { addVolumes, makeVolumes, planVolumes, readOnlyPaths, unsupported } from "./volumes.ts";
 
 export interface MesosContainerizerOptions {
   readonly clock: Clock;
@@ -69,19 +70,6 @@ export interface MesosContainerizerOptions {
 }
 
 const IN_LAUNCH = "while it was being launched";
-/** What is remembered of a container besides its processes. */
-interface Known extends VolumePlace {
-  readonly user: string | undefined;
-  readonly sharesGroupsOf?: string | undefined;
-  /** undefined after a restart: then the kernel is asked. */
-  readonly environment: Readonly<Record<string, string>> | undefined;
-  resources: readonly Resource[];
-}
-
-const knownOf = (container: Omit<ContainerSpec, "environment">, environment: Known["environment"]): Known => {
-  const { sandbox, within, parentSandbox, user, sharesGroupsOf, resources } = container;
-  return { sandbox, within, parentSandbox, user, sharesGroupsOf, resources, environment };
-};
 
 /** Runs tasks and executors as plain processes of this machine, through the launcher and its shims. */
 export class MesosContainerizer implements Containerizer {
@@ -94,7 +82,7 @@ export class MesosContainerizer implements Containerizer {
   readonly #supervision: Supervision;
   readonly #accounts: Accounts;
   readonly #table: ProcessTable;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, KnownContainer>();
   readonly #launching = new Launches();
   #watch: Timer | undefined;
   #runs = 0;
@@ -265,6 +253,13 @@ export class MesosContainerizer implements Containerizer {
     addVolumes(known.resources, resources, known, this.#options.volumesRoot);
     known.resources = resources;
     await this.#options.isolation.update(containerId, resources, limits);
+  }
+
+  async limitMemory(containerId: string, bytes: number): Promise<boolean> {
+    const isOver = this.#supervision.get(containerId) !== undefined && !this.#supervision.isRunning(containerId);
+    if (isOver || !(await this.#options.isolation.limitMemory(containerId, bytes))) return false;
+    await this.#folder.orderMemory(containerId, bytes);
+    return true;
   }
 
   async stop(containerId: string, graceMilliseconds: number): Promise<void> {

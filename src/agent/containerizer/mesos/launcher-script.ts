@@ -125,7 +125,7 @@ sub become {
   $fail->("execute '$file'");
 }
 
-# Forks the process described by @_ (cwd … environment). Returns its pid and, when it could not start, why.
+# Forks the process described by @_ (cwd to environment). Returns its pid and, when it could not start, why.
 sub start {
   my @f = @_;
   pipe(my $read, my $write) or return (0, ($! + 0) . " pipe: $!");

@@ -10,6 +10,7 @@ import { makeFolder } from "../../../base/folders.ts";
  *   containers/<container id>/
  *     processes       shim pid, its start time, task pid, mark: written by the shim as soon as the task runs
  *     stop            epoch milliseconds at which the container is killed: written when it is asked to end
+ *     memory          bytes that the container is held to by an order; written after the kernel has taken them
  *     nested, end     of a container of the operator API: owner, then what a restarted agent must know (../nested/record.ts)
  *     status          raw wait status: written by the shim when nothing of the container runs any more
  *   agents/<owner>/
@@ -152,6 +153,16 @@ export class RuntimeFolder {
       mode: 0o600,
       sync: false,
     });
+  }
+
+  async orderMemory(id: string, bytes: number): Promise<void> {
+    await this.note(id, "memory", `${bytes}`);
+  }
+
+  /** Bytes that the container is held to by an order. */
+  orderedMemory(id: string): number | undefined {
+    const text = this.noteOf(id, "memory");
+    return text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined;
   }
 
   /** Keeps a text beside what the shim writes; only the agent may read it. */

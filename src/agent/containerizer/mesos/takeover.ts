@@ -41,7 +41,7 @@ export class Takeover {
     containers: readonly CheckpointedContainer[],
     known: (container: CheckpointedContainer) => void,
   ): Promise<ReadonlySet<string>> {
-    const { clock, log, isolation, folder, limited } = this.#options;
+    const { clock, log, folder } = this.#options;
     if (!(await predecessorDone(clock, folder.launching, PREDECESSOR))) {
       log.warn("A launcher of a previous agent is still at work; its last launches may be lost");
     }
@@ -53,13 +53,24 @@ export class Takeover {
       recovered.add(id);
       known(container);
       if (container.sharesGroupsOf === undefined) {
-        const isolated = isolation.recover(container, (limitation) => limited(id, limitation));
+        const isolated = this.#isolated(container);
         if ((await within(clock, RECOVERY, isolated, "late" as const)) === "late")
           log.warn(`Container ${id}: its isolation could not be taken up within ${RECOVERY / 1000} s; going on`);
       }
       if (found !== undefined) this.#adopt(id, found);
     }
     return recovered;
+  }
+
+  async #isolated(container: CheckpointedContainer): Promise<void> {
+    const { isolation, folder, log, limited } = this.#options;
+    const id = container.containerId;
+    await isolation.recover(container, (limitation) => limited(id, limitation));
+    const ordered = folder.orderedMemory(id);
+    if (ordered === undefined) return;
+    await isolation.limitMemory(id, ordered).catch((error: unknown) => {
+      log.error(`Container ${id}: its memory limit could not be taken up: ${messageOf(error)}`);
+    });
   }
 
   #adopt(id: string, found: Exclude<Adoption, { kind: "unknown" }>): void {

@@ -50,6 +50,7 @@ export class NestingContainerizer implements Containerizer {
   accepts: Containerizer["accepts"] = (container) => this.#processes.accepts(container);
   check: Containerizer["check"] = (spec) => this.#processes.check(spec);
   update: Containerizer["update"] = (id, resources, limits) => this.#processes.update(id, resources, limits);
+  limitMemory: Containerizer["limitMemory"] = (id, bytes) => this.#processes.limitMemory(id, bytes);
   run: Containerizer["run"] = (id, command, timeout) => this.#processes.run(id, command, timeout);
   reach: Containerizer["reach"] = () => this.#processes.reach();
   trouble: Containerizer["trouble"] = () => this.#processes.trouble();

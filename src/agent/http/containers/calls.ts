@@ -11,9 +11,10 @@ import {
 import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
-import { type ContainerChain, chainText, type NestedContainers } from "../../model/nested.ts";
+import { type ContainerChain, chainText, type KeptContainers } from "../../model/nested.ts";
 import type { Handler, OperatorParts, Reply } from "../operator/handler.ts";
 import { readLog } from "./logs.ts";
+import { updateMemoryLimit } from "./memory-limit.ts";
 import { checkContainer, checkDeepSharing, validChain, validLaunch } from "./validate.ts";
 
 const SIGKILL = 9;
@@ -60,18 +61,18 @@ function waited(termination: ContainerTermination) {
 }
 
 async function wait({ view }: OperatorParts, chain: ContainerChain): Promise<ContainerTermination | undefined> {
-  return await view.containers.of(chain)?.wait(chain);
+  return await view.containers.kept(chain)?.wait(chain);
 }
 
 const notFound = (chain: ContainerChain) => text(404, `Container ${chainText(chain)} cannot be found`);
 
 async function kill({ view }: OperatorParts, chain: ContainerChain, signal: number): Promise<Reply> {
-  const killed = (await view.containers.of(chain)?.kill(chain, signal)) ?? false;
+  const killed = (await view.containers.kept(chain)?.kill(chain, signal)) ?? false;
   return killed ? "done" : text(404, `Container '${chainText(chain)}' cannot be found (or is already killed)`);
 }
 
 async function remove(parts: OperatorParts, chain: ContainerChain): Promise<Reply> {
-  const containers: NestedContainers | undefined = parts.view.containers.of(chain);
+  const containers: KeptContainers | undefined = parts.view.containers.kept(chain);
   if (containers === undefined) return text(500, `Root container ${chain[0]} not found`);
   try {
     await containers.remove(chain);
@@ -118,6 +119,7 @@ export const containerCalls = {
   },
   REMOVE_CONTAINER: (parts, { removeContainer: call }) => remove(parts, idOfMember(call, "remove_container", false)),
   READ_LOG: readLog,
+  UPDATE_CONTAINER_MEMORY_LIMIT: updateMemoryLimit,
   REMOVE_NESTED_CONTAINER: (parts, { removeNestedContainer: call }) =>
     remove(parts, idOfMember(call, "remove_nested_container", true)),
 } as const satisfies Readonly<Record<string, Handler>>;

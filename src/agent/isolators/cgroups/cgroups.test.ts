@@ -11,7 +11,7 @@ import {
 import { selectIsolators } from "../isolation.ts";
 import { findControllers, parseMounts } from "./hierarchy.ts";
 import { containerGroup, nestedGroups, parentOf } from "./layout.ts";
-import { type Allowance, allowanceOf, cpuSettings, memorySettings, pidsSettings } from "./settings.ts";
+import { type Allowance, allowanceOf, cpuSettings, memorySettings, orderedMemory, pidsSettings } from "./settings.ts";
 import { cpuFiguresV1, cpuFiguresV2, memoryFiguresV1, memoryFiguresV2, oomKills, parseLimit } from "./statistics.ts";
 
 const MB = 1024 * 1024;
@@ -115,6 +115,27 @@ describe("memory", () => {
     expect(given).toMatchObject({ memory: 96 * MB, cpus: 1, memoryLimit: Number.POSITIVE_INFINITY });
     expect(shown(memorySettings(given, 1, plain, undefined))[1]).toBe("memory.limit_in_bytes=-1");
     expect(shown(memorySettings(given, 2, plain, undefined))[1]).toBe("memory.max=max");
+  });
+});
+
+describe("memory that somebody ordered", () => {
+  const files = (version: 1 | 2, bytes: number, current: number | undefined, swap = true) =>
+    shown(orderedMemory(bytes, version, { cfs: false, swap }, current));
+  const [limit, both, soft] = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes"];
+
+  it("is lowered and raised, memory and swap together above memory in every step, the soft limit last", () => {
+    const names = (bytes: number, current: number | undefined) =>
+      files(1, bytes, current).map((setting) => setting.replace(`=${bytes}`, ""));
+    expect(names(64 * MB, 128 * MB)).toEqual([limit, both, soft]);
+    expect(names(128 * MB, 64 * MB)).toEqual([both, limit, soft]);
+    expect(names(128 * MB, undefined), "an unlimited one is lowered").toEqual([limit, both, soft]);
+    expect(files(1, 64 * MB, 128 * MB, false)).toEqual([`${limit}=${64 * MB}`, `${soft}=${64 * MB}`]);
+  });
+
+  it("is both limits of v2, and has Mesos' floor", () => {
+    expect(files(2, 64 * MB, 128 * MB)).toEqual([`memory.low=${64 * MB}`, `memory.max=${64 * MB}`]);
+    expect(files(2, 1, 128 * MB)).toEqual([`memory.low=${32 * MB}`, `memory.max=${32 * MB}`]);
+    expect(files(2, Number.MAX_SAFE_INTEGER, undefined)[1]).toBe("memory.max=9007199254740991");
   });
 });
 

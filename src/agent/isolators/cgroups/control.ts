@@ -25,6 +25,7 @@ import {
   cpuSettings,
   hardMemoryLimit,
   memorySettings,
+  orderedMemory,
   pidsSettings,
   type SettingOptions,
 } from "./settings.ts";
@@ -61,6 +62,8 @@ type Prepared = Pick<ContainerSpec, "containerId" | "resources" | "limits"> & Pa
 interface Watched {
   readonly limited: (limitation: Limitation) => void;
   memoryLimit: number | undefined;
+  /** Somebody ordered the limit: resources no longer say it. */
+  isOrdered?: boolean;
 }
 
 /** The isolator that gives each container a cgroup namespace; Mesos itself does so for containers with a root of their own. */
@@ -165,13 +168,25 @@ export class GroupControl implements Isolator {
       for (const setting of cpuSettings(allowance, this.#groups.version("cpu"), settings))
         this.#groups.write(id, setting);
     }
-    if (this.#holdsMemory) {
+    if (this.#holdsMemory && !watched.isOrdered) {
       const version = this.#groups.version("memory");
       for (const setting of memorySettings(allowance, version, settings, watched.memoryLimit)) {
         this.#groups.write(id, setting);
       }
       watched.memoryLimit = Math.max(watched.memoryLimit ?? 0, hardMemoryLimit(allowance) ?? 0) || undefined;
     }
+  }
+
+  async limitMemory(id: string, bytes: number): Promise<boolean> {
+    const watched = this.#watched.get(id);
+    if (watched === undefined || !this.#holdsMemory) return false;
+    const before = this.#currentLimit(id);
+    const { settings } = this.#offered;
+    for (const setting of orderedMemory(bytes, this.#groups.version("memory"), settings, before))
+      await this.#groups.writeSlowly(id, setting);
+    watched.memoryLimit = this.#currentLimit(id);
+    watched.isOrdered = true;
+    return true;
   }
 
   /** The cgroup.procs files that a process of the container enters. */

@@ -63,6 +63,20 @@ describe("the groups of a container", () => {
     );
   });
 
+  it("of a container within another lie in its own, and are listed before it", async () => {
+    const groups = prepared();
+    groups.create("c1");
+    groups.create("c1.n1");
+    groups.create("c2");
+    expect(groups.homes("c1.n1")).toEqual([at("cpu", "c1/mesos/n1"), at("memory", "c1/mesos/n1")]);
+    expect(existsSync(at("memory", "c1/mesos/n1"))).toBe(true);
+    expect(groups.ids().toSorted()).toEqual(["c1", "c1.n1", "c2"]);
+    expect(groups.ids().indexOf("c1.n1")).toBeLessThan(groups.ids().indexOf("c1"));
+    await groups.remove("c1.n1", new TestClock(), 0);
+    expect([groups.exists("c1.n1"), groups.exists("c1")]).toEqual([false, true]);
+    expect([groups.unified(), groups.leaf("c1"), groups.readUnified("c1", "x")]).toEqual(Array(3).fill(undefined));
+  });
+
   it("of agents whose names lie within each other do not", () => {
     const [outer, inner] = [prepared("/var/lib"), prepared("/var/lib/mesos")];
     outer.create("c1");

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
@@ -128,6 +129,16 @@ export class Groups {
   write(id: string, { controller, file, value }: Setting): void {
     const own = this.#own(controller);
     if (own !== undefined) setFile(join(containerGroup(own, id), file), value);
+  }
+
+  /** As `write`, for what the kernel may take long about: it takes memory back, or ends processes. */
+  async writeSlowly(id: string, { controller, file, value }: Setting): Promise<void> {
+    const own = this.#own(controller);
+    if (own === undefined) return;
+    const path = join(containerGroup(own, id), file);
+    await writeFile(path, value).catch((error: unknown) => {
+      throw new Error(`writing '${value}' to '${path}': ${messageOf(error)}`, { cause: error });
+    });
   }
 
   /** A file that every v2 group has, whatever its controllers; undefined without v2. */

@@ -127,6 +127,23 @@ export function memorySettings(
   return [set("memory.soft_limit_in_bytes", soft), ...(isRaised ? limits : [])];
 }
 
+/** Both limits at a number of bytes that somebody ordered, in an order in which the kernel takes each step. `current`: bytes; undefined: no limit. */
+export function orderedMemory(
+  bytes: number,
+  version: 1 | 2,
+  { swap }: SettingOptions,
+  current: number | undefined,
+): Setting[] {
+  const value = `${Math.max(bytes, SMALLEST_MEMORY)}`;
+  const set = (file: string): Setting => ({ controller: "memory", file, value });
+  if (version === 2) return [set("memory.low"), set("memory.max")];
+  const limits = [set("memory.limit_in_bytes")];
+  const isRaised = current !== undefined && bytes > current;
+  if (swap) limits.splice(isRaised ? 0 : 1, 0, set("memory.memsw.limit_in_bytes"));
+  // The soft one last: what the kernel refuses has changed nothing then.
+  return [...limits, set("memory.soft_limit_in_bytes")];
+}
+
 /**
  * How many processes and threads there may be: the hard RLMT_NPROC of the container's rlimit_info, which setrlimit(2) counts
  * per user and root is not held to, else the agent's limit. The file is the same on v1 and v2. A fork above it fails with

@@ -83,6 +83,32 @@ describe("a container", () => {
     await expect(async () => control.prepare(spec, () => undefined)).rejects.toThrow("exists already");
   });
 
+  it("that is ordered another memory limit keeps it, whatever its tasks have and whoever takes it up", async () => {
+    control = open(ALL);
+    await control.prepare(spec, limited);
+    const limits = () => ["memory.low", "memory.max"].map((file) => Number(read(join(group, file))) / MB);
+    expect(await control.limitMemory("c1", 40 * MB)).toBe(true);
+    expect(limits()).toEqual([40, 40]);
+    control.update("c1", [scalar("cpus", 1), scalar("mem", 256)], {});
+    expect([limits(), read(join(group, "cpu.weight"))]).toEqual([[40, 40], "100"]);
+    control.close();
+    control = open(ALL);
+    control.recover({ containerId: "c1" }, limited);
+    expect(limits(), "a recovery changes nothing").toEqual([40, 40]);
+    expect(await control.limitMemory("c1", 40 * MB)).toBe(true);
+    control.update("c1", [scalar("mem", 256)], {});
+    expect(limits()).toEqual([40, 40]);
+    expect(await control.limitMemory("c1", 512 * MB)).toBe(true);
+    expect(limits()).toEqual([512, 512]);
+    expect(await control.limitMemory("unknown", 64 * MB)).toBe(false);
+  });
+
+  it("is not held to another memory limit where none is", async () => {
+    control = open(["cgroups/cpu"]);
+    await control.prepare(spec, limited);
+    expect(await control.limitMemory("c1", 40 * MB)).toBe(false);
+  });
+
   it("that an agent before this layout started stays where its processes are", () => {
     put(join(group, "cgroup.procs"), "77\n");
     control = open(ALL);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
+  ResourceSchema,
   TaskInfoSchema,
   TaskState,
   TaskStatus_Reason,
@@ -40,6 +41,13 @@ describe("the end of a group's task", () => {
     const reason = TaskStatus_Reason.CONTAINER_LIMITATION_MEMORY;
     const limited = { status: 9, state: TaskState.TASK_FAILED, reason, message: "m" };
     expect(groupOutcome(limited, undefined)).toMatchObject({ state: TaskState.TASK_FAILED, reason });
+  });
+
+  it("tells what it had too much of, when there is something", () => {
+    const limitation = [create(ResourceSchema, { name: "mem" })];
+    expect(groupOutcome({ status: 9, limitation }, undefined).limitation).toEqual(limitation);
+    for (const none of [{ status: 9 }, { status: 9, limitation: [] }])
+      expect(Object.keys(groupOutcome(none, undefined)).toSorted()).toEqual(["message", "state"]);
   });
 
   it("ends the group unless it finished", () => {
