@@ -119,6 +119,10 @@ const beside = at(ways["docker exec"] ?? [], 0.5);
 console.log("milliseconds to the first byte      median    p95   of docker exec's");
 for (const [way, times] of Object.entries(ways)) {
   const [median, late] = [at(times, 0.5), at(times, 0.95)];
-  const figures = [median.toFixed(1).padStart(8), late.toFixed(1).padStart(7), (median / beside).toFixed(2).padStart(9)];
+  const figures = [
+    median.toFixed(1).padStart(8),
+    late.toFixed(1).padStart(7),
+    (median / beside).toFixed(2).padStart(9),
+  ];
   console.log(`${way.padEnd(34)}${figures.join("")}`);
 }

@@ -2,24 +2,33 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { dockerdMissing, TestDockerd } from "../support/dockerd.ts";
 import { freePort } from "../support/free-port.ts";
+import { launchGroup, member } from "../support/groups.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 
 /** A client that was written from Mesos' documented requests only, in another language. */
 const CLIENT = resolve(import.meta.dirname, "../support/task-exec.py");
 
+const missing = dockerdMissing();
+if (missing !== undefined && process.env["CI"]) throw new Error(missing);
+let dockerd: TestDockerd | undefined;
 let master: LocalMaster;
 let agent: AgentProcess;
 let scheduler: TestScheduler;
 
 beforeAll(async () => {
+  if (missing === undefined) dockerd = await TestDockerd.start();
   master = new LocalMaster({ port: 0 });
   await master.start();
-  agent = new AgentProcess({ master: master.address, port: await freePort(), flags: ["--no-switch_user"] });
+  const containerizers =
+    dockerd === undefined ? [] : ["--containerizers=docker,mesos", `--docker_socket=${dockerd.socket}`];
+  const flags = ["--no-switch_user", "--resources=cpus:10;mem:10000", ...containerizers];
+  agent = new AgentProcess({ master: master.address, port: await freePort(), flags });
   agent.start(["--task_exec=enabled"]);
   scheduler = new TestScheduler({ master: master.address });
   await scheduler.subscribe();
@@ -28,6 +37,7 @@ afterAll(async () => {
   await scheduler.teardown();
   await agent.destroy();
   await master.stop();
+  await dockerd?.stop();
 });
 
 /** What the client saw, or the signal that ended it. */
@@ -63,13 +73,21 @@ function hundredMegabytes(): string {
   return hash.digest("hex");
 }
 
+const container = { type: 1, docker: { image: "box:1", network: 3 } };
 const launches = {
-  "a command task": async (id: string) => await scheduler.launch([commandTask(id, "sleep 1000")]),
+  "a command task": (id: string) => scheduler.launch([commandTask(id, "sleep 1000")]),
+  "a task of a group": (id: string) => launchGroup(scheduler, [member(id, "sleep 1000")]),
+  "a Docker task": (id: string) => scheduler.launch([commandTask(id, "sleep 1000", { container })]),
 };
 
 describe.each(Object.entries(launches))("`mesos task exec` in %s", (kind, launch) => {
   const id = kind.replaceAll(" ", "-");
+  const lacks = kind === "a Docker task" ? missing : undefined;
+  beforeEach((context) => {
+    if (lacks !== undefined) context.skip(lacks);
+  });
   beforeAll(async () => {
+    if (lacks !== undefined) return;
     await launch(id);
     await scheduler.until("running task", () => scheduler.statesOf(id).includes(TaskState.TASK_RUNNING));
   });
