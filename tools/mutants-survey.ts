@@ -29,6 +29,7 @@ export default defineConfig({
   test: {
     include: ["src/agent/**/*.test.ts", "test/agent/**/*.test.ts", "test/unit/{become,update-recovery}.test.ts"],
     pool: "threads",
+    isolate: false,
     testTimeout: 60_000,
   },
 });
