@@ -79,22 +79,25 @@ export async function usageOf({
 export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "containerizers">): ContainersView {
   const { registry, clock, containerizers } = viewed;
   const all = containerizers.flatMap(({ nested }) => nested ?? []);
+  const allKept = containerizers.flatMap(({ nested, kept }) => nested ?? kept ?? []);
   const ownerOf: ContainersView["ownerOf"] = ([root]) => {
     for (const framework of registry.active.values())
       for (const executor of framework.executors.values())
         if (executor.containerId === root) return { framework, executor };
     return undefined;
   };
+  const of: ContainersView["of"] = (chain) => {
+    const owner = ownerOf(chain);
+    return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
+  };
   return {
     ownerOf,
+    of,
+    kept: (chain) => of(chain) ?? ownerOf(chain)?.executor.containerizer?.kept,
     everOwnerOf: (chain) => ownerOf(chain) ?? pastOwnerOf(registry, chain),
-    of: (chain) => {
-      const owner = ownerOf(chain);
-      return owner === undefined ? all[0] : owner.executor.containerizer?.nested;
-    },
     sessions: (chain) => {
       const owner = ownerOf(chain);
-      const anywhere = containerizers.find(({ sessions }) => sessions !== undefined);
+      const anywhere = containerizers.find(({ sessions, nested }) => sessions !== undefined && nested !== undefined);
       return (owner === undefined ? anywhere : owner.executor.containerizer)?.sessions;
     },
     limitMemory: async (id, bytes) => {
@@ -107,7 +110,7 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
       return (await containerizer.limitMemory(id, bytes)) ? "done" : "unknown";
     },
     usage: async (shown) => {
-      const wanted = all.flatMap((containers) =>
+      const wanted = allKept.flatMap((containers) =>
         containers
           .list()
           .filter(({ isStandalone, chain }) => (chain.length > 1 ? shown.nested : isStandalone && shown.standalone))

@@ -101,7 +101,7 @@ const detailsSchema = z.object({
     StartedAt: text,
     FinishedAt: text,
   }),
-  Config: z.object({ Labels: labels, Tty: flag, StopSignal: text }),
+  Config: z.object({ Labels: labels, Tty: flag, OpenStdin: flag, StopSignal: text }),
   HostConfig: z.object({
     NetworkMode: text,
     Memory: number,
@@ -147,6 +147,7 @@ export function readDetails(json: string): ContainerDetails {
     },
     labels: config.Labels,
     tty: config.Tty,
+    readsInput: config.OpenStdin,
     stopSignal: config.StopSignal || undefined,
     networkMode: host.NetworkMode,
     memory: host.Memory,

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { CreateRequest } from "./create-request.ts";
 import type { LogFrame } from "./log-frames.ts";
 
@@ -45,6 +46,8 @@ export interface ContainerDetails {
   readonly state: ContainerState;
   readonly labels: Readonly<Record<string, string>>;
   readonly tty: boolean;
+  /** Its process reads what is written to it (`--interactive`). */
+  readonly readsInput: boolean;
   readonly stopSignal: string | undefined;
   readonly networkMode: string;
   readonly memory: number;
@@ -139,6 +142,30 @@ export interface ExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Of a terminal, in characters; 0: not said. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A command inside a container that somebody speaks with. */
+export interface InteractiveExec {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** undefined: the container's own. */
+  readonly user: string | undefined;
+  /** With a terminal of this size; undefined: with pipes. */
+  readonly terminal: TerminalSize | undefined;
+}
+
+export interface ExecState {
+  readonly running: boolean;
+  /** undefined: it has not ended. */
+  readonly exitCode: number | undefined;
+  /** In the daemon's pid namespace; undefined: it was never started, or (Podman) is over. */
+  readonly pid: number | undefined;
+}
+
 export interface UpdateRequest {
   readonly CpuShares?: number;
   readonly CpuPeriod?: number;
@@ -181,6 +208,17 @@ export interface Engine {
   attach(id: string, tty: boolean, signal: AbortSignal): Promise<AsyncGenerator<LogFrame[]>>;
   /** Runs a command inside; its output is dropped. `undefined`: not ended within the timeout. */
   exec(id: string, options: ExecOptions): Promise<{ exitCode: number | undefined; pid: number | undefined }>;
+  /**
+   * Starts a command inside. The connection is its stdin and, as `outputsOf` takes them apart, its outputs. That it could not be
+   * started is said in its output, and by a state without a pid.
+   */
+  openExec(id: string, request: InteractiveExec): Promise<{ id: string; connection: Duplex }>;
+  execState(execId: string): Promise<ExecState>;
+  resizeExec(execId: string, size: TerminalSize): Promise<void>;
+  /** A connection with a container's own process, from now on: what it reads, or what it says. */
+  connect(id: string, direction: "input" | "output"): Promise<Duplex>;
+  /** Of the container's own terminal. */
+  resize(id: string, size: TerminalSize): Promise<void>;
 
   /** The id of a local image, undefined when there is none. */
   imageId(reference: string): Promise<string | undefined>;

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import {
   readCreated,
@@ -18,6 +19,7 @@ import type { EngineEndpoint } from "./endpoint.ts";
 import type * as E from "./engine.ts";
 import { imagePath, segment } from "./engine-path.ts";
 import { EngineError, isEngineError, isNotFound } from "./errors.ts";
+import { consoleSize, execBody } from "./exec-body.ts";
 import { lines } from "./json-lines.ts";
 import { demultiplex, type LogFrame } from "./log-frames.ts";
 import { PullLedger } from "./pull-stream.ts";
@@ -169,23 +171,47 @@ export class HttpEngine implements E.Engine {
   }
 
   async exec(id: string, options: E.ExecOptions): Promise<{ exitCode: number | undefined; pid: number | undefined }> {
-    const { api } = await this.version();
-    const environment = Object.entries(options.environment).map(([name, value]) => `${name}=${value}`);
-    const withEnv = compareApi(api, "1.25") >= 0;
-    const argv = withEnv || environment.length === 0 ? options.argv : ["env", ...environment, ...options.argv];
-    const body = {
-      Cmd: argv,
-      AttachStdout: true,
-      AttachStderr: true,
-      ...(withEnv && environment.length > 0 ? { Env: environment } : {}),
-      ...(options.user === undefined ? {} : { User: options.user }),
-    };
+    const body = execBody(options, (await this.version()).api);
     const created = await this.#post(`/containers/${segment(id)}/exec`, { body, signal: options.signal });
     const exec = readId("exec create", created);
     const ended = await this.#runExec(exec, options);
     const { Running, ExitCode, Pid } = readExec(await this.#get(`/exec/${segment(exec)}/json`));
     const exitCode = Running || (!ended && ExitCode == null) ? undefined : (ExitCode ?? undefined);
     return { exitCode, pid: Pid > 0 ? Pid : undefined };
+  }
+
+  async openExec(id: string, request: E.InteractiveExec): Promise<{ id: string; connection: Duplex }> {
+    const { api } = await this.version();
+    const tty = request.terminal !== undefined;
+    const body = { ...execBody(request, api), AttachStdin: true, Tty: tty };
+    const exec = readId("exec create", await this.#post(`/containers/${segment(id)}/exec`, { body }));
+    const start = { Detach: false, Tty: tty, ...consoleSize(request.terminal, api) };
+    const path = await this.#path(`/exec/${segment(exec)}/start`);
+    return { id: exec, connection: await this.#transport.connect(path, { body: start, ...this.#slow }) };
+  }
+
+  async execState(execId: string): Promise<E.ExecState> {
+    const { Running, ExitCode, Pid } = readExec(await this.#get(`/exec/${segment(execId)}/json`));
+    return {
+      running: Running,
+      exitCode: Running ? undefined : (ExitCode ?? undefined),
+      pid: Pid > 0 ? Pid : undefined,
+    };
+  }
+
+  async resizeExec(execId: string, { rows, columns }: E.TerminalSize): Promise<void> {
+    await this.#post(`/exec/${segment(execId)}/resize`, { query: { h: rows, w: columns } });
+  }
+
+  async connect(id: string, direction: "input" | "output"): Promise<Duplex> {
+    const isInput = direction === "input";
+    const query = { stream: true, logs: false, stdin: isInput, stdout: !isInput, stderr: !isInput };
+    const path = await this.#path(`/containers/${segment(id)}/attach`);
+    return await this.#transport.connect(path, { query, deadline: this.#deadlines.quick });
+  }
+
+  async resize(id: string, { rows, columns }: E.TerminalSize): Promise<void> {
+    await this.#post(`/containers/${segment(id)}/resize`, { query: { h: rows, w: columns } });
   }
 
   /** Starts an exec and drops its output until it ends; false when it did not within the timeout. */

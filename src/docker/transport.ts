@@ -1,8 +1,9 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
 import type { Clock } from "../base/clock.ts";
 import { type EngineEndpoint, endpointText } from "./endpoint.ts";
 import { connectionError, EngineError } from "./errors.ts";
+import { hijack, NotHandedOver } from "./hijack.ts";
 
 export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
@@ -36,10 +37,12 @@ export interface TransportCounters {
 export class Transport {
   readonly endpoint: string;
   readonly counters: TransportCounters = { calls: 0, refused: 0, timeouts: 0, unreachable: 0 };
+  readonly #address: EngineEndpoint;
   readonly #pool: Pool;
   readonly #clock: Clock;
 
   constructor(endpoint: EngineEndpoint, clock: Clock) {
+    this.#address = endpoint;
     this.endpoint = endpointText(endpoint);
     this.#clock = clock;
     this.#pool = openPool(endpoint);
@@ -59,6 +62,40 @@ export class Transport {
     return this.#within(method, path, options, async (response) => response.body);
   }
 
+  /** A connection that both sides write to; the deadline holds until it is there. Whoever has it ends it. */
+  async connect(path: string, { query, body, deadline }: Omit<CallOptions, "signal">): Promise<Duplex> {
+    const call = `POST ${path}`;
+    const controller = new AbortController();
+    const timer = this.#clock.after(deadline, () => controller.abort(this.#late(call, deadline)));
+    this.counters.calls++;
+    try {
+      return await hijack(this.#address, { path: withQuery(path, query), body, signal: controller.signal });
+    } catch (error) {
+      throw this.#count(await this.#whyNot(call, error));
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** The daemon's own words for not handing a connection over. */
+  async #whyNot(call: string, error: unknown): Promise<EngineError> {
+    if (error instanceof EngineError) return error;
+    if (!(error instanceof NotHandedOver)) return connectionError(this.endpoint, call, error);
+    const { response } = error;
+    const status = response.statusCode ?? 0;
+    if (status >= 400) return refusal(call, status, await readBounded(response, ERROR_LIMIT).catch(() => ""));
+    response.destroy();
+    return new EngineError(
+      "protocol",
+      `${call}: the Docker daemon does not hand the connection over (status ${status})`,
+    );
+  }
+
+  #late(call: string, deadline: number): EngineError {
+    const text = `the Docker daemon at ${this.endpoint} did not answer ${call} within ${deadline / 1000} s`;
+    return new EngineError("timeout", text);
+  }
+
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
@@ -74,10 +111,7 @@ export class Transport {
     const abort = (): void => controller.abort(new EngineError("aborted", `${call}: given up`));
     if (options.signal?.aborted) throw new EngineError("aborted", `${call}: given up`);
     options.signal?.addEventListener("abort", abort, { once: true });
-    const timer = this.#clock.after(options.deadline, () => {
-      const text = `the Docker daemon at ${this.endpoint} did not answer ${call} within ${options.deadline / 1000} s`;
-      controller.abort(new EngineError("timeout", text));
-    });
+    const timer = this.#clock.after(options.deadline, () => controller.abort(this.#late(call, options.deadline)));
     this.counters.calls++;
     let streaming = false;
     try {
@@ -131,21 +165,24 @@ function openPool(endpoint: EngineEndpoint): Pool {
   });
 }
 
+function withQuery(path: string, wanted: CallOptions["query"] = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(wanted)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.size === 0 ? path : `${path}?${query}`;
+}
+
 function toRequest(
   method: string,
   path: string,
   options: CallOptions,
   signal: AbortSignal,
 ): Dispatcher.RequestOptions & { path: string } {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(options.query ?? {})) {
-    if (value !== undefined) query.set(name, String(value));
-  }
-  const text = query.size === 0 ? path : `${path}?${query}`;
   const body = options.body === undefined ? null : JSON.stringify(options.body);
   return {
     method: method as Dispatcher.HttpMethod,
-    path: text,
+    path: withQuery(path, options.query),
     headers: { ...(body === null ? {} : { "content-type": "application/json" }), ...options.headers },
     body,
     signal,

@@ -1,9 +1,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DockerContainerizer } from "../../src/agent/containerizer/docker/containerizer.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
+import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { newWorkDir, until } from "../support/dockerd-containerizer.ts";
 import { podmanMissing, TestPodman } from "../support/dockerd-podman.ts";
 import { dockerSpec, readOutput } from "../support/dockerd-tasks.ts";
@@ -38,6 +40,35 @@ describe("containers at Podman's Docker-compatible socket", () => {
       log: silentLogger,
     });
 
+  /** A terminal in a container, which has its size, an exit, and no process left. */
+  const session = async (containerizer: DockerContainerizer, id: string): Promise<void> => {
+    const ttyInfo = { windowSize: { rows: 40, columns: 123 } };
+    const opened = await containerizer.sessions.open({
+      chain: [id, "session"],
+      command: create(CommandInfoSchema, {
+        value: "sleep 3000 & until stty size | grep 40; do sleep 0.1; done; read word; echo $word; exit 7",
+      }),
+      container: create(ContainerInfoSchema, { type: ContainerInfo_Type.MESOS, ttyInfo }),
+    });
+    if (opened === "already") throw new Error("it is new");
+    let text = "";
+    opened.attach({
+      data: (_stream, piece) => {
+        text += piece;
+        return undefined;
+      },
+      end: () => undefined,
+      lost: () => undefined,
+    });
+    await until("the terminal's size", () => text.includes("40 123"));
+    await opened.write(Buffer.from("typed\n"));
+    expect(await opened.ended).toEqual({ status: 7 << 8 });
+    expect(text).toContain("\ntyped\r\n");
+    expect(await podman.docker("exec", `mesos-${id}`, "ps", "-o", "args")).not.toContain("sleep 3000");
+    const wrong = { command: create(CommandInfoSchema, { shell: false, value: "no-such" }), container: undefined };
+    await expect(containerizer.sessions.open({ chain: [id, "wrong"], ...wrong })).rejects.toThrow("not found");
+  };
+
   it("run, tell their output and exit code, obey stop and kill, take commands, and are adopted", async () => {
     const first = await open();
     const short = await dockerSpec(workDir, "echo out; echo err >&2; test -d $MESOS_SANDBOX && exit 3");
@@ -51,6 +82,7 @@ describe("containers at Podman's Docker-compatible socket", () => {
     const failing = await dockerSpec(workDir, "exit 7");
     expect(await first.run(obedient.containerId, failing.command, 10_000)).toEqual({ exitCode: 7 });
     expect((await first.usage(obedient.containerId))?.timestamp).toBeGreaterThan(1e9);
+    await session(first, obedient.containerId);
     await until("output", async () => (await readOutput(counting)).includes("\n20\n"));
     await first.close();
 

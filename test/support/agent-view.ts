@@ -101,8 +101,9 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
     }),
     containers: {
       ownerOf: () => undefined,
-      everOwnerOf: () => undefined,
       of: () => undefined,
+      kept: () => undefined,
+      everOwnerOf: () => undefined,
       limitMemory: async () => "unknown",
       sessions: () => undefined,
       usage: async () => [],

@@ -1,6 +1,24 @@
+import { type Duplex, duplexPair } from "node:stream";
 import { readStats } from "../../src/docker/answers.ts";
-import type { ContainerDetails, Engine } from "../../src/docker/engine.ts";
+import type { ContainerDetails, Engine, ExecState, InteractiveExec, TerminalSize } from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/errors.ts";
+
+/** A command that was started inside: the daemon's end of it. */
+export interface FakeExec {
+  readonly container: string;
+  readonly request: InteractiveExec;
+  /** What the process reads and says, as the daemon frames it. */
+  readonly wire: Duplex;
+  state: ExecState;
+}
+
+/** A write of a process as the daemon frames it. */
+export function framed(stream: "stdout" | "stderr", text: string): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = stream === "stdout" ? 1 : 2;
+  header.writeUInt32BE(Buffer.byteLength(text), 4);
+  return Buffer.concat([header, Buffer.from(text)]);
+}
 
 /** A daemon with containers that only exist here: nothing runs, and what happens to them is not announced. */
 export class FakeEngine {
@@ -11,6 +29,13 @@ export class FakeEngine {
   layerLooks = 0;
   /** Calls that change something: `kill one SIGTERM`, `remove one`. */
   readonly asked: string[] = [];
+  /** By their ids: `exec-0`, `exec-1`, … */
+  readonly execs = new Map<string, FakeExec>();
+  /** Both ends of connections with containers' own processes. */
+  readonly attached: { readonly id: string; readonly direction: string; readonly wire: Duplex; connection: Duplex }[] =
+    [];
+  /** What execs are when they begin. */
+  execState: ExecState = { running: true, exitCode: undefined, pid: 77 };
 
   /** Adds a running container with these labels. */
   add(id: string, labels: Readonly<Record<string, string>>): void {
@@ -33,6 +58,7 @@ export class FakeEngine {
       state,
       labels,
       tty: false,
+      readsInput: false,
       stopSignal: undefined,
       networkMode: "host",
       memory: 0,
@@ -51,6 +77,16 @@ export class FakeEngine {
     const finishedAt = "2026-01-01T00:01:00Z";
     const state = { ...details.state, status: "exited", running: false, pid: undefined, exitCode, finishedAt };
     this.containers.set(id, { ...details, state });
+  }
+
+  /** The process of an exec has ended, and with it its connection. */
+  endExec(id: string, exitCode: number): void {
+    const exec = this.execs.get(id);
+    if (exec === undefined) throw new Error(`no exec ${id}`);
+    exec.state = { ...exec.state, running: false, exitCode };
+    exec.wire.end();
+    // What it did not read is gone.
+    exec.wire.resume();
   }
 
   /** What a containerizer sees. Calls that these tests have no use for reject. */
@@ -79,6 +115,26 @@ export class FakeEngine {
             state: one.state.status,
             labels: one.labels,
           })),
+      openExec: async (container: string, request: InteractiveExec) => {
+        const [connection, wire] = duplexPair({ allowHalfOpen: false });
+        const id = `exec-${this.execs.size}`;
+        this.execs.set(id, { container, request, wire, state: this.execState });
+        return { id, connection };
+      },
+      execState: async (id: string) => this.execs.get(id)?.state,
+      resizeExec: async (id: string, { rows, columns }: TerminalSize) =>
+        void this.asked.push(`resize ${id} ${rows} ${columns}`),
+      resize: async (id: string, { rows, columns }: TerminalSize) =>
+        void this.asked.push(`resize ${id} ${rows} ${columns}`),
+      exec: async (id: string, { argv, user }: { argv: readonly string[]; user?: string }) => {
+        this.asked.push(`exec ${id} ${user} ${argv.slice(-3).join(" ")}`);
+        return { exitCode: 0, pid: undefined };
+      },
+      connect: async (id: string, direction: string) => {
+        const [connection, wire] = duplexPair({ allowHalfOpen: false });
+        this.attached.push({ id, direction, wire, connection });
+        return connection;
+      },
       kill: async (id: string, signal: string) => void this.asked.push(`kill ${id} ${signal}`),
       remove: async (id: string) => {
         this.asked.push(`remove ${id}`);

@@ -38,6 +38,13 @@ export class FakeProcesses implements ProcessTable {
   readonly titles = new Map<string, number>();
   readonly directories = new Map<number, string>();
 
+  /** What stands in /proc/<pid>/cgroup. */
+  readonly groups = new Map<number, string>();
+
+  controlGroups(pid: number): string {
+    return this.groups.get(pid) ?? "";
+  }
+
   directory(pid: number): string | undefined {
     return this.directories.get(pid);
   }

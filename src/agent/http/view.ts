@@ -10,7 +10,7 @@ import type {
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Resources } from "../../mesos/resources.ts";
 import type { ImagePull } from "../model/container.ts";
-import type { ContainerChain, NestedContainers } from "../model/nested.ts";
+import type { ContainerChain, KeptContainers, NestedContainers } from "../model/nested.ts";
 import type { ExecutorRecord, FrameworkRecord } from "../model/records.ts";
 import type { Sessions } from "../model/session.ts";
 
@@ -74,6 +74,8 @@ export interface ContainersView {
   everOwnerOf(chain: ContainerChain): ContainerOwner | undefined;
   /** Who runs the containers of a chain; undefined: nobody here can. */
   of(chain: ContainerChain): NestedContainers | undefined;
+  /** Who knows the containers of a chain that are there; undefined: nobody. */
+  kept(chain: ContainerChain): KeptContainers | undefined;
   /** Sessions in the containers of a chain; undefined: there can be none. */
   sessions(chain: ContainerChain): Sessions | undefined;
   /** Holds a running container that is in no other to so many bytes of memory: see Containerizer. `unheld`: its memory is not limited here. */

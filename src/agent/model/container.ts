@@ -11,7 +11,7 @@ import type {
   TaskStatus_Reason,
   Value_Scalar,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import type { NestedContainers } from "./nested.ts";
+import type { KeptContainers, NestedContainers } from "./nested.ts";
 import type { Reach } from "./reach.ts";
 import type { Sessions } from "./session.ts";
 
@@ -197,6 +197,9 @@ export interface Containerizer {
 
   /** Processes in its containers that clients speak with; absent where there can be none. */
   readonly sessions?: Sessions;
+
+  /** Those processes as containers, where `nested` does not have them. */
+  readonly kept?: KeptContainers;
 
   /**
    * Parts of what a container itself has logged, for a sandbox that has none; absent where the sandbox has all there is.

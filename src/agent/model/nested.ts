@@ -43,16 +43,12 @@ export interface NestedContainer {
   readonly isStandalone: boolean;
 }
 
-/** The containers within executors' containers, and those that stand alone (mesos-wire §7.3). */
-export interface NestedContainers {
-  /** `already`: one by this id is there. Rejects with a TaskFailure or a UserError that says why it cannot be. */
-  launch(order: NestedOrder): Promise<"launched" | "already">;
+/** What is asked of containers once they are there. */
+export interface KeptContainers {
   /** How a container ends, or has ended; undefined: nobody knows it. */
   wait(chain: ContainerChain): Promise<ContainerTermination> | undefined;
   /** False: it is unknown, or has ended. */
   kill(chain: ContainerChain, signal: number): Promise<boolean>;
-  /** Asks it to end with all its processes, and ends it after `grace` milliseconds; unknown ones are ignored. */
-  stop(chain: ContainerChain, grace: number): Promise<void>;
   /** Forgets one that has ended, its sandbox included. Rejects with a UserError when it has not. */
   remove(chain: ContainerChain): Promise<void>;
   /** Those that have not ended, executors' own left out. */
@@ -60,4 +56,12 @@ export interface NestedContainers {
   usage(chain: ContainerChain): Promise<ResourceStatistics | undefined>;
   /** undefined: it is unknown or has ended. */
   status(chain: ContainerChain): Promise<ContainerStatus | undefined>;
+}
+
+/** The containers within executors' containers, and those that stand alone (mesos-wire §7.3). */
+export interface NestedContainers extends KeptContainers {
+  /** `already`: one by this id is there. Rejects with a TaskFailure or a UserError that says why it cannot be. */
+  launch(order: NestedOrder): Promise<"launched" | "already">;
+  /** Asks it to end with all its processes, and ends it after `grace` milliseconds; unknown ones are ignored. */
+  stop(chain: ContainerChain, grace: number): Promise<void>;
 }

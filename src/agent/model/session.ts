@@ -38,6 +38,8 @@ export interface SessionReader {
   data(stream: "stdout" | "stderr", piece: Buffer): Promise<void> | undefined;
   /** All of it was said. */
   end(): void;
+  /** It is let go before that. */
+  lost(): void;
 }
 
 /** A process in a container that clients speak with. */
@@ -57,10 +59,25 @@ export interface Session {
   readonly ended: Promise<ContainerTermination>;
 }
 
+/** What a container's own process says, for one reader. */
+export interface OutputAttachment extends Pick<Session, "attach"> {
+  /** Lets go, be it before anybody was attached. */
+  leave(): void;
+}
+
+/** What is written to a container's own process. */
+export interface InputAttachment
+  extends Pick<Session, "hasTerminal" | "takeInput" | "write" | "endInput" | "resize" | "ended"> {
+  leave(): void;
+}
+
 /** Sessions in running containers. */
 export interface Sessions {
   /** `already`: there is a container by this id. Rejects with a TaskFailure or a UserError that says why it cannot be. */
   open(order: SessionOrder): Promise<Session | "already">;
   /** undefined: no session has this id, or it is over. */
   of(chain: ContainerChain): Session | undefined;
+  /** Of a container that is no session. undefined: it has nothing to attach to. Rejects with a UserError that says why not. */
+  attachOutput?(chain: ContainerChain): Promise<OutputAttachment | undefined>;
+  attachInput?(chain: ContainerChain): Promise<InputAttachment | undefined>;
 }

@@ -29,6 +29,7 @@ import type {
 import { TaskFailure } from "../../model/failure.ts";
 import type { Reach } from "../../model/reach.ts";
 import { Launches } from "../launches.ts";
+import { ProcTable } from "../mesos/process-table.ts";
 import { label } from "./identity.ts";
 import { ImageCollector } from "./image-collection.ts";
 import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts";
@@ -41,8 +42,10 @@ import { endOrphans, isAlive, locate, provenOurs, recoveryPlan } from "./recover
 import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
 import { SandboxCheck } from "./sandbox-check.ts";
+import { DockerSessions } from "./sessions/sessions.ts";
 import { StateFiles } from "./state-files.ts";
 import { measured } from "./statistics.ts";
+import { sweep } from "./sweep.ts";
 import { type Subject, TrackedContainer } from "./tracked-container.ts";
 
 /** Containers whose death was not heard of are found so often (milliseconds). */
@@ -55,6 +58,7 @@ export class DockerContainerizer implements Containerizer {
   readonly name = "docker";
   readonly killGrace: number | undefined;
   readonly enforces = { cpus: true, mem: true };
+  readonly sessions: DockerSessions;
   readonly #options: DockerContainerizerOptions;
   readonly #state: StateFiles;
   readonly #agentKey: string;
@@ -87,7 +91,11 @@ export class DockerContainerizer implements Containerizer {
       (await diskUsage(sandbox)) + (await this.#layerBytes(id));
     this.#disk = diskQuota && new DiskWatch({ clock, log, ...diskQuota, measure });
     this.#collector = imageCollection && new ImageCollector(engine, imageCollection, clock, log);
-    this.#sweeper = every(clock, SWEEP_EVERY, () => void this.#sweep());
+    const { switchesUser = false, processTable: table = new ProcTable() } = options;
+    this.sessions = new DockerSessions({ engine, clock, log, containers: this.#tracked, state, table, switchesUser });
+    this.#sweeper = every(clock, SWEEP_EVERY, () => {
+      if (this.#supervisor.trouble === undefined) void sweep(this.#tracked.values(), engine, log);
+    });
   }
 
   /** Opens the state directory and begins to watch the daemon, which need not be there yet. */
@@ -99,6 +107,10 @@ export class DockerContainerizer implements Containerizer {
       healed: () => containerizer.#tracked.forEach((tracked) => void tracked.healed()),
     });
     return containerizer;
+  }
+
+  get kept(): DockerSessions {
+    return this.sessions;
   }
 
   accepts(container: ContainerInfo | undefined): boolean {
@@ -251,6 +263,7 @@ export class DockerContainerizer implements Containerizer {
     const late = await Promise.all(
       checks.map((check) => within(clock, RECOVERY, Promise.resolve(check), "late" as const)),
     );
+    await Promise.all([...expected].map((id) => this.sessions.endLeft(id)));
     const count = late.filter((result) => result === "late").length;
     if (count > 0) log.warn(`${count} containers could not be looked at within ${RECOVERY / 1000} s; going on`);
   }
@@ -320,6 +333,7 @@ export class DockerContainerizer implements Containerizer {
 
   async remove(containerId: string): Promise<void> {
     const tracked = this.#tracked.get(containerId);
+    this.sessions.forget(containerId);
     this.#tracked.delete(containerId);
     await tracked?.close();
     await this.#state.forget(containerId);
@@ -357,6 +371,7 @@ export class DockerContainerizer implements Containerizer {
     this.#collector?.close();
     this.#supervisor.close();
     this.#launching.close();
+    await this.sessions.close();
     await Promise.all([...this.#tracked.values()].map((tracked) => tracked.close()));
     await this.#options.engine.close();
     await this.#supervisor.finished;
@@ -373,21 +388,6 @@ export class DockerContainerizer implements Containerizer {
     const containerId = attributes[label.containerId] ?? "";
     const tracked = this.#tracked.get(containerId) ?? [...this.#tracked.values()].find((one) => one.engineId === id);
     void tracked?.check();
-  }
-
-  /** A second line behind the events: one list, and a look at those that do not run. */
-  async #sweep(): Promise<void> {
-    const open = [...this.#tracked.values()].filter((tracked) => !tracked.isOver);
-    if (open.length === 0 || this.#supervisor.trouble !== undefined) return;
-    try {
-      const containers = await this.#options.engine.list();
-      const running = new Set(containers.filter(({ state }) => state === "running").map(({ id }) => id));
-      for (const tracked of open) {
-        if (tracked.engineId === undefined || !running.has(tracked.engineId)) void tracked.check();
-      }
-    } catch (error) {
-      this.#options.log.verbose(1, `Docker containers cannot be listed: ${messageOf(error)}`);
-    }
   }
 
   async #memoryOfHost(): Promise<number> {

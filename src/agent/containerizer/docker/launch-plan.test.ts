@@ -153,6 +153,11 @@ describe("the plan of a docker task", () => {
     expect(names({ executor: true, environment, command })).toContain("PATH");
   });
 
+  it("has a terminal where one is asked for", () => {
+    expect(plan({ container: { ttyInfo: {} } }).request).toMatchObject({ Tty: true, OpenStdin: true });
+    expect(plan({}).request).not.toHaveProperty("Tty");
+  });
+
   it("pulls when forced", () => expect(plan({ docker: { forcePullImage: true } }).pull).toBe("always"));
 
   it("warns of a restart policy", () => {

@@ -55,6 +55,7 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
     AttachStdout: true,
     AttachStderr: true,
     ...commandSettings(spec.command),
+    ...(container.ttyInfo && { Tty: true, OpenStdin: true }),
     ...hostnameSettings(container, mode),
     ...(ports.ExposedPorts === undefined ? {} : { ExposedPorts: ports.ExposedPorts }),
     HostConfig: {

@@ -175,6 +175,7 @@ async function createAndStart(
     signal.throwIfAborted();
     if (attach) await output.start();
     await patiently(tools, signal, () => engine.start(id));
+    await resizeTerminal(spec, id, tools);
     if (!attach) await output.start();
     // It runs: who wants it to end has to give it its grace.
     const details = await patiently(tools, new AbortController().signal, () => engine.inspect(id));
@@ -186,6 +187,15 @@ async function createAndStart(
     });
     throw error;
   }
+}
+
+/** A terminal has no size before its process runs, as with the docker command. */
+async function resizeTerminal(spec: ContainerSpec, id: string, { engine, options }: LaunchTools): Promise<void> {
+  const size = spec.container?.ttyInfo?.windowSize;
+  if (size === undefined || size.rows === 0 || size.columns === 0) return;
+  await engine.resize(id, size).catch((error: unknown) => {
+    options.log.verbose(1, `Container ${spec.containerId}: its terminal has no size yet: ${messageOf(error)}`);
+  });
 }
 
 /** Creates the container; one that a broken connection left behind is taken. */

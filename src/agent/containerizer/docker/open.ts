@@ -26,7 +26,7 @@ const DISK_ISOLATORS = new Set(["disk/du", "posix/disk"]);
 
 /** The Docker containerizer as the agent's flags and environment ask for it. */
 export async function openDocker(context: ContainerizerContext): Promise<OpenedContainerizer> {
-  const { flags, environment, clock, log, ownContainerId, identity } = context;
+  const { flags, environment, clock, log, ownContainerId, identity, isRoot } = context;
   const engine = connectEngine(context);
   const folder = existsSync(DOCKER_DATA) ? DOCKER_DATA : flags.work_dir;
   const containerizer = await DockerContainerizer.open({
@@ -36,6 +36,7 @@ export async function openDocker(context: ContainerizerContext): Promise<OpenedC
     agent: identity,
     clock,
     log: log.named("docker.cpp"),
+    switchesUser: flags.switch_user && isRoot,
     sandboxDirectory: flags.sandbox_directory,
     stopTimeout: flags.docker_stop_timeout,
     cfs: flags.cgroups_enable_cfs,

@@ -3,6 +3,7 @@ import type { Logger } from "../../../base/log.ts";
 import type { Engine } from "../../../docker/engine.ts";
 import type { AskHelper } from "../../../docker/registry-auth.ts";
 import type { DiskOptions } from "../../isolators/disk.ts";
+import type { ProcessTable } from "../mesos/process-table.ts";
 import type { NameScheme } from "./identity.ts";
 import type { ImageCollection } from "./image-collection.ts";
 import type { ContainerDns } from "./networks.ts";
@@ -20,6 +21,10 @@ export interface DockerContainerizerOptions {
   readonly agent: { readonly id: string };
   readonly clock: Clock;
   readonly log: Logger;
+  /** `--switch_user`, and the agent is root: the user that a session's command names counts. Default: it does not. */
+  readonly switchesUser?: boolean;
+  /** Default: the kernel's own. */
+  readonly processTable?: ProcessTable;
 
   /** `--sandbox_directory`; default /mnt/mesos/sandbox. */
   readonly sandboxDirectory?: string;

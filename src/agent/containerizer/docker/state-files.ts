@@ -19,6 +19,7 @@ import { type ContainerEnd, endSchema } from "./termination.ts";
  *       output.json             how far the logs are in the sandbox
  *       stop.json               when the container must be dead, and the limit that it went over, if that is why
  *       end.json                how it ended
+ *       sessions.json           as whom sessions were opened in it
  *       memory.json             bytes that it is held to by an order
  */
 const limitationSchema = z.object({
@@ -33,6 +34,15 @@ const stopSchema = z.object({
   limitation: limitationSchema.optional(),
 });
 export type StopRequest = z.infer<typeof stopSchema>;
+/** undefined in the file: the container's own user. */
+const sessionsSchema = z.object({
+  users: z.array(
+    z
+      .string()
+      .nullable()
+      .transform((user) => user ?? undefined),
+  ),
+});
 
 const limitationJson = ({ reason, message, resources }: Limitation): z.input<typeof limitationSchema> => ({
   reason,
@@ -81,6 +91,17 @@ export class StateFiles {
 
   async saveEnd(containerId: string, end: ContainerEnd): Promise<void> {
     await writeAtomic(this.#path(containerId, "end.json"), JSON.stringify(end), { mode: 0o600 });
+  }
+
+  /** As whom sessions were opened in it; undefined stands for the container's own user. */
+  async sessionUsers(containerId: string): Promise<readonly (string | undefined)[]> {
+    return (await this.#read(containerId, "sessions.json", sessionsSchema))?.users ?? [];
+  }
+
+  /** Not synced: sessions do not outlive the machine. */
+  async saveSessionUsers(containerId: string, users: readonly (string | undefined)[]): Promise<void> {
+    const kept = { users: users.map((user) => user ?? null) };
+    await writeAtomic(this.#path(containerId, "sessions.json"), JSON.stringify(kept), { sync: false, mode: 0o600 });
   }
 
   memory(containerId: string): Promise<number | undefined> {

@@ -29,6 +29,8 @@ export interface ProcessTable {
   session(id: number): readonly number[];
   /** The initial environment, when it may be read. */
   environment(pid: number): Record<string, string> | undefined;
+  /** Its control groups as /proc/<pid>/cgroup has them; empty when it is not there. */
+  controlGroups(pid: number): string;
   /** The folder that it works in, when that may be seen. */
   directory(pid: number): string | undefined;
   /** Supervisors of containers that run now, by the container's id: the titles that our shims give themselves. */
@@ -122,6 +124,10 @@ export class ProcTable implements ProcessTable {
   environment(pid: number): Record<string, string> | undefined {
     const text = readOptional(join(this.#root, `${pid}`, "environ"));
     return text === undefined || text === "" ? undefined : parseEnvironment(text);
+  }
+
+  controlGroups(pid: number): string {
+    return readOptional(join(this.#root, `${pid}`, "cgroup")) ?? "";
   }
 
   directory(pid: number): string | undefined {

@@ -6,11 +6,12 @@ import { TaskFailure } from "../../model/failure.ts";
 import { workingPlace } from "../../model/held/sandbox.ts";
 import type { Isolation } from "../../model/isolation.ts";
 import { type ContainerChain, chainText, keyOf } from "../../model/nested.ts";
-import type { Session, SessionOrder, SessionProcess, Sessions, WindowSize } from "../../model/session.ts";
+import type { Session, SessionOrder, SessionProcess, Sessions } from "../../model/session.ts";
 import type { Accounts } from "../../users/accounts.ts";
 import { commandLine } from "../mesos/request.ts";
 import { type SessionHost, startSession } from "../sessions/process.ts";
 import { OpenSession } from "../sessions/session.ts";
+import { windowOf } from "../sessions/window.ts";
 import { parentsOf } from "./parents.ts";
 import { commandOf, userOf } from "./plan.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
@@ -29,12 +30,6 @@ export interface MesosSessionsOptions {
     pid(containerId: string): number | undefined;
   };
   readonly start?: typeof startSession;
-}
-
-/** A terminal of this size; undefined: none is asked for. */
-function windowOf({ container }: Pick<SessionOrder, "container">): WindowSize | undefined {
-  const tty = container?.ttyInfo;
-  return tty && { rows: tty.windowSize?.rows ?? 0, columns: tty.windowSize?.columns ?? 0 };
 }
 
 /**

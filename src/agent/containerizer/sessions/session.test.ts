@@ -32,6 +32,7 @@ function reader() {
       return next.promise;
     },
     end: () => void seen.push("end"),
+    lost: () => void seen.push("lost"),
     allow: () => {
       next.resolve();
       next = Promise.withResolvers<void>();
@@ -45,6 +46,7 @@ const quick = () => {
     seen,
     data: (stream: string, piece: Buffer) => void seen.push(`${stream} ${piece}`) as undefined,
     end: () => void seen.push("end"),
+    lost: () => void seen.push("lost"),
   };
 };
 
@@ -73,6 +75,21 @@ describe("the output of a session", () => {
     end(0);
     await session.ended;
     expect(late.seen).toEqual(["stdout early", "end"]);
+  });
+
+  it("of a process that has ended waits for the first reader, too, unless nobody will come", async () => {
+    const [read, unread] = [opened(), opened()];
+    for (const { stdout, end } of [read, unread]) {
+      stdout.write("all");
+      end(3);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const late = quick();
+    read.session.attach(late);
+    expect(await read.session.ended).toEqual({ status: 3 });
+    expect(late.seen).toEqual(["stdout all", "end"]);
+    unread.session.kill();
+    expect(await unread.session.ended).toEqual({ status: 3 });
   });
 
   it("is not read on before the slowest reader has taken a piece: what is under way is bounded", async () => {

@@ -1,6 +1,18 @@
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { ContainerTermination } from "../../model/container.ts";
 import type { Session, SessionProcess, SessionReader, WindowSize } from "../../model/session.ts";
+
+/** Resolves when more may be written; at once when nobody reads any more. */
+export async function writeTo(input: Writable, data: Uint8Array): Promise<void> {
+  if (!input.writable || input.write(data)) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      for (const event of ["drain", "close", "error"]) input.off(event, done);
+      resolve();
+    };
+    for (const event of ["drain", "close", "error"]) input.on(event, done);
+  });
+}
 
 /**
  * A process and those who speak with it. What is under way is bounded: a piece is read when every reader has taken the one
@@ -20,7 +32,6 @@ export class OpenSession implements Session {
     const { stdout, stderr } = process;
     const outputs = [this.#pass(stdout, "stdout"), ...(stderr === undefined ? [] : [this.#pass(stderr, "stderr")])];
     this.ended = process.termination.then(async (termination) => {
-      this.#first.resolve();
       await Promise.all(outputs);
       this.#isOver = true;
       for (const reader of this.#readers) reader.end();
@@ -36,7 +47,7 @@ export class OpenSession implements Session {
   async #pass(output: Readable, stream: "stdout" | "stderr"): Promise<void> {
     try {
       for await (const piece of output as AsyncIterable<Buffer>) {
-        // Nothing is lost before the first one is there.
+        // Nothing is lost before the first one is there, also of a process that has ended by then.
         await this.#first.promise;
         await Promise.all([...this.#readers].map((reader) => reader.data(stream, piece)));
       }
@@ -63,16 +74,8 @@ export class OpenSession implements Session {
     };
   }
 
-  async write(data: Uint8Array): Promise<void> {
-    const { input } = this.#process;
-    if (!input.writable || input.write(data)) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        for (const event of ["drain", "close", "error"]) input.off(event, done);
-        resolve();
-      };
-      for (const event of ["drain", "close", "error"]) input.on(event, done);
-    });
+  write(data: Uint8Array): Promise<void> {
+    return writeTo(this.#process.input, data);
   }
 
   endInput(): void {
@@ -84,6 +87,8 @@ export class OpenSession implements Session {
   }
 
   kill(): void {
+    // Nobody comes any more.
+    this.#first.resolve();
     this.#process.kill();
   }
 }

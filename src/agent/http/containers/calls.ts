@@ -11,7 +11,7 @@ import {
 import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
-import { type ContainerChain, chainText, type NestedContainers } from "../../model/nested.ts";
+import { type ContainerChain, chainText, type KeptContainers } from "../../model/nested.ts";
 import type { Handler, OperatorParts, Reply } from "../operator/handler.ts";
 import { readLog } from "./logs.ts";
 import { updateMemoryLimit } from "./memory-limit.ts";
@@ -61,18 +61,18 @@ function waited(termination: ContainerTermination) {
 }
 
 async function wait({ view }: OperatorParts, chain: ContainerChain): Promise<ContainerTermination | undefined> {
-  return await view.containers.of(chain)?.wait(chain);
+  return await view.containers.kept(chain)?.wait(chain);
 }
 
 const notFound = (chain: ContainerChain) => text(404, `Container ${chainText(chain)} cannot be found`);
 
 async function kill({ view }: OperatorParts, chain: ContainerChain, signal: number): Promise<Reply> {
-  const killed = (await view.containers.of(chain)?.kill(chain, signal)) ?? false;
+  const killed = (await view.containers.kept(chain)?.kill(chain, signal)) ?? false;
   return killed ? "done" : text(404, `Container '${chainText(chain)}' cannot be found (or is already killed)`);
 }
 
 async function remove(parts: OperatorParts, chain: ContainerChain): Promise<Reply> {
-  const containers: NestedContainers | undefined = parts.view.containers.of(chain);
+  const containers: KeptContainers | undefined = parts.view.containers.kept(chain);
   if (containers === undefined) return text(500, `Root container ${chain[0]} not found`);
   try {
     await containers.remove(chain);

@@ -6,7 +6,7 @@ import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Subject, subjectText } from "../../authorization/subject.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { type ContainerChain, chainText } from "../../model/nested.ts";
-import type { Session, SessionOrder } from "../../model/session.ts";
+import type { Session, SessionOrder, Sessions } from "../../model/session.ts";
 import { commandEndMessage } from "../../model/wait-status.ts";
 import { checkContainer, validChain } from "../containers/validate.ts";
 import type { OperatorParts } from "../operator/handler.ts";
@@ -30,6 +30,9 @@ const OFF =
   "Nobody may look into running tasks here: the agent was started with --task_exec=disabled (the default). " +
   "Start it with --task_exec=enabled, or as ClusterD has it with --agent_subsystems=container_exec\n";
 
+const shownContainer = (chain: ContainerChain): string =>
+  `${chain.length > 1 ? "session" : "container"} ${chainText(chain)}`;
+
 const shownWho = ({ subject, peer }: Who): string => `${subjectText(subject)} at ${peer ?? "an unknown address"}`;
 
 /** An executor that has shown its token looks into its own tasks: that is how it checks them. */
@@ -43,7 +46,7 @@ async function open(parts: OperatorParts, order: SessionOrder, negotiated: Negot
   const { chain } = order;
   const sessions = view.containers.sessions(chain);
   if (sessions === undefined && view.containers.ownerOf(chain) !== undefined)
-    return text(501, `Sessions in containers such as ${chain[0]} (Docker) are not implemented by this agent\n`);
+    return text(501, `The containerizer of ${chain[0]} has no sessions\n`);
   if (sessions === undefined) return text(400, `Root container ${chain[0]} not found`);
   let session: Session | "already";
   try {
@@ -63,14 +66,20 @@ async function open(parts: OperatorParts, order: SessionOrder, negotiated: Negot
   return outputAnswer(opened, { clock, heartbeat, negotiated, closed: () => opened.kill() });
 }
 
-/** The session of a chain, or the answer that there is none. */
-function find({ view }: OperatorParts, chain: ContainerChain): Session | Answer {
-  const session = view.containers.sessions(chain)?.of(chain);
-  if (session !== undefined) return session;
+/** What is attached to: a session, or what is found by `attach` of a container's own process; or the answer that there is neither. */
+async function find<T>(
+  { view }: OperatorParts,
+  chain: ContainerChain,
+  attach: (sessions: Sessions) => Promise<T | undefined> | undefined,
+): Promise<Session | T | Answer> {
+  const sessions = view.containers.sessions(chain);
+  const found = sessions?.of(chain) ?? (sessions && (await attach(sessions)));
+  if (found !== undefined) return found;
   const isThere = view.containers.ownerOf(chain) !== undefined && chain.length === 1;
-  return isThere
-    ? text(500, `Container ${chainText(chain)} has nothing to attach to: it is no session\n`)
-    : text(404, `Container ${chainText(chain)} cannot be found`);
+  // The first words are those of Mesos.
+  const why =
+    "I/O switchboard server was disabled for this container: it is no session, and was launched without tty_info";
+  return isThere ? text(500, `${why}\n`) : text(404, `Container ${chainText(chain)} cannot be found`);
 }
 
 /** Calls whose answer is a stream. Undefined: another call. Throws a UserError for one that is not valid. */
@@ -97,11 +106,12 @@ export async function sessionCall(
     if (attach === undefined) throw new UserError("Expecting 'attach_container_output' to be present");
     const chain = validChain("attach_container_output", attach.containerId, false);
     if (isOff(parts, who)) return text(403, OFF);
-    const session = find(parts, chain);
-    if ("kind" in session) return session;
+    const found = await find(parts, chain, (sessions) => sessions.attachOutput?.(chain));
+    if ("kind" in found) return found;
     const { log, clock, heartbeat } = parts.view.exec;
-    log.info(`Output of session ${chainText(chain)} attached by ${shownWho(who)}`);
-    return outputAnswer(session, { clock, heartbeat, negotiated });
+    log.info(`Output of ${shownContainer(chain)} attached by ${shownWho(who)}`);
+    const closed = "leave" in found ? { closed: () => found.leave() } : {};
+    return outputAnswer(found, { clock, heartbeat, negotiated, ...closed });
   }
   return undefined;
 }
@@ -127,10 +137,14 @@ export async function attachInput(
     const refused = input.containerId && who.mayAsk(input.containerId);
     if (refused !== undefined) return refused;
     if (isOff(parts, who)) return text(403, OFF);
-    const session = find(parts, chain);
-    if ("kind" in session) return session;
-    parts.view.exec.log.info(`Input of session ${chainText(chain)} attached by ${shownWho(who)}`);
-    return await pumpInput(session, calls);
+    const found = await find(parts, chain, (sessions) => sessions.attachInput?.(chain));
+    if ("kind" in found) return found;
+    parts.view.exec.log.info(`Input of ${shownContainer(chain)} attached by ${shownWho(who)}`);
+    try {
+      return await pumpInput(found, calls);
+    } finally {
+      if ("leave" in found) found.leave();
+    }
   } catch (error) {
     if (error instanceof UserError) return text(400, `Failed to validate agent::Call: ${error.message}\n`);
     throw error;

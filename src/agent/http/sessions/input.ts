@@ -15,7 +15,7 @@ import {
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { decodeForeignJson } from "../../../mesos/json.ts";
 import { RecordDecoder } from "../../../mesos/recordio.ts";
-import type { Session } from "../../model/session.ts";
+import type { InputAttachment } from "../../model/session.ts";
 import type { Encoding } from "../operator/negotiate.ts";
 
 /** Bytes of one record: clients send what a keyboard or a pipe gave them. */
@@ -55,8 +55,10 @@ export function inputOf(call: Call): Call_AttachContainerInput {
   return input;
 }
 
+type Writing = Omit<InputAttachment, "leave">;
+
 /** Does what one record after the first says. Throws a UserError. */
-async function take(session: Session, input: Call_AttachContainerInput): Promise<void> {
+async function take(session: Writing, input: Call_AttachContainerInput): Promise<void> {
   const { processIo: io } = input;
   if (input.type !== Call_AttachContainerInput_Type.PROCESS_IO)
     throw new UserError("Expecting 'attach_container_input.type' to be PROCESS_IO");
@@ -78,7 +80,7 @@ async function take(session: Session, input: Call_AttachContainerInput): Promise
   session.resize({ rows: size.rows, columns: size.columns });
 }
 
-async function pump(session: Session, calls: AsyncGenerator<Call, void, void>): Promise<Answer> {
+async function pump(session: Writing, calls: AsyncGenerator<Call, void, void>): Promise<Answer> {
   try {
     for await (const call of calls) await take(session, inputOf(call));
     return text(200, "");
@@ -90,7 +92,7 @@ async function pump(session: Session, calls: AsyncGenerator<Call, void, void>): 
 }
 
 /** Writes what the records say until they or the session end. `calls`: after the first. */
-export async function pumpInput(session: Session, calls: AsyncGenerator<Call, void, void>): Promise<Answer> {
+export async function pumpInput(session: Writing, calls: AsyncGenerator<Call, void, void>): Promise<Answer> {
   const release = session.takeInput();
   if (release === undefined) return text(409, "Multiple input connections are not allowed");
   try {

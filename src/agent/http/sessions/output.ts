@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { type Clock, every } from "../../../base/clock.ts";
 import type { Answer } from "../../../http/answer.ts";
 import { RECORDIO } from "../../../http/request.ts";
-import type { Session } from "../../model/session.ts";
+import type { OutputAttachment } from "../../model/session.ts";
 import type { Negotiated } from "../operator/negotiate.ts";
 import { heartbeatRecord, outputRecord } from "./process-io.ts";
 
@@ -29,8 +29,8 @@ function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-/** The output of a session as an answer that ends with it: records, whatever was accepted (mesos-wire §7.4). */
-export function outputAnswer(session: Session, options: OutputOptions): Answer {
+/** The output of a process as an answer that ends with it: records, whatever was accepted (mesos-wire §7.4). */
+export function outputAnswer(session: Pick<OutputAttachment, "attach">, options: OutputOptions): Answer {
   const { negotiated, clock, heartbeat, closed } = options;
   const encoding = negotiated.response;
   const isStream = negotiated.isStreamedResponse;
@@ -50,6 +50,8 @@ export function outputAnswer(session: Session, options: OutputOptions): Answer {
           return drained(response);
         },
         end: () => void response.end(),
+        // Whoever reads it shall not take that for the end.
+        lost: () => void response.destroy(),
       });
       response.on("error", () => undefined);
       const leave = (): void => {

@@ -1,0 +1,265 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import type { Clock } from "../../../../base/clock.ts";
+import { within } from "../../../../base/deadline.ts";
+import { messageOf, UserError } from "../../../../base/errors.ts";
+import type { Logger } from "../../../../base/log.ts";
+import type { Engine } from "../../../../docker/engine.ts";
+import { isEngineError } from "../../../../docker/errors.ts";
+import {
+  type CommandInfo,
+  type ContainerStatus,
+  ContainerStatusSchema,
+} from "../../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { variablesOf } from "../../../../mesos/secrets.ts";
+import type { ContainerTermination } from "../../../model/container.ts";
+import { TaskFailure } from "../../../model/failure.ts";
+import {
+  type ContainerChain,
+  chainText,
+  containerIdOf,
+  type KeptContainers,
+  keyOf,
+  type NestedContainer,
+} from "../../../model/nested.ts";
+import type {
+  InputAttachment,
+  OutputAttachment,
+  Session,
+  SessionOrder,
+  SessionProcess,
+  Sessions,
+} from "../../../model/session.ts";
+import type { ProcessTable } from "../../mesos/process-table.ts";
+import { commandLine } from "../../mesos/request.ts";
+import { commandOf } from "../../nested/plan.ts";
+import { OpenSession } from "../../sessions/session.ts";
+import { windowOf } from "../../sessions/window.ts";
+import type { StateFiles } from "../state-files.ts";
+import type { TrackedContainer } from "../tracked-container.ts";
+import { type AttachedContainer, attachInput, attachOutput } from "./attachment.ts";
+import { startExec } from "./exec-process.ts";
+import { type MarkedPlace, MarkedProcesses, markPrefix } from "./marked-processes.ts";
+
+export interface DockerSessionsOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The containers of tasks, by their ids. */
+  readonly containers: ReadonlyMap<string, TrackedContainer>;
+  readonly state: Pick<StateFiles, "sessionUsers" | "saveSessionUsers">;
+  readonly table: ProcessTable;
+  /** `--switch_user`, and the agent is root: a command's own user counts. */
+  readonly switchesUser: boolean;
+}
+
+/** Sessions that have ended are remembered for who asks how; of each container so many, the newest. */
+const MOST_ENDED = 256;
+/** Milliseconds that sessions may take to end when the agent does. */
+const CLOSING = 5_000;
+const SIGKILL = 9;
+
+interface Entry {
+  readonly chain: ContainerChain;
+  readonly process: Promise<SessionProcess>;
+  readonly termination: Promise<ContainerTermination>;
+  session: Session | undefined;
+  isLive: boolean;
+}
+
+/** Sessions in Docker containers: execs of the Engine, as the container's own user, in its environment and folder. */
+export class DockerSessions implements Sessions, KeptContainers {
+  readonly #options: DockerSessionsOptions;
+  readonly #processes: MarkedProcesses;
+  readonly #entries = new Map<string, Entry>();
+  /** Containers whose own input somebody writes. */
+  readonly #writers = new Set<string>();
+  /** As whom sessions were opened, by container. */
+  readonly #users = new Map<string, Set<string | undefined>>();
+
+  constructor(options: DockerSessionsOptions) {
+    this.#options = options;
+    this.#processes = new MarkedProcesses(options);
+  }
+
+  of(chain: ContainerChain): Session | undefined {
+    return this.#entries.get(keyOf(chain))?.session;
+  }
+
+  async open(order: SessionOrder): Promise<Session | "already"> {
+    const { chain } = order;
+    if (this.#entries.get(keyOf(chain))?.isLive) return "already";
+    const [id] = chain;
+    const container = this.#running(id);
+    if (container === undefined) throw TaskFailure.launch(`Parent container ${id} is not running`);
+    if (chain.length !== 2)
+      throw TaskFailure.launch(`Parent container ${chainText(chain.slice(0, -1) as never)} is no container of a task`);
+    const starting = this.#start(order, container);
+    const entry = this.#add(chain, starting);
+    try {
+      const process = await starting;
+      return this.#opened(entry, process);
+    } catch (error) {
+      this.#options.log.warn(`Failed to open the session ${chainText(chain)}: ${messageOf(error)}`);
+      this.#entries.delete(keyOf(chain));
+      throw isEngineError(error, "refused") ? TaskFailure.launch(error.message, { cause: error }) : error;
+    }
+  }
+
+  #running(id: string): TrackedContainer | undefined {
+    const container = this.#options.containers.get(id);
+    return container?.isOver === false && container.engineId !== undefined ? container : undefined;
+  }
+
+  async #start(order: SessionOrder, container: TrackedContainer): Promise<SessionProcess> {
+    const command = commandOf(order);
+    const [id] = order.chain;
+    const user = this.#options.switchesUser && command.user ? command.user : undefined;
+    await this.#keepUser(id, user);
+    return await startExec(
+      {
+        place: placeOf(container, user),
+        mark: `${markPrefix(id)}${randomUUID()}`,
+        argv: argumentsOf(command),
+        environment: variablesOf(command.environment),
+        window: windowOf(order),
+      },
+      { ...this.#options, processes: this.#processes },
+    );
+  }
+
+  /** Before anything of it runs: an agent after this one ends what this one leaves. */
+  async #keepUser(id: string, user: string | undefined): Promise<void> {
+    const users = this.#users.get(id) ?? new Set(await this.#options.state.sessionUsers(id));
+    this.#users.set(id, users);
+    if (users.has(user)) return;
+    users.add(user);
+    await this.#options.state.saveSessionUsers(id, [...users]);
+  }
+
+  #add(chain: ContainerChain, process: Promise<SessionProcess>): Entry {
+    const termination = process.then((running) => running.termination);
+    termination.catch(() => undefined);
+    const entry: Entry = { chain, process, termination, session: undefined, isLive: true };
+    this.#entries.delete(keyOf(chain));
+    this.#entries.set(keyOf(chain), entry);
+    this.#forgetOld(chain[0]);
+    return entry;
+  }
+
+  #forgetOld(id: string): void {
+    const over = [...this.#entries].filter(([, { chain, isLive }]) => chain[0] === id && !isLive);
+    for (const [key] of over.slice(0, -MOST_ENDED)) this.#entries.delete(key);
+  }
+
+  #opened(entry: Entry, process: SessionProcess): Session {
+    const session = new OpenSession(process);
+    entry.session = session;
+    void process.termination.then(() => {
+      entry.isLive = false;
+    });
+    void session.ended.then(() => {
+      entry.session = undefined;
+    });
+    return session;
+  }
+
+  async attachOutput([id, ...below]: ContainerChain): Promise<OutputAttachment | undefined> {
+    const container = below.length === 0 ? this.#attachable(id) : undefined;
+    return container && (await attachOutput(container, this.#options));
+  }
+
+  async attachInput([id, ...below]: ContainerChain): Promise<InputAttachment | undefined> {
+    const container = below.length === 0 ? this.#attachable(id) : undefined;
+    return container && (await attachInput(container, this.#writers, this.#options));
+  }
+
+  #attachable(containerId: string): AttachedContainer | undefined {
+    const container = this.#running(containerId);
+    const { engineId, details, over } = container ?? {};
+    if (engineId === undefined || details === undefined || over === undefined) return undefined;
+    return { containerId, engineId, tty: details.tty, readsInput: details.readsInput, over };
+  }
+
+  // ---- as containers that are asked about
+
+  wait(chain: ContainerChain): Promise<ContainerTermination> | undefined {
+    if (chain.length === 1) return this.#options.containers.get(chain[0])?.over;
+    return this.#entries.get(keyOf(chain))?.termination;
+  }
+
+  async kill(chain: ContainerChain, signal: number): Promise<boolean> {
+    const entry = this.#entries.get(keyOf(chain));
+    if (entry === undefined || !entry.isLive) return false;
+    this.#options.log.info(`Sending signal ${signal} to container ${chainText(chain)}`);
+    const process = await entry.process.catch(() => undefined);
+    if (signal === SIGKILL) process?.kill();
+    else process?.signal(signal);
+    return process !== undefined;
+  }
+
+  async remove(chain: ContainerChain): Promise<void> {
+    const entry = this.#entries.get(keyOf(chain));
+    if (chain.length === 1) throw new UserError(`Container ${chain[0]} is that of an executor`);
+    if (entry?.isLive) throw new UserError("Nested container has not terminated yet");
+    this.#entries.delete(keyOf(chain));
+  }
+
+  list(): readonly NestedContainer[] {
+    return [...this.#entries.values()]
+      .filter(({ isLive }) => isLive)
+      .map(({ chain }) => ({ chain, isStandalone: false }));
+  }
+
+  /** It is measured with the container that it is in. */
+  async usage(): Promise<undefined> {
+    return undefined;
+  }
+
+  async status(chain: ContainerChain): Promise<ContainerStatus | undefined> {
+    if (!this.#entries.get(keyOf(chain))?.isLive) return undefined;
+    return create(ContainerStatusSchema, { containerId: containerIdOf(chain) });
+  }
+
+  // ---- over the life of the containers
+
+  /** Ends what an agent that was killed has left of its sessions in a container that was found again. */
+  async endLeft(containerId: string): Promise<void> {
+    const users = await this.#options.state.sessionUsers(containerId);
+    const container = users.length === 0 ? undefined : this.#running(containerId);
+    if (container === undefined) return;
+    this.#options.log.info(`Ending what is left of sessions in container ${containerId}`);
+    for (const user of users) await this.#processes.end(placeOf(container, user), markPrefix(containerId));
+  }
+
+  /** A container is forgotten, and its sessions, which have ended with it. */
+  forget(containerId: string): void {
+    this.#users.delete(containerId);
+    for (const [key, { chain }] of this.#entries) if (chain[0] === containerId) this.#entries.delete(key);
+    const engineId = this.#options.containers.get(containerId)?.engineId;
+    if (engineId !== undefined) this.#processes.forget(engineId);
+  }
+
+  /** Sessions end with the agent, which has their other end. */
+  async close(): Promise<void> {
+    const live = [...this.#entries.values()].filter(({ isLive }) => isLive);
+    const ended = live.map(async ({ process, termination }) => {
+      const running = await process.catch(() => undefined);
+      running?.kill();
+      await termination.catch(() => undefined);
+    });
+    await within(this.#options.clock, CLOSING, Promise.all(ended), undefined);
+  }
+}
+
+const placeOf = ({ engineId = "", details }: TrackedContainer, user: string | undefined): MarkedPlace => ({
+  engineId,
+  pid: details?.state.pid,
+  user,
+});
+
+/** The Engine knows no other name of a program than its file's: that of a command (`argv[0]`) is left out. */
+function argumentsOf(command: CommandInfo): string[] {
+  const { file, argv } = commandLine(command);
+  return [command.shell ? "sh" : file, ...argv.slice(1)];
+}
