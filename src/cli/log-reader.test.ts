@@ -205,6 +205,42 @@ describe("logs -f", () => {
     await agent.close();
   });
 
+  it("waits for an agent that is restarted, and not for ever", async () => {
+    const clock = new TestClock();
+    const executor = { id: "t", directory: "/w", tasks: [{ id: "t", state: "TASK_RUNNING" }] };
+    const state = { frameworks: [{ id: "f", executors: [executor] }] };
+    const agent = await ScriptedPages.start({ "/state": state, "/files/browse": [] });
+    const shell = new ScriptedShell({ clock });
+    const ended = runCommand(["logs", "-f", "t", `--agent=${agent.address}`], shell);
+    const refused = expect(ended).rejects.toThrow("is not ready yet (503)");
+    const later = (milliseconds: number, what: () => boolean) =>
+      expect
+        .poll(
+          async () => {
+            await clock.advance(milliseconds);
+            return what();
+          },
+          { interval: 5 },
+        )
+        .toBe(true);
+    const browsed = () => agent.asked.filter((each) => each.includes("browse")).length;
+    await later(0, () => browsed() > 0);
+    agent.pages["/files/browse"] = (_request, response) => response.writeHead(503).end();
+    await later(1000, () => shell.words.includes("does not answer; trying again"));
+    agent.pages["/files/browse"] = [];
+    const before = browsed();
+    await later(1000, () => browsed() > before + 2);
+    agent.pages["/files/browse"] = (_request, response) => response.writeHead(503).end();
+    let isOver = false;
+    void ended.catch(() => {
+      isOver = true;
+    });
+    await later(10_000, () => isOver);
+    await refused;
+    expect(shell.words.match(/trying again/g)).toHaveLength(2);
+    await agent.close();
+  });
+
   it("ends with Ctrl-C, and is told when the sandbox is gone", async () => {
     const executor = { id: "t", directory: "/w", tasks: [{ id: "t", state: "TASK_RUNNING" }] };
     const agent = await ScriptedPages.start({
