@@ -47,6 +47,8 @@ type Phase = (typeof phases)[number];
 const SLOW = 2000;
 /** Milliseconds that a restarting receiver is up, and away. */
 const RESTART = 2000;
+/** Gaps that are printed of one writer. */
+const MOST_GAPS = 20;
 /** Lines doubled of those written, at most. */
 const MOST_DOUBLED = 0.02;
 
@@ -88,6 +90,7 @@ class Receiver {
       tls,
       delay,
       keep: false,
+      continues: true,
       port: this.port,
       onEvents: (events: readonly ReceivedEvent[]) => {
         // A receiver that was killed takes nothing more.
@@ -174,8 +177,13 @@ class Contender {
       console.log(
         `  ${writer.name.padEnd(13)} ${String(writer.written).padStart(8)} lines, lost ${result.lost}, doubled ${result.doubled}`,
       );
-      for (const { first, until, chunk } of this.receiver.arrivals.gaps(writer)) {
-        console.log(`    ${first} to ${until - 1}: ${chunk.path}, inode ${chunk.inode}, written at ${time(chunk.at)}`);
+      const gaps = this.receiver.arrivals.gaps(writer);
+      for (const [index, { first, until, chunk }] of gaps.entries()) {
+        if (index < MOST_GAPS)
+          console.log(
+            `    ${first} to ${until - 1}: ${chunk.path}, inode ${chunk.inode}, written at ${time(chunk.at)}`,
+          );
+        else if (index === MOST_GAPS) console.log(`    and ${gaps.length - MOST_GAPS} more`);
         // A file that was written at once and gone is lost as a whole, or not at all.
         if (writer.isShort && until - first === chunk.until - chunk.first && gone++ < missed) lost -= until - first;
       }

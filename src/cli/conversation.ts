@@ -1,3 +1,4 @@
+import { sleep } from "../base/clock.ts";
 import type { HttpPeer, Reply } from "../client/peer.ts";
 import type { ContainerChain } from "../mesos/container-chain.ts";
 import { DetachKeys } from "./detach-keys.ts";
@@ -6,6 +7,9 @@ import { endingSignal, type Shell, say } from "./shell.ts";
 
 /** Bytes of a record: what an agent takes at once is 1 MiB. */
 const LARGEST_PIECE = 64 * 1024;
+
+/** Milliseconds that an agent may take to answer that it has heard everything. */
+const LONGEST_GOODBYE = 2_000;
 
 export interface ConversationOptions {
   readonly peer: HttpPeer;
@@ -17,7 +21,7 @@ export interface ConversationOptions {
   readonly input: "passed" | "ended" | "none";
   /** This terminal becomes the process's: every key is its own. */
   readonly isRaw: boolean;
-  /** Ctrl-P Ctrl-Q lets go. */
+  /** Ctrl-P Ctrl-Q lets go; the process goes on, and others may speak with it. */
   readonly isDetachable?: boolean;
 }
 
@@ -63,9 +67,19 @@ export class Conversation {
     } finally {
       shell.output.off("resize", resized);
       if (isRaw) shell.setRaw(false);
-      this.#input?.close();
+      await this.#endInput();
       output.close();
     }
+  }
+
+  /**
+   * Ends the input as a whole request: a C++ agent to which it breaks off takes the input of a container for connected for ever. Who
+   * let go of a session needs no answer, as the session ends.
+   */
+  async #endInput(): Promise<void> {
+    const { isDetachable, shell } = this.#options;
+    this.#input?.close();
+    if (isDetachable) await Promise.race([this.#input?.answer, sleep(shell.clock, LONGEST_GOODBYE)]);
   }
 
   async #listen(): Promise<"over"> {

@@ -82,7 +82,22 @@ describe("a log that is set aside", () => {
     const reader = open(sandbox);
     await read(reader);
     sandbox.files = [{ bytes: Buffer.from("new"), modified: 0 }];
+    expect([await read(reader), reader.isBehind]).toEqual(["", true]);
     expect(await read(reader)).toBe("new");
+  });
+
+  it("is not read twice when a list was begun before the copy and finished behind it", async () => {
+    const sandbox = new Sandbox();
+    const reader = open(sandbox);
+    sandbox.append("one ");
+    await read(reader);
+    sandbox.rotate();
+    sandbox.append("2");
+    const { files } = sandbox;
+    sandbox.files = files.slice(0, 1);
+    expect(await read(reader)).toBe("");
+    sandbox.files = files;
+    expect([await read(reader), await read(reader)]).toEqual(["", "2"]);
   });
 
   it("loses nothing, whenever it is looked at", async () => {
@@ -187,6 +202,42 @@ describe("logs -f", () => {
         { interval: 5 },
       )
       .toBe(0);
+    await agent.close();
+  });
+
+  it("waits for an agent that is restarted, and not for ever", async () => {
+    const clock = new TestClock();
+    const executor = { id: "t", directory: "/w", tasks: [{ id: "t", state: "TASK_RUNNING" }] };
+    const state = { frameworks: [{ id: "f", executors: [executor] }] };
+    const agent = await ScriptedPages.start({ "/state": state, "/files/browse": [] });
+    const shell = new ScriptedShell({ clock });
+    const ended = runCommand(["logs", "-f", "t", `--agent=${agent.address}`], shell);
+    const refused = expect(ended).rejects.toThrow("is not ready yet (503)");
+    const later = (milliseconds: number, what: () => boolean) =>
+      expect
+        .poll(
+          async () => {
+            await clock.advance(milliseconds);
+            return what();
+          },
+          { interval: 5 },
+        )
+        .toBe(true);
+    const browsed = () => agent.asked.filter((each) => each.includes("browse")).length;
+    await later(0, () => browsed() > 0);
+    agent.pages["/files/browse"] = (_request, response) => response.writeHead(503).end();
+    await later(1000, () => shell.words.includes("does not answer; trying again"));
+    agent.pages["/files/browse"] = [];
+    const before = browsed();
+    await later(1000, () => browsed() > before + 2);
+    agent.pages["/files/browse"] = (_request, response) => response.writeHead(503).end();
+    let isOver = false;
+    void ended.catch(() => {
+      isOver = true;
+    });
+    await later(10_000, () => isOver);
+    await refused;
+    expect(shell.words.match(/trying again/g)).toHaveLength(2);
     await agent.close();
   });
 

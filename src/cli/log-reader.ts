@@ -22,6 +22,8 @@ export class LogReader {
   #newest: string | undefined;
   #isFirst = true;
   #isBehind = false;
+  /** NAME was shorter at the last look than what is read of it. */
+  #isShrunk = false;
 
   constructor(files: AgentFiles, folder: string, name: string) {
     this.#files = files;
@@ -83,8 +85,14 @@ export class LogReader {
     this.#isBehind = unread > 0;
     if (this.#isBehind) return;
     const current = listed.find(({ name }) => name === this.#name);
-    // Emptied without a copy.
-    if (current !== undefined && current.size < this.#offset) this.#offset = 0;
+    if (current !== undefined && current.size < this.#offset) {
+      // A list is made file by file: this one may have begun before there was a copy of what is gone. The next one has it.
+      this.#isBehind = !this.#isShrunk;
+      this.#isShrunk = true;
+      if (this.#isBehind) return;
+      this.#offset = 0;
+    }
+    this.#isShrunk = false;
     if (current !== undefined) yield* this.#rest(this.#name);
   }
 

@@ -1,6 +1,7 @@
 import { sleep } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import { AgentFiles } from "../client/files.ts";
+import { PeerRefusal } from "../client/peer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Call } from "./parse.ts";
 import { type Found, placeOf } from "./place.ts";
@@ -13,6 +14,8 @@ const SHORTEST = 100;
 const LONGEST = 1000;
 /** Milliseconds between questions whether the task has ended. */
 const ASK_EVERY = 1000;
+/** Milliseconds that an agent may be away: an upgrade takes some. */
+const LONGEST_SILENCE = 60_000;
 
 /** Whether the task has ended, as its agent has it now; one that is forgotten has. */
 async function isOver({ agent, task }: Found): Promise<boolean> {
@@ -21,32 +24,71 @@ async function isOver({ agent, task }: Found): Promise<boolean> {
   return now?.isOver ?? true;
 }
 
-/** Until the task has ended and all of it is written. */
-async function follow(found: Found, reader: LogReader, shell: Shell, ending: AbortSignal): Promise<void> {
-  const { clock } = shell;
-  let wait = SHORTEST;
-  let asked = clock.monotonic();
-  let over = found.task.isOver;
-  while (!ending.aborted) {
+/** Whether a failure may be over soon: the agent is restarted, and its tasks go on. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof PeerRefusal ? error.status === 503 : error instanceof UserError && error.cause !== undefined;
+
+/** Follows one task's log. */
+class Following {
+  readonly #found: Found;
+  readonly #reader: LogReader;
+  readonly #shell: Shell;
+  readonly #ending: AbortSignal;
+  #isOver: boolean;
+  #asked: number;
+  /** Since when the agent does not answer. */
+  #silentSince: number | undefined;
+
+  constructor(found: Found, reader: LogReader, shell: Shell, ending: AbortSignal) {
+    [this.#found, this.#reader, this.#shell, this.#ending] = [found, reader, shell, ending];
+    this.#isOver = found.task.isOver;
+    this.#asked = shell.clock.monotonic();
+  }
+
+  /** Until the task has ended and all of it is written. */
+  async run(): Promise<void> {
+    const { clock } = this.#shell;
+    let wait = SHORTEST;
+    while (!this.#ending.aborted) {
+      const step = await this.#step().catch((error: unknown) => this.#missed(error));
+      if (step === "over") return;
+      if (step === "more") {
+        wait = SHORTEST;
+        continue;
+      }
+      await sleep(clock, wait, this.#ending).catch(() => undefined);
+      wait = Math.min(wait * 2, LONGEST);
+    }
+  }
+
+  async #step(): Promise<"more" | "nothing" | "over"> {
+    const { clock, output } = this.#shell;
     // Asked before reading: what is read after the end is all there is.
-    if (!over && clock.monotonic() - asked >= ASK_EVERY) {
-      over = await isOver(found);
-      asked = clock.monotonic();
+    if (!this.#isOver && clock.monotonic() - this.#asked >= ASK_EVERY) {
+      this.#isOver = await isOver(this.#found);
+      this.#asked = clock.monotonic();
     }
-    const wasOver = over;
+    const wasOver = this.#isOver;
     let isMore = false;
-    for await (const part of reader.look()) {
-      await say(shell.output, part);
+    for await (const part of this.#reader.look()) {
+      await say(output, part);
       isMore = true;
-      if (ending.aborted) return;
+      if (this.#ending.aborted) break;
     }
-    if (isMore) {
-      wait = SHORTEST;
-      continue;
-    }
-    if (wasOver && !reader.isBehind) return;
-    await sleep(clock, wait, ending).catch(() => undefined);
-    wait = Math.min(wait * 2, LONGEST);
+    this.#silentSince = undefined;
+    if (isMore) return "more";
+    return wasOver && !this.#reader.isBehind ? "over" : "nothing";
+  }
+
+  /** Waits for an agent that is away, not for ever. */
+  async #missed(error: unknown): Promise<"nothing"> {
+    const { clock, errors } = this.#shell;
+    const now = clock.monotonic();
+    if (!isPassing(error) || now - (this.#silentSince ?? now) > LONGEST_SILENCE) throw error;
+    if (this.#silentSince === undefined)
+      await say(errors, `The agent at ${this.#found.agent.address} does not answer; trying again\n`);
+    this.#silentSince ??= now;
+    return "nothing";
   }
 }
 
@@ -60,7 +102,7 @@ export async function logs({ values, operands }: Call<"logs">, shell: Shell): Pr
   if (task.folder === undefined) throw new UserError(`task '${task.id}' has no sandbox yet: it is ${task.state}`);
   const reader = new LogReader(new AgentFiles(agent, "slave(1)"), task.folder, stream);
   if (values.tail !== undefined) await reader.toTail(values.tail);
-  if (values.follow) await follow(found, reader, shell, ending);
+  if (values.follow) await new Following(found, reader, shell, ending).run();
   else for await (const part of reader.look()) await say(shell.output, part);
   await reach.close();
   return ending.aborted ? 128 + Number(ending.reason) : 0;

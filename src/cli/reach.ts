@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { sleep } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { silentLogger } from "../base/log.ts";
@@ -34,6 +35,16 @@ export function addressGiven(flag: string, text: string, port: number): Given {
   if (host === undefined || Number(digits ?? port) > 65_535)
     throw new UsageError(`${flag}=${text} is no address`, `write host:port, such as 10.10.0.111:${port}`);
   return { address: `${host}:${digits ?? port}`, isSecured: scheme === "https" };
+}
+
+/** For an address that begins with `https`, on a machine that has no key of its own. */
+function trusted(file: string | undefined): PeerTls {
+  if (!file) return {};
+  try {
+    return { ca: readFileSync(file, "utf8") };
+  } catch (error) {
+    throw new UserError(`LIBPROCESS_SSL_CA_FILE: ${messageOf(error)}`, "name a file with certificates in PEM form");
+  }
 }
 
 /** The ways to agents and masters, as flags and environment have them. */
@@ -136,7 +147,7 @@ export class Reach {
     const { environment, clock } = this.#shell;
     const { readTlsSettings } = await import("../libprocess/tls-settings.ts");
     const settings = readTlsSettings(environment);
-    if (settings === undefined) return isSecured ? {} : undefined;
+    if (settings === undefined) return isSecured ? trusted(environment["LIBPROCESS_SSL_CA_FILE"]) : undefined;
     const { TlsMaterial } = await import("../libprocess/tls-material.ts");
     const material = await TlsMaterial.load(settings, { clock, log: silentLogger });
     material.close();

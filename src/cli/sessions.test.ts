@@ -35,6 +35,8 @@ class SessionAgent {
   /** What the agent says to who attaches input, instead of waiting for it to end. */
   refusesInput: number | undefined;
   exitStatus = 0;
+  /** Inputs that ended as a whole request does. */
+  inputsEnded = 0;
   hasEnded = false;
 
   constructor(pages: ScriptedPages) {
@@ -78,6 +80,7 @@ class SessionAgent {
     } catch {
       return;
     }
+    this.inputsEnded++;
     response.end();
   }
 
@@ -266,6 +269,8 @@ describe("attach", () => {
     expect(await ended).toBe(0);
     expect(shell.words).toContain("Detached from task 'web.1'");
     expect(agent.said).not.toContain("\x10");
+    // Broken off, it would be taken for connected for ever by a C++ agent.
+    expect(agent.inputsEnded).toBe(1);
     expect(shell.raw).toEqual([true, false]);
   });
 

@@ -187,11 +187,22 @@ export class HttpPeer {
   /** Nobody answers, or the connection broke. */
   #silent(error: unknown): Error {
     if ((error as Error | undefined)?.name === "AbortError") return error as Error;
-    const { what } = this.#options;
-    const words = codeOf(error) === "ECONNREFUSED" ? "connection refused" : httpWords(error);
+    const { what, tls } = this.#options;
+    const code = codeOf(error) ?? "";
+    if (/CERT|ISSUER|SIGNATURE/.test(code))
+      return new UserError(
+        // Node's own advice, behind a semicolon, is about Node.
+        `the certificate of the ${what} at ${this.#address} is not trusted: ${messageOf(error).split(";")[0]}`,
+        "name the authority that has signed it: LIBPROCESS_SSL_CA_FILE=FILE",
+        { cause: error },
+      );
+    const words = code === "ECONNREFUSED" ? "connection refused" : httpWords(error);
+    const isClosed = tls === undefined && /closed the connection/.test(words);
     return new UserError(
       `no ${what} answers at ${this.#address}: ${words}`,
-      `is it running there? Name another with ${OTHER[what]}`,
+      isClosed
+        ? `does it speak TLS? Write https://${this.#address}, or set LIBPROCESS_SSL_ENABLED as it has it`
+        : `is it running there? Name another with ${OTHER[what]}`,
       { cause: error },
     );
   }

@@ -1,12 +1,12 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { NO_PID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
+import { copyOf } from "../mesos/copy.ts";
 import { RunTaskGroupMessageSchema, RunTaskMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import {
   AgentInfo_Capability_Type,
   type ExecutorInfo,
-  ExecutorInfoSchema,
   type Offer_Operation,
   Offer_Operation_Type,
   OperationSchema,
@@ -206,7 +206,7 @@ export class Acceptance {
     const dialect = this.#cluster.agentDialect(agent);
     const message = create(RunTaskGroupMessageSchema, {
       framework: framework.info,
-      executor: clone(ExecutorInfoSchema, executor),
+      executor: copyOf(executor),
       taskGroup: { tasks: tasks.map((info) => groupTaskForAgent(info, executor, framework.info, role, dialect)) },
       ...this.#tracked(agent, running === undefined),
     });

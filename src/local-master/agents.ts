@@ -1,6 +1,7 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
 import { formatUPID, NO_PID, sameUPID, type UPID } from "../libprocess/upid.ts";
+import { copyOf } from "../mesos/copy.ts";
 import {
   AuthenticateMessageSchema,
   AuthenticationErrorMessageSchema,
@@ -25,7 +26,6 @@ import {
   type AgentInfo,
   type AgentInfo_Capability,
   AgentInfo_Capability_Type,
-  AgentInfoSchema,
   DrainState,
   type FrameworkInfo,
   TaskState,
@@ -198,7 +198,7 @@ export class Agents {
     const agent: Agent = {
       id,
       pid: from,
-      info: Object.assign(clone(AgentInfoSchema, info), { id: create(AgentIDSchema, { value: id }) }),
+      info: Object.assign(copyOf(info), { id: create(AgentIDSchema, { value: id }) }),
       version,
       capabilities: capabilityNumbers(agentCapabilities),
       resourceVersion: resourceVersionUuid,

@@ -1,5 +1,6 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { NO_PID } from "../libprocess/upid.ts";
+import { copyOf } from "../mesos/copy.ts";
 import {
   FrameworkToExecutorMessageSchema,
   KillTaskMessageSchema,
@@ -7,12 +8,7 @@ import {
   ShutdownFrameworkMessageSchema,
   UpdateFrameworkMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import {
-  FrameworkIDSchema,
-  type FrameworkInfo,
-  FrameworkInfoSchema,
-  TaskState,
-} from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { FrameworkIDSchema, type FrameworkInfo, TaskState } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idOf, idProblem } from "../mesos/ids.ts";
 import { roleProblem } from "../mesos/reservations.ts";
@@ -41,7 +37,7 @@ export function frameworkProblem(info: FrameworkInfo): string | undefined {
 }
 
 function identified(info: FrameworkInfo, id: string): FrameworkInfo {
-  const copy = clone(FrameworkInfoSchema, info);
+  const copy = copyOf(info);
   copy.id = create(FrameworkIDSchema, { value: id });
   return copy;
 }

@@ -78,7 +78,7 @@ it.each<[string, Executor, readonly Task[], Partial<GroupContext>?]>([
   ["Task 't' is invalid: task 't' exists", {}, [{}, {}]],
   ["Task 'old' is invalid", {}, [{}, { taskId: { value: "old" } }]],
   ["the offers are of agent a", {}, [{ agentId: { value: "b" } }]],
-  ["the task uses no resources", {}, [{ resources: [] }]],
+  ["Task uses no resources", {}, [{ resources: [] }]],
   ["Docker ContainerInfo is not supported on the task", {}, [{ container: { type: DOCKER, docker: { image: "i" } } }]],
   [
     "HTTP and TCP health checks are not supported for nested containers",

@@ -44,7 +44,7 @@ function* memberProblems(task: TaskInfo, { agentId, taskExists }: GroupContext):
     yield `the task is for agent ${task.agentId?.value}, the offers are of agent ${agentId}`;
   const problem = taskProblem(task);
   if (problem !== undefined) yield problem;
-  if (task.resources.length === 0) yield "the task uses no resources";
+  if (task.resources.length === 0) yield "Task uses no resources";
   const { container, healthCheck, limits } = task;
   const isNetworked = healthCheck?.type === HealthCheck_Type.HTTP || healthCheck?.type === HealthCheck_Type.TCP;
   if (container !== undefined && container.networkInfos.length > 0 && isNetworked)

@@ -1,13 +1,12 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
+import { copyOf } from "../mesos/copy.ts";
 import {
   type ExecutorInfo,
   ExecutorInfo_Type,
-  ExecutorInfoSchema,
   type FrameworkInfo,
   type Task,
   type TaskInfo,
-  TaskInfoSchema,
   TaskSchema,
   TaskState,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -97,7 +96,7 @@ export function taskOf(info: TaskInfo, frameworkId: string, role: string, execut
 
 /** The task as its agent is told: resources allocated to the role, in the agent's format; the executor's framework set. */
 export function taskForAgent(info: TaskInfo, framework: FrameworkInfo, role: string, dialect: Dialect): TaskInfo {
-  const told = clone(TaskInfoSchema, info);
+  const told = copyOf(info);
   told.resources = speak(Resources.of(info.resources).unallocated(), dialect, role);
   if (told.executor !== undefined) prepareExecutor(told.executor, framework, role, dialect);
   return told;
@@ -111,8 +110,8 @@ export function groupTaskForAgent(
   role: string,
   dialect: Dialect,
 ): TaskInfo {
-  const whole = clone(TaskInfoSchema, info);
-  whole.executor = clone(ExecutorInfoSchema, executor);
+  const whole = copyOf(info);
+  whole.executor = copyOf(executor);
   return taskForAgent(whole, framework, role, dialect);
 }
 

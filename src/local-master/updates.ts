@@ -1,6 +1,7 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { parseUPID, type UPID } from "../libprocess/upid.ts";
 import { has } from "../mesos/codec.ts";
+import { copyOf } from "../mesos/copy.ts";
 import {
   AcknowledgeOperationStatusMessageSchema,
   ExecutorToFrameworkMessageSchema,
@@ -11,7 +12,7 @@ import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
-import { OperationIDSchema, TaskStatus_Reason, TaskStatusSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
+import { OperationIDSchema, TaskStatus_Reason } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
 import { idOf, isUuid, uuidText } from "../mesos/ids.ts";
 import { isTerminal, stateName } from "../mesos/states.ts";
@@ -116,7 +117,7 @@ export class Updates {
     if (!isTerminal(task.state)) task.state = latest;
     task.statusUpdateState = status.state;
     if (has(status, "uuid")) task.statusUpdateUuid = status.uuid;
-    const remembered = clone(TaskStatusSchema, status);
+    const remembered = copyOf(status);
     delete (remembered as { data?: Uint8Array }).data;
     task.statuses = [...task.statuses.filter(({ state }) => state !== status.state), remembered].slice(-REMEMBERED);
     if (isTerminal(task.state)) this.#cluster.release(agent, entry);

@@ -1,12 +1,12 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { MessageError } from "./codec.ts";
+import { copyOf } from "./copy.ts";
 import {
   type Offer_Operation,
   type Offer_Operation_GrowVolume,
   type Offer_Operation_ShrinkVolume,
   Offer_Operation_Type,
   type Resource,
-  ResourceSchema,
   Value_ScalarSchema,
 } from "./gen/mesos/v1/mesos_pb.ts";
 import { idProblem } from "./ids.ts";
@@ -24,7 +24,7 @@ const refuse = (problem: string): never => {
 };
 
 const changed = (kind: Resource, change: (copy: Resource) => void): Resource => {
-  const copy = clone(ResourceSchema, kind);
+  const copy = copyOf(kind);
   change(copy);
   return copy;
 };

@@ -1,5 +1,6 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { encode, MessageError, shallowCopy } from "./codec.ts";
+import { copyOf } from "./copy.ts";
 import {
   type Resource,
   Resource_AllocationInfoSchema,
@@ -58,7 +59,7 @@ function keyOf(kind: Resource): string {
     return `plain ${type}${revocable === undefined ? "" : "r"}${allocationInfo === undefined ? "" : ` @${allocationInfo.role}`}\n${name}`;
   let identity = kind;
   if (kind.disk?.volume !== undefined || kind.disk?.persistence !== undefined) {
-    identity = clone(ResourceSchema, kind);
+    identity = copyOf(kind);
     delete identity.disk?.volume;
     if (identity.disk?.persistence !== undefined)
       delete (identity.disk.persistence as { principal?: string }).principal;

@@ -1,5 +1,6 @@
-import { clone, type DescMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import { UserError } from "../base/errors.ts";
+import { copyOf } from "./copy.ts";
 import {
   type Environment,
   Environment_Variable_Type,
@@ -73,7 +74,7 @@ function canHold(descriptor: DescMessage): boolean {
  */
 export function withoutSecrets<D extends DescMessage>(descriptor: D, message: MessageShape<D>): MessageShape<D> {
   if (!holds(descriptor, message)) return message;
-  const copy = clone(descriptor, message);
+  const copy = copyOf(message);
   hide(descriptor, copy);
   return copy;
 }

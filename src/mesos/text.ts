@@ -1,11 +1,5 @@
-import {
-  clone,
-  type DescField,
-  type DescMessage,
-  type Message,
-  type MessageShape,
-  ScalarType,
-} from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { copyOf } from "./copy.ts";
 
 /**
  * Text that protobuf can hold. A JavaScript (or Java) text cut in the middle of a character ends in half a surrogate
@@ -17,7 +11,7 @@ type Fields = Record<string, unknown>;
 
 /** A copy of a message of which every text is well-formed, map keys included. */
 export function wellFormedCopy<D extends DescMessage>(schema: D, message: MessageShape<D>): MessageShape<D> {
-  const copy = clone(schema, message);
+  const copy = copyOf(message);
   mend(schema, copy);
   return copy;
 }

@@ -27,6 +27,8 @@ export interface ReceiverOptions {
   /** Versions it takes; another one closes the connection. */
   readonly versions?: readonly (1 | 2)[];
   readonly windowLimit?: number;
+  /** Sequences may go on from window to window, as those of the original forwarder do. */
+  readonly continues?: boolean;
   /** Milliseconds between a window and its ack. */
   readonly delay?: number;
   /** Milliseconds between keepalives while it works. */
@@ -72,14 +74,17 @@ function parsePairs(bytes: Buffer, start: number, count: number): { fields: Reco
   return { fields, end: at };
 }
 
-/** All events of decompressed data, sequences checked from `first` on. */
-function parseFrames(bytes: Buffer, version: number, first: number): ReceivedEvent[] {
+/** All events of decompressed data, sequences checked from `first` on; undefined: from whatever the first one has. */
+function parseFrames(bytes: Buffer, version: number, first?: number): ReceivedEvent[] {
   const events: ReceivedEvent[] = [];
+  let begin = first;
   for (let at = 0; at < bytes.length; ) {
     need(bytes[at] === version, "a frame of another version inside the window");
     const type = String.fromCharCode(bytes[at + 1] ?? 0);
     const sequence = bytes.readUInt32BE(at + 2);
-    need(sequence === first + events.length, `sequence ${sequence} instead of ${first + events.length}`);
+    begin ??= sequence;
+    const expected = begin + events.length;
+    need(sequence === expected, `sequence ${sequence} instead of ${expected}`);
     const count = bytes.readUInt32BE(at + 6);
     need(count > 0, "an empty event");
     if (type === "D") {
@@ -177,7 +182,7 @@ class Connection {
     const events = parseFrames(
       inflateSync(this.#buffer.subarray(6, 6 + value)),
       version,
-      this.#window.events.length + 1,
+      this.#options.continues ? undefined : this.#window.events.length + 1,
     );
     this.#buffer = this.#buffer.subarray(6 + value);
     this.#window.events.push(...events);

@@ -10,17 +10,17 @@ import { buildAll, programs, wideLetterOf } from "../../tools/build.ts";
  * worth it. zod comes whole, with 50 languages, where it is imported as `{ z }` and not as `* as z`.
  */
 const WEIGHT: Readonly<Record<string, number>> = {
-  cli: 1000,
-  doctor: 1000,
-  init: 110,
-  "logstash-forwarder": 490,
+  cli: 1340,
+  doctor: 1350,
+  init: 130,
+  "logstash-forwarder": 650,
   "lumberjack-sink": 5,
-  "mesos-execute": 950,
-  "mesos-fetcher": 580,
-  "mesos-local-master": 430,
-  "mesos-slave": 1750,
-  redpill: 30,
-  start: 700,
+  "mesos-execute": 1300,
+  "mesos-fetcher": 760,
+  "mesos-local-master": 580,
+  "mesos-slave": 2350,
+  redpill: 40,
+  start: 940,
 };
 
 describe("the programs as they are shipped", () => {

@@ -1,7 +1,7 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { copyOf } from "../../mesos/copy.ts";
 import {
   type CommandInfo,
-  CommandInfoSchema,
   type ContainerInfo,
   Environment_VariableSchema,
   EnvironmentSchema,
@@ -46,7 +46,7 @@ export function withContainerPorts(
     .map((port, index) => ({ name: `CONTAINER_PORT${index}`, value: `${port}` }))
     .filter(({ name }) => !set.has(name));
   if (variables.length === 0) return command;
-  const copy = clone(CommandInfoSchema, command);
+  const copy = copyOf(command);
   copy.environment ??= create(EnvironmentSchema, {});
   copy.environment.variables.push(...variables.map((one) => create(Environment_VariableSchema, one)));
   return copy;

@@ -1,7 +1,8 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Logger } from "../../base/log.ts";
 import type { Process } from "../../libprocess/process.ts";
 import { formatUPID } from "../../libprocess/upid.ts";
+import { copyOf } from "../../mesos/copy.ts";
 import {
   type RegisterSlaveMessage,
   RegisterSlaveMessageSchema,
@@ -9,7 +10,6 @@ import {
   ReregisterSlaveMessageSchema,
   type StatusUpdate,
   StatusUpdateMessageSchema,
-  StatusUpdateSchema,
 } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import { idOf } from "../../mesos/ids.ts";
 import { stateForMaster, stateName } from "../../mesos/states.ts";
@@ -54,7 +54,7 @@ export class Outbox {
       found.task.task.statusUpdateUuid = update.uuid;
     }
     update.latestState = stateForMaster(found?.task.task.state ?? status.state, version);
-    const outgoing = state === status.state ? update : clone(StatusUpdateSchema, update);
+    const outgoing = state === status.state ? update : copyOf(update);
     if (outgoing.status !== undefined) outgoing.status.state = state;
     log.verbose(1, `Forwarding ${stateName(state)} of task ${taskId} to ${formatUPID(masterPid)}`);
     process.send(

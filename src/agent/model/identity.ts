@@ -1,5 +1,6 @@
-import { clone, create } from "@bufbuild/protobuf";
-import { AgentIDSchema, type AgentInfo, AgentInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { copyOf } from "../../mesos/copy.ts";
+import { AgentIDSchema, type AgentInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { newUuid } from "../../mesos/ids.ts";
 
 /**
@@ -54,7 +55,7 @@ export class Identity {
 
   /** The id that the agent has from now on, for ever. */
   adopt(id: string): void {
-    this.#info = clone(AgentInfoSchema, this.#info);
+    this.#info = copyOf(this.#info);
     this.#info.id = create(AgentIDSchema, { value: id });
   }
 

@@ -1,5 +1,6 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { encode } from "../../mesos/codec.ts";
+import { copyOf } from "../../mesos/copy.ts";
 import {
   type UpdateOperationStatusMessage,
   UpdateOperationStatusMessageSchema,
@@ -58,7 +59,7 @@ export function statusMessage(
 
 /** The same status for somebody who shall not acknowledge it. */
 export function withoutUuid(status: OperationStatus): OperationStatus {
-  const copy = clone(OperationStatusSchema, status);
+  const copy = copyOf(status);
   delete copy.uuid;
   return copy;
 }
@@ -91,8 +92,8 @@ export const messageFor = (
 export function withStatusUuid(operation: Operation): Operation {
   const { latestStatus } = operation;
   if (latestStatus === undefined || isUuid(latestStatus.uuid?.value ?? new Uint8Array())) return operation;
-  const completed = clone(OperationSchema, operation);
-  completed.latestStatus = clone(OperationStatusSchema, latestStatus);
+  const completed = copyOf(operation);
+  completed.latestStatus = copyOf(latestStatus);
   completed.latestStatus.uuid = create(UUIDSchema, { value: newUuid() });
   return completed;
 }

@@ -1,14 +1,8 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { has } from "../../mesos/codec.ts";
+import { copyOf } from "../../mesos/copy.ts";
 import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
-import {
-  type ContainerStatus,
-  ExecutorInfoSchema,
-  FrameworkIDSchema,
-  type Task,
-  TaskSchema,
-  TaskState,
-} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type ContainerStatus, FrameworkIDSchema, type Task, TaskState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { isTerminal } from "../../mesos/states.ts";
 import { looksGenerated } from "../checkpoint/mend.ts";
 import type {
@@ -173,7 +167,7 @@ function executorRecord(
   const record: ExecutorRecord = {
     executorId: executor.id,
     frameworkId: framework.id,
-    info: clone(ExecutorInfoSchema, executor.info),
+    info: copyOf(executor.info),
     generated: isGeneratedExecutor(executor),
     containerId: run.containerId,
     directory: options.paths.sandbox(key),
@@ -220,7 +214,7 @@ function isGeneratedExecutor({ generatedForCommandTask, info }: CheckpointedExec
  */
 function rebuildTask(frameworkId: string, checkpointed: CheckpointedTask, kind: ExecutorKind): TaskRecord {
   const { launch, updates, killGrace } = checkpointed;
-  const task = clone(TaskSchema, checkpointed.task);
+  const task = copyOf(checkpointed.task);
   const history: StatusEvent[] = [];
   applyUpdates(task, updates, history);
   const acknowledged = updates.flatMap((record) => (record.acknowledged === undefined ? [] : [record.acknowledged]));

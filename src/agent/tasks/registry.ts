@@ -1,7 +1,7 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { copyOf } from "../../mesos/copy.ts";
 import { type Archive_Framework, Archive_FrameworkSchema } from "../../mesos/gen/mesos/internal/messages_pb.ts";
 import type { ExecutorInfo, FrameworkInfo, Task } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { TaskSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type ExecutorRecord, type FrameworkRecord, isGenerated, type TaskRecord, tasksIn } from "../model/records.ts";
 
 export interface HistoryLimits {
@@ -111,7 +111,7 @@ export class FrameworkRegistry {
 /** Without the payload of statuses, which only the scheduler needs and which may be large. */
 function slim(task: Task): Task {
   if (task.statuses.every(({ data }) => data.length === 0)) return task;
-  const copy = clone(TaskSchema, task);
+  const copy = copyOf(task);
   for (const status of copy.statuses) delete (status as { data?: Uint8Array }).data;
   return copy;
 }

@@ -1,8 +1,9 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
+import { copyOf } from "../../mesos/copy.ts";
 import {
   ContainerIDSchema,
   type ContainerInfo,
@@ -245,7 +246,7 @@ function hasOwnNetwork(container: ContainerInfo | undefined): boolean {
 
 /** Adds a status to a task's list, in place of an older one of the same state. */
 export function keepStatus(task: Task, status: TaskStatus): void {
-  const kept = clone(TaskStatusSchema, status);
+  const kept = copyOf(status);
   const same = task.statuses.findIndex(({ state }) => state === status.state);
   if (same >= 0) task.statuses.splice(same, 1);
   task.statuses.push(kept);

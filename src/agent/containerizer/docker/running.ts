@@ -1,5 +1,6 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { ContainerDetails } from "../../../docker/engine.ts";
+import { copyOf } from "../../../mesos/copy.ts";
 import {
   ContainerIDSchema,
   type ContainerInfo,
@@ -32,7 +33,7 @@ function networkInfos(details: ContainerDetails, container: ContainerInfo | unde
   const asked = container?.networkInfos[0];
   const address = (protocol: NetworkInfo_Protocol, ipAddress: string) =>
     create(NetworkInfo_IPAddressSchema, { protocol, ipAddress });
-  const info = asked === undefined ? create(NetworkInfoSchema) : clone(NetworkInfoSchema, asked);
+  const info = asked === undefined ? create(NetworkInfoSchema) : copyOf(asked);
   info.ipAddresses = [
     ...(ipv4 === undefined ? [] : [address(NetworkInfo_Protocol.IPv4, ipv4)]),
     ...(ipv6 === undefined ? [] : [address(NetworkInfo_Protocol.IPv6, ipv6)]),

@@ -1,4 +1,5 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { copyOf } from "../../../mesos/copy.ts";
 import {
   type Response_GetContainers,
   Response_GetContainersSchema,
@@ -9,7 +10,7 @@ import {
   type Response_GetTasks,
   Response_GetTasksSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import { type Task, TaskSchema, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type Task, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerIdOf } from "../../model/nested.ts";
 import { type ExecutorRecord, type FrameworkRecord, type TaskBucket, tasksIn } from "../../model/records.ts";
 import type { AgentSnapshot, AgentView, ContainerUsage, NestedUsage } from "../view.ts";
@@ -44,7 +45,7 @@ export function executorsMessage(snapshot: AgentSnapshot, flags: AgentView["flag
 /** A task that no executor has yet is in TASK_STAGING for clients, whatever is noted of it here. */
 function staged(task: Task): Task {
   if (task.state === TaskState.TASK_STAGING) return task;
-  return Object.assign(clone(TaskSchema, task), { state: TaskState.TASK_STAGING });
+  return Object.assign(copyOf(task), { state: TaskState.TASK_STAGING });
 }
 
 export function tasksMessage(snapshot: AgentSnapshot): Response_GetTasks {

@@ -1,9 +1,10 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import type { Process } from "../../../libprocess/process.ts";
 import { formatUPID, parseUPID, type UPID } from "../../../libprocess/upid.ts";
 import { has } from "../../../mesos/codec.ts";
+import { copyOf } from "../../../mesos/copy.ts";
 import {
   ExecutorRegisteredMessageSchema,
   ExecutorReregisteredMessageSchema,
@@ -16,7 +17,7 @@ import {
   type StatusUpdate,
   StatusUpdateMessageSchema,
 } from "../../../mesos/gen/mesos/internal/messages_pb.ts";
-import { type TaskStatus, TaskStatus_Source, TaskStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type TaskStatus, TaskStatus_Source } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf } from "../../../mesos/ids.ts";
 import type { CheckpointStore } from "../../checkpoint/store.ts";
 import type { Identity } from "../../model/identity.ts";
@@ -190,7 +191,7 @@ export class Drivers {
       log.warn(`Dropping a status update of task '${status?.taskId?.value}': it has no uuid of 16 bytes`);
       return;
     }
-    const completed: TaskStatus = clone(TaskStatusSchema, status);
+    const completed: TaskStatus = copyOf(status);
     completed.uuid = update.uuid;
     completed.source = TaskStatus_Source.EXECUTOR;
     if (!has(status, "timestamp")) completed.timestamp = update.timestamp;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { copyOf } from "../../../mesos/copy.ts";
 import {
   type CommandInfo,
   CommandInfoSchema,
@@ -44,9 +45,7 @@ function containerOf({ container, resources }: TaskInfo): ContainerInfo | undefi
   const volumes = parentVolumes(resources);
   if (volumes.length === 0) return container;
   const own =
-    container === undefined
-      ? create(ContainerInfoSchema, { type: ContainerInfo_Type.MESOS })
-      : clone(ContainerInfoSchema, container);
+    container === undefined ? create(ContainerInfoSchema, { type: ContainerInfo_Type.MESOS }) : copyOf(container);
   own.volumes.push(...volumes);
   return own;
 }
@@ -62,7 +61,7 @@ function environmentOf({ command, resources }: TaskInfo, ip: string): Environmen
 }
 
 function commandOf(task: TaskInfo, ip: string): CommandInfo {
-  const command = task.command === undefined ? create(CommandInfoSchema, {}) : clone(CommandInfoSchema, task.command);
+  const command = task.command === undefined ? create(CommandInfoSchema, {}) : copyOf(task.command);
   command.environment = environmentOf(task, ip);
   return command;
 }
