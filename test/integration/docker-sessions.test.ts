@@ -61,7 +61,9 @@ describe("a session in a Docker task", () => {
     scheduler = new TestScheduler({ master: master.address, checkpoint: true, failoverTimeout: 600 });
     await scheduler.subscribe();
     const environment = { variables: [{ name: "OWN", value: "task's" }] };
-    root = await launch("main", "", { command: { shell: true, value: "exec sleep 1000", environment } });
+    // What starts fifty processes at once in a container needs its memory, too: runc's own.
+    const resources = [{ name: "mem", type: 0, scalar: { value: 2000 } }];
+    root = await launch("main", "", { command: { shell: true, value: "exec sleep 1000", environment }, resources });
   }, 120_000);
   afterAll(async () => {
     if (missing !== undefined) return;
