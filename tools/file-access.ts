@@ -44,6 +44,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "reservations/reservations.ts": "the way to persistent volumes, whose folders are the agent's",
   "containerizer/mesos/volumes.ts": "whether a host path exists; nothing is opened",
   "containerizer/mesos/runtime-folder.ts": "runtime_dir",
+  "containerizer/mesos/terminal.ts": "runtime_dir",
   "containerizer/mesos/ended-watch.ts": "runtime_dir",
   "containerizer/mesos/recovery.ts": "runtime_dir",
   "containerizer/mesos/process-table.ts": "/proc",

@@ -1,14 +1,19 @@
+import { sleep } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import { PeerRefusal } from "../client/peer.ts";
 import { containerIdOf } from "../mesos/container-chain.ts";
 import { Call_Type } from "../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { Conversation } from "./conversation.ts";
 import { containerOf } from "./exec.ts";
+import { exitOf } from "./exit-code.ts";
 import type { Call } from "./parse.ts";
 import { placeOf } from "./place.ts";
 import { Reach } from "./reach.ts";
 import { SessionOutput } from "./session.ts";
 import { type Shell, say } from "./shell.ts";
+
+/** Milliseconds from the end of the output to that of the container: an executor may stay a moment. */
+const LONGEST_END = 5_000;
 
 /** `attach` */
 export async function attach({ values, operands }: Call<"attach">, shell: Shell): Promise<number> {
@@ -32,7 +37,10 @@ export async function attach({ values, operands }: Call<"attach">, shell: Shell)
     input: values.interactive ? "passed" : "none",
   });
   const end = await conversation.run();
+  // As far as the agent tells it of a container that is a task's own.
+  const late = (): Promise<number> => sleep(shell.clock, LONGEST_END).then(() => 0);
+  const code = end === "over" ? await Promise.race([exitOf(agent, chain).catch(() => 0), late()]) : 0;
   await reach.close();
   if (end === "detached") await say(shell.errors, `\nDetached from task '${task.id}', which runs on\n`);
-  return typeof end === "number" ? 128 + end : 0;
+  return typeof end === "number" ? 128 + end : code;
 }

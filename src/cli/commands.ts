@@ -113,7 +113,7 @@ export const commands = {
       "Shows the output of a task that was launched with a terminal, or whose executor lets itself be attached to.",
     operands: [{ name: "TASK", kind: "task" }],
     flags: defineFlags({ ...speaking, ...framework, ...where, ...helpFlags }),
-    exits: LOST,
+    exits: `that of the task's process, where the agent tells it; ${LOST}`,
     examples: ["attach web.1", "attach -i web.1"],
   },
   top: {

@@ -116,7 +116,3 @@ export class Conversation {
 
 const aborted = (signal: AbortSignal): Promise<number> =>
   new Promise((resolve) => signal.addEventListener("abort", () => resolve(Number(signal.reason)), { once: true }));
-
-/** The exit code that a wait status is to a shell. */
-export const exitCodeOf = (status: number): number =>
-  (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { UserError } from "../base/errors.ts";
 import type { HttpPeer } from "../client/peer.ts";
-import { type ContainerChain, chainText, containerIdOf } from "../mesos/container-chain.ts";
+import { type ContainerChain, containerIdOf } from "../mesos/container-chain.ts";
 import { Call_Type } from "../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { ContainerInfo_Type } from "../mesos/gen/mesos/v1/mesos_pb.ts";
-import { Conversation, exitCodeOf, windowOf } from "./conversation.ts";
+import { Conversation, windowOf } from "./conversation.ts";
+import { exitOf } from "./exit-code.ts";
 import { type Call, UsageError } from "./parse.ts";
 import { placeOf } from "./place.ts";
 import { Reach } from "./reach.ts";
@@ -44,21 +45,6 @@ async function launch(agent: HttpPeer, shell: Shell, { chain, command, hasTermin
       }),
     },
   });
-}
-
-/** The exit code of a session's process, once it has ended. Throws a UserError. */
-async function exitOf(agent: HttpPeer, chain: ContainerChain): Promise<number> {
-  const [root, ...below] = chain;
-  const id = below.reduce<object>((parent, value) => ({ value, parent }), { value: root });
-  const reply = await agent.call({ type: "WAIT_CONTAINER", wait_container: { container_id: id } }, true);
-  if (reply.status !== 200) throw agent.refusal("WAIT_CONTAINER", reply);
-  const { wait_container: end } = JSON.parse(reply.body.toString("utf8")) as {
-    wait_container?: { exit_status?: number; message?: string };
-  };
-  if (end?.exit_status !== undefined) return exitCodeOf(end.exit_status);
-  throw new UserError(
-    `how session ${chainText(chain)} ended is not known: ${end?.message ?? "the agent does not say"}`,
-  );
 }
 
 /** `exec` */

@@ -15,8 +15,8 @@ import {
   ProcessIOSchema,
 } from "../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { encodeRecord, RecordDecoder } from "../mesos/recordio.ts";
-import { exitCodeOf } from "./conversation.ts";
 import { DetachKeys } from "./detach-keys.ts";
+import { exitCodeOf } from "./exit-code.ts";
 import { runCommand } from "./run.ts";
 
 type Io = MessageInitShape<typeof ProcessIOSchema>;
@@ -55,7 +55,7 @@ class SessionAgent {
     const bytes = await body();
     if (request.headers["content-type"] === "application/json") {
       const { wait_container } = JSON.parse(bytes.toString());
-      expect(wait_container.container_id.parent).toEqual({ value: "c" });
+      expect(wait_container.container_id.parent ?? wait_container.container_id).toEqual({ value: "c" });
       response.end(JSON.stringify({ type: "WAIT_CONTAINER", wait_container: { exit_status: this.exitStatus } }));
       return;
     }
@@ -277,8 +277,9 @@ describe("attach", () => {
   it("says nothing to the task without -i, and what else could be done where it cannot be", async () => {
     const shell = new ScriptedShell();
     const { ended } = await start(shell, "attach", "web.1");
+    agent.exitStatus = 3 << 8;
     agent.output?.end(out("all"));
-    expect([await ended, shell.text, agent.said]).toEqual([0, "all", []]);
+    expect([await ended, shell.text, agent.said]).toEqual([3, "all", []]);
     agent.pages.pages["/api/v1"] = (_request, response) => response.writeHead(500).end("no session");
     const refused = runCommand(["attach", `--agent=${agent.pages.address}`, "web.1"], new ScriptedShell());
     await expect(refused).rejects.toMatchObject({ text: expect.stringContaining("mesos-slave logs -f web.1") });

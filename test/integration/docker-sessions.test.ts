@@ -10,6 +10,7 @@ import { newWorkDir, openContainerizer, until } from "../support/dockerd-contain
 import { dockerSpec } from "../support/dockerd-tasks.ts";
 import { freePort } from "../support/free-port.ts";
 import { OperatorClient, serving } from "../support/operator-client.ts";
+import { Program } from "../support/program.ts";
 import { AgentProcess } from "../support/real-agent.ts";
 import { commandTask, TestScheduler } from "../support/scheduler.ts";
 import { SessionClient } from "../support/session-client.ts";
@@ -60,7 +61,9 @@ describe("a session in a Docker task", () => {
     scheduler = new TestScheduler({ master: master.address, checkpoint: true, failoverTimeout: 600 });
     await scheduler.subscribe();
     const environment = { variables: [{ name: "OWN", value: "task's" }] };
-    root = await launch("main", "", { command: { shell: true, value: "exec sleep 1000", environment } });
+    // What starts fifty processes at once in a container needs its memory, too: runc's own.
+    const resources = [{ name: "mem", type: 0, scalar: { value: 2000 } }];
+    root = await launch("main", "", { command: { shell: true, value: "exec sleep 1000", environment }, resources });
   }, 120_000);
   afterAll(async () => {
     if (missing !== undefined) return;
@@ -137,6 +140,25 @@ describe("a session in a Docker task", () => {
     expect(await exitOf(ended)).toEqual({ exit_status: 3 << 8 });
     expect(await processes()).toEqual([]);
   });
+
+  it("is what the command line opens; it attaches to the task, and reads its log", async () => {
+    await launch("spoken", "echo written; sleep 1000");
+    const spoken = async (...words: string[]) => {
+      const program = new Program("cli", words, { MESOS_PORT: String(agent.port) });
+      return [await program.ended(), program.output];
+    };
+    expect(await spoken("exec", "main", "--", "sh", "-c", 'echo "in $OWN"; exit 7')).toEqual([7, "in task's\n"]);
+    expect(await spoken("exec", "-t", "main", "--", "sh", "-c", "tty; kill -9 $$")).toEqual([
+      137,
+      expect.stringMatching(/^\/dev\/pts\/\d+\r\n$/),
+    ]);
+    expect(await spoken("exec", "main", "no-such-program")).toEqual([125, expect.stringContaining("not found")]);
+    await expect.poll(() => spoken("logs", "spoken")).toEqual([0, "written\n"]);
+    const attached = new Program("cli", ["attach", "spoken"], { MESOS_PORT: String(agent.port) });
+    await expect.poll(() => agent.log).toMatch(/attached by somebody/);
+    await scheduler.kill("spoken");
+    expect(await attached.ended()).toBe(137);
+  }, 120_000);
 
   it("is ended and signalled by its id", async () => {
     const session = await run("trap 'echo got; exit 4' INT; echo up; while :; do sleep 0.1; done");

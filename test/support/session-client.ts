@@ -57,9 +57,9 @@ export class SessionClient {
     return this.#stream(call, isRead);
   }
 
-  attachOutput(): Promise<this> {
+  attachOutput({ isRead = true } = {}): Promise<this> {
     const attach = { container_id: idJson(...this.chain) };
-    return this.#stream({ type: "ATTACH_CONTAINER_OUTPUT", attach_container_output: attach }, true);
+    return this.#stream({ type: "ATTACH_CONTAINER_OUTPUT", attach_container_output: attach }, isRead);
   }
 
   async #read(answer: IncomingMessage, begun: number): Promise<void> {

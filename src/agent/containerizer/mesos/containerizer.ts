@@ -30,6 +30,7 @@ import type { Reach } from "../../model/reach.ts";
 import { shellExitCode } from "../../model/wait-status.ts";
 import { type Account, Accounts } from "../../users/accounts.ts";
 import { Launches } from "../launches.ts";
+import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
 import { killGroups } from "./control-groups.ts";
 import { watchEnded } from "./ended-watch.ts";
 import { type KnownContainer, knownOf } from "./known-container.ts";
@@ -180,8 +181,10 @@ export class MesosContainerizer implements Containerizer {
     };
     using place = workingPlace(spec);
     const confined = { ...confinement, readOnly: readOnlyPaths(volumes) };
-    const request = this.#request(place, spec.command, user, confined, spec.environment, "stdout");
-    const started = await this.#launcher.start(containerId, folders, { ...request, rlimits });
+    const terminal = windowOf(spec);
+    const environment = { ...(terminal && TERMINAL_ENVIRONMENT), ...spec.environment };
+    const request = this.#request(place, spec.command, user, confined, environment, "stdout");
+    const started = await this.#launcher.start(containerId, folders, { ...request, rlimits, terminal });
     this.#supervision.started(containerId, started);
     return { pid: started.pid, status: this.#statusOf(containerId, started.pid), data: undefined };
   }
@@ -330,6 +333,12 @@ export class MesosContainerizer implements Containerizer {
   pid(containerId: string): number | undefined {
     const pid = this.#supervision.isRunning(containerId) ? this.#supervision.get(containerId)?.tree.pid : undefined;
     return pid !== undefined && pid > 1 ? pid : undefined;
+  }
+
+  /** The folder in which its shim listens; undefined: it has no terminal, or does not run. */
+  terminal(containerId: string): string | undefined {
+    const isThere = this.#supervision.isRunning(containerId) && this.#folder.hasTerminal(containerId);
+    return isThere ? this.#folder.container(containerId) : undefined;
   }
 
   /** Whether something in its control groups ended because of a limit of theirs. */

@@ -50,6 +50,7 @@ describe("requests", () => {
         "/g/leaf",
         "/sys/fs/cgroup",
         "m",
+        "",
         "1",
         "/g",
         "1",
@@ -319,7 +320,7 @@ describe("volumes", () => {
     expect(unsupported(undefined)).toBeUndefined();
     expect(unsupported(info({}))).toBeUndefined();
     expect(unsupported(info({ networkInfos: [{ name: "net" }] }))).toBe("a named network");
-    expect(unsupported(info({ ttyInfo: {} }))).toBe("a terminal");
+    expect(unsupported(info({ ttyInfo: {} }))).toBeUndefined();
     expect(unsupported(info({ hostname: "h" }))).toBe("a hostname of its own");
   });
 });

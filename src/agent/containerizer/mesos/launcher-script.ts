@@ -1,4 +1,5 @@
 import { PROCESS_PARTS } from "./process-parts.ts";
+import { HELD_TERMINAL, TERMINAL_PARTS } from "./terminal-parts.ts";
 
 /**
  * The launcher: a Perl program (perl-base: core language only, no module is loaded) that forks for the agent. Why Perl,
@@ -6,10 +7,11 @@ import { PROCESS_PARTS } from "./process-parts.ts";
  *
  * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
  *
- *   L id dir ended cwd uid gid groups stdout stderr rlimits group at mark <n control files> <n read-only> file <n argv> environment…
+ *   L id dir ended cwd uid gid groups stdout stderr rlimits group at mark terminal <n control files> <n read-only> file <n argv> environment…
  *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
  *   R id milliseconds cwd uid gid groups stdout stderr rlimits group at <n control files> <n read-only> file <n argv> environment…
  *        → `R id <wait status>`, `R id timeout`, or `F id <errno> <what failed>`
+ *   `terminal`, when not empty, is the size that one begins with (`rows columns`): it is what the process reads and writes.
  *   `group`, when not empty, is the process's own and is shown at `at`, in a cgroup namespace.
  *   `X id <wait status>`  a shim ended without having done its work
  *
@@ -32,9 +34,13 @@ no warnings qw(exec uninitialized);
 my $mark = shift @ARGV;
 my $fifo = shift @ARGV;
 my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $SETITIMER, $MKNODAT, $PRLIMIT, $CLOSE_RANGE, $UNSHARE, $MOUNT, $MOUNT_SETATTR) = map { 0 + $_ } @ARGV;
-my ($EINTR, $EINVAL, $F_SETFL) = (4, 22, 4);
+my ($EINTR, $EAGAIN, $EINVAL, $F_SETFL) = (4, 11, 22, 4);
 my (%shims, %dead);
+# Of a task with a terminal: its ends, the task's stdout, and the pipes by which the shim is shown that.
+my ($master, $slave, $log, @shown, @seen);
 ${PROCESS_PARTS}
+${TERMINAL_PARTS}
+${HELD_TERMINAL}
 $0 = "mesos-launcher $mark";
 close_inherited(3);
 $SIG{PIPE} = 'IGNORE';
@@ -115,6 +121,14 @@ sub become {
     fcntl($output, $F_SETFL, 02000);
     $output;
   } ($out, $err);
+  if ($slave) {
+    close($seen[1]);
+    syswrite($shown[1], fileno($stdout) . "\n");
+    sysread($seen[0], my $word, 1);
+    ioctl($slave, $TIOCSCTTY, 0) or $fail->('take the terminal');
+    ($stdout, $stderr) = ($slave, $slave);
+    syscall($DUP3, fileno($slave), 0, 0);
+  }
   syscall($DUP3, fileno($stdout), 1, 0);
   syscall($DUP3, fileno($stderr), 2, 0);
   syswrite(STDERR, "A volume that was to be read-only is writable: cannot $writable\n") if $writable ne '';
@@ -140,10 +154,24 @@ sub start {
     become($write, @plain, \@control, \@wished, $file, \@argv, \@f);
   }
   close($write);
+  # The stdout of a task with a terminal, as the task's user has opened it: nothing is opened there by name.
+  if ($slave) {
+    close($_) for $slave, $shown[1], $seen[0];
+    my $number = readline($shown[0]);
+    sysopen($log, "/proc/$pid/fd/" . (0 + $number), 06001) if defined $number;
+    close($seen[1]);
+  }
   my $problem = '';
   1 while !defined sysread($read, $problem, 4096) && $! == $EINTR;
   close($read);
   return ($pid, $problem);
+}
+
+sub kill_leftovers {
+  my ($stop) = @_;
+  my $deadline = 0;
+  if (sysopen(my $file, $stop, 0)) { sysread($file, $deadline, 32) }
+  if (time() * 1000 >= $deadline) { kill 'KILL', $_ for children() }
 }
 
 # Waits until no descendant is left; kills them unless the agent is stopping the container and the grace lasts.
@@ -151,9 +179,7 @@ sub end_leftovers {
   my ($stop) = @_;
   while ((my $pid = waitpid(-1, 1)) >= 0) {
     next if $pid > 0;
-    my $deadline = 0;
-    if (sysopen(my $file, $stop, 0)) { sysread($file, $deadline, 32) }
-    if (time() * 1000 >= $deadline) { kill 'KILL', $_ for children() }
+    kill_leftovers($stop);
     select(undef, undef, undef, 0.02);
   }
 }
@@ -171,8 +197,14 @@ sub shim {
   my ($dir, $ended, @f) = split /\0/, $frame, -1;
   my $own = own_start();
   if (!mkdir($dir, 0700) && (-e "$dir/processes" || !-d $dir)) { reply("F $id 0 mkdir $dir: $!"); leave(0) }
-  my $fate = splice(@f, 9, 1);
-  my ($pid, $problem) = start(@f);
+  my ($fate, $terminal) = splice(@f, 9, 2);
+  my ($listener, $failed) = (undef, '');
+  if ($terminal ne '') {
+    ($master, $slave, $failed) = open_terminal($f[1], split / /, $terminal);
+    $failed = "listen in $dir" if $failed eq '' && !($listener = listen_in($dir));
+    $failed = 'pipe' if $failed eq '' && !(pipe($shown[0], $shown[1]) && pipe($seen[0], $seen[1]));
+  }
+  my ($pid, $problem) = $failed eq '' ? start(@f) : (0, ($! + 0) . " $failed: $!");
   if ($problem eq '') {
     my $text = "$$ $own $pid $fate\n";
     sysopen(my $file, "$dir/processes", 01101, 0600);
@@ -186,6 +218,7 @@ sub shim {
   close($launching);
   syscall($DUP3, 0, $_, 0) for 1, 2;
   my $status;
+  if ($master) { $status = hold_terminal($pid, $master, $log, $listener, "$dir/stop") }
   while (!defined $status) {
     if (waitpid(-1, 0) == $pid) { $status = $? }
   }

@@ -57,7 +57,7 @@ export function openMesos(context: ContainerizerContext): OpenedContainerizer {
 }
 
 function withNested(
-  { flags, log: all, accounts, fetcher, gc, isRoot, architecture, environment }: ContainerizerContext,
+  { flags, clock, log: all, accounts, fetcher, gc, isRoot, architecture, environment }: ContainerizerContext,
   processes: MesosContainerizer,
   tree: ContainerTree,
   isolation: Isolation,
@@ -72,7 +72,7 @@ function withNested(
     gc: flags.gc_non_executor_container_sandboxes ? gc : undefined,
   });
   const sessions = new MesosSessions({
-    ...{ log, tree, accounts, processes, switchesUser: flags.switch_user && isRoot },
+    ...{ clock, log, tree, accounts, processes, switchesUser: flags.switch_user && isRoot },
     confinement: (id) => isolation.confinement(id),
     host: { architecture, path: environment["PATH"] },
   });

@@ -1,3 +1,5 @@
+import type { WindowSize } from "../../model/session.ts";
+
 /** One resource limit: `resource` is the kernel's number; undefined means no limit. */
 export interface ResourceLimit {
   readonly resource: number;
@@ -24,6 +26,8 @@ export interface ProcessRequest {
   readonly readOnly?: readonly string[];
   /** Then it gets a cgroup namespace, in which `path`, a control group, is its user's own and shown at `at`. */
   readonly ownGroup: { readonly path: string; readonly at: string } | undefined;
+  /** The size of a terminal that it reads and writes, instead of its outputs; what it says comes into `stdout`. */
+  readonly terminal?: WindowSize | undefined;
   /** A path, or a name that is looked up in the new environment's PATH. */
   readonly file: string;
   readonly argv: readonly string[];
@@ -111,7 +115,9 @@ export function startFrame(
   request: ProcessRequest,
 ): Buffer {
   const { plain, counted } = processFields(request);
-  return frame(["L", id, folders.container, folders.ended, ...plain, folders.mark, ...counted]);
+  const { terminal } = request;
+  const size = terminal === undefined ? "" : `${terminal.rows} ${terminal.columns}`;
+  return frame(["L", id, folders.container, folders.ended, ...plain, folders.mark, size, ...counted]);
 }
 
 /** The frame that runs a command to its end, within `milliseconds` (0: no limit). Throws as `startFrame`. */

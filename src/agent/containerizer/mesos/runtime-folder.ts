@@ -12,6 +12,7 @@ import { makeFolder } from "../../../base/folders.ts";
  *     stop            epoch milliseconds at which the container is killed: written when it is asked to end
  *     memory          bytes that the container is held to by an order; written after the kernel has taken them
  *     nested, end     of a container of the operator API: owner, then what a restarted agent must know (../nested/record.ts)
+ *     terminal        socket of a task with a terminal, on which its shim listens (terminal-parts.ts)
  *     status          raw wait status: written by the shim when nothing of the container runs any more
  *   agents/<owner>/
  *     ended/<container id>   a link to `status`; watched by the agent
@@ -117,6 +118,10 @@ export class RuntimeFolder {
   processes(id: string): ProcessesRecord | undefined {
     const text = readOptional(this.processesFile(id));
     return text === undefined ? undefined : parseProcesses(text);
+  }
+
+  hasTerminal(id: string): boolean {
+    return existsSync(join(this.container(id), "terminal"));
   }
 
   processesFile(id: string): string {

@@ -199,10 +199,9 @@ export function addVolumes(
 export function unsupported(container: ContainerInfo | undefined): string | undefined {
   if (container === undefined) return undefined;
   if (container.mesos?.image !== undefined) return "an image";
-  const { linuxInfo, ttyInfo, hostname } = container;
+  const { linuxInfo, hostname } = container;
   if (container.networkInfos.some(({ name }) => name !== "")) return "a named network";
   if (hostname !== "") return "a hostname of its own";
-  if (ttyInfo !== undefined) return "a terminal";
   if (linuxInfo?.effectiveCapabilities !== undefined || linuxInfo?.capabilityInfo !== undefined) return "capabilities";
   if (linuxInfo?.boundingCapabilities !== undefined) return "bounding capabilities";
   if (linuxInfo?.seccomp !== undefined && !linuxInfo.seccomp.unconfined) return "a seccomp profile";

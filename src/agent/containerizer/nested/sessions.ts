@@ -1,3 +1,4 @@
+import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { variablesOf } from "../../../mesos/secrets.ts";
@@ -6,17 +7,27 @@ import { TaskFailure } from "../../model/failure.ts";
 import { workingPlace } from "../../model/held/sandbox.ts";
 import type { Isolation } from "../../model/isolation.ts";
 import { type ContainerChain, chainText, keyOf } from "../../model/nested.ts";
-import type { Session, SessionOrder, SessionProcess, Sessions } from "../../model/session.ts";
+import type {
+  InputAttachment,
+  OutputAttachment,
+  Session,
+  SessionOrder,
+  SessionProcess,
+  Sessions,
+} from "../../model/session.ts";
 import type { Accounts } from "../../users/accounts.ts";
 import { commandLine } from "../mesos/request.ts";
+import { connectTerminal, sizeFrame, typedFrames } from "../mesos/terminal.ts";
+import { inputAttachment, outputAttachment } from "../sessions/attachment.ts";
 import { type SessionHost, startSession } from "../sessions/process.ts";
-import { OpenSession } from "../sessions/session.ts";
-import { windowOf } from "../sessions/window.ts";
+import { OpenSession, writeTo } from "../sessions/session.ts";
+import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
 import { parentsOf } from "./parents.ts";
 import { commandOf, userOf } from "./plan.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
 
 export interface MesosSessionsOptions {
+  readonly clock: Clock;
   readonly log: Logger;
   readonly tree: ContainerTree;
   readonly accounts: Accounts;
@@ -28,6 +39,8 @@ export interface MesosSessionsOptions {
     environment(containerId: string): Readonly<Record<string, string>> | undefined;
     /** Its first process, while it runs. */
     pid(containerId: string): number | undefined;
+    /** The folder in which its shim listens; undefined: it has no terminal, or does not run. */
+    terminal(containerId: string): string | undefined;
   };
   readonly start?: typeof startSession;
 }
@@ -39,6 +52,8 @@ export interface MesosSessionsOptions {
 export class MesosSessions implements Sessions {
   readonly #options: MesosSessionsOptions;
   readonly #open = new Map<string, Session>();
+  /** Containers whose terminal somebody types on. */
+  readonly #writers = new Set<string>();
 
   constructor(options: MesosSessionsOptions) {
     this.#options = options;
@@ -83,6 +98,7 @@ export class MesosSessions implements Sessions {
     const name = userOf(command, parent, switchesUser);
     const own = processes.environment(parent.key) ?? { PATH: DEFAULT_PATH, MESOS_SANDBOX: parent.place.sandbox };
     const user = name === undefined ? undefined : await accounts.of(name);
+    const window = windowOf(order);
     // Held even where nobody else owns what is on the way: in the task's own mounts the same name may lead elsewhere.
     using place = workingPlace({ ...parent.place, within: parent.place.within ?? parent.place.sandbox });
     return await start(
@@ -90,12 +106,32 @@ export class MesosSessions implements Sessions {
       {
         ...{ cwd: place.cwd, user, controlGroups: confinement(parent.groupsOf).controlGroups },
         ...commandLine(command),
-        environment: { ...own, ...variablesOf(command.environment) },
-        window: windowOf(order),
+        environment: { ...(window && TERMINAL_ENVIRONMENT), ...own, ...variablesOf(command.environment) },
+        window,
         namespacesOf: processes.pid(parent.key),
       },
       host,
     );
+  }
+
+  async attachOutput(chain: ContainerChain): Promise<OutputAttachment | undefined> {
+    const folder = this.#options.processes.terminal(keyOf(chain));
+    if (folder === undefined) return undefined;
+    const connection = await connectTerminal(folder, "output");
+    const containerId = chainText(chain);
+    return outputAttachment({ containerId, connection, stdout: connection, stderr: undefined }, this.#options);
+  }
+
+  async attachInput(chain: ContainerChain): Promise<InputAttachment | undefined> {
+    const folder = this.#options.processes.terminal(keyOf(chain));
+    const node = this.#options.tree.get(chain);
+    if (folder === undefined || node === undefined) return undefined;
+    const connection = await connectTerminal(folder, "input");
+    return inputAttachment({
+      ...{ containerId: node.key, connection, hasTerminal: true, ended: node.termination, writers: this.#writers },
+      write: (data) => writeTo(connection, typedFrames(data)),
+      resize: (size) => void connection.write(sizeFrame(size)),
+    });
   }
 
   #opened(node: ContainerNode, running: SessionProcess): Session {

@@ -1,4 +1,5 @@
 import { PROCESS_PARTS } from "../mesos/process-parts.ts";
+import { TERMINAL_PARTS } from "../mesos/terminal-parts.ts";
 
 /**
  * What looks after one session in a running container: a Perl program (perl-base, no module), as the launcher is one
@@ -22,9 +23,9 @@ no warnings;
 my $title = shift @ARGV;
 my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $CLOSE_RANGE, $SETNS) = map { 0 + $_ } @ARGV;
 my ($EINTR, $EAGAIN, $F_SETFL, $O_NONBLOCK) = (4, 11, 4, 04000);
-my ($TIOCSPTLCK, $TIOCGPTN, $TIOCSWINSZ, $TIOCSCTTY, $O_NOCTTY) = (0x40045431, 0x80045430, 0x5414, 0x540E, 0400);
 my $CHUNK = 65536;
 ${PROCESS_PARTS}
+${TERMINAL_PARTS}
 $0 = "mesos-session $title";
 $SIG{PIPE} = 'IGNORE';
 syscall($SETSID);
@@ -58,20 +59,9 @@ my ($problem_out, $problem);
 sub failed { syswrite($problem, ($! + 0) . " $_[0]: $!"); leave(127) }
 sub refuse { report('F ' . ($! + 0) . " $_[0]: $!"); leave(0) }
 
-sub resize {
-  my ($height, $width) = @_;
-  ioctl($master, $TIOCSWINSZ, pack('S4', $height, $width, 0, 0)) if $master && $height > 0 && $width > 0;
-}
-
 if ($rows ne '') {
-  sysopen($master, '/dev/ptmx', 02 | $O_NOCTTY) or refuse('open /dev/ptmx');
-  my $number = pack('i', 0);
-  ioctl($master, $TIOCSPTLCK, $number) or refuse('unlock the terminal');
-  ioctl($master, $TIOCGPTN, $number) or refuse('find the terminal');
-  my $path = '/dev/pts/' . unpack('i', $number);
-  sysopen($slave, $path, 02 | $O_NOCTTY) or refuse("open $path");
-  chown($uid, -1, $path) if $uid ne '';
-  resize($rows, $columns);
+  ($master, $slave, my $failed) = open_terminal($uid, $rows, $columns);
+  refuse($failed) if $failed ne '';
 }
 
 # In the session's process.
@@ -181,7 +171,7 @@ sub obey {
   if (!$count) { $gone = 1; return }
   while ($lines =~ s/^([^\n]*)\n//) {
     my ($verb, @words) = split / /, $1;
-    if ($verb eq 'W') { resize(@words) }
+    if ($verb eq 'W') { resize_terminal($master, @words) if $master }
     elsif ($verb eq 'S') { kill(0 + $words[0], $pid) if !defined $status }
   }
 }

@@ -6,6 +6,7 @@ import { messageOf, UserError } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
 import type { Engine } from "../../../../docker/engine.ts";
 import { isEngineError } from "../../../../docker/errors.ts";
+import { outputsOf } from "../../../../docker/output-streams.ts";
 import {
   type CommandInfo,
   type ContainerStatus,
@@ -33,11 +34,11 @@ import type {
 import type { ProcessTable } from "../../mesos/process-table.ts";
 import { commandLine } from "../../mesos/request.ts";
 import { commandOf } from "../../nested/plan.ts";
-import { OpenSession } from "../../sessions/session.ts";
+import { inputAttachment, outputAttachment } from "../../sessions/attachment.ts";
+import { OpenSession, writeTo } from "../../sessions/session.ts";
 import { windowOf } from "../../sessions/window.ts";
 import type { StateFiles } from "../state-files.ts";
 import type { TrackedContainer } from "../tracked-container.ts";
-import { type AttachedContainer, attachInput, attachOutput } from "./attachment.ts";
 import { startExec } from "./exec-process.ts";
 import { type MarkedPlace, MarkedProcesses, markPrefix } from "./marked-processes.ts";
 
@@ -164,21 +165,42 @@ export class DockerSessions implements Sessions, KeptContainers {
     return session;
   }
 
-  async attachOutput([id, ...below]: ContainerChain): Promise<OutputAttachment | undefined> {
-    const container = below.length === 0 ? this.#attachable(id) : undefined;
-    return container && (await attachOutput(container, this.#options));
+  async attachOutput(chain: ContainerChain): Promise<OutputAttachment | undefined> {
+    const found = this.#attachable(chain);
+    if (found === undefined) return undefined;
+    const { containerId, engineId, details } = found;
+    const connection = await this.#options.engine.connect(engineId, "output");
+    return outputAttachment({ containerId, connection, ...outputsOf(connection, details.tty) }, this.#options);
   }
 
-  async attachInput([id, ...below]: ContainerChain): Promise<InputAttachment | undefined> {
-    const container = below.length === 0 ? this.#attachable(id) : undefined;
-    return container && (await attachInput(container, this.#writers, this.#options));
+  async attachInput(chain: ContainerChain): Promise<InputAttachment | undefined> {
+    const found = this.#attachable(chain);
+    if (found === undefined) return undefined;
+    const { containerId, engineId, details, ended } = found;
+    const { engine, log } = this.#options;
+    if (!details.readsInput)
+      throw new UserError(
+        `Container ${containerId} reads no input: its task has neither tty_info nor the parameter 'interactive'`,
+      );
+    const connection = await engine.connect(engineId, "input");
+    const { tty: hasTerminal } = details;
+    return inputAttachment({
+      ...{ containerId, connection, hasTerminal, ended, writers: this.#writers },
+      write: (data) => writeTo(connection, data),
+      resize: (size) => {
+        engine.resize(engineId, size).catch((error: unknown) => {
+          log.verbose(1, `The terminal of ${containerId} keeps its size: ${messageOf(error)}`);
+        });
+      },
+    });
   }
 
-  #attachable(containerId: string): AttachedContainer | undefined {
-    const container = this.#running(containerId);
-    const { engineId, details, over } = container ?? {};
-    if (engineId === undefined || details === undefined || over === undefined) return undefined;
-    return { containerId, engineId, tty: details.tty, readsInput: details.readsInput, over };
+  /** A task's own container, as it is attached to. */
+  #attachable([containerId, ...below]: ContainerChain) {
+    const container = below.length === 0 ? this.#running(containerId) : undefined;
+    const { engineId, details, over: ended } = container ?? {};
+    if (engineId === undefined || details === undefined || ended === undefined) return undefined;
+    return { containerId, engineId, details, ended };
   }
 
   // ---- as containers that are asked about
