@@ -29,6 +29,7 @@ export default defineConfig({
   test: {
     include: ["src/agent/**/*.test.ts", "test/agent/**/*.test.ts", "test/unit/{become,update-recovery}.test.ts"],
     pool: "threads",
+    isolate: false,
     testTimeout: 60_000,
   },
 });
@@ -125,9 +126,10 @@ const UNNOTICED = new Set(["Survived", "NoCoverage"]);
 
 const roomOf = (file: string): string => /^src\/agent\/([^/]+)\//.exec(file)?.[1] ?? ".";
 
-/** Of a room, or of all: how many mutants, how many tests noticed, how many more the types refuse. */
+/** Of a room, or of all: how many mutants, how many tests noticed (of those, how many by not ending), how many more the types refuse. */
 interface Counts {
   tests: number;
+  hung: number;
   types: number;
   all: number;
 }
@@ -136,7 +138,7 @@ const percentOf = ({ tests, types, all }: Counts): number => Math.round((100 * (
 
 const summary = (name: string, counts: Counts): string =>
   `${name.padEnd(16)} ${counts.tests + counts.types} of ${counts.all} noticed (${percentOf(counts)} %), ` +
-  `${counts.tests} by tests, ${counts.types} by the types`;
+  `${counts.tests} by tests${counts.hung > 0 ? ` (${counts.hung} of them hung)` : ""}, ${counts.types} by the types`;
 
 function tellSurvivor(file: string, source: string, { location, mutatorName, replacement = "", status }: Tried): void {
   const { start, end } = location;
@@ -151,19 +153,20 @@ function tell(project: string, { files }: Report): number {
   const typesSay = typeCheck(project);
   const rooms = new Map<string, Counts>();
   for (const [file, { source, mutants }] of Object.entries(files)) {
-    const room = rooms.get(roomOf(file)) ?? { tests: 0, types: 0, all: 0 };
+    const room = rooms.get(roomOf(file)) ?? { tests: 0, hung: 0, types: 0, all: 0 };
     rooms.set(roomOf(file), room);
     for (const mutant of mutants) {
       if (!NOTICED.has(mutant.status) && !UNNOTICED.has(mutant.status)) continue;
       room.all++;
+      if (mutant.status === "Timeout") room.hung++;
       if (NOTICED.has(mutant.status)) room.tests++;
       else if (typesSay(file, mutant) === "refused") room.types++;
       else tellSurvivor(file, source, mutant);
     }
   }
-  const total = { tests: 0, types: 0, all: 0 };
+  const total = { tests: 0, hung: 0, types: 0, all: 0 };
   for (const [name, counts] of [...rooms].sort()) {
-    for (const key of ["tests", "types", "all"] as const) total[key] += counts[key];
+    for (const key of ["tests", "hung", "types", "all"] as const) total[key] += counts[key];
     console.log(summary(name, counts));
   }
   console.log(`${summary("all", total)} (goal ${GOAL} %)`);

@@ -149,7 +149,7 @@ describe("drain", () => {
     expect(calls).toEqual([{ type: "DRAIN_AGENT", drain_agent }]);
     master.pages["/tasks"] = { tasks: tasks.slice(1) };
     await clock.advance(1000);
-    await expect.poll(() => shell.text).toContain("DRAINING, 1 tasks left: b\n");
+    await expect.poll(() => shell.text).toContain("DRAINING, 1 task left: b\n");
     master.pages["/tasks"] = { tasks: [] };
     slave.drain_info = { state: "DRAINED" };
     await clock.advance(1000);

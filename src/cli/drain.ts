@@ -38,7 +38,8 @@ async function progressOf(master: HttpPeer, id: string): Promise<Progress> {
   const names = left.slice(0, MOST_NAMED).join(", ") + (left.length > MOST_NAMED ? ", …" : "");
   if (agent === undefined) return { words: "the master has no such agent any more", isOver: true };
   const state = agent.drain_info?.state ?? "not draining";
-  const words = left.length === 0 ? `${state}, no tasks left` : `${state}, ${left.length} tasks left: ${names}`;
+  const count = left.length === 1 ? "1 task" : `${left.length || "no"} tasks`;
+  const words = `${state}, ${count} left${left.length === 0 ? "" : `: ${names}`}`;
   return { words, isOver: state === "DRAINED" };
 }
 

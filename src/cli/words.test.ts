@@ -22,6 +22,8 @@ describe("the words of a command", () => {
     ["exec -i -t t sh -c -i", ["t"], ["sh", "-c", "-i"]],
     ["exec -ti --agent h:1 t sh", ["t"], ["sh"]],
     ["exec -it --agent=h:1 t -- --", ["t"], ["--"]],
+    ["exec -it t grep -- -x f", ["t"], ["grep", "--", "-x", "f"]],
+    ["exec -i t --agent h:1 -t -- sh", ["t"], ["sh"]],
   ])("%s", (text, operands, command) => {
     expect(parsed(text)).toMatchObject({ name: "exec", operands, command, flags: { interactive: true, tty: true } });
   });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentNode, startAgent } from "../../src/agent/node.ts";
 import { loadAgentFlags } from "../../src/agent/settings/load.ts";
 import type { Glog } from "../../src/base/glog.ts";
-import { silentLogger } from "../../src/base/log.ts";
+import type { Logger } from "../../src/base/log.ts";
 import { freePort } from "../support/free-port.ts";
 import { ScriptedMaster, until } from "../support/scripted-master.ts";
 import { TestClock } from "../support/test-clock.ts";
@@ -15,8 +15,12 @@ let port: number;
 let master: ScriptedMaster;
 let node: AgentNode | undefined;
 let clock: TestClock;
+let lines: string[];
+const note = (line: string): void => void lines.push(line);
+const log: Logger = { info: note, warn: note, error: note, verbose: () => undefined, named: () => log };
 
 beforeEach(async () => {
+  lines = [];
   folder = mkdtempSync(join(tmpdir(), "node-"));
   port = await freePort();
   master = await ScriptedMaster.start(port);
@@ -41,16 +45,17 @@ async function start(flags: readonly string[] = [], environment: Record<string, 
     `--master=${master.pid}`,
     `--work_dir=${join(folder, "work")}`,
     `--runtime_dir=${join(folder, "run")}`,
-    `--fetcher_cache_dir=${join(folder, "cache")}`,
     `--docker_socket=${join(folder, "docker.sock")}`,
     `--port=${port}`,
     "--hostname=node-1",
-    ...USUAL.filter((flag) => !flags.some((given) => given.split("=")[0] === flag.split("=")[0])),
+    ...[...USUAL, `--fetcher_cache_dir=${join(folder, "cache")}`].filter(
+      (flag) => !flags.some((given) => given.split("=")[0] === flag.split("=")[0]),
+    ),
     ...flags,
   ];
   const loaded = loadAgentFlags({ words, environment, readFile: () => "" });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ text }) => text).join("\n"));
-  const glog = { logger: silentLogger, verbosity: 0, close: () => undefined } as unknown as Glog;
+  const glog = { logger: log, verbosity: 0, close: () => undefined } as unknown as Glog;
   node = await startAgent({
     flags: loaded.flags,
     environment: { PATH: "/usr/bin:/bin", ...environment },
@@ -103,6 +108,18 @@ describe("an agent as the program starts it", () => {
       ["ports", undefined],
     ]);
     expect(node?.address).toEqual({ ip: "127.0.0.1", port });
+  });
+
+  it("says in its log where it listens, what it offers and what it is called, and why", async () => {
+    await start(["--attributes=rack:a;level:3"]);
+    for (const line of [
+      `Binding 127.0.0.1:${port} (address: --ip; port: --port)`,
+      "Announcing 127.0.0.1 (--ip), port: the bound port",
+      "Agent resources: cpus:4; mem:1024; disk:2048; ports:[31000-32000]",
+      "Hostname: node-1 (--hostname)",
+      "Agent attributes: [ rack=a, level=3 ]",
+    ])
+      expect(lines).toContain(line);
   });
 
   it("shows itself", async () => {
@@ -186,6 +203,7 @@ describe("an agent is not started", () => {
     [["--containerizers=docker,rocket"], "rocket"],
     [["--ip=203.0.113.9"], "203.0.113.9"],
     [["--resources=cpus:four"], "cpus"],
+    [["--fetcher_cache_dir=/proc/self/cwd"], "/proc/self/cwd cannot be the fetcher's cache: "],
   ])("with %j", async (flags, why) => {
     await expect(start(flags)).rejects.toThrow(why);
   });

@@ -22,7 +22,7 @@ import type { ScriptedDriver } from "../support/scripted-driver.ts";
 import { ScriptedMaster, until } from "../support/scripted-master.ts";
 import { uuidOf } from "../support/updates.ts";
 
-const { TASK_RUNNING, TASK_LOST, TASK_KILLED, TASK_FINISHED } = TaskState;
+const { TASK_RUNNING, TASK_LOST, TASK_KILLED, TASK_FINISHED, TASK_FAILED } = TaskState;
 
 /** Words about what is somebody else's, or not here, or cannot be meant: nothing comes of them, and everything goes on. */
 let test: AgentUnderTest;
@@ -90,6 +90,20 @@ describe("a driver", () => {
     expect((await test.master.status("one", TASK_RUNNING)).timestamp).toBe(12_345);
     await settled();
     expect(test.master.statesOf("one")).toEqual([TASK_RUNNING]);
+  });
+
+  it("may tell of a task that nobody knows, also beside other executors of its framework", async () => {
+    const driver = await started("one");
+    const other = await test.driver("other");
+    test.run(executorTask("two", executorInfo({ executorId: { value: "other" } })));
+    await until("container", () => test.machine.containerOf("other"));
+    other.register();
+    await until("run two", () => other.received.includes("run two"));
+    driver.update("two", TASK_FINISHED, "S0");
+    driver.update("its own", TASK_FINISHED, "S0");
+    await test.master.status("its own", TASK_FINISHED);
+    await settled();
+    expect(test.master.statesOf("two")).toEqual([]);
   });
 
   it("that registers while its framework is being shut down is sent away", async () => {
@@ -190,6 +204,47 @@ describe("the master's word", () => {
     test.machine.containerOf("one")?.end(9);
     await test.node.ended;
     expect(test.node.exitCode).toBe(0);
+  });
+});
+
+describe("a status that the agent makes", () => {
+  const containerIds = (id: string) =>
+    test.master.statusesOf(id).map(({ containerStatus }) => containerStatus?.containerId?.value);
+
+  it("names the container of a task that ran in it, with the agent's address", async () => {
+    const driver = await started("one");
+    driver.update("one", TASK_RUNNING, "S0");
+    await test.master.status("one", TASK_RUNNING);
+    const container = test.machine.containerOf(EXECUTOR);
+    container?.end(9);
+    const { containerStatus } = await test.master.status("one", TASK_FAILED);
+    expect(containerStatus).toMatchObject({
+      containerId: { value: container?.spec.containerId },
+      networkInfos: [{ ipAddresses: [{ ipAddress: "127.0.0.1" }] }],
+    });
+  });
+
+  it("names none of a task that never reached its executor", async () => {
+    test.run(executorTask("one"));
+    await until("container", () => test.machine.containerOf(EXECUTOR));
+    await test.master.quiet();
+    test.killTask("one");
+    await test.master.status("one", TASK_KILLED);
+    expect(containerIds("one")).toEqual([undefined]);
+  });
+});
+
+describe("the container of an executor", () => {
+  const cpus = (value: number) => ({ name: "cpus", type: 0, scalar: { value } });
+
+  it("is made with what is the executor's, its tasks' come when it has registered", async () => {
+    const executor = executorInfo({ resources: [cpus(0.5)] as never });
+    const driver = await test.driver();
+    test.run({ ...executorTask("one", executor), resources: [cpus(1)] as never });
+    const { spec } = await until("container", () => test.machine.containerOf(EXECUTOR));
+    expect(spec.resources).toMatchObject([{ name: "cpus", scalar: { value: 0.5 } }]);
+    driver.register();
+    await until("more resources", () => test.machine.resized.get(EXECUTOR)?.at(-1)?.get("cpus") === 1.5);
   });
 });
 

@@ -155,8 +155,8 @@ export const faults: readonly Fault[] = [
     name: "Docker's sweep off",
     breaks: "a container whose end was not announced counts as running for ever",
     room: "agent",
-    text: "every(clock, SWEEP_EVERY, () => void this.#sweep());",
-    instead: "every(clock, SWEEP_EVERY, () => undefined);",
+    text: "if (this.#supervisor.trouble === undefined) void sweep(this.#tracked.values(), engine, log);",
+    instead: "",
   },
   {
     name: "an illegal move of a task",

@@ -55,6 +55,15 @@ describe("what is offered", () => {
       "--resources offers 64 CPUs, and there are 4",
       "--resources offers 999999 MiB of memory, and there are 16384",
     ]);
+    const limits = { cpus: 2, memory: 8 * GIB, sources: ["/sys/fs/cgroup/cpu.max"] };
+    const warnings = (given: string, more: object = {}) => planResources({ ...input, given, ...more }).warnings;
+    expect(warnings("cpus:4;mem:16384"), "all of it may be given").toEqual([]);
+    expect(warnings("disk:1;mem(r):16385")).toEqual(["--resources offers 16385 MiB of memory, and there are 16384"]);
+    expect(warnings("cpus:3;mem:8193", { limits })).toEqual([
+      "--resources offers 3 CPUs, and there are 2",
+      "--resources offers 8193 MiB of memory, and there are 8192",
+    ]);
+    expect(warnings("cpus:3;mem:8193", { limits, ignoreLimits: true })).toEqual([]);
     expect(() =>
       planResources({ ...input, given: "cpus:0;mem:0;disk:0;ports:[1-1]", machine: input.machine }),
     ).not.toThrow();

@@ -112,6 +112,7 @@ describe("memory", () => {
     const given = allowanceOf([scalar("mem", 64), scalar("mem", 32), scalar("cpus", 1)], {
       mem: { value: Number.POSITIVE_INFINITY },
     });
+    expect(allowanceOf([scalar("disk", 1)], {}), "what is not asked for is not limited").toEqual(allowance({}));
     expect(given).toMatchObject({ memory: 96 * MB, cpus: 1, memoryLimit: Number.POSITIVE_INFINITY });
     expect(shown(memorySettings(given, 1, plain, undefined))[1]).toBe("memory.limit_in_bytes=-1");
     expect(shown(memorySettings(given, 2, plain, undefined))[1]).toBe("memory.max=max");

@@ -23,6 +23,7 @@ import { groupGauges, pressureFigures } from "./pressure.ts";
 import {
   allowanceOf,
   cpuSettings,
+  hardLimitAgain,
   hardMemoryLimit,
   memorySettings,
   orderedMemory,
@@ -181,9 +182,16 @@ export class GroupControl implements Isolator {
     const watched = this.#watched.get(id);
     if (watched === undefined || !this.#holdsMemory) return false;
     const before = this.#currentLimit(id);
-    const { settings } = this.#offered;
-    for (const setting of orderedMemory(bytes, this.#groups.version("memory"), settings, before))
-      await this.#groups.writeSlowly(id, setting);
+    const version = this.#groups.version("memory");
+    try {
+      for (const setting of orderedMemory(bytes, version, this.#offered.settings, before))
+        await this.#groups.writeSlowly(id, setting);
+    } catch (error) {
+      // A part of it may be in force. Whatever is not as it was before, the error says why.
+      for (const setting of hardLimitAgain(before, version))
+        await this.#groups.writeSlowly(id, setting).catch(() => undefined);
+      throw error;
+    }
     watched.memoryLimit = this.#currentLimit(id);
     watched.isOrdered = true;
     return true;

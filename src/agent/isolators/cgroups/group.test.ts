@@ -35,6 +35,44 @@ const prepared = (agent = "agent-1"): Groups => {
 };
 const at = (controller: string, ...names: string[]): string => join(folder, controller, "mesos/agent-1", ...names);
 
+describe("memory that is ordered on v1", () => {
+  const limits = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes"];
+  /** A container of 64 MB, by an agent that limits swap; returns what its files say now. */
+  function contained() {
+    mkdirSync(at("memory"), { recursive: true });
+    writeFileSync(at("memory", "memory.memsw.limit_in_bytes"), "");
+    const control = new GroupControl(new Set(["cgroups/mem"]), {
+      ...{ clock: new TestClock(), hierarchy: folder, root: "mesos", agent: "agent-1", destroyTimeout: 1000 },
+      settings: { cfs: false, swap: true },
+      mounts: `cgroup ${folder}/memory cgroup rw,memory 0 0\n`,
+    });
+    const mem = create(ResourceSchema, { name: "mem", type: Value_Type.SCALAR, scalar: { value: 64 } });
+    control.prepare({ containerId: "c1", resources: [mem], limits: {} }, () => undefined);
+    const now = () => limits.map((name) => Number(readFileSync(at("memory", "c1", name), "utf8")) / MB);
+    return { control, now };
+  }
+
+  it("is in force in each file", async () => {
+    const { control, now } = contained();
+    for (const megabytes of [40, 100]) {
+      expect(await control.limitMemory("c1", megabytes * MB)).toBe(true);
+      expect(now()).toEqual([megabytes, megabytes, megabytes]);
+    }
+    control.close();
+  });
+
+  it("leaves the limit as it was when the kernel takes it only in part", async () => {
+    const { control } = contained();
+    const both = at("memory", "c1/memory.memsw.limit_in_bytes");
+    rmSync(both);
+    mkdirSync(both);
+    await expect(control.limitMemory("c1", 40 * MB)).rejects.toThrow("memory.memsw.limit_in_bytes");
+    const left = [limits[0], limits[2]].map((name) => Number(readFileSync(at("memory", "c1", `${name}`), "utf8")) / MB);
+    expect(left).toEqual([64, 64]);
+    control.close();
+  });
+});
+
 describe("the groups of a container", () => {
   it("are one in each mount, below the agent's own", () => {
     const groups = prepared();

@@ -144,6 +144,12 @@ export function orderedMemory(
   return [...limits, set("memory.soft_limit_in_bytes")];
 }
 
+/** The hard limit of before, for an order that the kernel took in part. v2 takes each part of one. */
+export function hardLimitAgain(before: number | undefined, version: 1 | 2): Setting[] {
+  if (version === 2) return [];
+  return [{ controller: "memory", file: "memory.limit_in_bytes", value: `${before ?? -1}` }];
+}
+
 /**
  * How many processes and threads there may be: the hard RLMT_NPROC of the container's rlimit_info, which setrlimit(2) counts
  * per user and root is not held to, else the agent's limit. The file is the same on v1 and v2. A fork above it fails with
