@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
@@ -43,6 +44,16 @@ export interface MesosSessionsOptions {
     terminal(containerId: string): string | undefined;
   };
   readonly start?: typeof startSession;
+}
+
+/** A connection with a terminal whose shim may end in this moment, or may have been killed. */
+async function reach(chain: ContainerChain, folder: string, what: "output" | "input"): Promise<Socket> {
+  try {
+    return await connectTerminal(folder, what);
+  } catch (error) {
+    const why = `The terminal of container ${chainText(chain)} cannot be reached: ${messageOf(error)}`;
+    throw TaskFailure.launch(why, { cause: error });
+  }
 }
 
 /**
@@ -117,7 +128,7 @@ export class MesosSessions implements Sessions {
   async attachOutput(chain: ContainerChain): Promise<OutputAttachment | undefined> {
     const folder = this.#options.processes.terminal(keyOf(chain));
     if (folder === undefined) return undefined;
-    const connection = await connectTerminal(folder, "output");
+    const connection = await reach(chain, folder, "output");
     const containerId = chainText(chain);
     return outputAttachment({ containerId, connection, stdout: connection, stderr: undefined }, this.#options);
   }
@@ -126,7 +137,7 @@ export class MesosSessions implements Sessions {
     const folder = this.#options.processes.terminal(keyOf(chain));
     const node = this.#options.tree.get(chain);
     if (folder === undefined || node === undefined) return undefined;
-    const connection = await connectTerminal(folder, "input");
+    const connection = await reach(chain, folder, "input");
     return inputAttachment({
       ...{ containerId: node.key, connection, hasTerminal: true, ended: node.termination, writers: this.#writers },
       write: (data) => writeTo(connection, typedFrames(data)),

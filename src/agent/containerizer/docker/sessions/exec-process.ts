@@ -4,6 +4,7 @@ import { messageOf } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
 import { SerialQueue } from "../../../../base/serial-queue.ts";
 import type { Engine, ExecState } from "../../../../docker/engine.ts";
+import { isDaemonTrouble } from "../../../../docker/errors.ts";
 import { outputsOf } from "../../../../docker/output-streams.ts";
 import type { ContainerTermination } from "../../../model/container.ts";
 import { TaskFailure } from "../../../model/failure.ts";
@@ -53,15 +54,17 @@ export async function startExec(order: ExecOrder, host: ExecHost): Promise<Sessi
   const { place, mark, argv, window } = order;
   const { engine, processes } = host;
   const environment = { ...order.environment, [MARK]: mark };
+  let process: ExecProcess | undefined;
   try {
     const request = { argv, environment, user: place.user, terminal: window };
     const { id, connection } = await engine.openExec(place.engineId, request);
-    const process = new ExecProcess(id, connection, order, host);
+    process = new ExecProcess(id, connection, order, host);
     await process.started();
     return process;
   } catch (error) {
-    // Whatever the Engine said, it may run.
-    if (!(error instanceof TaskFailure)) void processes.end(place, mark);
+    // Whatever the Engine said, it may run. What it refused does not.
+    if (process !== undefined) process.kill();
+    else if (isDaemonTrouble(error)) void processes.end(place, mark);
     throw error;
   }
 }
@@ -101,7 +104,6 @@ class ExecProcess implements SessionProcess {
       const seen = await engine.execState(this.#id);
       if (seen.pid !== undefined || !seen.running) return seen;
       if (clock.monotonic() < late) return undefined;
-      this.kill();
       throw TaskFailure.launch(`Failed to start the process: Docker did not start it within ${START / 1000} s`);
     });
     if (state.pid === undefined && (state.exitCode ?? 0) >= COULD_NOT_START) {

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../../../base/clock.ts";
 import { within } from "../../../../base/deadline.ts";
 import { messageOf, UserError } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
 import type { Engine } from "../../../../docker/engine.ts";
-import { isEngineError } from "../../../../docker/errors.ts";
+import { isDaemonTrouble, isEngineError } from "../../../../docker/errors.ts";
 import { outputsOf } from "../../../../docker/output-streams.ts";
 import {
   type CommandInfo,
@@ -14,7 +15,7 @@ import {
 } from "../../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { variablesOf } from "../../../../mesos/secrets.ts";
 import type { ContainerTermination } from "../../../model/container.ts";
-import { TaskFailure } from "../../../model/failure.ts";
+import { TaskFailure, Unavailable } from "../../../model/failure.ts";
 import {
   type ContainerChain,
   chainText,
@@ -103,7 +104,7 @@ export class DockerSessions implements Sessions, KeptContainers {
     } catch (error) {
       this.#options.log.warn(`Failed to open the session ${chainText(chain)}: ${messageOf(error)}`);
       this.#entries.delete(keyOf(chain));
-      throw isEngineError(error, "refused") ? TaskFailure.launch(error.message, { cause: error }) : error;
+      throw failureOf(error);
     }
   }
 
@@ -169,7 +170,7 @@ export class DockerSessions implements Sessions, KeptContainers {
     const found = this.#attachable(chain);
     if (found === undefined) return undefined;
     const { containerId, engineId, details } = found;
-    const connection = await this.#options.engine.connect(engineId, "output");
+    const connection = await this.#connect(engineId, "output");
     return outputAttachment({ containerId, connection, ...outputsOf(connection, details.tty) }, this.#options);
   }
 
@@ -182,7 +183,7 @@ export class DockerSessions implements Sessions, KeptContainers {
       throw new UserError(
         `Container ${containerId} reads no input: its task has neither tty_info nor the parameter 'interactive'`,
       );
-    const connection = await engine.connect(engineId, "input");
+    const connection = await this.#connect(engineId, "input");
     const { tty: hasTerminal } = details;
     return inputAttachment({
       ...{ containerId, connection, hasTerminal, ended, writers: this.#writers },
@@ -193,6 +194,14 @@ export class DockerSessions implements Sessions, KeptContainers {
         });
       },
     });
+  }
+
+  async #connect(engineId: string, direction: "input" | "output"): Promise<Duplex> {
+    try {
+      return await this.#options.engine.connect(engineId, direction);
+    } catch (error) {
+      throw failureOf(error);
+    }
   }
 
   /** A task's own container, as it is attached to. */
@@ -272,6 +281,12 @@ export class DockerSessions implements Sessions, KeptContainers {
     });
     await within(this.#options.clock, CLOSING, Promise.all(ended), undefined);
   }
+}
+
+/** A daemon that refuses has its reasons; one that is away may come back. */
+function failureOf(error: unknown): unknown {
+  if (isEngineError(error, "refused")) return TaskFailure.launch(error.message, { cause: error });
+  return isDaemonTrouble(error) ? new Unavailable(messageOf(error), { cause: error }) : error;
 }
 
 const placeOf = ({ engineId = "", details }: TrackedContainer, user: string | undefined): MarkedPlace => ({
