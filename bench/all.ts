@@ -49,7 +49,7 @@ const runs: readonly Run[] = [
   {
     bench: "launch",
     words: [...agent, ...peerAgent, "--tasks", "100,200,1000,5000"],
-    quick: [...agent, ...peerAgent, "--tasks", "50"],
+    quick: [...agent, ...peerAgent, "--tasks", "50", "--rest", "1"],
   },
   { bench: "recovery", words: [...agent], quick: [...agent, "--tasks", "50", "--rounds", "1"] },
   { bench: "recovery", words: [...agent, "--tasks", "5000", "--rounds", "1"], quick: [] },

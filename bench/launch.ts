@@ -5,6 +5,7 @@
  *
  *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 200,1000] [--peer-agent PATH]
  *
+ * --rest: seconds until the agent's memory is looked at: an engine that has nothing to do collects what a burst has left.
  * --peer-agent: a C++ agent (its folder also holds its launcher) does the same in the same run. TMPDIR chooses the file system:
  * about 25 files and folders are made for a task. ext4 makes them slowly for a while after many others were deleted (it does not
  * reuse their inodes at once); TMPDIR=/dev/shm shows the agent without that.
@@ -15,7 +16,7 @@ import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { commandTask } from "../test/support/scheduler.ts";
 import type { Figure } from "./figures.ts";
 import { type MeasuredNode, startNode, startPeerNode } from "./node.ts";
-import { childrenOf, cpuOf, medianOf, nameOf, processesBelow, pssOf, rssOf, sumOf } from "./processes.ts";
+import { childrenOf, cpuOf, medianOf, nameOf, peakOf, processesBelow, pssOf, rssOf, sumOf } from "./processes.ts";
 import { report } from "./report.ts";
 import { type SpawnPrice, spawnPrice } from "./spawn-price.ts";
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
   options: {
     tasks: { type: "string", default: "1000" },
     program: { type: "string" },
+    rest: { type: "string", default: "30" },
     "peer-agent": { type: "string" },
   },
 });
@@ -39,6 +41,7 @@ interface Launched {
   /** Megabytes of the agent. */
   readonly idle: number;
   readonly rss: number;
+  readonly peak: number;
   /** Megabytes a task beyond its own process, and of that. */
   readonly beyond: number;
   readonly task: number;
@@ -80,12 +83,12 @@ async function launchOn({ pid, port, scheduler }: MeasuredNode, count: number): 
   const cpu = agentCpu + sumOf(below.map(cpuOf));
   const tasks = below.filter((one) => nameOf(one) === "sleep" && childrenOf(one).length === 0);
   const rest = below.filter((one) => !tasks.includes(one));
+  const [state, statistics] = [await answerTime(port, "/state"), await answerTime(port, "/monitor/statistics")];
+  await pause(Number(values.rest) * 1000);
   return {
-    ...{ wall, cpu, agentCpu, idle, rss: rssOf(pid) },
+    ...{ wall, cpu, agentCpu, idle, rss: rssOf(pid), peak: peakOf(pid), state, statistics },
     beyond: sumOf(rest.map(pssOf)) / count,
     task: sumOf(tasks.map(pssOf)) / count,
-    state: await answerTime(port, "/state"),
-    statistics: await answerTime(port, "/monitor/statistics"),
   };
 }
 
@@ -132,7 +135,12 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
       ...{ id: `agent-rss-${count}`, what: `agent with ${tasks} tasks`, value: ours.rss, unit: "MB" },
       ...(count <= 1000 && { goal: { atMost: 130 } }),
       ...other(peer?.rss),
-      bound: "what is known of each task, and garbage that was not worth collecting",
+      bound: "Node itself, and 13 KB for what is known of each task",
+    },
+    {
+      ...{ id: `agent-peak-${count}`, what: "the most it held meanwhile", value: ours.peak, unit: "MB" },
+      ...other(peer?.peak),
+      bound: "garbage of the burst",
     },
     {
       ...{ id: `task-pss-${count}`, what: "memory a task beyond the task", value: ours.beyond, unit: "MB" },
