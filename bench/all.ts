@@ -3,11 +3,11 @@
  * checked in: ratios, as values belong to the machine.
  *
  *   npm run build && npm run bench all -- [--quick] [--only launch,state] [--write] [--profiles FOLDER]
- *                                         [--peer-agent PATH] [--peer-forwarder PATH]
+ *                                         [--peer-agent PATH] [--peer-forwarder PATH] [--note TEXT]
  *
  * --quick tries it in a minute or two; its figures say little. --peer-agent: a C++ mesos-agent beside its launcher;
  * --peer-forwarder: the Go logstash-forwarder. --profiles: processor profiles of the agent are kept there (and slow it down).
- * --write makes bench/results.json, from which `npm run docs` makes docs/figures.md. Exit code 1 when a ratio is a quarter
+ * --note: what a reader should know of this run. --write makes bench/results.json, from which `npm run docs` makes docs/figures.md. Exit code 1 when a ratio is a quarter
  * worse than the checked-in one of the same mode.
  */
 import { spawn } from "node:child_process";
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     profiles: { type: "string" },
     "peer-agent": { type: "string" },
     "peer-forwarder": { type: "string" },
+    note: { type: "string" },
   },
 });
 
@@ -112,7 +113,8 @@ async function measureAll(): Promise<Results> {
   const [processor] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const machine = `${cpus().length} × ${processor?.model.trim()}, ${memory} GB, Linux ${release()}, Node ${process.version}`;
-  return { machine, date: new Date().toISOString().slice(0, 10), quick: values.quick, figures, missing };
+  const date = new Date().toISOString().slice(0, 10);
+  return { machine, date, ...(values.note && { note: values.note }), quick: values.quick, figures, missing };
 }
 
 if (!existsSync(program)) throw new Error(`${program} is not there\n  Fix: npm run build`);

@@ -26,6 +26,8 @@ export interface Figure {
 export interface Results {
   readonly machine: string;
   readonly date: string;
+  /** What a reader should know of this run. */
+  readonly note?: string;
   readonly quick: boolean;
   readonly figures: readonly Figure[];
   /** What could not be measured, and why. */
@@ -130,6 +132,7 @@ export function figuresPage(results: Results): string {
     "",
     `${results.date}, ${results.machine}. A floor is what the machine itself takes for the same in the same run: a posix_spawn, an`,
     "empty Node, a read of the same files. Compare ratios, not values: those belong to the machine.",
+    ...(results.note === undefined ? [] : ["", results.note]),
     "",
     ...tableOf(results),
     ...(results.missing.length > 0 ? ["", "Not measured:", "", ...results.missing.map((text) => `- ${text}`)] : []),

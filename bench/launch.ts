@@ -29,6 +29,8 @@ const { values } = parseArgs({
   },
 });
 
+/** Tasks that a peer is asked for at most: it takes minutes for more. */
+const MOST_OF_PEER = 200;
 /** Milliseconds after which an agent that has just started holds what it holds when idle. */
 const SETTLE = 3_000;
 
@@ -169,6 +171,6 @@ for (const count of values.tasks.split(",").map(Number)) {
   const price = spawnPrice(count);
   const ours = await measured(startNode(values.program), count);
   const path = values["peer-agent"];
-  const peer = path === undefined ? undefined : await measured(startPeerNode(path), count);
+  const peer = path === undefined || count > MOST_OF_PEER ? undefined : await measured(startPeerNode(path), count);
   report(figuresOf(count, ours, price, peer));
 }

@@ -5,7 +5,7 @@ import { codeOf } from "./errors.ts";
 /**
  * Makes a folder and those above it that are missing; one that is there is left as it is. Throws the system's error.
  * Node's own `recursive` never returns where a parent is there and refuses children with ENOENT, as /proc does. What is
- * missing is asked for, not tried: an error costs ten times what a folder does, and a launch makes a dozen folders.
+ * missing is asked for, not tried: an error costs as much as five questions, and a launch makes a dozen folders.
  */
 export function makeFolder(path: string, mode = 0o777): void {
   const missing = [path];
