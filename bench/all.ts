@@ -100,7 +100,10 @@ async function measureAll(): Promise<Results> {
   try {
     for (const run of runs) {
       const words = values.quick ? run.quick : run.words;
-      if (values.only !== undefined && !values.only.split(",").includes(run.bench)) continue;
+      if (values.only !== undefined && !values.only.split(",").includes(run.bench)) {
+        missing.push(`${run.bench} ${run.words.join(" ")}`.trim().concat(": left out (--only)"));
+        continue;
+      }
       // The second of a kind has nothing small.
       if (values.quick && words.length === 0 && run.words.length > 0) continue;
       const found = await carryOut(run, words, folder);
