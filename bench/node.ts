@@ -6,6 +6,7 @@ import { LocalMaster } from "../src/local-master/local-master.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { AgentProcess } from "../test/support/real-agent.ts";
 import { TestScheduler } from "../test/support/scheduler.ts";
+import { processesBelow } from "./processes.ts";
 
 const RESOURCES = "--resources=cpus:1000;mem:1000000;disk:100000;ports:[31000-32000]";
 
@@ -26,6 +27,14 @@ export interface OwnNode extends MeasuredNode {
 interface Started {
   readonly pid: number;
   end(): Promise<void>;
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 /** A development master, what `start` starts for it, and a framework that checkpoints. */
@@ -59,7 +68,13 @@ export async function startNode(program: string | undefined): Promise<OwnNode> {
     const flags = [RESOURCES];
     const agent = new AgentProcess({ master, port, flags, ...(program !== undefined && { program }) });
     agent.start();
-    return { agent, pid: agent.pid, end: () => agent.destroy() };
+    const end = async (): Promise<void> => {
+      // A profile is written by an agent that leaves, and its tasks would run on.
+      const below = processesBelow(agent.pid);
+      await agent.destroy();
+      for (const pid of below) endProcess(pid);
+    };
+    return { agent, pid: agent.pid, end };
   });
   return { ...node, agent: node.started.agent };
 }

@@ -149,7 +149,7 @@ describe("drain", () => {
     expect(calls).toEqual([{ type: "DRAIN_AGENT", drain_agent }]);
     master.pages["/tasks"] = { tasks: tasks.slice(1) };
     await clock.advance(1000);
-    await expect.poll(() => shell.text).toContain("DRAINING, 1 tasks left: b\n");
+    await expect.poll(() => shell.text).toContain("DRAINING, 1 task left: b\n");
     master.pages["/tasks"] = { tasks: [] };
     slave.drain_info = { state: "DRAINED" };
     await clock.advance(1000);
@@ -167,6 +167,34 @@ describe("drain", () => {
     await clock.advance(1000);
     expect(await ended).toBe(0);
     expect(shell.text).toContain("no such agent any more");
+  });
+
+  it("waits for a master that is restarted", async () => {
+    const { master, slave } = await play();
+    const clock = new TestClock();
+    const shell = new ScriptedShell({ clock });
+    const ended = runCommand(["drain", "S0", `--master=${master.address}`], shell);
+    await expect.poll(() => shell.text).toContain("DRAINING");
+    const { "/slaves": slaves } = master.pages;
+    master.pages["/slaves"] = (_request, response) => response.writeHead(503).end();
+    await expect
+      .poll(async () => {
+        await clock.advance(1000);
+        return shell.words;
+      })
+      .toContain("does not answer; trying again");
+    if (slaves !== undefined) master.pages["/slaves"] = slaves;
+    slave.drain_info = { state: "DRAINED" };
+    let code: number | undefined;
+    void ended.then((status) => {
+      code = status;
+    });
+    await expect
+      .poll(async () => {
+        await clock.advance(1000);
+        return code;
+      })
+      .toBe(0);
   });
 
   it("goes on without this command after Ctrl-C, which says so", async () => {

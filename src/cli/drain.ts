@@ -3,6 +3,7 @@ import { UserError } from "../base/errors.ts";
 import type { HttpPeer } from "../client/peer.ts";
 import { plain } from "./columns.ts";
 import { type Call, UsageError } from "./parse.ts";
+import { Patience } from "./patience.ts";
 import { agentsOf, findAgent, type KnownAgent, tasksOfMaster } from "./place.ts";
 import { Reach } from "./reach.ts";
 import { endingSignal, type Shell, say } from "./shell.ts";
@@ -38,7 +39,8 @@ async function progressOf(master: HttpPeer, id: string): Promise<Progress> {
   const names = left.slice(0, MOST_NAMED).join(", ") + (left.length > MOST_NAMED ? ", …" : "");
   if (agent === undefined) return { words: "the master has no such agent any more", isOver: true };
   const state = agent.drain_info?.state ?? "not draining";
-  const words = left.length === 0 ? `${state}, no tasks left` : `${state}, ${left.length} tasks left: ${names}`;
+  const count = left.length === 1 ? "1 task" : `${left.length || "no"} tasks`;
+  const words = `${state}, ${count} left${left.length === 0 ? "" : `: ${names}`}`;
   return { words, isOver: state === "DRAINED" };
 }
 
@@ -66,9 +68,13 @@ export async function drain({ values, operands }: Call<"drain">, shell: Shell): 
   });
   if (reply.status !== 200 && reply.status !== 202) throw master.refusal("DRAIN_AGENT", reply);
   await say(shell.output, `Draining ${agent.hostname} (${agent.id}) at the master ${master.address}\n`);
+  const patience = new Patience(shell, master);
   let said = "";
   while (!ending.aborted) {
-    const { words, isOver } = await progressOf(master, agent.id);
+    const { words, isOver } = (await patience.with(() => progressOf(master, agent.id))) ?? {
+      words: said,
+      isOver: false,
+    };
     if (words !== said) await say(shell.output, `${words}\n`);
     said = words;
     if (isOver) break;

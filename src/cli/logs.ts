@@ -1,9 +1,9 @@
 import { sleep } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import { AgentFiles } from "../client/files.ts";
-import { PeerRefusal } from "../client/peer.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Call } from "./parse.ts";
+import { Patience } from "./patience.ts";
 import { type Found, placeOf } from "./place.ts";
 import { Reach } from "./reach.ts";
 import { endingSignal, type Shell, say } from "./shell.ts";
@@ -14,8 +14,6 @@ const SHORTEST = 100;
 const LONGEST = 1000;
 /** Milliseconds between questions whether the task has ended. */
 const ASK_EVERY = 1000;
-/** Milliseconds that an agent may be away: an upgrade takes some. */
-const LONGEST_SILENCE = 60_000;
 
 /** Whether the task has ended, as its agent has it now; one that is forgotten has. */
 async function isOver({ agent, task }: Found): Promise<boolean> {
@@ -24,25 +22,21 @@ async function isOver({ agent, task }: Found): Promise<boolean> {
   return now?.isOver ?? true;
 }
 
-/** Whether a failure may be over soon: the agent is restarted, and its tasks go on. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof PeerRefusal ? error.status === 503 : error instanceof UserError && error.cause !== undefined;
-
 /** Follows one task's log. */
 class Following {
   readonly #found: Found;
   readonly #reader: LogReader;
   readonly #shell: Shell;
   readonly #ending: AbortSignal;
+  readonly #patience: Patience;
   #isOver: boolean;
   #asked: number;
-  /** Since when the agent does not answer. */
-  #silentSince: number | undefined;
 
   constructor(found: Found, reader: LogReader, shell: Shell, ending: AbortSignal) {
     [this.#found, this.#reader, this.#shell, this.#ending] = [found, reader, shell, ending];
     this.#isOver = found.task.isOver;
     this.#asked = shell.clock.monotonic();
+    this.#patience = new Patience(shell, found.agent);
   }
 
   /** Until the task has ended and all of it is written. */
@@ -50,7 +44,7 @@ class Following {
     const { clock } = this.#shell;
     let wait = SHORTEST;
     while (!this.#ending.aborted) {
-      const step = await this.#step().catch((error: unknown) => this.#missed(error));
+      const step = await this.#patience.with(() => this.#step());
       if (step === "over") return;
       if (step === "more") {
         wait = SHORTEST;
@@ -75,20 +69,8 @@ class Following {
       isMore = true;
       if (this.#ending.aborted) break;
     }
-    this.#silentSince = undefined;
     if (isMore) return "more";
     return wasOver && !this.#reader.isBehind ? "over" : "nothing";
-  }
-
-  /** Waits for an agent that is away, not for ever. */
-  async #missed(error: unknown): Promise<"nothing"> {
-    const { clock, errors } = this.#shell;
-    const now = clock.monotonic();
-    if (!isPassing(error) || now - (this.#silentSince ?? now) > LONGEST_SILENCE) throw error;
-    if (this.#silentSince === undefined)
-      await say(errors, `The agent at ${this.#found.agent.address} does not answer; trying again\n`);
-    this.#silentSince ??= now;
-    return "nothing";
   }
 }
 

@@ -36,21 +36,26 @@ function lettersApart(word: string, flags: Command["flags"]): string[] {
 }
 
 /**
- * Where the command of a task begins. Behind `--`; without it, behind the task's id, as docker has it: what follows there is
- * the command's, whatever it looks like.
+ * Where the command of a task begins. Behind `--`, before which flags may follow the task's id; without it, behind that id, as docker
+ * has it: what follows there is the command's, whatever it looks like, a `--` of its own included.
  */
 function cut(words: readonly string[], { flags, operands }: Command): [own: string[], command: string[]] {
   if (!operands.some(({ kind }) => kind === "command")) return [[...words], []];
-  const dashes = words.indexOf("--");
-  if (dashes >= 0) return [words.slice(0, dashes), words.slice(dashes + 1)];
   const takesValue = (word: string): boolean => {
     const name = /^--?([^=]+)$/.exec(word)?.[1] ?? "";
     const row = flags[name] ?? Object.values(flags).find(({ short }) => short === name);
     return row !== undefined && !row.kind.isSwitch;
   };
-  let at = 0;
-  while (at < words.length && words[at]?.startsWith("-")) at += takesValue(words[at] ?? "") ? 2 : 1;
-  return [words.slice(0, at + 1), words.slice(at + 1)];
+  const behindFlags = (from: number): number => {
+    let at = from;
+    while (words[at]?.startsWith("-") && words[at] !== "--") at += takesValue(words[at] ?? "") ? 2 : 1;
+    return Math.min(at, words.length);
+  };
+  const task = behindFlags(0);
+  if (words[task] === "--") return [words.slice(0, task), words.slice(task + 1)];
+  const end = behindFlags(task + 1);
+  if (words[end] === "--") return [words.slice(0, end), words.slice(end + 1)];
+  return [words.slice(0, task + 1), words.slice(task + 1)];
 }
 
 /** The command that a first word names. Throws a UsageError. */

@@ -22,6 +22,8 @@ describe("the words of a command", () => {
     ["exec -i -t t sh -c -i", ["t"], ["sh", "-c", "-i"]],
     ["exec -ti --agent h:1 t sh", ["t"], ["sh"]],
     ["exec -it --agent=h:1 t -- --", ["t"], ["--"]],
+    ["exec -it t grep -- -x f", ["t"], ["grep", "--", "-x", "f"]],
+    ["exec -i t --agent h:1 -t -- sh", ["t"], ["sh"]],
   ])("%s", (text, operands, command) => {
     expect(parsed(text)).toMatchObject({ name: "exec", operands, command, flags: { interactive: true, tty: true } });
   });
@@ -93,11 +95,9 @@ it("the programs on the path know the words of the table", () => {
 });
 
 it.each(["bash", "zsh"])("the completion for %s has every command and flag", async (shell) => {
-  const { text } = await (async () => {
-    const scripted = new ScriptedShell();
-    await runCommand(["completion", shell], scripted);
-    return scripted;
-  })();
+  const scripted = new ScriptedShell();
+  await runCommand(["completion", shell], scripted);
+  const { text } = scripted;
   for (const name of commandNames) {
     expect(text).toContain(`    ${name}) flags="`);
     for (const flag of Object.keys(commands[name].flags)) expect(text).toContain(`--${flag}`);

@@ -4,7 +4,7 @@ import { UserError } from "../base/errors.ts";
 import { ExecutorInfo_Type, type Offer, OfferSchema, type Resource } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources, parseResources } from "../mesos/resources-text.ts";
-import { groupWork, parseTaskGroup } from "./group.ts";
+import { groupWork, parseTask, parseTaskGroup, taskWork } from "./group.ts";
 import { checkJob, type Job, takeFrom, taskFor } from "./task.ts";
 import { refuseOneTaskFlags } from "./work.ts";
 
@@ -125,6 +125,28 @@ describe("a group", () => {
 
   it("has no flags of one task beside it", () => {
     expect(() => refuseOneTaskFlags(new Set(["task_group", "command", "name"]))).toThrow("--name, --command");
+    expect(() => refuseOneTaskFlags(new Set(["task", "env"]))).toThrow("--env and --task do not go together");
+    expect(() => refuseOneTaskFlags(new Set(["task", "task_group"]))).toThrow("--task and --task_group");
     expect(() => refuseOneTaskFlags(new Set(["task_group", "role"]))).not.toThrow();
+    expect(() => refuseOneTaskFlags(new Set(["name", "command"]))).not.toThrow();
+  });
+
+  it("or a task may be given as a whole, with an executor of its own", () => {
+    const executor = {
+      executor_id: { value: "e" },
+      command: { value: "run" },
+      resources: [{ name: "mem", type: "SCALAR", scalar: { value: 32 } }],
+    };
+    const whose = { role: "*", user: "u" };
+    const custom = taskWork(parseTask(member("a", { command: null, executor })), whose);
+    expect(formatResources(custom.demand, "0.24")).toBe("cpus(*):1; mem(*):32");
+    expect(custom.operation(offer("cpus:1"), "f")).toBeUndefined();
+    expect(custom.operation(offer("cpus:1;mem:64"), "f")?.launch?.taskInfos).toMatchObject([
+      { taskId: { value: "a" }, agentId: { value: "a" }, executor: { frameworkId: { value: "f" } } },
+    ]);
+    expect(taskWork(parseTask(member("b")), whose).operation(offer("cpus:1"), "f")?.launch?.taskInfos).toHaveLength(1);
+    expect(() => parseTask(member("a", { command: null }))).toThrow("either a command or an executor");
+    expect(() => parseTask(member("a", { executor }))).toThrow("either a command or an executor");
+    expect(() => parseTask([])).toThrow("required");
   });
 });

@@ -1,7 +1,7 @@
 import { defineFlags, flag, hideAll, hideJsonValues, hideUrlPassword } from "../config/flag.ts";
 import { helpFlags } from "../config/help.ts";
 import { boolean, duration, json, oneOf, stringMap, text, textOrFile } from "../config/kinds.ts";
-import { parseTaskGroup } from "./group.ts";
+import { parseTask, parseTaskGroup } from "./group.ts";
 
 /** The flags of mesos-execute. */
 export const executeFlags = defineFlags({
@@ -18,10 +18,16 @@ export const executeFlags = defineFlags({
       "Whether a shell runs the command. Otherwise its words, split at blanks, are the program and its arguments.",
     default: true,
   }),
+  task: flag(json(parseTask), {
+    summary:
+      "A task, as the JSON of a `TaskInfo` (`agent_id` need not be set), or the path of a file with it: `/path`, `file:///path`. It says " +
+      "all itself, so --name, --command and the like have no place beside it.",
+    mask: hideAll,
+  }),
   task_group: flag(json(parseTaskGroup), {
     summary:
       "A group of tasks that run and end together, as the JSON of a `TaskGroupInfo` (`agent_id` need not be set), or the path of a file " +
-      "with it: `/path`, `file:///path`. It says all of its tasks itself, so --name, --command and the like have no place beside it.",
+      "with it; otherwise as --task.",
     mask: hideAll,
   }),
   resources: flag(text, { summary: "What the task needs.", default: "cpus:1;mem:128" }),

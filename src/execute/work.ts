@@ -40,12 +40,14 @@ export function jobWork(job: Job, taskId: string): Work {
 /** Flags that describe one task; with a group, which says all of it itself, they are a mistake. */
 const ONE_TASK = ["name", "command", "env", "docker_image", "resources", "shell", "containerizer"] as const;
 
-/** Throws a UserError when flags of both kinds are given. `isGiven`: of the command line. */
+/** Throws a UserError when more than one of the ways to describe what is to run is used. `isGiven`: of the command line. */
 export function refuseOneTaskFlags(isGiven: ReadonlySet<string>): void {
+  const whole = ["task", "task_group"].filter((name) => isGiven.has(name)).map((name) => `--${name}`);
+  if (whole.length > 1) throw new UserError("--task and --task_group do not go together", "give one or the other");
   const given = ONE_TASK.filter((name) => isGiven.has(name)).map((name) => `--${name}`);
-  if (given.length > 0)
+  if (whole.length > 0 && given.length > 0)
     throw new UserError(
-      `${given.join(", ")} and --task_group do not go together: the group says it for each of its tasks`,
+      `${given.join(", ")} and ${whole[0]} do not go together: ${whole[0]} says it all itself`,
       "give one or the other",
     );
 }

@@ -11,7 +11,7 @@ import { type LoadedFlags, loadFlags, problemsText } from "../config/parse.ts";
 import { mesosGrammar } from "../config/words.ts";
 import { Execution } from "../execute/execute.ts";
 import { executeFlags } from "../execute/flags.ts";
-import { groupWork } from "../execute/group.ts";
+import { groupWork, taskWork } from "../execute/group.ts";
 import { checkJob, parseDemand } from "../execute/task.ts";
 import { jobWork, refuseOneTaskFlags, type Work } from "../execute/work.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
@@ -41,10 +41,9 @@ function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
 
 function workOf({ values, origins }: LoadedFlags<typeof executeFlags>): Work {
   const [role, user] = [values.role, values.user ?? userInfo().username];
-  if (values.task_group !== undefined) {
-    refuseOneTaskFlags(new Set(origins.keys()));
-    return groupWork(values.task_group, { role, user });
-  }
+  refuseOneTaskFlags(new Set(origins.keys()));
+  if (values.task_group !== undefined) return groupWork(values.task_group, { role, user });
+  if (values.task !== undefined) return taskWork(values.task, { role, user });
   const job = {
     name: values.name,
     command: values.command,

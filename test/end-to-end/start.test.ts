@@ -92,6 +92,7 @@ test("plain: a node within 60 s, its block stays last, a task, and Ctrl-C leaves
   expect(stdout).toMatch(/hello\n[\s\S]*done\n[\s\S]*TASK_FINISHED/);
   expect(status).toBe(0);
   const end = await lasting("127.0.0.1:5050");
+  expect(node.run("bin/mesos-slave tasks -q").stdout).toMatch(/^long-[0-9a-f]+\n$/);
   expect(node.output).toMatch(/\nCtrl-C stops everything\.\n\s*$/);
   expect(node.output.length).toBeLessThan(1500);
 
@@ -114,6 +115,9 @@ test("a task sees the PATH of whoever started, and nothing of npm", async (conte
   const { stdout } = node.run(node.line.replace(/--command=.*/, "--command=env"));
   expect(stdout).toMatch(/^PATH=.*\/usr\/bin/m);
   expect(stdout).not.toMatch(/node_modules|npm_|INIT_CWD/);
+  // As on the path of a container: it finds the agent where that says that it listens.
+  const listed = node.run(`'${join(folder, "node/usr/local/bin/mesos-slave")}' tasks --all`);
+  expect([listed.status, listed.stdout]).toEqual([0, expect.stringMatching(/^TASK .*\n.*TASK_FINISHED/)]);
 });
 
 test("without Docker: one calm line, and a task with an image fails at once and names Docker", async (context) => {

@@ -83,6 +83,18 @@ describe("containers at Podman's Docker-compatible socket", () => {
     expect(await first.run(obedient.containerId, failing.command, 10_000)).toEqual({ exitCode: 7 });
     expect((await first.usage(obedient.containerId))?.timestamp).toBeGreaterThan(1e9);
     await session(first, obedient.containerId);
+    let heard = "";
+    const attachment = await first.sessions.attachOutput([counting.containerId]);
+    attachment?.attach({
+      data: (_stream, piece) => {
+        heard += piece;
+        return undefined;
+      },
+      end: () => undefined,
+      lost: () => undefined,
+    });
+    await until("what a container says", () => /^\d+\n\d+\n$/m.test(heard));
+    attachment?.leave();
     await until("output", async () => (await readOutput(counting)).includes("\n20\n"));
     await first.close();
 

@@ -142,7 +142,7 @@ describe("a session in a Docker task", () => {
   });
 
   it("is what the command line opens; it attaches to the task, and reads its log", async () => {
-    await launch("spoken", "echo written; sleep 1000");
+    const id = await launch("spoken", "echo written; sleep 1000");
     const spoken = async (...words: string[]) => {
       const program = new Program("cli", words, { MESOS_PORT: String(agent.port) });
       return [await program.ended(), program.output];
@@ -155,7 +155,7 @@ describe("a session in a Docker task", () => {
     expect(await spoken("exec", "main", "no-such-program")).toEqual([125, expect.stringContaining("not found")]);
     await expect.poll(() => spoken("logs", "spoken")).toEqual([0, "written\n"]);
     const attached = new Program("cli", ["attach", "spoken"], { MESOS_PORT: String(agent.port) });
-    await expect.poll(() => agent.log).toMatch(/attached by somebody/);
+    await expect.poll(() => agent.log).toContain(`Output of container ${id} attached by somebody`);
     await scheduler.kill("spoken");
     expect(await attached.ended()).toBe(137);
   }, 120_000);

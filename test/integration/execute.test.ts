@@ -137,6 +137,13 @@ it("runs a group of tasks to its end, and kills all of it", async () => {
     const misused = run(group("true"), "--command=true");
     expect(await misused.ended()).toBe(1);
     expect(misused.output).toContain("--command and --task_group do not go together");
+    const [single] = group("echo alone; exit 4").tasks;
+    const alone = new Program("mesos-execute", [`--master=${master.address}`, `--task=${JSON.stringify(single)}`]);
+    programs.push(alone);
+    expect([await alone.ended(), alone.output]).toEqual([
+      1,
+      expect.stringMatching(/alone\n[\s\S]*'t0' is TASK_FAILED/),
+    ]);
   } finally {
     await node.destroy();
   }

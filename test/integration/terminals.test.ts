@@ -1,15 +1,20 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LocalMaster } from "../../src/local-master/local-master.ts";
+import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { freePort } from "../support/free-port.ts";
 import { OperatorClient, serving } from "../support/operator-client.ts";
 import { AgentProcess } from "../support/real-agent.ts";
+import { commandTask, TestScheduler } from "../support/scheduler.ts";
 import { SessionClient } from "../support/session-client.ts";
 
 /** Containers of the mesos containerizer with a terminal of their own, which their shims hold. */
 describe("a container with a terminal", () => {
   let agent: AgentProcess;
   let client: OperatorClient;
+  let master: LocalMaster;
+  let scheduler: TestScheduler;
   let containers = 0;
 
   const container = { type: "MESOS", tty_info: { window_size: { rows: 30, columns: 70 } } };
@@ -27,12 +32,20 @@ describe("a container with a terminal", () => {
     readFileSync(join(agent.workDir, "containers", id, name), "utf8");
 
   beforeAll(async () => {
-    agent = new AgentProcess({ master: "127.0.0.1:1", port: await freePort() });
+    master = new LocalMaster({ port: 0 });
+    await master.start();
+    agent = new AgentProcess({ master: master.address, port: await freePort() });
+    scheduler = new TestScheduler({ master: master.address, checkpoint: true, failoverTimeout: 600 });
     client = new OperatorClient(agent.port);
     agent.start(["--task_exec=enabled"]);
     await serving(agent);
+    await scheduler.subscribe();
   }, 60_000);
-  afterAll(() => agent.destroy());
+  afterAll(async () => {
+    scheduler.close();
+    await agent.destroy();
+    await master.stop();
+  });
 
   it("has its size, job control, an exit, and all that it said in its stdout", async () => {
     const id = await launch("exec sh");
@@ -72,6 +85,31 @@ describe("a container with a terminal", () => {
     expect(after.text).toContain("kept\r\n");
     expect(await client.waited([id])).toMatchObject({ exit_status: 3 << 8 });
     expect(output(id)).toMatch(/before\r\n[\s\S]*kept\r\n/);
+  }, 60_000);
+
+  it("may be a task's, as frameworks launch them", async () => {
+    const ttyInfo = { windowSize: { rows: 30, columns: 70 } };
+    await scheduler.launch([commandTask("task", "exec sh", { container: { type: 2, ttyInfo } })]);
+    const running = await scheduler.until("it runs", () =>
+      scheduler.updates.find(({ state }) => state === TaskState.TASK_RUNNING),
+    );
+    const id = running.containerStatus?.containerId?.value ?? "";
+    const reader = await attach(id);
+    input(id).data("stty size; exit 5\n");
+    await reader.ended;
+    expect(reader.text).toContain("30 70\r\n");
+    await scheduler.until("it ends", () => scheduler.terminalOf("task"));
+    expect(scheduler.terminalOf("task")).toMatchObject({
+      state: TaskState.TASK_FAILED,
+      message: expect.stringContaining("exited with status 5"),
+    });
+    await scheduler.launch([commandTask("plain", "sleep 1000")]);
+    const plain = await scheduler.until("it runs", () =>
+      scheduler.updates.find(({ taskId, state }) => taskId?.value === "plain" && state === TaskState.TASK_RUNNING),
+    );
+    const none = await attach(plain.containerStatus?.containerId?.value ?? "");
+    await none.ended;
+    expect(none).toMatchObject({ status: 500, text: expect.stringContaining("I/O switchboard server was disabled") });
   }, 60_000);
 
   it("is its user's, and without anybody who reads what it says is kept whole", async () => {

@@ -34,6 +34,10 @@ export class FakeEngine {
   /** Both ends of connections with containers' own processes. */
   readonly attached: { readonly id: string; readonly direction: string; readonly wire: Duplex; connection: Duplex }[] =
     [];
+  /** Those of execs that somebody was given. */
+  readonly connections: Duplex[] = [];
+  /** What is said instead of starting, looking at and attaching. */
+  refusal: EngineError | undefined;
   /** What execs are when they begin. */
   execState: ExecState = { running: true, exitCode: undefined, pid: 77 };
 
@@ -116,12 +120,17 @@ export class FakeEngine {
             labels: one.labels,
           })),
       openExec: async (container: string, request: InteractiveExec) => {
+        if (this.refusal !== undefined) throw this.refusal;
         const [connection, wire] = duplexPair({ allowHalfOpen: false });
         const id = `exec-${this.execs.size}`;
+        this.connections.push(connection);
         this.execs.set(id, { container, request, wire, state: this.execState });
         return { id, connection };
       },
-      execState: async (id: string) => this.execs.get(id)?.state,
+      execState: async (id: string) => {
+        if (this.refusal !== undefined) throw this.refusal;
+        return this.execs.get(id)?.state;
+      },
       resizeExec: async (id: string, { rows, columns }: TerminalSize) =>
         void this.asked.push(`resize ${id} ${rows} ${columns}`),
       resize: async (id: string, { rows, columns }: TerminalSize) =>
@@ -131,6 +140,7 @@ export class FakeEngine {
         return { exitCode: 0, pid: undefined };
       },
       connect: async (id: string, direction: string) => {
+        if (this.refusal !== undefined) throw this.refusal;
         const [connection, wire] = duplexPair({ allowHalfOpen: false });
         this.attached.push({ id, direction, wire, connection });
         return connection;

@@ -30,7 +30,7 @@ describe("the programs as they are shipped", () => {
 
   beforeAll(async () => {
     await buildAll(folder, { sourcemap: false });
-  });
+  }, 120_000);
 
   afterAll(() => rmSync(folder, { recursive: true }));
 

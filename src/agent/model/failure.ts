@@ -1,5 +1,10 @@
 import { type Resource, TaskState, TaskStatus_Reason } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 
+/** What runs containers does not answer now; later it may. The message says what. */
+export class Unavailable extends Error {
+  override readonly name = "Unavailable";
+}
+
 /**
  * Why a task could not be run or go on: it maps one to one on the terminal TaskStatus, so nobody matches strings.
  * Source is always SOURCE_AGENT.

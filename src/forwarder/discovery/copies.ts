@@ -80,7 +80,7 @@ export class Copies {
     const { index, clock, log, adopt } = this.#options;
     const isNamedLike = index.namedLike(path).some((source) => this.#sought.has(source));
     if (!isNamedLike && !index.knowsContents(path)) return;
-    await survey.breathe();
+    if (survey.isBreathless) await survey.breathe();
     const facts = factsAt(path);
     if (facts?.kind !== "file" || index.byKey(keyOf(facts.identity)) !== undefined) return;
     // A file that is being written changes several times in one tick of an older kernel's clock.

@@ -169,7 +169,11 @@ function kindAt(path: string): FolderEntry["kind"] {
   }
 }
 
-export const joined = (folder: string, name: string): string => (folder === "." ? name : join(folder, name));
+/** As join of node:path, which looks for dots in each letter of what has none: a scan joins every name there is. */
+export function joined(folder: string, name: string): string {
+  if (folder === ".") return name;
+  return name === "." || name === ".." || folder.endsWith("/") ? join(folder, name) : `${folder}/${name}`;
+}
 
 interface Walk {
   readonly result: GlobResult;

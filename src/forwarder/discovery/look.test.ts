@@ -147,3 +147,22 @@ it.each([
     }
   },
 );
+
+it("asks nothing of the kernel when what was found by its name is what is known, and all when it is not", () => {
+  writeFileSync(path, "1 first\n");
+  const file = opened();
+  const source = newSource("app.log", file, file.facts(), begin);
+  const before = file.facts();
+  let calls = 0;
+  looking.step = () => void calls++;
+  expect(lookAt(source, file, before)).toBe("same");
+  expect(calls).toBe(0);
+  expect(lookAt(source, file)).toBe("same");
+  expect(calls).toBe(1);
+  writeFileSync(path, "1 first\n2 second\n");
+  expect(lookAt(source, file, file.facts())).toBe("grown");
+  // Found before the newest change: what the open file says counts.
+  expect(lookAt(source, file, before)).toBe("same");
+  expect(source.size).toBe(17);
+  file.close();
+});

@@ -69,7 +69,7 @@ export class Newcomers {
         await this.#consider(one, take(key), false);
       }
       for (const one of fresh) {
-        await survey.breathe();
+        if (survey.isBreathless) await survey.breathe();
         await this.#consider(one, take(keyOf(one.facts.identity)), first);
       }
     } finally {

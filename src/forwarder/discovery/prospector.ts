@@ -210,12 +210,12 @@ export class Prospector {
     this.#folders = new Set([...folders].map(realPath));
     listed(this.#folders);
     for (const [path, group] of paths) {
-      await survey.breathe();
+      if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
       if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
     }
     for (const source of [...this.#index.followed()]) {
-      await survey.breathe();
+      if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
       if (source.path !== undefined) this.#folders.add(dirname(source.path));
       if (!seen.has(source)) this.#unseen(source, survey);
@@ -250,7 +250,7 @@ export class Prospector {
     fresh.push({ name: path, path: realPath(path), facts, group });
   }
 
-  /** `facts`: what lies at its path, for a source whose file is not open. */
+  /** `facts`: what was just found at its path, where that was asked for. */
   #attend(source: Source, facts: FileFacts | undefined): void {
     const { descriptors, clock, changed } = this.#options;
     const { file } = source;
@@ -262,7 +262,7 @@ export class Prospector {
       if (hasChanged || isUnread(source) || this.#restored.has(source)) this.#open(source);
       return;
     }
-    const sight = lookAt(source, file);
+    const sight = lookAt(source, file, facts);
     if (sight === "replaced") return this.replaced(source);
     if (sight === "grown") {
       source.grown = clock.monotonic();

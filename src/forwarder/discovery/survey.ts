@@ -54,9 +54,13 @@ export class Survey {
     this.#since = clock.monotonic();
   }
 
-  /** To be awaited between two files: signals, acknowledgements and reading are not kept waiting by a large folder. */
+  /** Asked between two files: whether to breathe. To await each time would make more garbage than the looks do. */
+  get isBreathless(): boolean {
+    return this.#clock.monotonic() - this.#since >= SLICE;
+  }
+
+  /** Signals, acknowledgements and reading are not kept waiting by a large folder. */
   async breathe(): Promise<void> {
-    if (this.#clock.monotonic() - this.#since < SLICE) return;
     await sleep(this.#clock, SLICE);
     this.#since = this.#clock.monotonic();
   }

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type FileFacts, factsAt, fingerprintOf } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
 import { BEGINNING, type Source } from "../model/source.ts";
@@ -188,4 +188,28 @@ describe("a position of the old program", () => {
     await file.next(false);
     expect([source.read, source.acked, source.imported]).toEqual([wanted, wanted, false]);
   });
+});
+
+it("takes lines that are longer than its buffer from one buffer, and gives it back behind the last", async () => {
+  const long = (letter: string): string => `${letter.repeat(9000)}\n`;
+  writeFileSync(path, `${["a", "b", "c", "d"].map(long).join("")}${lines("short", 300)}`);
+  const source = sourceOf("");
+  const buffer = Buffer.alloc(4096);
+  const file = open(source, { buffer, maximumLine: 100_000 });
+  const used = new Set<Buffer>();
+  const held = source.file as OpenFile;
+  const read = held.read.bind(held);
+  vi.spyOn(held, "read").mockImplementation((into, at) => {
+    used.add(into);
+    return read(into, at);
+  });
+  const taken = (await readAll(file)).map(({ text }) => text).join("");
+  expect(taken).toBe(`${["a", "b", "c", "d"].map(long).join("")}${lines("short", 300)}`);
+  // The shared one, and one that has grown once.
+  const large = [...used].filter((one) => one !== buffer);
+  expect(large).toHaveLength(1);
+  used.clear();
+  appendFileSync(path, "more\n");
+  expect((await readAll(file)).map(({ text }) => text)).toEqual(["more\n"]);
+  expect([...used]).toEqual([buffer]);
 });

@@ -97,6 +97,7 @@ export class PlainFile implements Reader {
   async #judge(bytes: Buffer, full: boolean, finish: boolean): Promise<Reading> {
     const base = this.source.read;
     if (bytes.length === 0) {
+      this.#large = undefined;
       if (this.#file.facts().size < base) return { kind: "replaced" };
       return { kind: "end", rest: 0 };
     }
@@ -160,7 +161,8 @@ export class PlainFile implements Reader {
     this.#before = before;
     if (position === base) return;
     advance(this.source, position, this.#before);
-    this.#large = undefined;
+    // Where one line was long, the next ones are: a buffer for each would be a megabyte of garbage a line.
+    if (end <= this.#options.buffer.length) this.#large = undefined;
   }
 
   close(): void {}

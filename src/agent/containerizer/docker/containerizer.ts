@@ -263,7 +263,8 @@ export class DockerContainerizer implements Containerizer {
     const late = await Promise.all(
       checks.map((check) => within(clock, RECOVERY, Promise.resolve(check), "late" as const)),
     );
-    await Promise.all([...expected].map((id) => this.sessions.endLeft(id)));
+    const left = Promise.all([...expected].map((id) => this.sessions.endLeft(id)));
+    await within(clock, RECOVERY, left, undefined);
     const count = late.filter((result) => result === "late").length;
     if (count > 0) log.warn(`${count} containers could not be looked at within ${RECOVERY / 1000} s; going on`);
   }

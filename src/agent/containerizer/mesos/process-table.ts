@@ -88,6 +88,14 @@ const pidsIn = (folder: string): number[] => {
 
 const ownerOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid;
 
+const linksOf = (path: string): number | undefined => {
+  try {
+    return statSync(path).nlink;
+  } catch {
+    return undefined;
+  }
+};
+
 /** The kernel's own table. A process that ends meanwhile is as good as absent, so errors of reading mean "absent". */
 export class ProcTable implements ProcessTable {
   readonly #root: string;
@@ -100,15 +108,17 @@ export class ProcTable implements ProcessTable {
   }
 
   stat(pid: number): ProcessStat | undefined {
-    const text = readOptional(join(this.#root, `${pid}`, "stat"));
+    const text = readOptional(`${this.#root}/${pid}/stat`);
     return text === undefined ? undefined : parseStat(text);
   }
 
   children(pid: number): readonly number[] {
     if (!this.#listsChildren) return this.#all((stat) => stat.parent === pid);
-    const threads = join(this.#root, `${pid}`, "task");
-    return pidsIn(threads).flatMap((thread) => {
-      const list = readOptional(join(threads, `${thread}`, "children")) ?? "";
+    const threads = `${this.#root}/${pid}/task`;
+    // A folder has a link for itself, one for its name, and one for each folder in it. Nearly every process has one thread, and
+    // listing that costs more than all the rest of a look at a task.
+    return (linksOf(threads) === 3 ? [pid] : pidsIn(threads)).flatMap((thread) => {
+      const list = readOptional(`${threads}/${thread}/children`) ?? "";
       return list.split(" ").filter(Boolean).map(Number);
     });
   }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Clock } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
@@ -19,6 +20,7 @@ import type { Accounts } from "../../users/accounts.ts";
 import { commandLine } from "../mesos/request.ts";
 import { connectTerminal, sizeFrame, typedFrames } from "../mesos/terminal.ts";
 import { inputAttachment, outputAttachment } from "../sessions/attachment.ts";
+import { newestOnly } from "../sessions/newest.ts";
 import { type SessionHost, startSession } from "../sessions/process.ts";
 import { OpenSession, writeTo } from "../sessions/session.ts";
 import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
@@ -43,6 +45,16 @@ export interface MesosSessionsOptions {
     terminal(containerId: string): string | undefined;
   };
   readonly start?: typeof startSession;
+}
+
+/** A connection with a terminal whose shim may end in this moment, or may have been killed. */
+async function reach(chain: ContainerChain, folder: string, what: "output" | "input"): Promise<Socket> {
+  try {
+    return await connectTerminal(folder, what);
+  } catch (error) {
+    const why = `The terminal of container ${chainText(chain)} cannot be reached: ${messageOf(error)}`;
+    throw TaskFailure.launch(why, { cause: error });
+  }
 }
 
 /**
@@ -117,20 +129,28 @@ export class MesosSessions implements Sessions {
   async attachOutput(chain: ContainerChain): Promise<OutputAttachment | undefined> {
     const folder = this.#options.processes.terminal(keyOf(chain));
     if (folder === undefined) return undefined;
-    const connection = await connectTerminal(folder, "output");
+    const connection = await reach(chain, folder, "output");
     const containerId = chainText(chain);
     return outputAttachment({ containerId, connection, stdout: connection, stderr: undefined }, this.#options);
   }
 
   async attachInput(chain: ContainerChain): Promise<InputAttachment | undefined> {
-    const folder = this.#options.processes.terminal(keyOf(chain));
-    const node = this.#options.tree.get(chain);
+    const { processes, tree, clock } = this.#options;
+    const folder = processes.terminal(keyOf(chain));
+    const node = tree.get(chain);
     if (folder === undefined || node === undefined) return undefined;
-    const connection = await connectTerminal(folder, "input");
+    const connection = await reach(chain, folder, "input");
     return inputAttachment({
-      ...{ containerId: node.key, connection, hasTerminal: true, ended: node.termination, writers: this.#writers },
+      ...{
+        containerId: node.key,
+        connection,
+        hasTerminal: true,
+        ended: node.termination,
+        writers: this.#writers,
+        clock,
+      },
       write: (data) => writeTo(connection, typedFrames(data)),
-      resize: (size) => void connection.write(sizeFrame(size)),
+      resize: newestOnly((size) => writeTo(connection, sizeFrame(size))),
     });
   }
 

@@ -5,6 +5,7 @@ import { agentView } from "../../../../test/support/agent-view.ts";
 import type { HttpRequest } from "../../../http/request.ts";
 import { Call_Type, CallSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { encodeRecord } from "../../../mesos/recordio.ts";
+import { TaskFailure, Unavailable } from "../../model/failure.ts";
 import type { Sessions } from "../../model/session.ts";
 import type { OperatorParts } from "../operator/handler.ts";
 import { attachInput, sessionCall } from "./calls.ts";
@@ -46,6 +47,16 @@ it("a container that has nothing to attach to is told in the words of Mesos; one
   expect(await input({})).toMatchObject(why);
   expect(await output({}, "other")).toMatchObject({ status: 404 });
   expect(await output(undefined, "root")).toMatchObject(why);
+});
+
+it("one that cannot be reached now is told so", async () => {
+  const failing = (error: Error) => ({ attachOutput: () => Promise.reject(error) });
+  expect(await output(failing(new Unavailable("Docker is away")), "root")).toMatchObject({
+    ...{ status: 503, text: "Docker is away\n" },
+  });
+  expect(await output(failing(TaskFailure.launch("it is paused")), "root")).toMatchObject({
+    ...{ status: 500, text: "it is paused\n" },
+  });
 });
 
 it("what a task says is let go when its reader goes, before it began, too", async () => {

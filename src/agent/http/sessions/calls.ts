@@ -4,7 +4,7 @@ import type { HttpRequest } from "../../../http/request.ts";
 import { type Call, Call_AttachContainerInput_Type, Call_Type } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import type { ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Subject, subjectText } from "../../authorization/subject.ts";
-import { TaskFailure } from "../../model/failure.ts";
+import { TaskFailure, Unavailable } from "../../model/failure.ts";
 import { type ContainerChain, chainText } from "../../model/nested.ts";
 import type { Session, SessionOrder, Sessions } from "../../model/session.ts";
 import { commandEndMessage } from "../../model/wait-status.ts";
@@ -53,6 +53,7 @@ async function open(parts: OperatorParts, order: SessionOrder, negotiated: Negot
     session = await sessions.open(order);
   } catch (error) {
     if (error instanceof TaskFailure || error instanceof UserError) return text(400, messageOf(error));
+    if (error instanceof Unavailable) return text(503, `${messageOf(error)}\n`);
     throw error;
   }
   if (session === "already") return text(202, "");
@@ -73,8 +74,14 @@ async function find<T>(
   attach: (sessions: Sessions) => Promise<T | undefined> | undefined,
 ): Promise<Session | T | Answer> {
   const sessions = view.containers.sessions(chain);
-  const found = sessions?.of(chain) ?? (sessions && (await attach(sessions)));
-  if (found !== undefined) return found;
+  try {
+    const found = sessions?.of(chain) ?? (sessions && (await attach(sessions)));
+    if (found !== undefined) return found;
+  } catch (error) {
+    if (error instanceof TaskFailure) return text(500, `${messageOf(error)}\n`);
+    if (error instanceof Unavailable) return text(503, `${messageOf(error)}\n`);
+    throw error;
+  }
   const isThere = view.containers.ownerOf(chain) !== undefined && chain.length === 1;
   // The first words are those of Mesos.
   const why =

@@ -2,12 +2,13 @@ import type { Duplex, Readable } from "node:stream";
 import { type Clock, sleep } from "../../../../base/clock.ts";
 import { messageOf } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
-import { SerialQueue } from "../../../../base/serial-queue.ts";
 import type { Engine, ExecState } from "../../../../docker/engine.ts";
+import { isDaemonTrouble } from "../../../../docker/errors.ts";
 import { outputsOf } from "../../../../docker/output-streams.ts";
 import type { ContainerTermination } from "../../../model/container.ts";
 import { TaskFailure } from "../../../model/failure.ts";
 import type { SessionProcess, WindowSize } from "../../../model/session.ts";
+import { newestOnly } from "../../sessions/newest.ts";
 import { MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
 
 export interface ExecOrder {
@@ -53,15 +54,17 @@ export async function startExec(order: ExecOrder, host: ExecHost): Promise<Sessi
   const { place, mark, argv, window } = order;
   const { engine, processes } = host;
   const environment = { ...order.environment, [MARK]: mark };
+  let process: ExecProcess | undefined;
   try {
     const request = { argv, environment, user: place.user, terminal: window };
     const { id, connection } = await engine.openExec(place.engineId, request);
-    const process = new ExecProcess(id, connection, order, host);
+    process = new ExecProcess(id, connection, order, host);
     await process.started();
     return process;
   } catch (error) {
-    // Whatever the Engine said, it may run.
-    if (!(error instanceof TaskFailure)) void processes.end(place, mark);
+    // Whatever the Engine said, it may run. What it refused does not.
+    if (process !== undefined) process.kill();
+    else if (isDaemonTrouble(error)) void processes.end(place, mark);
     throw error;
   }
 }
@@ -77,7 +80,7 @@ class ExecProcess implements SessionProcess {
   readonly #order: ExecOrder;
   readonly #host: ExecHost;
   readonly #closed: Promise<void>;
-  readonly #resizes = new SerialQueue();
+  readonly resize: (size: WindowSize) => void;
   #isKilled = false;
 
   constructor(id: string, connection: Duplex, order: ExecOrder, host: ExecHost) {
@@ -86,6 +89,7 @@ class ExecProcess implements SessionProcess {
     this.#host = host;
     this.input = connection;
     this.hasTerminal = order.window !== undefined;
+    this.resize = newestOnly((size) => this.#resize(size));
     const { stdout, stderr } = outputsOf(connection, this.hasTerminal);
     this.stdout = stdout;
     this.stderr = stderr;
@@ -101,7 +105,6 @@ class ExecProcess implements SessionProcess {
       const seen = await engine.execState(this.#id);
       if (seen.pid !== undefined || !seen.running) return seen;
       if (clock.monotonic() < late) return undefined;
-      this.kill();
       throw TaskFailure.launch(`Failed to start the process: Docker did not start it within ${START / 1000} s`);
     });
     if (state.pid === undefined && (state.exitCode ?? 0) >= COULD_NOT_START) {
@@ -146,10 +149,6 @@ class ExecProcess implements SessionProcess {
     if (this.#isKilled && KILLED_CODES.has(code)) return { status: KILLED };
     if (code === undefined) return { status: undefined, message: "Docker does not know how it ended" };
     return { status: (code & 0xff) << 8 };
-  }
-
-  resize(size: WindowSize): void {
-    void this.#resizes.add(() => this.#resize(size));
   }
 
   async #resize(size: WindowSize): Promise<void> {

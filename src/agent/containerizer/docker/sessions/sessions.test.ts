@@ -7,6 +7,7 @@ import { FakeEngine, framed } from "../../../../../test/support/fake-engine.ts";
 import { FakeProcesses } from "../../../../../test/support/process-table.ts";
 import { settle, TestClock } from "../../../../../test/support/test-clock.ts";
 import { silentLogger } from "../../../../base/log.ts";
+import { EngineError } from "../../../../docker/errors.ts";
 import {
   CommandInfoSchema,
   ContainerInfo_Type,
@@ -14,6 +15,7 @@ import {
   ExecutorInfoSchema,
   FrameworkInfoSchema,
 } from "../../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { TaskFailure, Unavailable } from "../../../model/failure.ts";
 import type { Session } from "../../../model/session.ts";
 import { DockerContainerizer } from "../containerizer.ts";
 import { label } from "../identity.ts";
@@ -169,6 +171,26 @@ describe("a session in a Docker container", () => {
     expect(containerizer.kept.wait(["one", "s"])).toBeUndefined();
   });
 
+  it("is told when Docker refuses it, or is away, and leaves nothing", async () => {
+    daemon.refusal = new EngineError("refused", "Container d1 is paused", { status: 409 });
+    await expect(open("s")).rejects.toThrow(TaskFailure);
+    await expect(containerizer.sessions.attachOutput(["one"])).rejects.toThrow("is paused");
+    daemon.refusal = new EngineError("unreachable", "cannot reach the Docker daemon");
+    await expect(open("s")).rejects.toThrow(Unavailable);
+    await expect(containerizer.sessions.attachOutput(["one"])).rejects.toThrow(Unavailable);
+    expect(containerizer.kept.list()).toEqual([]);
+    daemon.refusal = undefined;
+    daemon.execState = { running: true, exitCode: undefined, pid: undefined };
+    const opening = open("s");
+    opening.catch(() => undefined);
+    await execs(1);
+    daemon.execs.delete("exec-0");
+    daemon.refusal = new EngineError("timeout", "the Docker daemon did not answer");
+    await clock.advance(500);
+    await expect(opening).rejects.toThrow("did not answer");
+    expect(daemon.connections[0]?.destroyed).toBe(true);
+  });
+
   it("that is being started is waited for", async () => {
     daemon.execState = { running: true, exitCode: undefined, pid: undefined };
     let isOpen = false;
@@ -242,6 +264,15 @@ describe("a session in a Docker container", () => {
     containerizer = (await told(start())) as DockerContainerizer;
     expect(table.sent).toEqual(["SIGKILL 50", "SIGKILL 51"]);
   });
+});
+
+it("users of sessions that are opened at once are all kept", async () => {
+  await containerizer.close();
+  containerizer = await start(true);
+  const users = ["", "one", "two"];
+  await told(Promise.all(users.map((user) => open(`s${user}`, { value: "true", ...(user && { user }) }))));
+  const kept = await new StateFiles(join(folder, "docker")).sessionUsers("one");
+  expect(new Set(kept)).toEqual(new Set([undefined, "one", "two"]));
 });
 
 describe("a container's own process", () => {
