@@ -232,7 +232,7 @@ describe("a session in a Docker task", () => {
 
   it("whose processes are not seen from here is ended by a command inside", async () => {
     const workDir = await newWorkDir();
-    const processTable = { controlGroups: () => "" } as unknown as ProcTable;
+    const processTable = { controlGroups: () => "", stat: () => undefined } as unknown as ProcTable;
     const containerizer = await openContainerizer(dockerd, workDir, { processTable });
     try {
       const spec = await dockerSpec(workDir, "exec sleep 1000");
