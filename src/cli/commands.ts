@@ -109,8 +109,7 @@ export const commands = {
     examples: ["exec web.1 -- ls -l", "exec -it web.1 -- sh", "exec -i web.1 -- tar x < files.tar"],
   },
   attach: {
-    summary:
-      "Shows the output of a task that was launched with a terminal, or whose executor lets itself be attached to.",
+    summary: "Shows the output of a task's own process, where its agent can be attached to it, and passes input on.",
     operands: [{ name: "TASK", kind: "task" }],
     flags: defineFlags({ ...speaking, ...framework, ...where, ...helpFlags }),
     exits: `that of the task's process, where the agent tells it; ${LOST}`,

@@ -95,11 +95,9 @@ it("the programs on the path know the words of the table", () => {
 });
 
 it.each(["bash", "zsh"])("the completion for %s has every command and flag", async (shell) => {
-  const { text } = await (async () => {
-    const scripted = new ScriptedShell();
-    await runCommand(["completion", shell], scripted);
-    return scripted;
-  })();
+  const scripted = new ScriptedShell();
+  await runCommand(["completion", shell], scripted);
+  const { text } = scripted;
   for (const name of commandNames) {
     expect(text).toContain(`    ${name}) flags="`);
     for (const flag of Object.keys(commands[name].flags)) expect(text).toContain(`--${flag}`);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
+import { hijack, NotHandedOver } from "./hijack.ts";
 import { Transport } from "./transport.ts";
 
 /** A daemon on a socket that hands connections over. */
@@ -29,6 +30,7 @@ beforeEach(async () => {
       return socket.end('HTTP/1.1 409 Conflict\r\n\r\n{"message":"Container c is paused"}');
     if (request.url === "/plain") return socket.end("HTTP/1.1 200 OK\r\n\r\nbody");
     if (request.url === "/silent") return undefined;
+    if (request.url === "/speechless") return socket.write("HTTP/1.1 500 Trouble\r\nContent-Length: 9\r\n\r\n");
     const asked = head.toString();
     socket.write(`HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n${request.url} first;`);
     let heard = asked;
@@ -80,4 +82,14 @@ it("one that does not answer is given up after its deadline; one that is not the
     ...{ kind: "unreachable", message: expect.stringContaining("the socket does not exist") },
   });
   await nobody.close();
+});
+
+it("one that refuses and never says why is given up as well", async () => {
+  const late = new AbortController();
+  const endpoint = { kind: "unix", path: join(folder, "socket") } as const;
+  const asked = hijack(endpoint, { path: "/speechless", body: undefined, signal: late.signal });
+  const refusal = await asked.catch((error: unknown) => error);
+  if (!(refusal instanceof NotHandedOver)) throw new Error("it does not hand over");
+  late.abort();
+  await expect(text(refusal.response)).rejects.toMatchObject({ code: "ECONNRESET" });
 });

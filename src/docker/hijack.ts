@@ -58,7 +58,8 @@ export function hijack(endpoint: EngineEndpoint, { path, body, signal }: HijackR
     resolve(socket);
   });
   sent.on("response", (response) => {
-    settled();
+    // Also the reasons that it gives have their time.
+    response.once("close", settled);
     reject(new NotHandedOver(response));
   });
   sent.on("error", (error) => {

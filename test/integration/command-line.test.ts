@@ -106,7 +106,7 @@ describe("exec", () => {
   it.each(["SIGINT", "SIGKILL"] as const)("leaves no process after %s", async (signal) => {
     const child = start("exec", "web.1", "--", "sh", "-c", "echo up; sleep 7777 & sleep 7778");
     await once(child.stdout, "data");
-    expect(runs("^sleep 777")).toBe(true);
+    await expect.poll(() => runs("^sleep 7777") && runs("^sleep 7778")).toBe(true);
     child.kill(signal);
     const [code] = await once(child, "exit");
     expect(code).toBe(signal === "SIGINT" ? 130 : null);
@@ -116,6 +116,7 @@ describe("exec", () => {
   it("is a terminal: its size, Ctrl-C, job control, an exit code, and ours is as before", async () => {
     const inner = `stty rows 40 cols 123; stty -a > '${agent.folder}/before'; '${program}' exec -it web.1 -- sh; code=$?; stty -a > '${agent.folder}/after'; exit $code`;
     const child = spawn("script", ["-qefc", inner, "/dev/null"], { env: environment(), stdio: "pipe" });
+    const ended = once(child, "exit");
     let shown = "";
     child.stdout.on("data", (chunk) => {
       shown += chunk;
@@ -135,12 +136,13 @@ describe("exec", () => {
         return shown;
       })
       .toMatch(/^50 90\r$/m);
-    type("sleep 100\r");
-    await says(/sleep 100\r\n/);
+    type("sleep 7779\r");
+    // Before it runs, Ctrl-C would be the shell's.
+    await expect.poll(() => runs("^sleep 7779")).toBe(true);
     type("\x03");
     type("echo after $?; exit 7\r");
     await says(/after 130/);
-    expect(await once(child, "exit")).toEqual([7, null]);
+    expect(await ended).toEqual([7, null]);
     const settings = (name: string) => readFileSync(join(agent.folder, name), "utf8").replace(/rows.*;/, "");
     expect(settings("after")).toBe(settings("before"));
   });

@@ -61,7 +61,7 @@ it.for([
   for (const master of masters) await master.stop();
 });
 
-it("mesos-execute finds its master there", async (ctx) => {
+it("mesos-execute and the command line find their master there", async (ctx) => {
   if (missing !== undefined && process.env["CI"] !== undefined) expect.fail(missing);
   if (missing !== undefined || ensemble === undefined) return ctx.skip(missing);
   const url = `zk://${ensemble.servers}/execute`;
@@ -74,6 +74,8 @@ it("mesos-execute finds its master there", async (ctx) => {
   await agent.register();
   const program = new Program("mesos-execute", [`--master=${url}`, "--command=true"]);
   expect(await program.ended()).toBe(0);
+  const tasks = new Program("cli", ["tasks", "--all", `--master=${url}`]);
+  expect([await tasks.ended(), tasks.output]).toEqual([0, expect.stringMatching(/^TASK .*\n.*TASK_FINISHED/)]);
   await agent.close();
   contender.stop();
   await master.stop();

@@ -1,4 +1,10 @@
-import type { CommandInfo, ContainerID, ExecutorInfo, FrameworkInfo } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  type CommandInfo,
+  type ContainerID,
+  ContainerInfo_Type,
+  type ExecutorInfo,
+  type FrameworkInfo,
+} from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { chainOf } from "../model/nested.ts";
 import type { Acls } from "./acls.ts";
 import { type ActionName, type AgentAction, actions, type ContainerAction } from "./actions.ts";
@@ -109,6 +115,8 @@ class ExecutorApprover implements Approver {
     if (!EXECUTORS_OWN.has(action) || chainOf(id)[0] !== this.#containerId) return false;
     const wanted = commandUser(command);
     if (wanted === undefined || wanted === "") return true;
+    // Docker runs it as the user of its image, whatever its framework's is: nobody gave it another.
+    if (executor?.info.container?.type === ContainerInfo_Type.DOCKER) return false;
     const own = executor && executorUser(executor.info, executor.framework);
     return own === "root" || wanted === own || (executor?.taskUsers.includes(wanted) ?? false);
   }

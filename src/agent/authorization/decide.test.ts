@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CommandInfoSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { CommandInfoSchema, ContainerInfo_Type } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { parseAcls, type Rule } from "./acls.ts";
 import { approverOf } from "./approver.ts";
 import { allowsEverything, decide } from "./decide.ts";
@@ -166,6 +166,15 @@ describe("containers inside others", () => {
         });
       expect(["", "parent", "task", "root", "f"].map((user) => as(user))).toEqual([true, true, true, false, false]);
       expect(as("other", "root")).toBe(true);
+      const inDocker = (user: string) =>
+        approver?.allowsOn("launch_nested_container_sessions", {
+          ...{ id, command: create(CommandInfoSchema, { user }) },
+          executor: {
+            info: { command: { user: "root" }, container: { type: ContainerInfo_Type.DOCKER } },
+            ...{ framework: { user: "root" }, taskUsers: ["root"] },
+          } as never,
+        });
+      expect([inDocker(""), inDocker("root"), inDocker("other")]).toEqual([true, false, false]);
       expect(approver?.allows("view_tasks", "parent")).toBe(false);
       expect(approver?.allows("view_flags")).toBe(false);
       expect(approver?.allowsEverything("view_tasks")).toBe(false);

@@ -10,7 +10,7 @@
  */
 export const TERMINAL_PARTS = `
 my ($TIOCSPTLCK, $TIOCGPTN, $TIOCSWINSZ, $TIOCSCTTY, $O_NOCTTY) = (0x40045431, 0x80045430, 0x5414, 0x540E, 0400);
-my ($TERMINAL_CHUNK, $TERMINAL_PATIENCE) = (65536, 10);
+my ($TERMINAL_CHUNK, $TERMINAL_PATIENCE, $TERMINAL_CLIENTS) = (65536, 10, 256);
 
 sub resize_terminal {
   my ($terminal, $rows, $columns) = @_;
@@ -107,7 +107,8 @@ sub hold_terminal {
     my $owed = grep { $_->{out} ne '' } @clients;
     last if $alone && $drained && !$owed;
     my ($readable, $writable) = ('', '');
-    vec($readable, fileno($listener), 1) = 1;
+    # More wait until one goes: without a descriptor for it, one that waits would keep this busy.
+    vec($readable, fileno($listener), 1) = 1 if @clients < $TERMINAL_CLIENTS;
     # Nothing is read before everybody has what was.
     vec($readable, fileno($master), 1) = 1 unless $owed || $drained;
     vec($writable, fileno($master), 1) = 1 if grep { $_->{typed} ne '' } @clients;
@@ -131,8 +132,9 @@ sub hold_terminal {
       }
       $client->{gone} = 1 if $client->{out} ne '' && time() - $client->{since} > $TERMINAL_PATIENCE;
     }
-    # What was typed by one that is gone is typed all the same.
-    @clients = grep { !$_->{gone} || $_->{typed} ne '' } @clients;
+    # What was typed by one that is gone is typed all the same, but only by the first of them: a task that reads nothing costs no more.
+    my $kept = 0;
+    @clients = grep { !$_->{gone} || ($_->{typed} ne '' && !$kept++) } @clients;
     if (!$owed && !$drained && ($alone || vec($readable, fileno($master), 1))) {
       # A terminal gives some 4 KiB at once.
       my ($piece, $said) = ('', undef);

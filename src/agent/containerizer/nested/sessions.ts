@@ -20,6 +20,7 @@ import type { Accounts } from "../../users/accounts.ts";
 import { commandLine } from "../mesos/request.ts";
 import { connectTerminal, sizeFrame, typedFrames } from "../mesos/terminal.ts";
 import { inputAttachment, outputAttachment } from "../sessions/attachment.ts";
+import { newestOnly } from "../sessions/newest.ts";
 import { type SessionHost, startSession } from "../sessions/process.ts";
 import { OpenSession, writeTo } from "../sessions/session.ts";
 import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
@@ -134,14 +135,22 @@ export class MesosSessions implements Sessions {
   }
 
   async attachInput(chain: ContainerChain): Promise<InputAttachment | undefined> {
-    const folder = this.#options.processes.terminal(keyOf(chain));
-    const node = this.#options.tree.get(chain);
+    const { processes, tree, clock } = this.#options;
+    const folder = processes.terminal(keyOf(chain));
+    const node = tree.get(chain);
     if (folder === undefined || node === undefined) return undefined;
     const connection = await reach(chain, folder, "input");
     return inputAttachment({
-      ...{ containerId: node.key, connection, hasTerminal: true, ended: node.termination, writers: this.#writers },
+      ...{
+        containerId: node.key,
+        connection,
+        hasTerminal: true,
+        ended: node.termination,
+        writers: this.#writers,
+        clock,
+      },
       write: (data) => writeTo(connection, typedFrames(data)),
-      resize: (size) => void connection.write(sizeFrame(size)),
+      resize: newestOnly((size) => writeTo(connection, sizeFrame(size))),
     });
   }
 

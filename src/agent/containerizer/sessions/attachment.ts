@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from "node:stream";
+import { type Duplex, finished, type Readable } from "node:stream";
 import type { Clock } from "../../../base/clock.ts";
 import { within } from "../../../base/deadline.ts";
 import { UserError } from "../../../base/errors.ts";
@@ -6,7 +6,7 @@ import type { Logger } from "../../../base/log.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import type { InputAttachment, OutputAttachment, SessionReader, WindowSize } from "../../model/session.ts";
 
-/** Milliseconds that somebody who reads nothing may hold up a task: it waits for the slowest who is attached. */
+/** Milliseconds that somebody who reads nothing may hold up a task, which waits for the slowest who is attached; or a task its writer's end. */
 const PATIENCE = 10_000;
 
 export interface AttachedOutput {
@@ -51,6 +51,7 @@ export function outputAttachment(
 }
 
 export interface AttachedInput {
+  readonly clock: Clock;
   readonly containerId: string;
   /** Of this writer alone. */
   readonly connection: Duplex;
@@ -64,7 +65,7 @@ export interface AttachedInput {
 }
 
 /** What is written to a task's own container. */
-export function inputAttachment({ containerId, writers, connection, ...input }: AttachedInput): InputAttachment {
+export function inputAttachment({ clock, containerId, writers, connection, ...input }: AttachedInput): InputAttachment {
   const { hasTerminal, write, resize, ended } = input;
   // Nothing comes back on it but its end.
   connection.resume();
@@ -79,6 +80,10 @@ export function inputAttachment({ containerId, writers, connection, ...input }: 
     endInput: () => {
       if (!hasTerminal) connection.end();
     },
-    leave: () => void connection.destroy(),
+    leave: () => {
+      connection.end();
+      const isWritten = new Promise<void>((resolve) => void finished(connection, { readable: false }, () => resolve()));
+      void within(clock, PATIENCE, isWritten, undefined).then(() => connection.destroy());
+    },
   };
 }

@@ -4,8 +4,10 @@ import { messageOf, UserError } from "../../../base/errors.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import type { SessionProcess, WindowSize } from "../../model/session.ts";
+import { newestOnly } from "./newest.ts";
 import { type SessionRequest, sessionFrame } from "./request.ts";
 import { sessionArguments } from "./script.ts";
+import { writeTo } from "./session.ts";
 
 export interface SessionHost {
   /** Node's name of the architecture. */
@@ -48,7 +50,7 @@ export function startSession(title: string, request: SessionRequest, host: Sessi
     input: stdin,
     stdout,
     stderr: request.window === undefined ? stderr : undefined,
-    resize: ({ rows, columns }: WindowSize) => void control.write(`W ${rows} ${columns}\n`),
+    resize: newestOnly(({ rows, columns }: WindowSize) => writeTo(control, Buffer.from(`W ${rows} ${columns}\n`))),
     signal: (signal) => void control.write(`S ${signal}\n`),
     kill: () => {
       control.destroy();

@@ -2,13 +2,13 @@ import type { Duplex, Readable } from "node:stream";
 import { type Clock, sleep } from "../../../../base/clock.ts";
 import { messageOf } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
-import { SerialQueue } from "../../../../base/serial-queue.ts";
 import type { Engine, ExecState } from "../../../../docker/engine.ts";
 import { isDaemonTrouble } from "../../../../docker/errors.ts";
 import { outputsOf } from "../../../../docker/output-streams.ts";
 import type { ContainerTermination } from "../../../model/container.ts";
 import { TaskFailure } from "../../../model/failure.ts";
 import type { SessionProcess, WindowSize } from "../../../model/session.ts";
+import { newestOnly } from "../../sessions/newest.ts";
 import { type FirstProcess, MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
 
 export interface ExecOrder {
@@ -80,7 +80,7 @@ class ExecProcess implements SessionProcess {
   readonly #order: ExecOrder;
   readonly #host: ExecHost;
   readonly #closed: Promise<void>;
-  readonly #resizes = new SerialQueue();
+  readonly resize: (size: WindowSize) => void;
   #first: FirstProcess | undefined;
   #isKilled = false;
 
@@ -90,6 +90,7 @@ class ExecProcess implements SessionProcess {
     this.#host = host;
     this.input = connection;
     this.hasTerminal = order.window !== undefined;
+    this.resize = newestOnly((size) => this.#resize(size));
     const { stdout, stderr } = outputsOf(connection, this.hasTerminal);
     this.stdout = stdout;
     this.stderr = stderr;
@@ -151,10 +152,6 @@ class ExecProcess implements SessionProcess {
     if (this.#isKilled && KILLED_CODES.has(code)) return { status: KILLED };
     if (code === undefined) return { status: undefined, message: "Docker does not know how it ended" };
     return { status: (code & 0xff) << 8 };
-  }
-
-  resize(size: WindowSize): void {
-    void this.#resizes.add(() => this.#resize(size));
   }
 
   async #resize(size: WindowSize): Promise<void> {

@@ -284,6 +284,15 @@ describe("a session in a Docker container", () => {
   });
 });
 
+it("users of sessions that are opened at once are all kept", async () => {
+  await containerizer.close();
+  containerizer = await start(true);
+  const users = ["", "one", "two"];
+  await told(Promise.all(users.map((user) => open(`s${user}`, { value: "true", ...(user && { user }) }))));
+  const kept = await new StateFiles(join(folder, "docker")).sessionUsers("one");
+  expect(new Set(kept)).toEqual(new Set([undefined, "one", "two"]));
+});
+
 describe("a container's own process", () => {
   it("is heard by each reader on a connection of its own", async () => {
     const { sessions } = containerizer;

@@ -5,6 +5,7 @@ import type { Clock } from "../../../../base/clock.ts";
 import { within } from "../../../../base/deadline.ts";
 import { messageOf, UserError } from "../../../../base/errors.ts";
 import type { Logger } from "../../../../base/log.ts";
+import { SerialQueue } from "../../../../base/serial-queue.ts";
 import type { Engine } from "../../../../docker/engine.ts";
 import { isDaemonTrouble, isEngineError } from "../../../../docker/errors.ts";
 import { outputsOf } from "../../../../docker/output-streams.ts";
@@ -36,6 +37,7 @@ import type { ProcessTable } from "../../mesos/process-table.ts";
 import { commandLine } from "../../mesos/request.ts";
 import { commandOf } from "../../nested/plan.ts";
 import { inputAttachment, outputAttachment } from "../../sessions/attachment.ts";
+import { newestOnly } from "../../sessions/newest.ts";
 import { OpenSession, writeTo } from "../../sessions/session.ts";
 import { windowOf } from "../../sessions/window.ts";
 import type { StateFiles } from "../state-files.ts";
@@ -78,6 +80,8 @@ export class DockerSessions implements Sessions, KeptContainers {
   readonly #writers = new Set<string>();
   /** As whom sessions were opened, by container. */
   readonly #users = new Map<string, Set<string | undefined>>();
+  /** One after the other: of two at once neither forgets the other's user. */
+  readonly #keeping = new SerialQueue();
 
   constructor(options: DockerSessionsOptions) {
     this.#options = options;
@@ -132,11 +136,12 @@ export class DockerSessions implements Sessions, KeptContainers {
 
   /** Before anything of it runs: an agent after this one ends what this one leaves. */
   async #keepUser(id: string, user: string | undefined): Promise<void> {
-    const users = this.#users.get(id) ?? new Set(await this.#options.state.sessionUsers(id));
-    this.#users.set(id, users);
-    if (users.has(user)) return;
-    users.add(user);
-    await this.#options.state.saveSessionUsers(id, [...users]);
+    await this.#keeping.add(async () => {
+      const users = this.#users.get(id) ?? new Set(await this.#options.state.sessionUsers(id));
+      if (users.has(user)) return;
+      await this.#options.state.saveSessionUsers(id, [...users, user]);
+      this.#users.set(id, users.add(user));
+    });
   }
 
   #add(chain: ContainerChain, process: Promise<SessionProcess>): Entry {
@@ -178,7 +183,7 @@ export class DockerSessions implements Sessions, KeptContainers {
     const found = this.#attachable(chain);
     if (found === undefined) return undefined;
     const { containerId, engineId, details, ended } = found;
-    const { engine, log } = this.#options;
+    const { engine, clock, log } = this.#options;
     if (!details.readsInput)
       throw new UserError(
         `Container ${containerId} reads no input: its task has neither tty_info nor the parameter 'interactive'`,
@@ -186,13 +191,13 @@ export class DockerSessions implements Sessions, KeptContainers {
     const connection = await this.#connect(engineId, "input");
     const { tty: hasTerminal } = details;
     return inputAttachment({
-      ...{ containerId, connection, hasTerminal, ended, writers: this.#writers },
+      ...{ clock, containerId, connection, hasTerminal, ended, writers: this.#writers },
       write: (data) => writeTo(connection, data),
-      resize: (size) => {
+      resize: newestOnly((size) =>
         engine.resize(engineId, size).catch((error: unknown) => {
           log.verbose(1, `The terminal of ${containerId} keeps its size: ${messageOf(error)}`);
-        });
-      },
+        }),
+      ),
     });
   }
 
