@@ -12,6 +12,7 @@ import {
 import { Offer_Operation_Type, TaskState, TaskStatus_Reason } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import {
   AgentUnderTest,
+  commandTask,
   EXECUTOR,
   executorInfo,
   executorTask,
@@ -256,6 +257,14 @@ describe("a launch", () => {
       message: expect.stringContaining("executor id '../up'"),
     });
     await until("ExitedExecutor", () => test.master.exited.length === 1);
+    expect(test.machine.started).toEqual([]);
+  });
+
+  it("with a variable that has no value fails before anything is started, and names it", async () => {
+    const environment = { variables: [{ name: "TOKEN", type: 2, secret: { type: 1, reference: { name: "s" } } }] };
+    test.run(commandTask("one", { command: { value: "true", environment } } as never));
+    const { message } = await test.master.status("one", TASK_FAILED);
+    expect(message).toMatch(/^Failed to launch container: .*TOKEN/);
     expect(test.machine.started).toEqual([]);
   });
 

@@ -126,62 +126,6 @@ it("refuses what cannot be launched, and says why", async () => {
   });
 });
 
-it("launches a task group, all of it or nothing, and shows it", async () => {
-  const agent = await startAgent({ resources: "cpus:4;mem:4096;disk:1000" });
-  await agent.register();
-  const scheduler = await subscribe();
-  const offerAgain = async (): Promise<Offer> => {
-    await scheduler.call({ type: Call_Type.REVIVE });
-    return await nextOffer(scheduler);
-  };
-  const group = (offer: Offer, executor: object, ...ids: string[]) => {
-    const tasks = ids.map((id) => ({
-      name: id,
-      taskId: { value: id },
-      agentId: offer.agentId ?? { value: "" },
-      resources: parseResources("cpus:0.5;mem:32").toMessages("pre"),
-      command: { value: "true" },
-    }));
-    const whole = {
-      type: 1,
-      executorId: { value: "default" },
-      frameworkId: { value: scheduler.frameworkId },
-      resources: parseResources("cpus:0.1;mem:32;disk:10").toMessages("pre"),
-      ...executor,
-    } as const;
-    const launchGroup = { executor: whole, taskGroup: { tasks } };
-    const operations = [{ type: Offer_Operation_Type.LAUNCH_GROUP, launchGroup }];
-    const accept = { offerIds: [offer.id ?? { value: "" }], operations, filters: { refuseSeconds: 0 } };
-    return scheduler.call({ type: Call_Type.ACCEPT, accept });
-  };
-  await group(await nextOffer(scheduler), { command: { value: "no default executor has one" } }, "one", "two");
-  for (const id of ["one", "two"])
-    expect(await nextStatus(scheduler)).toMatchObject({
-      ...{ taskId: { value: id }, state: TaskState.TASK_ERROR, reason: TaskStatus_Reason.TASK_GROUP_INVALID },
-      message: "'ExecutorInfo.command' must not be set for 'DEFAULT' executor",
-    });
-  expect(agent.groups).toEqual([]);
-  await group(await offerAgain(), {}, "one", "two");
-  for (let count = 0; count < 2; count++) expect((await nextStatus(scheduler)).state).toBe(TaskState.TASK_RUNNING);
-  await group(await offerAgain(), {}, "three");
-  expect((await nextStatus(scheduler)).state).toBe(TaskState.TASK_RUNNING);
-  expect(agent.groups.map(({ launchExecutor, taskGroup }) => [launchExecutor, taskGroup?.tasks.length])).toEqual([
-    [true, 2],
-    [false, 1],
-  ]);
-  const [{ executor, taskGroup, framework } = {}] = agent.groups;
-  expect(framework?.id?.value).toBe(scheduler.frameworkId);
-  expect(executor?.resources.map(({ allocationInfo }) => allocationInfo?.role)).toEqual(["*", "*", "*"]);
-  expect(taskGroup?.tasks.map((task) => task.executor?.executorId?.value)).toEqual(["default", "default"]);
-  const { tasks } = (await (await fetch(`${master.url}/tasks?task_id=two`)).json()) as { tasks: object[] };
-  expect(tasks).toMatchObject([{ id: "two", executor_id: "default", state: "TASK_RUNNING" }]);
-  const used = { cpus: 1.6, mem: 128, disk: 10 };
-  expect(await state()).toMatchObject({
-    frameworks: [{ executors: [{ executor_id: "default", resources: { cpus: 0.1, mem: 32, disk: 10 } }] }],
-    slaves: [{ used_resources: used, used_resources_full: expect.any(Array) }],
-  });
-});
-
 it("kills, reconciles and tears down", async () => {
   const agent = await startAgent({ run: keepRunning });
   await agent.register();

@@ -75,7 +75,14 @@ it.each([
     `{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("r=8,p=1", words)}"}]}`,
     "does not take",
   ]),
-  [`{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("ln=4", "ln=40")}"}]}`, "more than 128 MB"],
+  ...["ln=40,r=8", "ln=17,r=9", "ln=18,r=8"].map((words) => [
+    `{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace("ln=4,r=8", words)}"}]}`,
+    "more than 128 MB",
+  ]),
+  [
+    `{"credentials":[{"principal":"a","secret_hash":"${hashOf("x").replace(/\$MDE[^$]*/, "$MDEyMzQ1Ng")}"}]}`,
+    "too short",
+  ],
 ])("%s is refused without showing secrets", (text, message) => {
   try {
     parseHttpCredentials(text);

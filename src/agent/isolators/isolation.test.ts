@@ -129,6 +129,17 @@ describe("isolators as one", () => {
     await isolation.close();
   });
 
+  it("hold nothing that one of them cannot hold here", () => {
+    const isolator = (holds: Isolator["holds"]): Isolator => ({
+      ...{ prepare: () => undefined, recover: () => undefined, update: () => undefined, usage: () => ({}) },
+      ...{ cleanup: () => undefined, close: () => undefined, ...(holds && { holds }) },
+    });
+    const selected = selectIsolators(["cgroups"]);
+    const all = [isolator((what) => what === "cpus"), isolator(() => true), isolator(undefined)];
+    expect(combine(selected, all).enforces).toEqual({ cpus: true, mem: false });
+    expect(combine(selected, all.toReversed()).enforces).toEqual({ cpus: true, mem: false });
+  });
+
   it("are opened once by all their names, with the agent's own settings; names that only measure open nothing", async () => {
     const flags = { container_disk_watch_interval: 15_000, enforce_container_disk_quota: true } as AgentFlags;
     const isolation = createIsolation(["posix/cpu", "posix/mem", "posix/disk", "disk/du"], {

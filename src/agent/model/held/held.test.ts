@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -172,12 +173,21 @@ test("folders nested hundreds deep are removed with few descriptors", async () =
   });
   using held = HeldFolder.open(sandbox);
   let most = 0;
+  // Of this test only: others have theirs in the same process.
+  const leadsHere = (fd: string): boolean => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(sandbox);
+    } catch {
+      return false;
+    }
+  };
   const watch = setInterval(() => {
-    most = Math.max(most, readdirSync("/proc/self/fd").length);
+    most = Math.max(most, readdirSync("/proc/self/fd").filter(leadsHere).length);
   }, 1);
   await removeTree(held, "deep");
   clearInterval(watch);
-  expect(most).toBeLessThan(150);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThan(100);
   expect(existsSync(join(sandbox, "deep"))).toBe(false);
 });
 
