@@ -115,6 +115,19 @@ describe("where they are not seen", () => {
     expect(lines.filter((line) => line.includes("not seen from here"))).toHaveLength(1);
   });
 
+  it("so it is for those whose environment may not be read from here", async () => {
+    add(20, 10, "c1.one");
+    add(21, 10);
+    table.environments.delete(21);
+    await done(processes.end(place, "c1.one"));
+    await processes.signal(place, "c1.one", 15);
+    expect(table.sent).toEqual(["SIGKILL 20"]);
+    expect(daemon.asked).toEqual([
+      `exec ${ENGINE_ID} nobody ${MARK}=c1.one KILL all`,
+      `exec ${ENGINE_ID} nobody ${MARK}=c1.one 15 first`,
+    ]);
+  });
+
   it("so it is for those that may not be signalled from here", async () => {
     add(20, 10, "c1.one");
     table.signal = () => false;
