@@ -30,6 +30,8 @@ export interface ExecHost {
 /** Milliseconds between two looks at an exec: the first ones follow quickly. */
 const LOOKS = [2, 4, 8, 16, 32, 64] as const;
 const LONGEST_LOOK = 500;
+/** Milliseconds for the Engine to begin with it. */
+const BEGIN = 5_000;
 /** Milliseconds for a process to start. */
 const START = 60_000;
 /** Exit codes that Docker gives to what it could not start. */
@@ -101,10 +103,13 @@ class ExecProcess implements SessionProcess {
   /** Resolves when it runs, with its terminal of the size that was asked for. Rejects with the Engine's reason why it does not. */
   async started(): Promise<void> {
     const { clock, engine } = this.#host;
-    const late = clock.monotonic() + START;
+    const begun = clock.monotonic();
+    const late = begun + START;
     const state = await until(clock, async () => {
       const seen = await engine.execState(this.#id);
-      if (seen.pid !== undefined || !seen.running) return seen;
+      if (seen.pid !== undefined || seen.exitCode !== undefined) return seen;
+      // Docker hands the connection over before it begins: until then it neither runs nor has ended.
+      if (!seen.running && clock.monotonic() >= begun + BEGIN) return seen;
       if (clock.monotonic() < late) return undefined;
       throw TaskFailure.launch(`Failed to start the process: Docker did not start it within ${START / 1000} s`);
     });

@@ -191,14 +191,17 @@ describe("a session in a Docker container", () => {
     expect(daemon.connections[0]?.destroyed).toBe(true);
   });
 
-  it("that is being started is waited for", async () => {
-    daemon.execState = { running: true, exitCode: undefined, pid: undefined };
+  it.each([
+    ["being started", true],
+    ["handed over before it begins", false],
+  ])("that is %s is waited for", async (_what, running) => {
+    daemon.execState = { running, exitCode: undefined, pid: undefined };
     let isOpen = false;
     void open("s").then(() => {
       isOpen = true;
     });
     await execs(1);
-    await clock.advance(50);
+    await clock.advance(4_000);
     expect(isOpen).toBe(false);
     exec(0).state = { running: true, exitCode: undefined, pid: 5 };
     await clock.advance(500);
