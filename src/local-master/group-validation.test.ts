@@ -79,6 +79,8 @@ it.each<[string, Executor, readonly Task[], Partial<GroupContext>?]>([
   ["Task 'old' is invalid", {}, [{}, { taskId: { value: "old" } }]],
   ["the offers are of agent a", {}, [{ agentId: { value: "b" } }]],
   ["Task uses no resources", {}, [{ resources: [] }]],
+  ["Task 't' is invalid: Invalid resources", {}, [{ resources: [{ name: "cpus", type: 0, scalar: { value: -1 } }] }]],
+  ["Invalid resources: a resource has no name", { resources: [{ type: 0, scalar: { value: 1 } }] }, [{}]],
   ["Docker ContainerInfo is not supported on the task", {}, [{ container: { type: DOCKER, docker: { image: "i" } } }]],
   [
     "HTTP and TCP health checks are not supported for nested containers",

@@ -7,10 +7,11 @@ import {
   ExecutorInfo_Type,
   ExecutorInfoSchema,
   HealthCheck_Type,
+  type Resource,
   type TaskInfo,
 } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { idOf, idProblem } from "../mesos/ids.ts";
-import { Resources } from "../mesos/resources.ts";
+import { Resources, resourceProblem } from "../mesos/resources.ts";
 import { formatResources } from "../mesos/resources-text.ts";
 import { taskProblem } from "./validation.ts";
 
@@ -35,6 +36,14 @@ const [LEAST_CPUS, LEAST_MEM] = [0.01, 32];
 /** Unless somebody says otherwise, tasks run in their executor's control groups. */
 const sharesGroups = (container: ContainerInfo | undefined): boolean => container?.linuxInfo?.shareCgroups ?? true;
 
+/** Of what makes no amounts: nothing can be counted with them. */
+function* resourcesProblems(resources: readonly Resource[]): Problems {
+  for (const resource of resources) {
+    const problem = resourceProblem(resource);
+    if (problem !== undefined) yield `Invalid resources: ${problem}`;
+  }
+}
+
 function* memberProblems(task: TaskInfo, { agentId, taskExists }: GroupContext): Problems {
   const id = idOf(task.taskId);
   const wrong = idProblem(id);
@@ -45,6 +54,7 @@ function* memberProblems(task: TaskInfo, { agentId, taskExists }: GroupContext):
   const problem = taskProblem(task);
   if (problem !== undefined) yield problem;
   if (task.resources.length === 0) yield "Task uses no resources";
+  yield* resourcesProblems(task.resources);
   const { container, healthCheck, limits } = task;
   const isNetworked = healthCheck?.type === HealthCheck_Type.HTTP || healthCheck?.type === HealthCheck_Type.TCP;
   if (container !== undefined && container.networkInfos.length > 0 && isNetworked)
@@ -57,6 +67,7 @@ function* memberProblems(task: TaskInfo, { agentId, taskExists }: GroupContext):
 function* executorProblems(executor: ExecutorInfo, { frameworkId, runningExecutor }: GroupContext): Problems {
   const wrong = idProblem(idOf(executor.executorId));
   if (wrong !== undefined) yield `the executor id ${wrong}`;
+  yield* resourcesProblems(executor.resources);
   const { type, container } = executor;
   if (type === ExecutorInfo_Type.DEFAULT) {
     if (executor.command !== undefined) yield "'ExecutorInfo.command' must not be set for 'DEFAULT' executor";

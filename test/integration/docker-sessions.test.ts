@@ -40,11 +40,24 @@ describe("a session in a Docker task", () => {
   const exitOf = ({ chain }: SessionClient) => client.waited(chain);
   const says = (session: SessionClient, what: RegExp) =>
     expect.poll(() => session.text, { timeout: 20_000 }).toMatch(what);
+  /** Says so when its terminal has the size: Docker is told of a new one beside what is typed. */
+  const hasSize = (session: SessionClient, input: Pick<ReturnType<SessionClient["input"]>, "data">, what: RegExp) =>
+    expect
+      .poll(
+        () => {
+          input.data("stty size\n");
+          return session.text;
+        },
+        { timeout: 20_000, interval: 250 },
+      )
+      .toMatch(what);
   /** What runs in the container of the first task, but its own process and `ps`. That reaps no orphans: they stay as zombies. */
   const processes = async (): Promise<string[]> => {
     const lines = (await dockerd.docker("exec", `mesos-${root}`, "ps", "-o", "args")).split("\n").slice(1);
     return lines.map((line) => line.trim()).filter((line) => !/^sleep 1000$|^ps |^\[.*\]$/.test(line));
   };
+
+  const sleepers = async () => (await processes()).filter((one) => one.startsWith("sleep"));
 
   beforeAll(async () => {
     if (missing !== undefined) return;
@@ -57,6 +70,7 @@ describe("a session in a Docker task", () => {
     ];
     agent = new AgentProcess({ master: master.address, port: await freePort(), flags });
     agent.start(["--task_exec=enabled"]);
+    await serving(agent);
     client = new OperatorClient(agent.port);
     scheduler = new TestScheduler({ master: master.address, checkpoint: true, failoverTimeout: 600 });
     await scheduler.subscribe();
@@ -105,8 +119,9 @@ describe("a session in a Docker task", () => {
     input.data("stty size\n");
     await says(session, /^40 123\r$/m);
     input.resize(50, 90);
-    input.data("stty size; echo running; sleep 100\n");
-    await says(session, /^50 90\r\nrunning\r$/m);
+    await hasSize(session, input, /^50 90\r$/m);
+    input.data("echo running; sleep 100\n");
+    await says(session, /^running\r$/m);
     input.data("\x03");
     input.data("echo after $?\n");
     await says(session, /^after 130\r$/m);
@@ -131,10 +146,13 @@ describe("a session in a Docker task", () => {
   it("leaves no process when its client vanishes, or its own has ended", async () => {
     const session = await run("trap '' TERM HUP; (sleep 2000 &) ; setsid sleep 2001 & echo up; sleep 2002");
     await says(session, /up/);
-    expect((await processes()).filter((one) => one.startsWith("sleep"))).toHaveLength(3);
+    await expect.poll(sleepers).toHaveLength(3);
     session.vanish();
     await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
     expect(await exitOf(session)).toEqual({ exit_status: 9 });
+    // In the moment of its start a process is not its program yet.
+    for (const quick of await Promise.all(Array.from({ length: 20 }, () => run("sleep 2003")))) quick.vanish();
+    await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
     const ended = await run("sleep 3000 & exit 3");
     await ended.ended;
     expect(await exitOf(ended)).toEqual({ exit_status: 3 << 8 });
@@ -213,8 +231,7 @@ describe("a session in a Docker task", () => {
     await says(output, /^30 70\r$/m);
     expect((await new SessionClient(agent.port, [id]).input().answer).status).toBe(409);
     input.resize(50, 90);
-    input.data("stty size\n");
-    await says(output, /^50 90\r$/m);
+    await hasSize(output, input, /^50 90\r$/m);
     const other = await new SessionClient(agent.port, [id]).attachOutput();
     other.vanish();
     input.data("exit 5\n");
@@ -229,7 +246,7 @@ describe("a session in a Docker task", () => {
 
   it("whose processes are not seen from here is ended by a command inside", async () => {
     const workDir = await newWorkDir();
-    const processTable = { controlGroups: () => "" } as unknown as ProcTable;
+    const processTable = { controlGroups: () => "", stat: () => undefined } as unknown as ProcTable;
     const containerizer = await openContainerizer(dockerd, workDir, { processTable });
     try {
       const spec = await dockerSpec(workDir, "exec sleep 1000");
@@ -266,11 +283,12 @@ describe("a session in a Docker task", () => {
   it("does not outlive an agent that was killed", async () => {
     const session = await run("sleep 4000 & echo $!; trap '' HUP; sleep 4001");
     await says(session, /\d/);
+    await expect.poll(sleepers).toHaveLength(2);
     await agent.end();
-    expect((await processes()).filter((one) => one.startsWith("sleep"))).toHaveLength(2);
+    expect(await sleepers()).toHaveLength(2);
     agent.start(["--task_exec=enabled"]);
     await serving(agent);
-    expect(await processes()).toEqual([]);
+    await expect.poll(processes).toEqual([]);
     expect((await client.on("WAIT_CONTAINER", session.chain)).status).toBe(404);
     const next = await run("echo again");
     await next.ended;

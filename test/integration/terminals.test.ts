@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectTerminal } from "../../src/agent/containerizer/mesos/terminal.ts";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
 import { TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { freePort } from "../support/free-port.ts";
@@ -132,6 +133,39 @@ describe("a container with a terminal", () => {
     const bytes = "go\r\n".length + 15_000_000 + "end\r\n".length;
     expect([heard.bytes, output(id).length]).toEqual([bytes, bytes]);
     expect(await client.waited([id])).toEqual({ exit_status: 0 });
+  }, 60_000);
+
+  it("is attached to by 256 at once; more wait until one goes", async () => {
+    const id = await launch("while read -r word; do echo said $word; done");
+    const typed = input(id);
+    const first = await attach(id);
+    typed.data("one\n");
+    await says(first, /^said one\r$/m);
+    const listen = async () => {
+      const socket = await connectTerminal(join(agent.folder, "run/containers", id), "output");
+      const heard = { socket, text: "" };
+      socket.on("data", (piece) => {
+        heard.text += piece;
+      });
+      return heard;
+    };
+    const others = await Promise.all(Array.from({ length: 254 }, listen));
+    const areThere = () => {
+      typed.data("two\n");
+      return others.every(({ text }) => text.includes("said two"));
+    };
+    await expect.poll(areThere, { timeout: 20_000, interval: 100 }).toBe(true);
+    const late = await listen();
+    typed.data("three\n");
+    await expect.poll(() => others.every(({ text }) => text.includes("said three"))).toBe(true);
+    others[0]?.socket.destroy();
+    const again = () => {
+      typed.data("four\n");
+      return late.text;
+    };
+    await expect.poll(again, { timeout: 20_000, interval: 100 }).toContain("said four");
+    expect(late.text).not.toContain("three");
+    for (const { socket } of [...others, late]) socket.destroy();
   }, 60_000);
 
   it("is no other one: there is nothing to attach to", async () => {

@@ -43,7 +43,7 @@ sub listen_in {
   my $bound = bind($listener, pack('S a*', 1, "terminal\0"));
   umask($before);
   chdir('/');
-  return undef unless $bound && listen($listener, 16);
+  return undef unless $bound && listen($listener, $TERMINAL_CLIENTS);
   fcntl($listener, $F_SETFL, 02 | 04000);
   return $listener;
 }

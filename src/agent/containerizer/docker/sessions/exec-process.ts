@@ -9,7 +9,7 @@ import type { ContainerTermination } from "../../../model/container.ts";
 import { TaskFailure } from "../../../model/failure.ts";
 import type { SessionProcess, WindowSize } from "../../../model/session.ts";
 import { newestOnly } from "../../sessions/newest.ts";
-import { MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
+import { type FirstProcess, MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
 
 export interface ExecOrder {
   readonly place: MarkedPlace;
@@ -30,6 +30,8 @@ export interface ExecHost {
 /** Milliseconds between two looks at an exec: the first ones follow quickly. */
 const LOOKS = [2, 4, 8, 16, 32, 64] as const;
 const LONGEST_LOOK = 500;
+/** Milliseconds for the Engine to begin with it. */
+const BEGIN = 5_000;
 /** Milliseconds for a process to start. */
 const START = 60_000;
 /** Exit codes that Docker gives to what it could not start. */
@@ -81,6 +83,7 @@ class ExecProcess implements SessionProcess {
   readonly #host: ExecHost;
   readonly #closed: Promise<void>;
   readonly resize: (size: WindowSize) => void;
+  #first: FirstProcess | undefined;
   #isKilled = false;
 
   constructor(id: string, connection: Duplex, order: ExecOrder, host: ExecHost) {
@@ -100,13 +103,18 @@ class ExecProcess implements SessionProcess {
   /** Resolves when it runs, with its terminal of the size that was asked for. Rejects with the Engine's reason why it does not. */
   async started(): Promise<void> {
     const { clock, engine } = this.#host;
-    const late = clock.monotonic() + START;
+    const begun = clock.monotonic();
+    const late = begun + START;
     const state = await until(clock, async () => {
       const seen = await engine.execState(this.#id);
-      if (seen.pid !== undefined || !seen.running) return seen;
+      if (seen.pid !== undefined || seen.exitCode !== undefined) return seen;
+      // Docker hands the connection over before it begins: until then it neither runs nor has ended.
+      if (!seen.running && clock.monotonic() >= begun + BEGIN) return seen;
       if (clock.monotonic() < late) return undefined;
       throw TaskFailure.launch(`Failed to start the process: Docker did not start it within ${START / 1000} s`);
     });
+    const { place } = this.#order;
+    this.#first = state.pid === undefined ? undefined : this.#host.processes.firstOf(place, state.pid);
     if (state.pid === undefined && (state.exitCode ?? 0) >= COULD_NOT_START) {
       const reason = await this.#reason();
       if (reason !== "") throw TaskFailure.launch(`Failed to start the process: ${reason}`);
@@ -144,7 +152,7 @@ class ExecProcess implements SessionProcess {
       log.verbose(1, `The exit of a session is not known: ${messageOf(error)}`);
     }
     // A session ends with its first process, as a container does.
-    await processes.end(place, mark);
+    await processes.end(place, mark, this.#first);
     const code = state?.exitCode;
     if (this.#isKilled && KILLED_CODES.has(code)) return { status: KILLED };
     if (code === undefined) return { status: undefined, message: "Docker does not know how it ended" };
@@ -160,12 +168,21 @@ class ExecProcess implements SessionProcess {
   }
 
   signal(signal: number): void {
-    void this.#host.processes.signal(this.#order.place, this.#order.mark, signal);
+    void this.#host.processes.signal(this.#order.place, this.#order.mark, signal, this.#first);
   }
 
   kill(): void {
     this.#isKilled = true;
     for (const stream of [this.input, this.stdout, this.stderr]) stream?.destroy();
-    void this.#host.processes.end(this.#order.place, this.#order.mark);
+    void this.#endAll();
+  }
+
+  /** Twice: what has just been started has its mark a moment later. */
+  async #endAll(): Promise<void> {
+    const { clock, processes } = this.#host;
+    const { place, mark } = this.#order;
+    await processes.end(place, mark, this.#first);
+    await sleep(clock, LONGEST_LOOK);
+    await processes.end(place, mark, this.#first);
   }
 }
