@@ -9,7 +9,7 @@ import type { ContainerTermination } from "../../../model/container.ts";
 import { TaskFailure } from "../../../model/failure.ts";
 import type { SessionProcess, WindowSize } from "../../../model/session.ts";
 import { newestOnly } from "../../sessions/newest.ts";
-import { MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
+import { type FirstProcess, MARK, type MarkedPlace, type MarkedProcesses } from "./marked-processes.ts";
 
 export interface ExecOrder {
   readonly place: MarkedPlace;
@@ -83,6 +83,7 @@ class ExecProcess implements SessionProcess {
   readonly #host: ExecHost;
   readonly #closed: Promise<void>;
   readonly resize: (size: WindowSize) => void;
+  #first: FirstProcess | undefined;
   #isKilled = false;
 
   constructor(id: string, connection: Duplex, order: ExecOrder, host: ExecHost) {
@@ -112,6 +113,8 @@ class ExecProcess implements SessionProcess {
       if (clock.monotonic() < late) return undefined;
       throw TaskFailure.launch(`Failed to start the process: Docker did not start it within ${START / 1000} s`);
     });
+    const { place } = this.#order;
+    this.#first = state.pid === undefined ? undefined : this.#host.processes.firstOf(place, state.pid);
     if (state.pid === undefined && (state.exitCode ?? 0) >= COULD_NOT_START) {
       const reason = await this.#reason();
       if (reason !== "") throw TaskFailure.launch(`Failed to start the process: ${reason}`);
@@ -149,7 +152,7 @@ class ExecProcess implements SessionProcess {
       log.verbose(1, `The exit of a session is not known: ${messageOf(error)}`);
     }
     // A session ends with its first process, as a container does.
-    await processes.end(place, mark);
+    await processes.end(place, mark, this.#first);
     const code = state?.exitCode;
     if (this.#isKilled && KILLED_CODES.has(code)) return { status: KILLED };
     if (code === undefined) return { status: undefined, message: "Docker does not know how it ended" };
@@ -165,12 +168,21 @@ class ExecProcess implements SessionProcess {
   }
 
   signal(signal: number): void {
-    void this.#host.processes.signal(this.#order.place, this.#order.mark, signal);
+    void this.#host.processes.signal(this.#order.place, this.#order.mark, signal, this.#first);
   }
 
   kill(): void {
     this.#isKilled = true;
     for (const stream of [this.input, this.stdout, this.stderr]) stream?.destroy();
-    void this.#host.processes.end(this.#order.place, this.#order.mark);
+    void this.#endAll();
+  }
+
+  /** Twice: what has just been started has its mark a moment later. */
+  async #endAll(): Promise<void> {
+    const { clock, processes } = this.#host;
+    const { place, mark } = this.#order;
+    await processes.end(place, mark, this.#first);
+    await sleep(clock, LONGEST_LOOK);
+    await processes.end(place, mark, this.#first);
   }
 }

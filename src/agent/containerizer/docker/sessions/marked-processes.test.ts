@@ -66,6 +66,22 @@ describe("the processes of a session", () => {
     expect(table.sent).toHaveLength(6);
   });
 
+  it("begin with one that has no mark yet: it is known by its pid and its start", async () => {
+    add(20, 10, undefined, undefined, "7");
+    add(21, 20);
+    add(30, 10, undefined, undefined, "9");
+    const first = processes.firstOf(place, 20);
+    expect(first).toEqual({ pid: 20, since: "7" });
+    await processes.signal(place, "c1.one", 2, first);
+    await done(processes.end(place, "c1.one", { pid: 30, since: "8" }));
+    expect(table.sent).toEqual(["2 20"]);
+    add(20, 10, undefined, undefined, "7");
+    await done(processes.end(place, "c1.one", first));
+    expect(table.sent.slice(1).toSorted()).toEqual(["SIGKILL 20", "SIGKILL 21"]);
+    add(40, 1, undefined, "0::/docker/another\n");
+    expect([processes.firstOf(place, 40), processes.firstOf(place, 41)]).toEqual([undefined, undefined]);
+  });
+
   it("of an agent before this one have the container's id in their mark", async () => {
     add(20, 10, "c1.one");
     add(21, 10, "c1.two");

@@ -20,6 +20,13 @@ export interface MarkedPlace {
   readonly user: string | undefined;
 }
 
+/** A process of a session that is known apart from its mark, which it has only once it has become its program. */
+export interface FirstProcess {
+  readonly pid: number;
+  /** Its start time, as the kernel tells it: the same pid later is another process. */
+  readonly since: string;
+}
+
 export interface MarkedProcessesOptions {
   readonly table: Pick<ProcessTable, "all" | "stat" | "environment" | "controlGroups" | "signal">;
   readonly engine: Pick<Engine, "exec">;
@@ -53,19 +60,29 @@ export class MarkedProcesses {
     this.#options = options;
   }
 
-  /** Ends all that have a mark that begins so, with their descendants. Never rejects: what could not be done is in the log. */
-  async end(place: MarkedPlace, mark: string): Promise<void> {
-    if (this.#isSeen(place) && (await this.#endSeen(place, mark))) return;
+  /** The process that the daemon says a session begins with; undefined: it is not seen from here. */
+  firstOf({ engineId }: MarkedPlace, pid: number): FirstProcess | undefined {
+    const { table } = this.#options;
+    const since = table.stat(pid)?.since;
+    return since !== undefined && table.controlGroups(pid).includes(engineId) ? { pid, since } : undefined;
+  }
+
+  /**
+   * Ends all that have a mark that begins so, and `first`, with their descendants. Never rejects: what could not be done is in
+   * the log.
+   */
+  async end(place: MarkedPlace, mark: string, first?: FirstProcess): Promise<void> {
+    if (this.#isSeen(place) && (await this.#endSeen(place, mark, first))) return;
     await this.#inside(place, mark, "KILL", "all");
   }
 
   /** Sends a signal to the first process of a session. */
-  async signal(place: MarkedPlace, mark: string, signal: number): Promise<void> {
+  async signal(place: MarkedPlace, mark: string, signal: number, first?: FirstProcess): Promise<void> {
     const { table } = this.#options;
     if (!this.#isSeen(place)) return await this.#inside(place, mark, `${signal}`, "first");
-    const { pids, isSure } = await processPace.run(this.#find(place, mark));
-    const [first] = pids;
-    if (first !== undefined) table.signal(first, signal);
+    const { pids, isSure } = await processPace.run(this.#find(place, mark, first));
+    const pid = pids.find((one) => one === first?.pid) ?? pids[0];
+    if (pid !== undefined) table.signal(pid, signal);
     else if (!isSure) await this.#inside(place, mark, `${signal}`, "first");
   }
 
@@ -73,10 +90,10 @@ export class MarkedProcesses {
     return pid !== undefined && this.#options.table.controlGroups(pid).includes(engineId);
   }
 
-  async #endSeen(place: MarkedPlace, mark: string): Promise<boolean> {
+  async #endSeen(place: MarkedPlace, mark: string, first: FirstProcess | undefined): Promise<boolean> {
     const { table, clock } = this.#options;
     for (let look = 0; look < MOST_LOOKS; look++) {
-      const { pids, isSure } = await processPace.run(this.#find(place, mark));
+      const { pids, isSure } = await processPace.run(this.#find(place, mark, first));
       if (pids.length === 0 && isSure) return true;
       // What may not be read or signalled from here may be from inside; what is just becoming another program may be soon.
       if (pids.filter((pid) => table.signal(pid, "SIGKILL")).length === 0 && look > 1) return false;
@@ -89,7 +106,7 @@ export class MarkedProcesses {
    * Those with the mark and their descendants within the container, the oldest first. Not sure: another user's environment may be
    * read by root with CAP_SYS_PTRACE only, so there may be more.
    */
-  *#find({ engineId }: MarkedPlace, mark: string): Generator<void, Found, void> {
+  *#find({ engineId }: MarkedPlace, mark: string, first?: FirstProcess): Generator<void, Found, void> {
     const { table } = this.#options;
     const parents = new Map<number, number>();
     const ages = new Map<number, bigint>();
@@ -102,9 +119,10 @@ export class MarkedProcesses {
       if (stat === undefined || isOver(stat)) continue;
       parents.set(pid, stat.parent);
       ages.set(pid, BigInt(stat.since || 0));
+      const isFirst = pid === first?.pid && stat.since === first.since;
       const environment = table.environment(pid);
       if (environment === undefined) unread.push(pid);
-      if (environment?.[MARK]?.startsWith(mark)) found.add(pid);
+      if (isFirst || environment?.[MARK]?.startsWith(mark)) found.add(pid);
     }
     const descends = (pid: number): boolean => {
       for (let at: number | undefined = pid; at !== undefined; at = parents.get(at)) if (found.has(at)) return true;

@@ -245,6 +245,24 @@ describe("a session in a Docker container", () => {
     expect([known("s3"), known("s4"), known("s259"), known("last")]).toEqual([false, true, true, true]);
   });
 
+  it("that is ended in the moment of its start ends, too: its process has no mark yet", async () => {
+    table.onSignal = (pid) => void queueMicrotask(() => table.end(pid));
+    for (const pid of [4242, 77]) {
+      table.add(pid, 1);
+      table.groups.set(pid, "0::/docker/d1\n");
+    }
+    const session = await open("s");
+    // One that is started meanwhile, and has its mark only after the first look.
+    session.kill();
+    await clock.advance(100);
+    expect(table.sent).toEqual(["SIGKILL 77"]);
+    table.add(78, 1);
+    table.groups.set(78, "0::/docker/d1\n");
+    table.environments.set(78, { [MARK]: exec(0).request.environment[MARK] ?? "" });
+    await clock.advance(1_000);
+    expect(table.sent).toEqual(["SIGKILL 77", "SIGKILL 78"]);
+  });
+
   it("is ended with its processes when its client goes, and when an agent finds what another left", async () => {
     const session = await open("s", { value: "sleep 9" });
     table.onSignal = (pid) => void queueMicrotask(() => table.end(pid));
@@ -264,7 +282,11 @@ describe("a session in a Docker container", () => {
 
     await containerizer.close();
     process(52, "two.in-this-container");
-    containerizer = (await told(start())) as DockerContainerizer;
+    const next = start();
+    // Files are read first: were the time to go on meanwhile, the recovery would go on without it.
+    const deadline = performance.now() + 20_000;
+    while (table.sent.length < 2 && performance.now() < deadline) await settle();
+    containerizer = (await told(next)) as DockerContainerizer;
     expect(table.sent).toEqual(["SIGKILL 50", "SIGKILL 51"]);
   });
 });
