@@ -94,8 +94,8 @@ export class MarkedProcesses {
     const { table, clock } = this.#options;
     for (let look = 0; look < MOST_LOOKS; look++) {
       const { pids, isSure } = await processPace.run(this.#find(place, mark, first));
-      if (pids.length === 0) return isSure;
-      // What may not be signalled from here may be from inside.
+      if (pids.length === 0 && isSure) return true;
+      // What may not be read or signalled from here may be from inside; what is just becoming another program may be soon.
       if (pids.filter((pid) => table.signal(pid, "SIGKILL")).length === 0 && look > 1) return false;
       await sleep(clock, AGAIN);
     }
