@@ -27,9 +27,8 @@ export interface ExecHost {
   readonly log: Logger;
 }
 
-/** Milliseconds between two looks at an exec: the first ones follow quickly. */
-const LOOKS = [2, 4, 8, 16, 32, 64] as const;
-const LONGEST_LOOK = 500;
+/** Milliseconds between two looks at an exec: the first ones follow quickly, each a fifth later, so that no start is noticed much too late. */
+const [FIRST_LOOK, LATER, LONGEST_LOOK] = [2, 1.2, 500];
 /** Milliseconds for the Engine to begin with it. */
 const BEGIN = 5_000;
 /** Milliseconds for a process to start. */
@@ -44,10 +43,10 @@ const KILLED_CODES: ReadonlySet<number | undefined> = new Set([137, 126, undefin
 
 /** Calls `look` until it gives something, less and less often. */
 async function until<T>(clock: Clock, look: () => Promise<T | undefined>): Promise<T> {
-  for (let turn = 0; ; turn++) {
+  for (let pause = FIRST_LOOK; ; pause = Math.min(pause * LATER, LONGEST_LOOK)) {
     const seen = await look();
     if (seen !== undefined) return seen;
-    await sleep(clock, LOOKS[turn] ?? LONGEST_LOOK);
+    await sleep(clock, pause);
   }
 }
 
