@@ -5,7 +5,10 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { LoggingLevel, type LogSwitch } from "../base/logging-level.ts";
 import { Process } from "../libprocess/process.ts";
+import { openReception, type Receptions } from "../libprocess/reception.ts";
 import { addressOf, formatUPID } from "../libprocess/upid.ts";
+import { MOST_OBJECTS_OF_MASTER } from "../mesos/cost.ts";
+import { ReregisterSlaveMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { type MasterInfo, MasterInfoSchema } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 import { Acceptance } from "./acceptance.ts";
@@ -24,6 +27,14 @@ import { Quotas } from "./quota.ts";
 import { Routes } from "./routes.ts";
 import { SchedulerApi } from "./scheduler-api.ts";
 import { Updates } from "./updates.ts";
+
+/** An agent that comes back brings all its tasks in one message: bytes of the largest. */
+const LARGEST_RETURN = 64 * 1024 ** 2;
+
+const receptions: Receptions = (name) =>
+  name === ReregisterSlaveMessageSchema.typeName
+    ? { limit: LARGEST_RETURN, objects: MOST_OBJECTS_OF_MASTER }
+    : openReception(name);
 
 export interface LocalMasterOptions {
   /** Address to bind; 127.0.0.1 unless given. */
@@ -112,6 +123,7 @@ export class LocalMaster {
     const { ip = "127.0.0.1", port = 5050, clock = systemClock, log = silentLogger } = this.#options;
     const advertise = this.#options.advertiseIp ?? ip;
     const process = await Process.start({ id: "master", bind: { ip, port }, advertise: { ip: advertise }, log, clock });
+    process.receive(receptions);
     const { hostname = advertise, version = MESOS_VERSION } = this.#options;
     const masterInfo = masterInfoOf(process, randomUUID(), hostname, version);
     const cluster = new Cluster({ process, clock, log, masterInfo });
