@@ -44,6 +44,9 @@ describe("a container with a terminal", () => {
   }, 60_000);
   afterAll(async () => {
     scheduler.close();
+    // Containers that stand alone outlive the agent.
+    const named = Array.from({ length: containers }, (_, index) => `terminal-${index + 1}`);
+    for (const id of [...named, "plain"]) await client.on("KILL_CONTAINER", [id], { signal: 9 });
     await agent.destroy();
     await master.stop();
   });
