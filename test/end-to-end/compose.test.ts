@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { freePort, isFree } from "../support/free-port.ts";
 import { ImageDocker, whyNoImage } from "../support/image.ts";
+import { missing as whatIsMissing } from "../support/missing.ts";
 import { Program } from "../support/program.ts";
 import { Ensemble, missingZooKeeper } from "../support/zookeeper-ensemble.ts";
 
@@ -85,7 +86,8 @@ async function logged(pattern: RegExp): Promise<string> {
 test("demo: a node on its own, the line to try, and its log at the sink", async (context) => {
   profile = "demo";
   settings = {};
-  for (const port of [5050, 5051, 5043]) if (!(await isFree(port))) context.skip(`port ${port} is taken`);
+  for (const port of [5050, 5051, 5043])
+    if (!(await isFree(port))) whatIsMissing(context, `port ${port}, which is taken`);
   const { status, text } = compose("up", "-d");
   expect(status, text).toBe(0);
   await logged(/demo[^\n]*Registered with the master/);

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { freePort } from "../support/free-port.ts";
+import { missing } from "../support/missing.ts";
 import { StartedNode } from "../support/started-node.ts";
 
 // What README promises: `npm ci && npm start` with npm from 8 on, and with the oldest and the newest Node it names.
@@ -74,10 +75,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const combinations = [OLDEST, NEWEST].flatMap((nodeVersion) => RELEASES.map((npm) => [nodeVersion, npm] as const));
 
 test.for(combinations)("Node %s, npm %s: npm ci && npm start, a task, Ctrl-C", async ([nodeVersion, npm], context) => {
-  if (spawnSync("supervisord", ["--version"]).status !== 0) {
-    if (process.env["CI"]) throw new Error("supervisord is not installed");
-    context.skip("supervisord is not installed");
-  }
+  if (spawnSync("supervisord", ["--version"]).status !== 0) missing(context, "supervisord is not installed");
   const checkout = join(folder, `${nodeVersion} ${npm} ${ODD}`);
   clone(checkout);
   const environment = fresh(programs(nodeVersion, npm));

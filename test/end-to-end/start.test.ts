@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, type TestContext, test } from 
 import { systemClock } from "../../src/base/clock.ts";
 import { processesOf } from "../../src/init/layout.ts";
 import { freePort, isFree } from "../support/free-port.ts";
-import { needRoot } from "../support/missing.ts";
+import { missing, needRoot } from "../support/missing.ts";
 import { StartedNode } from "../support/started-node.ts";
 
 const packageFolder = resolve(import.meta.dirname, "../..");
@@ -48,8 +48,7 @@ async function start(environment: NodeJS.ProcessEnv = {}): Promise<StartedNode> 
 
 function needSupervisord(context: TestContext): void {
   if (spawnSync("supervisord", ["--version"]).status === 0) return;
-  if (process.env["CI"]) throw new Error("supervisord is not installed");
-  context.skip("supervisord is not installed");
+  missing(context, "supervisord is not installed");
 }
 
 /** Runs a task that lasts, until it runs. */
@@ -77,10 +76,7 @@ const sleepers = (root: string): number[] =>
 
 test("plain: a node within 60 s, its block stays last, a task, and Ctrl-C leaves nothing", async (context) => {
   needSupervisord(context);
-  if (!((await isFree(5050)) && (await isFree(5051)))) {
-    if (process.env["CI"]) throw new Error("port 5050 or 5051 is taken");
-    context.skip("port 5050 or 5051 is taken");
-  }
+  if (!((await isFree(5050)) && (await isFree(5051)))) missing(context, "port 5050 or 5051 is taken");
   const started = systemClock.monotonic();
   const node = await StartedNode.start(packageFolder, process.env);
   nodes.push(node);

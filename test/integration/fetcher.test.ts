@@ -21,6 +21,7 @@ import type { FetchUser } from "../../src/agent/fetcher/order.ts";
 import type { FetchProgress } from "../../src/agent/model/container.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { CommandInfo_URISchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
+import { needRoot } from "../support/missing.ts";
 
 let folder: string;
 let sandbox: string;
@@ -81,10 +82,7 @@ const ZSTD = `zstd() { ${process.execPath} -e 'fs.writeFileSync(process.argv[2],
 const sh = (script: string) => execFileSync("sh", ["-ec", ZSTD + script], { cwd: folder });
 
 function nobody(context: TestContext): FetchUser {
-  if (process.getuid?.() !== 0) {
-    if (process.env["CI"]) throw new Error("switching users needs root");
-    context.skip("switching users needs root");
-  }
+  needRoot(context, "switching users");
   const [uid, gid] = ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" })));
   return { name: "nobody", uid: uid ?? 0, gid: gid ?? 0, groups: [gid ?? 0] };
 }

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, type TestContext } from "vitest";
 import { configure, forwarderSuite, linesOf, numbered, type Started, textOf, until } from "../support/forwarder.ts";
+import { missing } from "../support/missing.ts";
 
 const suite = forwarderSuite("machine");
 const { place, receive, start } = suite;
@@ -28,8 +29,7 @@ afterEach(() => {
 
 function needsRoot(context: TestContext): void {
   if (process.getuid?.() === 0 && existsSync("/usr/bin/unshare")) return;
-  if (process.env["CI"]) throw new Error("needs root and unshare(1)");
-  context.skip("needs root and unshare(1)");
+  missing(context, "it needs root and unshare(1)");
 }
 
 /** A disk of its own of 64 kB at `folder`, and how to fill it to the last byte and make room again. */

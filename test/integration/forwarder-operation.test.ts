@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { configure, forwarderSuite, linesOf, numbered, textOf, until } from "../support/forwarder.ts";
 import { freePort } from "../support/free-port.ts";
+import { missing } from "../support/missing.ts";
 
 const suite = forwarderSuite("operation");
 const { place, receive, start } = suite;
@@ -49,10 +50,7 @@ describe("being operated", () => {
   });
 
   it("runs as nobody, on a root that cannot be written but for its registry", async (context) => {
-    if (process.getuid?.() !== 0 || !existsSync("/usr/bin/unshare")) {
-      if (process.env["CI"]) throw new Error("needs root and unshare(1)");
-      context.skip("needs root and unshare(1)");
-    }
+    if (process.getuid?.() !== 0 || !existsSync("/usr/bin/unshare")) missing(context, "it needs root and unshare(1)");
     const folder = place();
     const receiver = await receive();
     for (const path of [suite.path, folder]) chmodSync(path, 0o755);

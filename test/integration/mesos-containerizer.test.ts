@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MesosContainerizer } from "../../src/agent/containerizer/mesos/containerizer.ts";
 import type { ContainerSpec } from "../../src/agent/model/container.ts";
 import type { Confinement } from "../../src/agent/model/isolation.ts";
@@ -22,6 +22,7 @@ import { commandEndMessage } from "../../src/agent/model/wait-status.ts";
 import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { containerSpec } from "../support/container-spec.ts";
 import { openContainerizer } from "../support/containerizer.ts";
+import { needRoot } from "../support/missing.ts";
 import { noIsolation } from "../support/no-isolation.ts";
 
 let folder: string;
@@ -49,12 +50,6 @@ const output = ({ sandbox }: ContainerSpec, name = "stdout") => readFileSync(joi
 async function ending(spec: ContainerSpec): Promise<number | undefined> {
   await go(spec);
   return (await containerizer.wait(spec.containerId)).status;
-}
-
-function needRoot(context: TestContext): void {
-  if (process.getuid?.() === 0) return;
-  if (process.env["CI"]) throw new Error("switching users needs root");
-  context.skip("switching users needs root");
 }
 
 const alive = (pid: number): boolean => {
@@ -162,7 +157,7 @@ describe("what a task is given", () => {
   });
 
   it("is its user with all groups", async (context) => {
-    needRoot(context);
+    needRoot(context, "switching users");
     const user = "nobody";
     const spec = shell("id -u; id -ru; id -G; grep ^Groups /proc/self/status; touch mine", { user });
     chownSync(spec.sandbox, Number(execFileSync("id", ["-u", user])), Number(execFileSync("id", ["-g", user])));
@@ -284,7 +279,7 @@ it("keeps files of others", async () => {
 });
 
 it("with a cgroup namespace it sees its own group, which is its user's, and nobody else sees what it mounted", async (context) => {
-  needRoot(context);
+  needRoot(context, "a control group");
   const [group, at] = [join(folder, "group"), join(folder, "at")];
   for (const made of [group, at]) mkdirSync(made);
   for (const file of ["procs", "threads", "subtree_control", "kill"]) writeFileSync(join(group, `cgroup.${file}`), "");

@@ -12,6 +12,7 @@ import {
   whyNoSupervisord,
   zombiesBelow,
 } from "../support/container.ts";
+import { missing as whatIsMissing } from "../support/missing.ts";
 
 const missing = whyNoSupervisord();
 const pid1 = canBePid1();
@@ -219,7 +220,7 @@ describe("a stop on purpose", () => {
 
 describe("the process tree", () => {
   test("a supervisord that is killed: the container says so and ends with its status", async (context) => {
-    if (!pid1) context.skip("the services of a killed supervisord end only with a namespace of their own");
+    if (!pid1) whatIsMissing(context, "the services of a killed supervisord end only with a namespace of their own");
     const cleanup = script("killed-cleanup.sh", "sleep 0.5; echo cleaned up");
     const container = start({ SERVICE_REDPILL_CLEANUP: cleanup });
     await container.says(/watching mesos/);

@@ -51,6 +51,14 @@ describe("limits", () => {
     expect(scripts.filter((file) => (statSync(join(root, file)).mode & 0o100) === 0)).toEqual([]);
   });
 
+  it("a test that skips fails where nothing may be missing, and says what", () => {
+    const skipping = ours("{src,test}/**/*.test.ts").filter((file) => /\.skip\(|\.(skip|run)If\(/.test(read(file)));
+    expect(skipping.length).toBeGreaterThan(20);
+    // With words of its own: through test/support/missing.ts.
+    expect(skipping.filter((file) => /\.skip\(["`)]/.test(read(file)))).toEqual([]);
+    expect(skipping.filter((file) => !/process\.env\["CI"\]|\bcanAttack\b/.test(read(file)))).toEqual([]);
+  });
+
   it.each(MOST_CLOSURES)("what %s is made with has at most %i members of function type", (folder, most) => {
     const found = sources
       .filter((file) => file.startsWith(`${folder}/`))
