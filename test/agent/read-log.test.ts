@@ -156,7 +156,9 @@ describe("the log of a container", () => {
     });
     rmSync(join(sandbox, "stderr"));
     expect(await read([id])).toEqual({ stdout: [3, "own"], stderr: [30, "own"] });
-    expect(wanted).toHaveLength(2);
+    expect(await read([id], { length: 1e9 })).toMatchObject({ stdout: [3, "own"] });
+    const bounded = { offset: 0, length: 65_536 };
+    expect(wanted.slice(1)).toEqual(Array(2).fill({ stdout: bounded, stderr: bounded }));
     expect(wanted[0]).toEqual({ stdout: { offset: 1, length: 9 }, stderr: { offset: 0, length: 9 } });
     test.machine.ownLog = undefined;
   });

@@ -36,7 +36,7 @@ import { checkSpec, type Launched, type LaunchTools, launch } from "./launch.ts"
 import { followTasks, limitMemory } from "./limits.ts";
 import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
-import { readOwnLog } from "./own-log.ts";
+import { OwnLogs } from "./own-log.ts";
 import { Reaper } from "./reaper.ts";
 import { endOrphans, isAlive, locate, provenOurs, recoveryPlan } from "./recovery.ts";
 import { runInside } from "./run-inside.ts";
@@ -70,6 +70,7 @@ export class DockerContainerizer implements Containerizer {
   readonly #disk: DiskWatch | undefined;
   readonly #launching = new Launches();
   readonly #tracked = new Map<string, TrackedContainer>();
+  readonly #ownLogs: OwnLogs;
   readonly #removeAtEnd = new Set<string>();
   readonly #sweeper: Timer;
   #hostMemory: number | undefined;
@@ -82,6 +83,7 @@ export class DockerContainerizer implements Containerizer {
     this.#agentKey = agentKey;
     this.#supervisor = new EngineSupervisor(engine, [`${label.agentKey}=${agentKey}`], clock, log);
     this.#pulls = new ImagePulls(engine, clock, log);
+    this.#ownLogs = new OwnLogs(engine, clock);
     this.#reaper = new Reaper(engine, options.removeDelay ?? defaults.removeDelay, clock, log);
     const sandboxDirectory = options.sandboxDirectory ?? defaults.sandboxDirectory;
     this.#sandboxCheck = new SandboxCheck(engine, options.workDir, sandboxDirectory);
@@ -324,8 +326,7 @@ export class DockerContainerizer implements Containerizer {
 
   async ownLog(containerId: string, wanted: LogWindows): Promise<LogParts | undefined> {
     const engineId = this.#tracked.get(containerId)?.engineId;
-    const { engine, clock } = this.#options;
-    return engineId === undefined ? undefined : await readOwnLog(engine, clock, engineId, wanted);
+    return engineId === undefined ? undefined : await this.#ownLogs.read(engineId, wanted);
   }
 
   async reach(containerId: string): Promise<Reach> {

@@ -3,7 +3,7 @@ import { TestClock } from "../../../../test/support/test-clock.ts";
 import type { Engine, LogOptions } from "../../../docker/engine.ts";
 import { EngineError } from "../../../docker/errors.ts";
 import type { LogFrame } from "../../../docker/log-frames.ts";
-import { readOwnLog } from "./own-log.ts";
+import { OwnLogs } from "./own-log.ts";
 
 const frame = (stream: LogFrame["stream"], text: string): LogFrame => ({ stream, data: Buffer.from(text) });
 const engineOf = (logs: (options: LogOptions) => AsyncGenerator<LogFrame[]>) =>
@@ -18,7 +18,7 @@ const read = async (
   clock = new TestClock(),
 ) => {
   const wanted = { stdout: { offset, length }, stderr: { offset: 0, length: 1 } };
-  const parts = await readOwnLog(engine, clock, "id", wanted);
+  const parts = await new OwnLogs(engine, clock).read("id", wanted);
   return parts && [parts.stdout, parts.stderr].map(({ size, data }) => [size, Buffer.from(data).toString()]);
 };
 
@@ -61,4 +61,25 @@ it("ends when it takes too long", async () => {
   reading.catch(() => undefined);
   await clock.advance(30_000);
   await expect(reading).rejects.toThrow("aborted");
+});
+
+it("is read alone: others wait, and those beyond eight are refused", async () => {
+  let [open, most] = [0, 0];
+  const done = Promise.withResolvers<void>();
+  const logs = new OwnLogs(
+    engineOf(async function* () {
+      most = Math.max(most, ++open);
+      await done.promise;
+      yield [frame("stdout", "said")];
+      open--;
+    }),
+    new TestClock(),
+  );
+  const wanted = { stdout: { offset: 0, length: 9 }, stderr: { offset: 0, length: 9 } };
+  const reads = Array.from({ length: 8 }, () => logs.read("id", wanted));
+  await expect(logs.read("id", wanted)).rejects.toThrow("8 logs are being read from Docker: ask again");
+  done.resolve();
+  expect((await Promise.all(reads)).map((parts) => parts?.stdout.size)).toEqual(Array(8).fill(4));
+  expect(most).toBe(1);
+  expect((await logs.read("id", wanted))?.stdout.size).toBe(4);
 });
