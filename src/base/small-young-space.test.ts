@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 
 /** Bytes of the young generation of a process that has run `before`, and then made what lives for a while. */
@@ -16,7 +17,7 @@ function youngSpaceAfter(before: string): number {
 }
 
 it("the young generation does not grow", () => {
-  const module = join(import.meta.dirname, "small-young-space.ts");
+  const module = pathToFileURL(join(import.meta.dirname, "small-young-space.ts"));
   expect(youngSpaceAfter(""), "it would").toBeGreaterThan(8 * 1024 ** 2);
   expect(youngSpaceAfter(`await import(${JSON.stringify(module)});`)).toBeLessThanOrEqual(3 * 1024 ** 2);
 });

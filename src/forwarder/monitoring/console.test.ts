@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { Console } from "./console.ts";
@@ -45,7 +46,9 @@ it("a console that is gone takes everything", () => {
 });
 
 it("a socket that nobody reads, such as journald's, holds nobody up either", async () => {
-  const [clock, console] = ["../../base/clock.ts", "console.ts"].map((name) => join(import.meta.dirname, name));
+  const [clock, console] = ["../../base/clock.ts", "console.ts"].map((name) =>
+    pathToFileURL(join(import.meta.dirname, name)),
+  );
   const program = `
     import { systemClock } from ${JSON.stringify(clock)};
     import { standardError } from ${JSON.stringify(console)};
