@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../base/errors.ts";
+import { prepareText } from "../../config/located-json.ts";
 import { forwarderDocs } from "./docs.ts";
 import { flagRows, parseFlags } from "./flags.ts";
 import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 import { loadConfig } from "./load.ts";
 import { configText } from "./render.ts";
 import { resolveSettings } from "./resolve.ts";
-import { prepareText } from "./source-text.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -248,7 +248,7 @@ describe("the configuration", () => {
   });
 
   it("keeps dollar signs that name no variable, and lines when a value has several", () => {
-    const { text, lines } = prepareText('a $" $$X\n#c $Y\n$M\nend', { M: "1\n2", X: "no" });
+    const { text, lines } = prepareText('a $" $$X\n#c $Y\n$M\nend', (name) => (name === "M" ? "1\n2" : "no"));
     expect(text).toBe('a $" $X\n\n1\n2\nend');
     expect(lines).toEqual([1, 2, 3, 3, 4]);
   });
