@@ -214,6 +214,21 @@ describe("the configuration", () => {
     expect(warnings).toEqual([expect.stringContaining("without 'ssl key'")]);
   });
 
+  it("takes an empty server beside others for none, one that is there twice for one, and tells of standard input", () => {
+    const resolved = (network: object, files = '[{"paths": ["/a"]}]') => {
+      const { config, warnings } = load(`{"network": ${JSON.stringify(network)}, "files": ${files}}`);
+      const settings = resolveSettings(config, parseFlags([]), "/", (warning) => warnings.push(warning));
+      return { servers: settings.network.servers.map(({ host }) => host), warnings };
+    };
+    const { servers, warnings } = resolved({ servers: ["a:1", "", "b:1", null, "a:1"] });
+    expect(servers).toEqual(["a", "b"]);
+    expect(warnings).toEqual(Array(2).fill(expect.stringContaining("an empty item of 'servers' means nothing")));
+    expect(resolved({ servers: ["a:1", "a:1"], "load balance": true }).servers).toEqual(["a", "a"]);
+    expect(failure('{"network": {"servers": [""]}, "files": [{"paths": ["/a"]}]}')).toContain("is a variable not set?");
+    const twice = resolved({ servers: ["a:1"] }, '[{"paths": ["-"]}, {"paths": ["/a", "-"]}]');
+    expect(twice.warnings).toEqual([expect.stringContaining("2 entries of 'files' name standard input")]);
+  });
+
   it("leaves out what editors and packages leave in a folder, and says so", () => {
     const many = mkdtempSync(join(folder, "left-"));
     writeFileSync(join(many, "a.conf"), '{"files":[{"paths":["/a"]}]}');
