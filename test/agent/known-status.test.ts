@@ -88,6 +88,18 @@ describe("a status", () => {
     for (const status of statuses.slice(1)) expect(status.labels?.labels).toMatchObject([LABEL]);
   });
 
+  it("tells TASK_KILLING once, also when the agent restarts before the end", async () => {
+    test.machine.obeys = false;
+    await test.running("one", TASK_RUNNING, { framework: KILLING });
+    test.killTask("one");
+    await test.master.status("one", TASK_KILLING);
+    await test.restart();
+    await until("the second stop", () => test.machine.asked.filter((what) => what.startsWith("stop")).length === 2);
+    test.machine.containerOf("one")?.end(15);
+    await test.master.status("one", TASK_KILLED);
+    expect(states()).toEqual([TASK_STARTING, TASK_RUNNING, TASK_KILLING, TASK_KILLED]);
+  });
+
   it("of the agent's own making says them too, when the task ran", async () => {
     await test.running("one", TASK_RUNNING);
     test.machine.containerOf("one")?.end(0);
