@@ -17,7 +17,7 @@ import type {
   Sessions,
 } from "../../model/session.ts";
 import type { Accounts } from "../../users/accounts.ts";
-import { commandLine } from "../mesos/request.ts";
+import { checkCommand, commandLine } from "../mesos/request.ts";
 import { connectTerminal, sizeFrame, typedFrames } from "../mesos/terminal.ts";
 import { inputAttachment, outputAttachment } from "../sessions/attachment.ts";
 import { newestOnly } from "../sessions/newest.ts";
@@ -107,6 +107,11 @@ export class MesosSessions implements Sessions {
   async #start(order: SessionOrder, parent: ContainerNode): Promise<SessionProcess> {
     const { accounts, switchesUser, confinement, processes, host, start = startSession } = this.#options;
     const command = commandOf(order);
+    checkCommand(command);
+    const beside = processes.pid(parent.key);
+    // Without one it would be in none of the container's namespaces, and nothing would end it with the container.
+    if (beside === undefined && !parent.isProcessless)
+      throw TaskFailure.launch(`Parent container ${chainText(parent.chain)} has no process yet, or no more`);
     const name = userOf(command, parent, switchesUser);
     const own = processes.environment(parent.key) ?? { PATH: DEFAULT_PATH, MESOS_SANDBOX: parent.place.sandbox };
     const user = name === undefined ? undefined : await accounts.of(name);
@@ -120,7 +125,7 @@ export class MesosSessions implements Sessions {
         ...commandLine(command),
         environment: { ...(window && TERMINAL_ENVIRONMENT), ...own, ...variablesOf(command.environment) },
         window,
-        namespacesOf: processes.pid(parent.key),
+        namespacesOf: beside,
       },
       host,
     );

@@ -34,7 +34,7 @@ import type {
   Sessions,
 } from "../../../model/session.ts";
 import type { ProcessTable } from "../../mesos/process-table.ts";
-import { commandLine } from "../../mesos/request.ts";
+import { checkCommand, commandLine } from "../../mesos/request.ts";
 import { commandOf } from "../../nested/plan.ts";
 import { inputAttachment, outputAttachment } from "../../sessions/attachment.ts";
 import { newestOnly } from "../../sessions/newest.ts";
@@ -119,6 +119,7 @@ export class DockerSessions implements Sessions, KeptContainers {
 
   async #start(order: SessionOrder, container: TrackedContainer): Promise<SessionProcess> {
     const command = commandOf(order);
+    checkCommand(command);
     const [id] = order.chain;
     const user = this.#options.switchesUser && command.user ? command.user : undefined;
     await this.#keepUser(id, user);
