@@ -66,12 +66,18 @@ export class Lanes {
     });
   }
 
-  /** Where what is known under `name`, and lies at `path` if anywhere, belongs: to every entry that names it. */
+  /**
+   * Where what is known under `name` belongs: to every entry that names it so; when there is none, to those that cover the
+   * `path` where it lies. Another entry may know the same file by another name.
+   */
   belongings(name: string, path: string | undefined): Belonging[] {
-    const found = this.#lanes
-      .map(({ prospector }) => Math.max(prospector.groupOf(name), path === undefined ? -1 : prospector.groupOf(path)))
-      .filter((group) => group >= 0)
-      .map((group, entry) => ({ group, entry }));
+    const covering = (one: string): Belonging[] =>
+      this.#lanes
+        .map(({ prospector }) => prospector.groupOf(one))
+        .filter((group) => group >= 0)
+        .map((group, entry) => ({ group, entry }));
+    const found = covering(name);
+    if (found.length === 0 && path !== undefined) found.push(...covering(path));
     return found.length > 0 ? found : [{ group: -1, entry: 0 }];
   }
 

@@ -1,10 +1,11 @@
-// First, before anything grows.
+// First, before anything grows, and before a HUP can end what is not loaded yet.
 import "../base/small-young-space.ts";
 
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
+import { onHangup } from "../base/early-hangup.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
@@ -62,15 +63,17 @@ async function profile(path: string): Promise<() => Promise<void>> {
   };
 }
 
-function writeOut(descriptor: number, text: string | Buffer): void {
+/** False when nobody will ever read. */
+function writeOut(descriptor: number, text: string | Buffer): boolean {
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(descriptor, bytes, at);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
     }
   }
+  return true;
 }
 
 function readSettings(flags: Flags, warn: (message: string) => void): Settings {
@@ -86,21 +89,23 @@ async function run(flags: Flags): Promise<number> {
   process.removeAllListeners("warning");
   process.on("warning", ({ name, message }) => log.verbose(1, `${name}: ${message}`));
   const settings = readSettings(flags, (warning) => log.warn(warning));
+  let stop = (): void => undefined;
   const service = new Service({
     clock: systemClock,
     log,
     host: hostname(),
     version: packageVersion(),
     once: flags.once,
-    tap: flags.tap ? (lines) => writeOut(1, lines) : undefined,
+    tap: flags.tap ? (lines) => writeOut(1, lines) || stop() : undefined,
     stdin: () => process.stdin,
   });
   const stopped = new Promise<void>((resolve) => {
     // At once, also while a reload waits for an acknowledgement.
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(service.stop()));
+    stop = () => resolve(service.stop());
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   });
   let changing = service.start(settings);
-  process.on("SIGHUP", () => {
+  onHangup(() => {
     changing = changing.then(
       () => reload(service, flags, log),
       () => undefined,

@@ -232,7 +232,7 @@ export class Prospector {
     if (facts.kind !== "file")
       return this.#refusals.tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
     const source = this.#index.byKey(keyOf(facts.identity));
-    if (source !== undefined && seen.has(source)) return;
+    if (source !== undefined && seen.has(source)) return this.#refusals.shared(path, group, source);
     if (source !== undefined && source.compressed === isArchive(path) && sameFile(source.identity, facts)) {
       seen.add(source);
       if (source.group < 0) source.group = group;
@@ -323,7 +323,7 @@ export class Prospector {
     enter(source, stage);
     this.#index.lose(source);
     source.touched = clock.now();
-    if (!isKnown) this.#copies.seek(source);
+    if (!isKnown && source.group >= 0) this.#copies.seek(source);
     recorded();
   }
 
