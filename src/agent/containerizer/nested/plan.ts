@@ -36,7 +36,7 @@ export function userOf(command: CommandInfo, parent: ContainerNode | undefined, 
 }
 
 /** The command to run, of a kind that can be. Throws a TaskFailure. */
-export function commandOf({ command, container }: Pick<NestedOrder, "command" | "container">): CommandInfo {
+function commandOf({ command, container }: Pick<NestedOrder, "command" | "container">): CommandInfo {
   if (container !== undefined && container.type !== ContainerInfo_Type.MESOS)
     throw TaskFailure.launch("The provided ContainerInfo is not supported");
   if (command === undefined) throw TaskFailure.launch("The container has no command");
