@@ -17,7 +17,7 @@ import type {
   Sessions,
 } from "../../model/session.ts";
 import type { Accounts } from "../../users/accounts.ts";
-import { checkCommand, commandLine } from "../mesos/request.ts";
+import { commandLine } from "../mesos/request.ts";
 import { connectTerminal, sizeFrame, typedFrames } from "../mesos/terminal.ts";
 import { inputAttachment, outputAttachment } from "../sessions/attachment.ts";
 import { newestOnly } from "../sessions/newest.ts";
@@ -25,7 +25,7 @@ import { type SessionHost, startSession } from "../sessions/process.ts";
 import { OpenSession, writeTo } from "../sessions/session.ts";
 import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
 import { parentsOf } from "./parents.ts";
-import { commandOf, userOf } from "./plan.ts";
+import { sessionCommandOf, userOf } from "./plan.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
 
 export interface MesosSessionsOptions {
@@ -106,8 +106,7 @@ export class MesosSessions implements Sessions {
 
   async #start(order: SessionOrder, parent: ContainerNode): Promise<SessionProcess> {
     const { accounts, switchesUser, confinement, processes, host, start = startSession } = this.#options;
-    const command = commandOf(order);
-    checkCommand(command);
+    const command = sessionCommandOf(order);
     const beside = processes.pid(parent.key);
     // Without one it would be in none of the container's namespaces, and nothing would end it with the container.
     if (beside === undefined && !parent.isProcessless)

@@ -34,8 +34,8 @@ import type {
   Sessions,
 } from "../../../model/session.ts";
 import type { ProcessTable } from "../../mesos/process-table.ts";
-import { checkCommand, commandLine } from "../../mesos/request.ts";
-import { commandOf } from "../../nested/plan.ts";
+import { commandLine } from "../../mesos/request.ts";
+import { sessionCommandOf } from "../../nested/plan.ts";
 import { inputAttachment, outputAttachment } from "../../sessions/attachment.ts";
 import { newestOnly } from "../../sessions/newest.ts";
 import { OpenSession, writeTo } from "../../sessions/session.ts";
@@ -118,8 +118,7 @@ export class DockerSessions implements Sessions, KeptContainers {
   }
 
   async #start(order: SessionOrder, container: TrackedContainer): Promise<SessionProcess> {
-    const command = commandOf(order);
-    checkCommand(command);
+    const command = sessionCommandOf(order);
     const [id] = order.chain;
     const user = this.#options.switchesUser && command.user ? command.user : undefined;
     await this.#keepUser(id, user);
