@@ -16,6 +16,7 @@ import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
 import { standardError } from "../forwarder/monitoring/console.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
+import { toSyslog } from "../forwarder/monitoring/syslog.ts";
 import { Service } from "../forwarder/service.ts";
 
 /** Exit codes of the old program: 1 for the command line, 2 for anything else that keeps it from running. */
@@ -32,22 +33,6 @@ function packageVersion(): string {
     }
   }
   return "unknown";
-}
-
-/** Lines to syslog, by the program that every system has for it. */
-async function syslogWriter(): Promise<(line: string) => void> {
-  const { spawn, spawnSync } = await import("node:child_process");
-  if (spawnSync("logger", ["--version"]).error !== undefined)
-    throw new UserError(
-      "-log-to-syslog: there is no logger(1)",
-      "install bsdutils or util-linux, or leave the flag out",
-    );
-  const logger = spawn("logger", ["-t", "logstash-forwarder", "-p", "daemon.info"], {
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  logger.on("error", () => undefined);
-  logger.stdin.on("error", () => undefined);
-  return (line) => logger.stdin.write(line);
 }
 
 /** Records what the processor does until the function that it resolves to is called. */
@@ -83,7 +68,8 @@ function readSettings(flags: Flags, warn: (message: string) => void): Settings {
 
 async function run(flags: Flags): Promise<number> {
   const console = standardError(systemClock);
-  const write = flags.logToSyslog ? await syslogWriter() : (line: string) => console.write(line);
+  const toConsole = (line: string): void => console.write(line);
+  const write = flags.logToSyslog ? toSyslog(toConsole) : toConsole;
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
   // Node's own warnings speak of its options, and to its programmers.
   process.removeAllListeners("warning");

@@ -156,7 +156,8 @@ describe("a reload", () => {
     forwarder.process.kill("SIGHUP");
     await told.writeFile(text);
     await told.close();
-    // For the reload.
+    await until(() => forwarder.log().includes("following"), "the start", forwarder.log);
+    // For the reload, which waits for it.
     await writeFile(config, text);
     await until(() => receiver.events.length === 1, "the line", forwarder.log);
     await until(() => forwarder.log().includes("is read again"), "the reload", forwarder.log);
