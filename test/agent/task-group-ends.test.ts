@@ -88,6 +88,24 @@ describe("the container of a default executor", () => {
   });
 });
 
+it("a default executor that ends by itself takes no more tasks: those that come then are told of its end", async () => {
+  run([member("one")]);
+  await running("one");
+  test.machine.refusal = new Error("it takes a while");
+  test.machine.nestedOf("one")?.end(0);
+  await test.master.status("one", TASK_FINISHED);
+  await until("its end", () => destroys().length === 1);
+  run([member("two"), member("three")], { launchExecutor: false });
+  await test.master.quiet();
+  test.machine.refusal = undefined;
+  test.machine.containerOf("default")?.end(0);
+  const reason = TaskStatus_Reason.EXECUTOR_TERMINATED;
+  for (const id of ["two", "three"]) {
+    expect(await test.master.status(id, TASK_FAILED)).toMatchObject({ reason, message: "Executor terminated" });
+    expect(test.master.statesOf(id)).toEqual([TASK_FAILED]);
+  }
+});
+
 describe("a shutdown of a default executor", () => {
   it("ends each task with its own grace, and no other is asked twice", async () => {
     run([member("one"), member("two", { killPolicy: { gracePeriod: { nanoseconds: 7n * SECOND } } })]);

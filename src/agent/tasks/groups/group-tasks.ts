@@ -111,7 +111,8 @@ export class GroupTasks implements ExecutorControl {
 
   deliver(framework: FrameworkRecord, executor: ExecutorRecord, tasks: readonly TaskRecord[]): void {
     const group = this.#executors.get(executor.containerId);
-    if (group === undefined) return;
+    // One that ends takes no more: what waits for it is told of its end.
+    if (group === undefined || group.isFinishing || group.isShuttingDown) return;
     executor.everDelivered = true;
     const done = new Set<TaskRecord>();
     for (const task of tasks) {
