@@ -4,6 +4,7 @@ import { Glob, Tree } from "./discovery/glob.ts";
 import { Lookout } from "./discovery/lookout.ts";
 import { lanesOf } from "./discovery/overlap.ts";
 import { Prospector } from "./discovery/prospector.ts";
+import { barredFolder } from "./discovery/survey.ts";
 import type { FileGroup, Settings } from "./model/settings.ts";
 import type { Source } from "./model/source.ts";
 import type { Descriptors } from "./reading/descriptors.ts";
@@ -147,8 +148,16 @@ export class Lanes {
   #tellUnmatched(): void {
     const tree = new Tree();
     const patterns = new Set(this.#files.flatMap(({ paths }) => paths).filter((path) => path !== "-"));
-    for (const pattern of patterns)
-      if (new Glob(pattern).find(tree).paths.size === 0) this.#log.warn(`no file matches '${pattern}' yet`);
+    for (const pattern of patterns) if (new Glob(pattern).find(tree).paths.size === 0) this.#tellOfNothing(pattern);
+  }
+
+  #tellOfNothing(pattern: string): void {
+    const barred = barredFolder(pattern);
+    if (barred === undefined) this.#log.warn(`no file matches '${pattern}' yet`);
+    else
+      this.#log.error(
+        `nothing is found for '${pattern}': this user may not look into '${barred}'; make it and those above it readable (chmod o+rx, or a group)`,
+      );
   }
 
   /** Which files go out more than once. */

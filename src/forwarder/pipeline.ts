@@ -266,7 +266,7 @@ export class Pipeline {
     if (this.#next !== undefined) return;
     const lost = [...this.#descriptors.held()].filter((source) => source.path === undefined && !isSettled(source));
     if (lost.length > 0)
-      this.#log.warn(
+      this.#log.error(
         `stopping with ${lost.length} deleted files whose lines are not acknowledged, '${lost[0]?.name}' first: they are lost with this process`,
       );
     this.#descriptors.closeAll();

@@ -278,7 +278,7 @@ export class Prospector {
     if (opening.kind === "held") this.#attend(source, undefined);
     else if (opening.kind === "replaced") this.#renew(source, opening.file);
     else if (opening.kind === "failed")
-      this.#refusals.tellOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
+      this.#refusals.failOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
   }
 
   #place(source: Source, path: string | undefined): void {

@@ -22,9 +22,16 @@ export class Refusals {
   }
 
   tellOnce(path: string, message: string): void {
-    if (this.#told.has(path)) return;
-    this.#told.add(path);
-    this.#log.warn(message);
+    if (this.#isNew(path)) this.#log.warn(message);
+  }
+
+  /** As an error: what should be shipped cannot be. */
+  failOnce(path: string, message: string): void {
+    if (this.#isNew(path)) this.#log.error(message);
+  }
+
+  #isNew(path: string): boolean {
+    return this.#told.size < this.#told.add(path).size;
   }
 
   /** `path`, of the entry `group`, is another name of `source`: of another entry's when a link came after they were told apart. */
