@@ -1,4 +1,4 @@
-import { type FSWatcher, realpathSync, watch } from "node:fs";
+import { type FSWatcher, realpathSync, statSync, watch } from "node:fs";
 import { messageOf } from "../../base/errors.ts";
 import { onDisk, pathOf } from "../../base/file-names.ts";
 import type { Logger } from "../../base/log.ts";
@@ -6,9 +6,26 @@ import type { Logger } from "../../base/log.ts";
 /** Folders that are watched at most: each costs one inotify watch of the user's limit. */
 const MOST_FOLDERS = 4096;
 
+interface Watched {
+  readonly watcher: FSWatcher;
+  /** The folder itself: another may lie there by now. */
+  readonly folder: string;
+}
+
+/** Who the folder at a path is; empty when that cannot be said. A number is soon used again: its birth tells one from another. */
+function folderAt(path: string): string {
+  try {
+    const { dev, ino, birthtimeNs } = statSync(onDisk(path), { bigint: true });
+    return `${dev}:${ino}:${birthtimeNs}`;
+  } catch {
+    return "";
+  }
+}
+
 /** Tells of changes in folders, by inotify. What it misses, the scan at intervals finds. */
 export class Watcher {
-  readonly #watchers = new Map<string, FSWatcher>();
+  /** By path: what is watched there. */
+  readonly #watchers = new Map<string, Watched>();
   readonly #log: Logger;
   readonly #changed: (folder: string, name: string | undefined, structure: boolean) => void;
   #complained = false;
@@ -26,40 +43,49 @@ export class Watcher {
 
   /** Watches exactly these folders from now on; true when some are new. A folder that is a link is watched where it leads. */
   follow(folders: ReadonlySet<string>): boolean {
-    const before = this.#watchers.size;
-    let dropped = 0;
-    for (const [folder, watcher] of this.#watchers) {
+    for (const [folder, { watcher }] of this.#watchers) {
       if (folders.has(folder)) continue;
       watcher.close();
       this.#watchers.delete(folder);
-      dropped++;
     }
-    this.include(folders);
-    return this.#watchers.size > before - dropped;
+    return this.include(folders);
   }
 
-  /** Watches these folders too. */
-  include(folders: ReadonlySet<string>): void {
+  /** Watches these folders too; true when some are new. One that was removed and made again is another one. */
+  include(folders: ReadonlySet<string>): boolean {
+    let added = false;
     for (const folder of folders) {
-      if (this.#watchers.size >= MOST_FOLDERS) break;
-      if (!this.#watchers.has(folder)) this.#add(folder);
+      const known = this.#watchers.get(folder);
+      const now = folderAt(folder);
+      if (known !== undefined && known.folder === now) continue;
+      known?.watcher.close();
+      this.#watchers.delete(folder);
+      if (this.#watchers.size >= MOST_FOLDERS) continue;
+      this.#add(folder, now);
+      added ||= this.#watchers.has(folder);
     }
+    return added;
+  }
+
+  /** Whether changes of names and contents in the folder that lay there last are told of. */
+  watches(folder: string): boolean {
+    return this.#watchers.has(folder);
   }
 
   close(): void {
     this.follow(new Set());
   }
 
-  #add(folder: string): void {
+  #add(folder: string, identity: string): void {
     try {
       const watcher = watch(realpathSync(onDisk(folder), "buffer"), { encoding: "buffer" }, (event, name) =>
         this.#changed(folder, name === null ? undefined : pathOf(name), event === "rename"),
       );
       watcher.on("error", () => {
         watcher.close();
-        this.#watchers.delete(folder);
+        if (this.#watchers.get(folder)?.watcher === watcher) this.#watchers.delete(folder);
       });
-      this.#watchers.set(folder, watcher);
+      this.#watchers.set(folder, { watcher, folder: identity });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT" || this.#complained) return;
       this.#complained = true;
