@@ -3,7 +3,7 @@ import { SerialQueue } from "../../base/serial-queue.ts";
 import { type FileFacts, factsAt, sameFile } from "../model/content.ts";
 import { enter } from "../model/lifecycle.ts";
 import type { OpenFile } from "../model/open-file.ts";
-import { isSettled, isUnread, type Source } from "../model/source.ts";
+import { isUnread, type Source } from "../model/source.ts";
 import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
 import { Glimpses } from "./glimpses.ts";
@@ -14,11 +14,9 @@ import { newSource } from "./new-source.ts";
 import { type Fresh, Newcomers } from "./newcomers.ts";
 import type { ProspectorOptions } from "./prospector-options.ts";
 import { Refusals } from "./refusals.ts";
-import { SourceIndex } from "./source-index.ts";
+import { Resting } from "./resting.ts";
+import { placedFirst, SourceIndex } from "./source-index.ts";
 import { isArchive, Patterns, realPath, Survey } from "./survey.ts";
-
-/** Sources without a file that are remembered, at most: folders that make a file a second would fill the registry. */
-const MOST_LOST = 10_000;
 
 /**
  * Finds files and opens them, knows them again however they are renamed, copied or replaced, and says which have changed.
@@ -41,9 +39,7 @@ export class Prospector {
   /** A search for copies is due. */
   #searching = false;
   #folders = new Set<string>();
-  /** Files that were written to without a word of the kernel, and those that have other names: each scan looks at them. */
-  readonly #untold = new WeakSet<Source>();
-  readonly #linked = new WeakSet<Source>();
+  readonly #resting: Resting;
   /** Scans so far. */
   #scans = 0;
   readonly #restored = new Set<Source>();
@@ -55,6 +51,7 @@ export class Prospector {
     const { clock, log } = options;
     this.#patterns = new Patterns(options.groups);
     this.#listing = new Listing(this.#patterns, clock);
+    this.#resting = new Resting(this.#listing);
     this.#refusals = new Refusals(log);
     this.#missed = new Missed(clock, log);
     this.#newcomers = new Newcomers({
@@ -108,13 +105,7 @@ export class Prospector {
 
   /** Takes over what the registry knew, or what was followed before a reload, before the first scan. */
   restore(sources: Iterable<Source>): void {
-    // Two entries of one inode: it was truncated, and the one without a path is what was there before.
-    const placed = [...sources].sort(
-      (a, b) =>
-        Number(a.file === undefined) - Number(b.file === undefined) ||
-        Number(a.path === undefined) - Number(b.path === undefined),
-    );
-    for (const source of placed) {
+    for (const source of placedFirst(sources)) {
       if (source.file === undefined && this.#index.of(source.identity) !== undefined) {
         enter(source, "gone");
         this.#index.lose(source);
@@ -153,7 +144,7 @@ export class Prospector {
 
   /** The kernel told that something happened to the file of `source`. */
   noticed(source: Source): void {
-    this.#untold.delete(source);
+    this.#resting.told(source);
     this.changed(source);
   }
 
@@ -229,13 +220,10 @@ export class Prospector {
     this.#listing.completed((path) => this.#index.at(path)?.path);
   }
 
-  /** What lies at `path` is not looked at in this scan: it lies there as before, and the kernel would have told of a change. */
   #rests(path: string, index: number): boolean {
     const source = this.#index.at(path);
-    if (source === undefined || (source.stage !== "at-end" && source.stage !== "found") || !isSettled(source))
+    if (source === undefined || this.#restored.has(source) || !this.#resting.isAtRest(source, path, index))
       return false;
-    if (!this.#listing.rests(path, index) || this.#restored.has(source)) return false;
-    if (this.#untold.has(source) || this.#linked.has(source)) return false;
     source.scan = this.#scans;
     return true;
   }
@@ -257,11 +245,9 @@ export class Prospector {
         this.#place(source, realPath(path));
       }
       if (source.stage === "draining") enter(source, "held");
-      const { size, changed } = source;
+      const before = { size: source.size, changed: source.changed };
       this.#attend(source, facts);
-      if (facts.links > 1) this.#linked.add(source);
-      else this.#linked.delete(source);
-      if (!this.#restored.has(source) && (source.size !== size || source.changed !== changed)) this.#untold.add(source);
+      if (!this.#restored.has(source)) this.#resting.looked(source, facts, before);
       return;
     }
     if (source !== undefined) this.gone(source);
@@ -408,11 +394,7 @@ export class Prospector {
 
   #forget(paths: ReadonlyMap<string, number>): void {
     const { clock, forgetAfter, recorded } = this.#options;
-    for (const source of this.#index.lost) {
-      if (clock.now() - source.touched < forgetAfter && this.#index.lost.size <= MOST_LOST) continue;
-      this.#index.forget(source);
-      recorded();
-    }
+    if (this.#index.forgetOld(clock.now() - forgetAfter)) recorded();
     for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
     this.#refusals.keepOnly(paths);
   }

@@ -7,6 +7,17 @@ import { isConvincing } from "./continuation.ts";
 /** Sources by the length and hash of their fingerprint. */
 type Contents = Map<number, Map<string, Set<Source>>>;
 
+/** Sources without a file that are remembered, at most: folders that make a file a second would fill the registry. */
+const MOST_LOST = 10_000;
+
+/** Two entries of one inode: it was truncated, and the one without a path is what was there before. That comes last. */
+export const placedFirst = (sources: Iterable<Source>): Source[] =>
+  [...sources].sort(
+    (a, b) =>
+      Number(a.file === undefined) - Number(b.file === undefined) ||
+      Number(a.path === undefined) - Number(b.path === undefined),
+  );
+
 /** One or several: nearly all names are those of one source, and a set for each would be half of what is kept here. */
 type OneOrMore = Source | Set<Source>;
 
@@ -102,9 +113,15 @@ export class SourceIndex {
     into(this.#lostByKey, keyOf(source.identity), () => new Set<Source>()).add(source);
   }
 
-  forget(source: Source): void {
-    this.find(source);
-    this.#unlist(source);
+  /** Forgets those without a file that were touched last before `time`, and some of too many; true when there were such. */
+  forgetOld(time: number): boolean {
+    const before = this.#lost.size;
+    for (const source of this.#lost) {
+      if (source.touched > time && this.#lost.size <= MOST_LOST) continue;
+      this.find(source);
+      this.#unlist(source);
+    }
+    return this.#lost.size < before;
   }
 
   /** What is known of it has changed: its name, its fingerprint. */
