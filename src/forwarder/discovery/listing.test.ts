@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -6,7 +6,6 @@ import { TestClock } from "../../../test/support/test-clock.ts";
 import { Tree } from "./glob.ts";
 import { Listing, type Watch } from "./listing.ts";
 import { Patterns } from "./survey.ts";
-import { Watcher } from "./watcher.ts";
 
 let [folder, beside] = ["", ""];
 beforeEach(() => {
@@ -97,19 +96,4 @@ describe("what the patterns lead to", () => {
     await scan();
     expect(resting()).toEqual([]);
   });
-});
-
-it("a folder that was removed and made again is watched again", () => {
-  const watcher = new Watcher({ warn: () => undefined } as never, () => undefined);
-  const inner = at("inner");
-  mkdirSync(inner);
-  const folders = new Set([inner]);
-  expect(watcher.follow(folders)).toBe(true);
-  expect(watcher.follow(folders)).toBe(false);
-  rmdirSync(inner);
-  mkdirSync(inner);
-  expect(watcher.include(folders)).toBe(true);
-  expect(watcher.watches(inner)).toBe(true);
-  watcher.close();
-  expect(watcher.watches(inner)).toBe(false);
 });

@@ -85,7 +85,7 @@ class Names {
  * The kernel tells when they are written; but for a mapping, another name, or more events than it keeps.
  */
 export class Listing {
-  readonly #patterns: Patterns;
+  readonly patterns: Patterns;
   readonly #clock: Clock;
   #stamps: ReadonlyMap<string, Stamp> = new Map();
   /** Those of the scan that is under way. */
@@ -102,7 +102,7 @@ export class Listing {
   folders: ReadonlySet<string> = new Set();
 
   constructor(patterns: Patterns, clock: Clock) {
-    this.#patterns = patterns;
+    this.patterns = patterns;
     this.#clock = clock;
   }
 
@@ -131,7 +131,7 @@ export class Listing {
     this.#isNew = this.folders.size === 0 || this.#quiet.size < this.folders.size;
     if (!this.#isNew) return;
     tree.before = take;
-    const found = this.#patterns.find(tree);
+    const found = this.patterns.find(tree);
     [this.names, this.folders] = [new Names(found.paths), found.folders];
   }
 

@@ -26,7 +26,6 @@ export class Prospector {
   readonly #options: ProspectorOptions;
   readonly #queue = new SerialQueue();
   readonly #index = new SourceIndex();
-  readonly #patterns: Patterns;
   readonly #listing: Listing;
   readonly #copies: Copies;
   readonly #glimpses = new Glimpses();
@@ -49,8 +48,7 @@ export class Prospector {
   constructor(options: ProspectorOptions) {
     this.#options = options;
     const { clock, log } = options;
-    this.#patterns = new Patterns(options.groups);
-    this.#listing = new Listing(this.#patterns, clock);
+    this.#listing = new Listing(new Patterns(options.groups), clock);
     this.#resting = new Resting(this.#listing);
     this.#refusals = new Refusals(log);
     this.#missed = new Missed(clock, log);
@@ -90,7 +88,7 @@ export class Prospector {
 
   /** The index of the `files` entry that covers a path; -1 when none does. */
   groupOf(path: string): number {
-    return this.#patterns.groupOf(path);
+    return this.#listing.patterns.groupOf(path);
   }
 
   /** Whether the patterns led to such a path at the last scan. */
@@ -234,7 +232,7 @@ export class Prospector {
     if (facts.kind !== "file")
       return this.#refusals.tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
     const source = this.#index.of(facts.identity);
-    if (source?.scan === this.#scans) return;
+    if (source?.scan === this.#scans) return this.#refusals.shared(path, group, source);
     if (source !== undefined && source.compressed === isArchive(path) && sameFile(source.identity, facts)) {
       source.scan = this.#scans;
       if (source.group < 0) source.group = group;
@@ -284,7 +282,7 @@ export class Prospector {
     if (opening.kind === "held") this.#attend(source, undefined);
     else if (opening.kind === "replaced") this.#renew(source, opening.file);
     else if (opening.kind === "failed")
-      this.#refusals.tellOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
+      this.#refusals.failOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
   }
 
   #place(source: Source, path: string | undefined): void {
@@ -329,7 +327,7 @@ export class Prospector {
     enter(source, stage);
     this.#index.lose(source);
     source.touched = clock.now();
-    if (!isKnown) this.#copies.seek(source);
+    if (!isKnown && source.group >= 0) this.#copies.seek(source);
     recorded();
   }
 

@@ -52,10 +52,6 @@ export class SourceIndex {
     for (const sources of this.#byIdentity.values()) yield* sources.values();
   }
 
-  get lost(): ReadonlySet<Source> {
-    return this.#lost;
-  }
-
   isLost(source: Source): boolean {
     return this.#lost.has(source);
   }

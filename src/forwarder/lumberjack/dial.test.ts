@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { TlsSettings } from "../model/settings.ts";
 import { failureOf } from "./dial.ts";
+import { tlsOptions } from "./tls-material.ts";
 
 const failed = (code: string, message = "", more: object = {}) =>
   failureOf(Object.assign(new Error(message), { code, ...more }));
@@ -31,4 +33,21 @@ describe("why a connection failed", () => {
       "the name 'logs' is not known",
     );
   });
+});
+
+it.each([
+  ["logstash.example", "logstash.example"],
+  ["logstash.example.", "logstash.example"],
+  ["10.0.0.1", undefined],
+  ["::1", undefined],
+])("the server at %s is told the name %s", (host, expected) => {
+  const settings: TlsSettings = {
+    ca: undefined,
+    certificate: undefined,
+    key: undefined,
+    passphrase: undefined,
+    verification: "full",
+    minimumVersion: "TLSv1.2",
+  };
+  expect(tlsOptions(settings, host).servername).toBe(expected);
 });
