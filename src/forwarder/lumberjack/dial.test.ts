@@ -11,7 +11,7 @@ describe("why a connection failed", () => {
   it.each([
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", `unable to verify the first certificate${hint}`, "'ssl ca'"],
     ["DEPTH_ZERO_SELF_SIGNED_CERT", `self-signed certificate${hint}`, "self-signed"],
-    ["CERT_HAS_EXPIRED", "certificate has expired", "renew it"],
+    ["CERT_HAS_EXPIRED", "certificate has expired", "authority's in the file of 'ssl ca'; renew it"],
     ["SOMETHING_NEW", `some trouble${hint}`, "some trouble"],
     ["ECONNREFUSED", "", "nothing listens there"],
     ["ECONNRESET", "Client network socket disconnected before secure TLS connection was established", "'ssl enabled'"],
