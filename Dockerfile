@@ -39,7 +39,7 @@ COPY --from=build /image/ /
 # logstash-forwarder's registry must survive a restart of the container: mount a volume there to keep it longer.
 # A client key beside it is root's and its.
 RUN mkdir -p /var/log/mesos /var/lib/mesos \
- && find /opt/logstash-forwarder -type f -name '*key*' -exec chgrp logstash-forwarder {} + -exec chmod 0640 {} + \
+ && find /opt/logstash-forwarder -type f ! -perm -004 -exec chgrp logstash-forwarder {} + -exec chmod g+r {} + \
  && install -d -o logstash-forwarder -g logstash-forwarder -m 0750 /var/lib/logstash-forwarder \
  && /opt/mesos-slave/node --version && supervisord --version
 # What was built: --build-arg REVISION=$(git rev-parse HEAD)

@@ -52,6 +52,7 @@ const runs: readonly Run[] = [
     words: [...agent, ...peerAgent, "--tasks", "100,200,1000,5000"],
     quick: [...agent, ...peerAgent, "--tasks", "50", "--rest", "1"],
   },
+  { bench: "short-tasks", words: [...agent], quick: [...agent, "--tasks", "500", "--wave", "50", "--rest", "1"] },
   { bench: "recovery", words: [...agent], quick: [...agent, "--tasks", "50", "--rounds", "1"] },
   { bench: "recovery", words: [...agent, "--tasks", "5000", "--rounds", "1"], quick: [] },
   { bench: "state", words: [], quick: [] },

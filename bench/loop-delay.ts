@@ -82,8 +82,7 @@ async function gc(folder: string): Promise<Standstill> {
     const sandbox = `${executor}/runs/c${index}`;
     mkdirSync(sandbox, { recursive: true });
     writeFileSync(`${sandbox}/stdout`, "x");
-    for (const shown of [sandbox, `${executor}/runs/latest`, `/frameworks/F/executors/e${index}/runs/latest`])
-      files.attach(sandbox, shown);
+    files.attachRun(sandbox, { kind: "sandbox", user: "nobody" }, { isLatest: true });
     collector.schedule(sandbox, 0);
     collector.schedule(executor, 0);
   }

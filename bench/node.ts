@@ -62,10 +62,10 @@ async function around<T extends Started>(
   return { pid: started.pid, port, scheduler, started, close };
 }
 
-/** A development master, an agent of ours, and a framework that checkpoints. */
-export async function startNode(program: string | undefined): Promise<OwnNode> {
+/** A development master, an agent of ours (with more flags, if wanted), and a framework that checkpoints. */
+export async function startNode(program: string | undefined, more: readonly string[] = []): Promise<OwnNode> {
   const node = await around((master, port) => {
-    const flags = [RESOURCES];
+    const flags = [RESOURCES, ...more];
     const agent = new AgentProcess({ master, port, flags, ...(program !== undefined && { program }) });
     agent.start();
     const end = async (): Promise<void> => {

@@ -11,7 +11,7 @@ import { readOwnContainerId } from "../docker/own-container.ts";
 import type { Process } from "../libprocess/process.ts";
 import { readTlsSettings } from "../libprocess/tls-settings.ts";
 import { parseUPID, sameUPID } from "../libprocess/upid.ts";
-import { type Credential, parseCredential } from "../mesos/credential.ts";
+import type { Credential } from "../mesos/credential.ts";
 import type { MasterDetector } from "../mesos/detector.ts";
 import { Resources } from "../mesos/resources.ts";
 import { createDetector } from "../zookeeper/detector.ts";
@@ -26,13 +26,13 @@ import { GarbageCollector } from "./gc/collector.ts";
 import { AttachedFiles } from "./http/files/attached.ts";
 import { AttachedSandboxes } from "./http/files/shown.ts";
 import { assemble } from "./machine.ts";
+import { CredentialFile } from "./master/credential-file.ts";
 import { installInbox } from "./master/inbox.ts";
 import { LeadingMaster } from "./master/leading-master.ts";
 import { MasterLink } from "./master/link.ts";
 import { askMasterVersion } from "./master/master-version.ts";
 import { Announcements, Outbox } from "./master/outbox.ts";
 import { Registration } from "./master/registration.ts";
-import { warnIfReadable } from "./master/secret-file.ts";
 import { measureMachine } from "./metrics/machine.ts";
 import { PoolWatch } from "./metrics/pool-watch.ts";
 import { Metrics } from "./metrics/registry.ts";
@@ -85,7 +85,7 @@ export interface AgentNode {
   readonly agent: Agent;
   /** What the master is told to dial. */
   readonly address: { readonly ip: string; readonly port: number };
-  /** Reads the rules and passwords again from their files. */
+  /** Reads rules, passwords and the credential for the master again from their files. */
   reload(): void;
   /** Lets go: tasks of frameworks that checkpoint run on, unless `everything` is to end. */
   close(options: { readonly everything: boolean }): Promise<void>;
@@ -112,6 +112,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     gc,
   });
   const health = new HealthWatch(clock, glog.logger.named("slave.cpp"));
+  const credential = values.credential === undefined ? undefined : new CredentialFile(values.credential, glog.logger);
   const { viewed, agent, frameworks, endpoint, permissions } = composeAgent({
     flags: values,
     environment,
@@ -120,7 +121,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
     clock,
     log: glog.logger,
     metrics,
-    credential: values.credential === undefined ? undefined : readCredential(values.credential, glog.logger),
+    credential,
     random: Math.random,
     detector: await createDetector(input.master ?? values.master ?? "", {
       clock,
@@ -150,7 +151,7 @@ export async function startAgent(input: NodeInput): Promise<AgentNode> {
   return {
     agent,
     address: { ip: process.self.ip, port: process.self.port },
-    reload: () => permissions.reload(flags.origins.get("acls")?.file),
+    reload: () => permissions.reload(flags.origins.get("acls")?.file, credential),
     close: async (options) => {
       frameworks.stopAccepting();
       gc.close();
@@ -320,11 +321,6 @@ export function composeAgent(input: AgentInput): ComposedAgent {
     endpoint: new ExecutorEndpoint({ ...executors, refusals: permissions.refusals }),
     permissions,
   };
-}
-
-function readCredential(path: string, log: Logger): Credential {
-  warnIfReadable(path, log);
-  return parseCredential(readFileSync(path, "utf8"), path);
 }
 
 function buildCollector({ flags, clock, glog }: NodeInput, files: AttachedFiles): GarbageCollector {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../test/support/test-clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { CredentialFile } from "./master/credential-file.ts";
 import { Metrics } from "./metrics/registry.ts";
 import type { ExecutorRecord, FrameworkRecord } from "./model/records.ts";
 import { Permissions } from "./permissions.ts";
@@ -107,7 +108,19 @@ describe("files that are read again", () => {
       `--http_credentials=${file("credentials", passwords("opens sesame"))}`,
     );
 
-  it("need not be both there", () => {
+  it("have the credential for the master among them, each for itself", () => {
+    const credential = new CredentialFile(file("credential", "agent hunter1\n"), silentLogger);
+    file("credential", "agent hunter2\n");
+    open().reload(undefined, credential);
+    expect([credential.secret, lines]).toEqual(["hunter2", []]);
+    file("credential", "hunter3\n");
+    open().reload(undefined, credential);
+    expect(lines.at(-1)).toMatch(/^Not taken over, .*not two words/);
+    expect(credential.secret).toBe("hunter2");
+    expect(lines.join("\n")).not.toMatch(/hunter|Nothing is read again/);
+  });
+
+  it("need not be all there", () => {
     open(`--http_credentials=${file("credentials", passwords("opens sesame"))}`).reload(undefined);
     open().reload(file("acls", rules("NONE")));
     expect(lines.filter((line) => line.startsWith("Nothing is read again"))).toEqual([]);

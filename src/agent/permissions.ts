@@ -11,6 +11,7 @@ import { ExecutorTokens } from "./authorization/executor-tokens.ts";
 import { Refusals } from "./authorization/refusals.ts";
 import type { ExecutorClaims } from "./authorization/subject.ts";
 import type { AgentFlags } from "./flags/table.ts";
+import type { CredentialFile } from "./master/credential-file.ts";
 import { warnIfReadable } from "./master/secret-file.ts";
 import type { Metrics } from "./metrics/registry.ts";
 import type { Identity } from "./model/identity.ts";
@@ -60,8 +61,11 @@ export class Permissions {
     });
   }
 
-  /** Reads names, passwords and rules again. A file that is broken changes nothing, and is said to be so. */
-  reload(aclsFile: string | undefined): void {
+  /**
+   * Reads names, passwords and rules again, and by whom this agent is known to its master. A file that is broken changes nothing,
+   * and is said to be so.
+   */
+  reload(aclsFile: string | undefined, master?: Pick<CredentialFile, "path" | "reload">): void {
     const { log, flags } = this.#options;
     this.#attempt(`the rules of --acls in ${aclsFile}`, aclsFile, (path) =>
       this.authorizer.replace(parseAcls(JSON.parse(readFileSync(path, "utf8")))),
@@ -70,8 +74,9 @@ export class Permissions {
       const read = this.#readCredentials();
       if (read !== undefined) this.access.replace(read);
     });
-    if (aclsFile === undefined && flags.http_credentials === undefined)
-      log.warn("Nothing is read again: neither --acls nor --http_credentials names a file");
+    this.#attempt(`the credential for the master in ${master?.path}`, master?.path, () => master?.reload());
+    if ([aclsFile, flags.http_credentials, master].every((file) => file === undefined))
+      log.warn("Nothing is read again: none of --acls, --http_credentials and --credential names a file");
   }
 
   #attempt(what: string, path: string | undefined, take: (path: string) => void): void {

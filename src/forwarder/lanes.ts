@@ -4,6 +4,7 @@ import { Glob, Tree } from "./discovery/glob.ts";
 import { Lookout } from "./discovery/lookout.ts";
 import { lanesOf } from "./discovery/overlap.ts";
 import { Prospector } from "./discovery/prospector.ts";
+import { barredFolder } from "./discovery/survey.ts";
 import type { FileGroup, Settings } from "./model/settings.ts";
 import type { Source } from "./model/source.ts";
 import type { Descriptors } from "./reading/descriptors.ts";
@@ -66,12 +67,18 @@ export class Lanes {
     });
   }
 
-  /** Where what is known under `name`, and lies at `path` if anywhere, belongs: to every entry that names it. */
+  /**
+   * Where what is known under `name` belongs: to every entry that names it so; when there is none, to those that cover the
+   * `path` where it lies. Another entry may know the same file by another name.
+   */
   belongings(name: string, path: string | undefined): Belonging[] {
-    const found = this.#lanes
-      .map(({ prospector }) => Math.max(prospector.groupOf(name), path === undefined ? -1 : prospector.groupOf(path)))
-      .filter((group) => group >= 0)
-      .map((group, entry) => ({ group, entry }));
+    const covering = (one: string): Belonging[] =>
+      this.#lanes
+        .map(({ prospector }) => prospector.groupOf(one))
+        .filter((group) => group >= 0)
+        .map((group, entry) => ({ group, entry }));
+    const found = covering(name);
+    if (found.length === 0 && path !== undefined) found.push(...covering(path));
     return found.length > 0 ? found : [{ group: -1, entry: 0 }];
   }
 
@@ -141,8 +148,16 @@ export class Lanes {
   #tellUnmatched(): void {
     const tree = new Tree();
     const patterns = new Set(this.#files.flatMap(({ paths }) => paths).filter((path) => path !== "-"));
-    for (const pattern of patterns)
-      if (new Glob(pattern).find(tree).paths.size === 0) this.#log.warn(`no file matches '${pattern}' yet`);
+    for (const pattern of patterns) if (new Glob(pattern).find(tree).paths.size === 0) this.#tellOfNothing(pattern);
+  }
+
+  #tellOfNothing(pattern: string): void {
+    const barred = barredFolder(pattern);
+    if (barred === undefined) this.#log.warn(`no file matches '${pattern}' yet`);
+    else
+      this.#log.error(
+        `nothing is found for '${pattern}': this user may not look into '${barred}'; make it and those above it readable (chmod o+rx, or a group)`,
+      );
   }
 
   /** Which files go out more than once. */

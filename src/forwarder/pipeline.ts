@@ -189,8 +189,9 @@ export class Pipeline {
   status(): Status {
     const { clock, version, settings } = this.#options;
     const now = clock.now();
+    // What no entry covers any more is on record, and nobody's lag.
     const files = [...this.#lanes.sources()]
-      .filter(({ path, file }) => path !== undefined || file !== undefined)
+      .filter(({ path, file, group }) => group >= 0 && (path !== undefined || file !== undefined))
       .map((source) => fileStatus(source, this.#lag, now));
     return {
       version,
@@ -208,7 +209,7 @@ export class Pipeline {
       servers: this.#publisher.status(),
       lag: {
         bytes: files.reduce((sum, { lagBytes }) => sum + lagBytes, 0),
-        seconds: Math.max(0, ...files.map(({ lagSeconds }) => lagSeconds)),
+        seconds: files.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0),
       },
       files,
     };
@@ -265,7 +266,7 @@ export class Pipeline {
     if (this.#next !== undefined) return;
     const lost = [...this.#descriptors.held()].filter((source) => source.path === undefined && !isSettled(source));
     if (lost.length > 0)
-      this.#log.warn(
+      this.#log.error(
         `stopping with ${lost.length} deleted files whose lines are not acknowledged, '${lost[0]?.name}' first: they are lost with this process`,
       );
     this.#descriptors.closeAll();
@@ -373,9 +374,12 @@ export class Pipeline {
 
   #inherit(source: Source): Source[] {
     const belonging = this.#lanes.belongings(source.name, source.path)[source.entry];
-    if (belonging !== undefined) return [inheritedSource(source, belonging.group)];
-    source.file?.close();
-    return [];
+    if (belonging === undefined || belonging.group < 0) {
+      // Nobody would read it, and a deleted one would keep its room on the disk.
+      source.file?.close();
+      source.file = undefined;
+    }
+    return belonging === undefined ? [] : [inheritedSource(source, belonging.group)];
   }
 
   async #writeStatus(): Promise<void> {

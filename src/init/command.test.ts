@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkCommand, commandOf, firstWord, renderCommand } from "./command.ts";
+import { checkCommand, commandOf, expandVariables, firstWord, type Meaning, renderCommand } from "./command.ts";
 
 /** Words as a POSIX shell without expansions would split them: what Python's shlex.split does. */
 function split(command: string): string[] {
@@ -72,4 +72,19 @@ test("the first word, quoted or not", () => {
       expect(firstWord(commandOf([word, "x"]))).toBe(word);
     }),
   );
+});
+
+describe("expandVariables", () => {
+  const meaningOf = (name: string): Meaning | undefined =>
+    name === "SET" ? { name, value: "v", secret: false } : undefined;
+  const expand = (command: string) => expandVariables("X", command, meaningOf);
+
+  test.for([
+    ["a \\\n --b", "a  --b"],
+    ["a\\\r\n --b \\\n", "a --b "],
+    ['a "it\'s \\\n$SET" \\\\', 'a "it\'s v" \\\\'],
+    ["sh -c 'a \\\n b' \\\n c", "sh -c 'a \\\n b'  c"],
+  ] as const)("lines that go on are one: %j", ([given, expected]) => {
+    expect(expand(given).text).toBe(expected);
+  });
 });

@@ -121,6 +121,18 @@ function literal(value: string, quoted: boolean): string {
 }
 
 /**
+ * A line that ends with a backslash goes on in the next, as for a shell: outside single quotes. supervisord would take the line
+ * end for an argument.
+ */
+function joinedLines(command: string): string {
+  const join = (text: string): string =>
+    text.replaceAll(/\\(\r?\n|[\s\S])/g, (whole, escaped: string) => (escaped.endsWith("\n") ? "" : whole));
+  return command.replaceAll(/'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\\\r?\n|\\[\s\S]/g, (whole) =>
+    whole.startsWith("'") ? whole : join(whole),
+  );
+}
+
+/**
  * Puts the values of documented variables in the place of `$NAME` and `${NAME}`, as a shell would outside single quotes. Any
  * other `$` stays, with a warning that no shell expands it. The command of a shell is left to that shell, which inherits them all.
  */
@@ -130,7 +142,7 @@ export function expandVariables(
   meaningOf: (name: string) => Meaning | undefined,
 ): ExpandedCommand {
   // A format expansion of a misspelt name means the right one.
-  const named = command.replaceAll(/%\(ENV_(\w+)\)s/g, (whole, name: string) =>
+  const named = joinedLines(command).replaceAll(/%\(ENV_(\w+)\)s/g, (whole, name: string) =>
     meaningOf(name) === undefined ? whole : `%(ENV_${meaningOf(name)?.name})s`,
   );
   if (/^(ba|da|k|z)?sh$/.test(firstWord(named).split("/").at(-1) ?? "")) return { text: named, warnings: [] };

@@ -24,7 +24,11 @@ const GOOD = {
 };
 
 /** What is said about these settings on this machine: [what --check fails on, what is only said]. */
-function said(environment: Record<string, string | undefined>, facts: Partial<MachineFacts> = {}) {
+function said(
+  environment: Record<string, string | undefined>,
+  facts: Partial<MachineFacts> = {},
+  configuration = '{"network": {"ssl ca": "/opt/x.crt"}}',
+) {
   const resolution = resolve({
     environment: { ...GOOD, ...environment },
     root: "",
@@ -36,7 +40,7 @@ function said(environment: Record<string, string | undefined>, facts: Partial<Ma
     isRoot: true,
     userExists: () => true,
     isExecutable: () => true,
-    readConfiguration: (path) => [{ path, text: '{"network": {"ssl ca": "/opt/x.crt"}}' }],
+    readConfiguration: (path) => [{ path, text: configuration }],
     programFiles: [],
     facts: { ...well, ...facts },
     isDocumented: () => false,
@@ -148,6 +152,14 @@ describe("files that settings name", () => {
     ).toEqual([]);
   });
 });
+
+test.for(['{"network": {"ssl ca": "/opt/x.crt", "ssl_enabled": false}}', '{"network": {"ssl ca": "$CA"}}'])(
+  "the certificate of %s is not looked for",
+  (configuration) => {
+    const nothing = { kindOf: (path: string) => (path === "/opt/x.crt" ? undefined : "file") } as const;
+    expect(said({ SERVICE_LOGSTASH_FORWARDER_CERT: undefined }, nothing, configuration).missing).toEqual([]);
+  },
+);
 
 test("a work_dir in the container's own layer", () => {
   const mountOf = (): Mount => ({ point: "/", readOnly: false });

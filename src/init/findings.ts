@@ -130,6 +130,14 @@ function files({ resolution, services, facts }: ComplaintInput): Complaint[] {
   });
 }
 
+/** The file of the authority in a rendered configuration; one that a variable names is the forwarder's to look for. */
+function authorityOf(rendered: string): string | undefined {
+  const { network } = JSON.parse(rendered) as { readonly network?: Readonly<Record<string, unknown>> };
+  const path = network?.["ssl ca"];
+  const isSecured = !["false", false].some((off) => network?.["ssl enabled"] === off);
+  return isSecured && typeof path === "string" && /^\/[^$]+$/.test(path) ? path : undefined;
+}
+
 /** The authority that the rendered configuration names, where no variable does. */
 export function authority(
   renderedFiles: readonly { readonly text: string }[],
@@ -137,7 +145,7 @@ export function authority(
   facts: MachineFacts,
 ): Complaint[] {
   if (resolution.settings.has("SERVICE_LOGSTASH_FORWARDER_CERT")) return [];
-  const named = new Set(renderedFiles.flatMap(({ text }) => /"ssl ca": "(\/[^"]+)"/.exec(text)?.[1] ?? []));
+  const named = new Set(renderedFiles.flatMap(({ text }) => authorityOf(text) ?? []));
   return [...named].flatMap((path) =>
     facts.kindOf(path) === "file"
       ? []

@@ -1,4 +1,5 @@
 import { UserError } from "../base/errors.ts";
+import { parseLocated, prepareText } from "../config/located-json.ts";
 
 export interface ForwarderValues {
   readonly address: string | undefined;
@@ -12,6 +13,12 @@ export interface ForwarderValues {
   readonly root: string;
 }
 
+/** A rendered copy, and what of the original was let pass. */
+export interface RenderedConfiguration {
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
 /** The configuration that the user names, and the copy that the forwarder is to read; the same when there is no copy. */
 export interface ForwarderConfiguration {
   readonly source: string;
@@ -22,6 +29,9 @@ type JsonObject = Record<string, unknown>;
 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A setting's value as the forwarder reads it back: it takes a dollar sign for the beginning of a variable. */
+const literal = (value: string): string => value.replaceAll("$", "$$$$");
 
 const DEFAULT_LOG_DIR = "/var/log/mesos/";
 
@@ -37,7 +47,7 @@ function agentPaths(paths: readonly unknown[], values: ForwarderValues): unknown
   const narrow = new Set(paths.map(severityOf).filter(Boolean)).size === 3;
   const moved = (path: unknown): unknown =>
     typeof path === "string" && path.startsWith(DEFAULT_LOG_DIR)
-      ? `${values.logDir.replace(/\/$/, "")}/${path.slice(DEFAULT_LOG_DIR.length)}`
+      ? `${literal(values.logDir.replace(/\/$/, ""))}/${path.slice(DEFAULT_LOG_DIR.length)}`
       : path;
   return paths
     .filter((path) => {
@@ -49,9 +59,9 @@ function agentPaths(paths: readonly unknown[], values: ForwarderValues): unknown
 
 function renderFiles(files: readonly unknown[], values: ForwarderValues): unknown[] {
   const known: JsonObject = {
-    app_name: values.appName,
-    environment: values.environment,
-    parent_host: values.parentHost,
+    app_name: literal(values.appName),
+    environment: literal(values.environment),
+    parent_host: literal(values.parentHost),
   };
   return files.map((file) => {
     if (!isObject(file)) return file;
@@ -67,16 +77,19 @@ function renderFiles(files: readonly unknown[], values: ForwarderValues): unknow
 }
 
 /**
- * The copy of a forwarder configuration (JSON, `#` comment lines) that the forwarder reads: servers, CA and fields put in;
- * everything else as it was. Throws a UserError when `text` is not such a file.
+ * The copy of a forwarder configuration that the forwarder reads: servers, CA and fields put in; everything else as it was. It
+ * is read as the forwarder reads it (comments, keys in any case), but for the variables in its texts: those stay, because the
+ * copy is read so too, and because they may hold secrets. Throws a UserError when `text` is not such a file.
  */
-export function renderForwarderConfiguration(text: string, path: string, values: ForwarderValues): string {
-  let configuration: unknown;
-  try {
-    configuration = JSON.parse(text.replaceAll(/^[ \t]*#.*$/gm, ""));
-  } catch (error) {
-    throw new UserError(`${path} is not JSON: ${(error as Error).message}`, "correct it, or mount another file");
-  }
+export function renderForwarderConfiguration(
+  text: string,
+  path: string,
+  values: ForwarderValues,
+  lookUp: (variable: string) => string | undefined,
+): RenderedConfiguration {
+  const prepared = prepareText(text, lookUp, "kept");
+  const located = parseLocated(path, prepared);
+  const configuration = located.value;
   if (!isObject(configuration)) throw new UserError(`${path} is not a JSON object`, "correct it");
   const network: JsonObject = isObject(configuration["network"]) ? { ...configuration["network"] } : {};
   const servers = (values.address ?? "")
@@ -84,7 +97,7 @@ export function renderForwarderConfiguration(text: string, path: string, values:
     .map((server) => server.trim())
     .filter(Boolean);
   if (servers.length > 0) network["servers"] = servers;
-  if (values.certificate !== undefined) network["ssl ca"] = values.certificate;
+  if (values.certificate !== undefined) network["ssl ca"] = literal(values.certificate);
   else if (values.root !== "" && typeof network["ssl ca"] === "string" && network["ssl ca"].startsWith("/opt/"))
     network["ssl ca"] = `${values.root}${network["ssl ca"]}`;
   const files = configuration["files"];
@@ -93,5 +106,11 @@ export function renderForwarderConfiguration(text: string, path: string, values:
     ...("network" in configuration || Object.keys(network).length > 0 ? { network } : {}),
     ...(Array.isArray(files) ? { files: renderFiles(files, values) } : {}),
   };
-  return `${JSON.stringify(rendered, null, 2)}\n`;
+  return {
+    text: `${JSON.stringify(rendered, null, 2)}\n`,
+    warnings: [
+      ...prepared.warnings.map((warning) => `${path}: ${warning}`),
+      ...located.warnings.map(({ line, message }) => `${path}:${line}: ${message}`),
+    ],
+  };
 }

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { createConnection } from "node:net";
 import { dirname, join } from "node:path";
 import { codeOf } from "../base/errors.ts";
+import { configFilesAt, leftOutWords } from "../config/config-files.ts";
 import type { ProgramFile } from "./own-programs.ts";
 
 export interface Mount {
@@ -158,12 +159,11 @@ export function programFilesOf(folder: string): ProgramFile[] {
   }
 }
 
-/** Content of a configuration's files: one file, or those of a folder. Throws when there is none. */
-export function readConfiguration(path: string): ProgramFile[] {
-  const file = (each: string): ProgramFile => ({ path: each, text: readFileSync(each, "utf8") });
-  if (!statSync(path).isDirectory()) return [file(path)];
-  const names = readdirSync(path).filter((name) => !name.startsWith("."));
-  return names.sort().map((name) => file(join(path, name)));
+/** Content of a configuration's files as the forwarder takes them: one file, or those of a folder. Throws when there is none. */
+export function readConfiguration(path: string, warn: (message: string) => void): ProgramFile[] {
+  const { files, leftOut } = configFilesAt(path);
+  for (const file of leftOut) warn(leftOutWords(file));
+  return files.map((each) => ({ path: each, text: readFileSync(each, "utf8") }));
 }
 
 /** The nearest folder above `path` that exists. */

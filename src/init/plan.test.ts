@@ -143,6 +143,21 @@ describe("an own command of the forwarder reads the rendered configuration", () 
     expect(commandOf(folder, "logstash-forwarder")).toBe("lf -config /run/logstash-forwarder/conf.d");
   });
 
+  test("of a folder's files, empty ones are no fault, and what an earlier start left there goes first", () => {
+    const folder = plan(
+      { SERVICE_LOGSTASH_FORWARDER_CONF: "/etc/own.d", MESOS_MASTER: "h:1" },
+      {
+        readConfiguration: (path) => [
+          { path: `${path}/a.conf`, text: "\n" },
+          { path: `${path}/b.conf`, text: "{}" },
+        ],
+      },
+    );
+    expect(folder.missing.join()).not.toContain("as it is");
+    expect(folder.files.map(({ path }) => path)).toContain("/run/logstash-forwarder/conf.d/b.conf");
+    expect(folder.removed).toContain("/run/logstash-forwarder/conf.d");
+  });
+
   test("the variable leads there for every service, scripts of one's own included", () => {
     expect(plan({}).environment.get("SERVICE_LOGSTASH_FORWARDER_CONF")).toBe(RENDERED);
     expect(plan({ SERVICE_LOGSTASH_FORWARDER: "disabled" }).environment.get("SERVICE_LOGSTASH_FORWARDER_CONF")).toBe(

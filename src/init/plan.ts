@@ -181,6 +181,7 @@ export function planOf(resolution: Resolution, paths: Paths, machine: Machine): 
     ],
     removed: [
       ...programs.removed,
+      ...forwarder.removed,
       ...variables.filter(({ inFile }) => inFile).map(({ name }) => secretPath(name, paths)),
     ],
     environment: environmentFor(resolution, services, { secrets, rendered, path: path.value }),

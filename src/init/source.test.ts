@@ -16,5 +16,9 @@ test("what is right stays byte for byte", () => {
 });
 
 test("UTF-16 is refused by name", () => {
-  expect(() => clean(Buffer.from([0xff, 0xfe, 0x41, 0]))).toThrow("ENVIRONMENT_INIT=/env is UTF-16");
+  for (const bytes of [
+    [0xff, 0xfe, 0x41, 0],
+    [0xfe, 0xff, 0, 0x41],
+  ])
+    expect(() => clean(Buffer.from(bytes))).toThrow("ENVIRONMENT_INIT=/env is UTF-16");
 });

@@ -9,12 +9,12 @@ import type { Environment } from "./resolve.ts";
 
 /**
  * Sources `file`, and writes the resulting environment to `channel`. Neither depends on anything that the file may change: no
- * descriptor of this shell, no PATH, no option (`set -e`, `set -x`, which would print secrets), no function of its own.
+ * descriptor of this shell, no PATH, no option (`set -e`, `set -C`, or `set -x`, which would print secrets), no function of its own.
  * Variables of our own prefixes are exported even where the file only sets them, as an environment file does.
  */
 const script = (file: string, channel: string): string => `
 trap 'init_failed=$BASH_COMMAND' ERR
-trap 'init_status=$?; { set +xv; } 2>/dev/null; builtin printf "ended %s %s %s\\0" "$init_status" "$-" "\${init_failed-}" >${channel}' EXIT
+trap 'init_status=$?; { set +xv; } 2>/dev/null; builtin printf "ended %s %s %s\\0" "$init_status" "$-" "\${init_failed-}" >|${channel}' EXIT
 . ${file}
 init_status=$?
 { builtin set +xveuf; builtin trap - EXIT ERR DEBUG RETURN; } 2>/dev/null
@@ -26,7 +26,7 @@ done
   builtin printf 'sourced %s\\0' "$init_status"
   [ ! -x /usr/bin/env ] || builtin exec /usr/bin/env -0
   builtin exec /bin/env -0
-} >${channel}
+} >|${channel}
 `;
 
 export interface Sourced {
@@ -71,7 +71,8 @@ export function withoutEditorsMarks(
   text: Buffer,
   name: string,
 ): { readonly text: Buffer; readonly warnings: readonly string[] } {
-  if (text[0] === 0xff && text[1] === 0xfe)
+  const start = text.toString("hex", 0, 2);
+  if (start === "fffe" || start === "feff")
     throw new UserError(`${name} is UTF-16, which Bash cannot read`, "save it as UTF-8");
   const warnings: string[] = [];
   let clean = text.toString("latin1");

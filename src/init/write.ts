@@ -100,7 +100,7 @@ export function carryOut(plan: Plan, writer: Writer): void {
       writer.warn(`cannot make ${folder.path}: ${whyNot(folder.path, error)}`);
     }
   }
-  for (const path of plan.removed) attempt(path, () => rmSync(path, { force: true }));
+  for (const path of plan.removed) attempt(path, () => rmSync(path, { force: true, recursive: true }));
   for (const file of plan.files) attempt(file.path, () => writeFile(file, writer));
 }
 

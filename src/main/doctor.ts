@@ -13,6 +13,7 @@ import { examine, report } from "../init/doctor/doctor.ts";
 import type { Finding } from "../init/doctor/finding.ts";
 import { complaintsAboutAgent } from "../init/findings.ts";
 import { doctorFlags } from "../init/flags.ts";
+import { planForwarder } from "../init/forwarder-plan.ts";
 import { libprocessVariables, variablesOfFlags } from "../init/known-variables.ts";
 import { lookAt } from "../init/look.ts";
 import { pathsBelow } from "../init/paths.ts";
@@ -142,7 +143,7 @@ async function main(words: readonly string[]): Promise<number> {
       root,
       facts: machine.facts,
       hasServices: plan !== undefined,
-      forwarderFiles: plan?.files.filter(({ path }) => path.startsWith(pathsBelow(root).forwarderRendered)) ?? [],
+      forwarderFiles: planForwarder(settled.resolution, pathsBelow(root), machine.readConfiguration).files,
     })),
   ];
   await engine.close();

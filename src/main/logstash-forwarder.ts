@@ -1,10 +1,11 @@
-// First, before anything grows.
+// First, before anything grows, and before a HUP can end what is not loaded yet.
 import "../base/small-young-space.ts";
 
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
+import { onHangup } from "../base/early-hangup.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type Flags, helpText, parseFlags } from "../forwarder/config/flags.ts";
@@ -15,6 +16,7 @@ import { complaintAbout } from "../forwarder/lumberjack/tls-material.ts";
 import type { Settings } from "../forwarder/model/settings.ts";
 import { standardError } from "../forwarder/monitoring/console.ts";
 import { lineLogger } from "../forwarder/monitoring/log-lines.ts";
+import { toSyslog } from "../forwarder/monitoring/syslog.ts";
 import { Service } from "../forwarder/service.ts";
 
 /** Exit codes of the old program: 1 for the command line, 2 for anything else that keeps it from running. */
@@ -33,22 +35,6 @@ function packageVersion(): string {
   return "unknown";
 }
 
-/** Lines to syslog, by the program that every system has for it. */
-async function syslogWriter(): Promise<(line: string) => void> {
-  const { spawn, spawnSync } = await import("node:child_process");
-  if (spawnSync("logger", ["--version"]).error !== undefined)
-    throw new UserError(
-      "-log-to-syslog: there is no logger(1)",
-      "install bsdutils or util-linux, or leave the flag out",
-    );
-  const logger = spawn("logger", ["-t", "logstash-forwarder", "-p", "daemon.info"], {
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  logger.on("error", () => undefined);
-  logger.stdin.on("error", () => undefined);
-  return (line) => logger.stdin.write(line);
-}
-
 /** Records what the processor does until the function that it resolves to is called. */
 async function profile(path: string): Promise<() => Promise<void>> {
   const { Session } = await import("node:inspector/promises");
@@ -62,15 +48,17 @@ async function profile(path: string): Promise<() => Promise<void>> {
   };
 }
 
-function writeOut(descriptor: number, text: string | Buffer): void {
+/** False when nobody will ever read. */
+function writeOut(descriptor: number, text: string | Buffer): boolean {
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(descriptor, bytes, at);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
     }
   }
+  return true;
 }
 
 function readSettings(flags: Flags, warn: (message: string) => void): Settings {
@@ -80,27 +68,30 @@ function readSettings(flags: Flags, warn: (message: string) => void): Settings {
 
 async function run(flags: Flags): Promise<number> {
   const console = standardError(systemClock);
-  const write = flags.logToSyslog ? await syslogWriter() : (line: string) => console.write(line);
+  const toConsole = (line: string): void => console.write(line);
+  const write = flags.logToSyslog ? toSyslog(toConsole) : toConsole;
   const log = lineLogger({ clock: systemClock, quiet: flags.quiet, verbosity: flags.verbose ? 1 : 0, write });
   // Node's own warnings speak of its options, and to its programmers.
   process.removeAllListeners("warning");
   process.on("warning", ({ name, message }) => log.verbose(1, `${name}: ${message}`));
   const settings = readSettings(flags, (warning) => log.warn(warning));
+  let stop = (): void => undefined;
   const service = new Service({
     clock: systemClock,
     log,
     host: hostname(),
     version: packageVersion(),
     once: flags.once,
-    tap: flags.tap ? (lines) => writeOut(1, lines) : undefined,
+    tap: flags.tap ? (lines) => writeOut(1, lines) || stop() : undefined,
     stdin: () => process.stdin,
   });
   const stopped = new Promise<void>((resolve) => {
     // At once, also while a reload waits for an acknowledgement.
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve(service.stop()));
+    stop = () => resolve(service.stop());
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   });
   let changing = service.start(settings);
-  process.on("SIGHUP", () => {
+  onHangup(() => {
     changing = changing.then(
       () => reload(service, flags, log),
       () => undefined,

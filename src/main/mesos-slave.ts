@@ -115,7 +115,7 @@ function onSignals(log: () => Glog | undefined): (running: Running) => void {
   process.on("SIGUSR1", unregister);
   process.on("SIGHUP", () => {
     log()?.logger.info(
-      "Received SIGHUP: reading the rules and the passwords again; other settings are read at the start",
+      "Received SIGHUP: reading the rules, the passwords and the credential again; other settings are read at the start",
     );
     running?.node.reload();
   });

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
 import {
   CheckInfo_Type,
   ContainerInfo_DockerInfo_Network,
@@ -10,7 +11,8 @@ import {
   TaskState,
   type TaskStatus,
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
-import { AgentUnderTest, commandTask, framework } from "../support/agent-under-test.ts";
+import { AgentUnderTest, commandTask, EXECUTOR, executorTask, framework } from "../support/agent-under-test.ts";
+import type { HttpExecutor } from "../support/scripted-http-executor.ts";
 import { until } from "../support/scripted-master.ts";
 
 const { TASK_STARTING, TASK_RUNNING, TASK_FINISHED, TASK_KILLED, TASK_KILLING } = TaskState;
@@ -88,6 +90,18 @@ describe("a status", () => {
     for (const status of statuses.slice(1)) expect(status.labels?.labels).toMatchObject([LABEL]);
   });
 
+  it("tells TASK_KILLING once, also when the agent restarts before the end", async () => {
+    test.machine.obeys = false;
+    await test.running("one", TASK_RUNNING, { framework: KILLING });
+    test.killTask("one");
+    await test.master.status("one", TASK_KILLING);
+    await test.restart();
+    await until("the second stop", () => test.machine.asked.filter((what) => what.startsWith("stop")).length === 2);
+    test.machine.containerOf("one")?.end(15);
+    await test.master.status("one", TASK_KILLED);
+    expect(states()).toEqual([TASK_STARTING, TASK_RUNNING, TASK_KILLING, TASK_KILLED]);
+  });
+
   it("of the agent's own making says them too, when the task ran", async () => {
     await test.running("one", TASK_RUNNING);
     test.machine.containerOf("one")?.end(0);
@@ -149,5 +163,36 @@ describe("a status", () => {
     await test.master.status("one", TASK_KILLED);
     expect(states().slice(-2)).toEqual([TASK_KILLING, TASK_KILLED]);
     expect(test.master.statusesOf("one").at(-1)?.healthy).toBe(false);
+  });
+
+  it.each<[string, (executor: HttpExecutor) => Promise<unknown>]>([
+    ["that told of nothing", async () => undefined],
+    [
+      "whose tasks are all over",
+      async (executor) => {
+        await executor.update("one", TASK_FINISHED, 1);
+        await test.master.status("one", TASK_FINISHED);
+      },
+    ],
+  ])("of an executor %s before the agent's restart has its container, too", async (_what, before) => {
+    test.run(executorTask("one"));
+    await until("container", () => test.machine.containerOf(EXECUTOR));
+    const first = test.httpExecutor();
+    await first.subscribe();
+    await before(first);
+    await test.master.quiet();
+    await test.kill();
+    const started = test.start();
+    await until("a listening agent", () => test.node !== undefined);
+    const second = test.httpExecutor();
+    await second.subscribe({
+      unacknowledgedTasks: [{ taskId: { value: "one" }, name: "one", agentId: { value: "S0" } }],
+    });
+    await started;
+    await test.register();
+    test.run(executorTask("two"), { launchExecutor: false });
+    await until("the launch", () => second.types.includes(Event_Type.LAUNCH));
+    await second.update("two", TASK_RUNNING, 2);
+    expect(told(await test.master.status("two", TASK_RUNNING))).toMatchObject({ address: ADDRESS, pid: 4711 });
   });
 });

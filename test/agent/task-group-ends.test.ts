@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TaskFailure } from "../../src/agent/model/failure.ts";
 import {
@@ -5,6 +6,7 @@ import {
   ShutdownExecutorMessageSchema,
 } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import {
+  ContainerStatusSchema,
   FrameworkInfo_Capability_Type,
   HealthCheck_Type,
   TaskState,
@@ -86,6 +88,24 @@ describe("the container of a default executor", () => {
   });
 });
 
+it("a default executor that ends by itself takes no more tasks: those that come then are told of its end", async () => {
+  run([member("one")]);
+  await running("one");
+  test.machine.refusal = new Error("it takes a while");
+  test.machine.nestedOf("one")?.end(0);
+  await test.master.status("one", TASK_FINISHED);
+  await until("its end", () => destroys().length === 1);
+  run([member("two"), member("three")], { launchExecutor: false });
+  await test.master.quiet();
+  test.machine.refusal = undefined;
+  test.machine.containerOf("default")?.end(0);
+  const reason = TaskStatus_Reason.EXECUTOR_TERMINATED;
+  for (const id of ["two", "three"]) {
+    expect(await test.master.status(id, TASK_FAILED)).toMatchObject({ reason, message: "Executor terminated" });
+    expect(test.master.statesOf(id)).toEqual([TASK_FAILED]);
+  }
+});
+
 describe("a shutdown of a default executor", () => {
   it("ends each task with its own grace, and no other is asked twice", async () => {
     run([member("one"), member("two", { killPolicy: { gracePeriod: { nanoseconds: 7n * SECOND } } })]);
@@ -116,7 +136,7 @@ describe("a shutdown of a default executor", () => {
 describe("a task of a group", () => {
   it("that is killed while it starts is stopped as soon as it runs, with its grace", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    test.machine.nestedPull = promise;
+    test.machine.afterNestedStart = promise;
     run([member("one"), member("two")]);
     await test.master.status("one", TASK_STARTING);
     test.killTask("one", 4_000);
@@ -126,6 +146,46 @@ describe("a task of a group", () => {
     await test.master.status("one", TASK_KILLED);
     await test.master.status("two", TASK_KILLED);
     expect(stops()).toEqual(["stop one 4000", "stop two 3000"]);
+  });
+
+  it("that is killed before it runs waits for nothing that it fetches, nor does its group", async () => {
+    test.machine.nestedPull = new Promise(() => undefined);
+    run([member("one"), member("two")]);
+    await test.master.status("two", TASK_STARTING);
+    test.killTask("one");
+    const reason = TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH;
+    for (const id of ["one", "two"]) {
+      expect(await test.master.status(id, TASK_KILLED)).toMatchObject({ reason, message: "Killed before it ran" });
+      expect(test.master.statesOf(id)).toEqual([TASK_STARTING, TASK_KILLED]);
+    }
+    await gone();
+    expect(test.machine.nested.size).toBe(0);
+  });
+
+  it("that is killed before it runs leaves another group alone", async () => {
+    run([member("one")]);
+    await running("one");
+    test.machine.nestedPull = new Promise(() => undefined);
+    run([member("two"), member("three")], { launchExecutor: false });
+    await test.master.status("three", TASK_STARTING);
+    test.killTask("two");
+    await test.master.status("three", TASK_KILLED);
+    await test.master.quiet();
+    expect(test.master.statesOf("one")).toEqual([TASK_STARTING, TASK_RUNNING]);
+  });
+
+  it("is told with its own process and addresses, not with its executor's, to the last", async () => {
+    test.machine.status = create(ContainerStatusSchema, { executorPid: 4711 });
+    run([member("one")]);
+    await running("one");
+    await restart();
+    test.machine.nestedOf("one")?.end(0);
+    const { containerStatus } = await test.master.status("one", TASK_FINISHED);
+    const [, started] = test.master.statusesOf("one");
+    for (const told of [started?.containerStatus, containerStatus]) {
+      expect(told?.executorPid).toBe(4711);
+      expect(told?.containerId?.parent?.value).toBe(started?.containerStatus?.containerId?.parent?.value);
+    }
   });
 
   it("whose end nobody can tell has failed, and says so", async () => {
@@ -214,6 +274,19 @@ describe("a restart of the agent", () => {
     expect(stops()).toEqual(["stop one 6000", "stop one 6000"]);
   });
 
+  it("does not start what was killed before it ran", async () => {
+    test.machine.afterNestedStart = new Promise(() => undefined);
+    run([member("one"), member("two")]);
+    await test.master.status("one", TASK_STARTING);
+    test.killTask("one");
+    await restart(() => {
+      test.machine.afterNestedStart = undefined;
+      test.machine.nested.clear();
+    });
+    for (const id of ["one", "two"]) await test.master.status(id, TASK_KILLED);
+    expect(test.machine.nested.size).toBe(0);
+  });
+
   it("goes on with a launch that was in the middle", async () => {
     const { promise: never } = Promise.withResolvers<void>();
     test.machine.nestedPull = never;
@@ -254,6 +327,8 @@ describe("a restart of the agent", () => {
     test.killTask("one");
     await test.master.status("one", TASK_KILLING);
     test.killTask("one");
+    await test.master.quiet();
+    await restart();
     await test.master.quiet();
     expect(test.master.statesOf("one")).toEqual([TASK_STARTING, TASK_RUNNING, TASK_KILLING]);
   });

@@ -122,17 +122,19 @@ describe("settings that keep somebody out", () => {
     expect(await statusOf(port, "/health")).toBe(200);
   });
 
-  it("--acls and --http_credentials, read again on SIGHUP unless they are broken", async () => {
+  it("--acls, --http_credentials and --credential, read again on SIGHUP unless they are broken", async () => {
     const [acls, credentials] = [join(folder, "acls"), join(folder, "credentials")];
+    const credential = join(folder, "credential");
     const basic = (text: string) => ({ headers: { authorization: `Basic ${Buffer.from(text).toString("base64")}` } });
     writeFileSync(acls, '{"permissive": false}');
     writeFileSync(credentials, '{"credentials":[{"principal":"ops","secret":"s"}]}', { mode: 0o600 });
+    writeFileSync(credential, "agent secret", { mode: 0o600 });
     const asked = [
       "--authenticate_http_readonly",
       "--authenticate_http_readwrite",
       `--http_credentials=${credentials}`,
     ];
-    const port = await start([...asked, `--acls=file://${acls}`]);
+    const port = await start([...asked, `--acls=file://${acls}`, `--credential=${credential}`]);
     const again = async (line: string): Promise<void> => {
       const before = agent?.log.split(line).length ?? 0;
       process.kill(agent?.pid ?? 0, "SIGHUP");
@@ -151,6 +153,7 @@ describe("settings that keep somebody out", () => {
     expect(agent?.log).toContain("did you mean 'view_flags'?");
     // Each file for itself: the passwords were right.
     expect(await statuses()).toEqual([401, 200]);
+    expect(agent?.log).toContain(`Took over the credential for the master in ${credential}`);
   });
 
   it("--authenticate_http_executors: nobody without a token speaks for an executor", async () => {

@@ -62,6 +62,10 @@ describe("a call about a container", () => {
     [400, "KILL_NESTED_CONTAINER", ["root"]],
     [404, "KILL_NESTED_CONTAINER", ["root", "over"]],
     [404, "KILL_CONTAINER", ["unknown"]],
+    [404, "KILL_CONTAINER", ["unknown"], { signal: 9999 }],
+    // What is no signal ends nothing: it is there for all that follows.
+    [500, "KILL_NESTED_CONTAINER", ["root", "live"], { signal: 9999 }],
+    [500, "KILL_CONTAINER", ["root", "live"], { signal: -9 }],
     [400, "REMOVE_NESTED_CONTAINER", ["root"]],
     [500, "REMOVE_NESTED_CONTAINER", ["root", "live"]],
     [500, "REMOVE_CONTAINER", ["root"]],

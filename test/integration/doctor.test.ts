@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -131,6 +131,20 @@ describe("Logstash", () => {
     ]);
     const [expiry] = await examine("certificates", shipping("right.crt"));
     expect(expiry).toMatchObject({ status: "ok", detail: expect.stringContaining("is valid until") });
+  });
+
+  test("of an own configuration's folder what the forwarder would read: comments, variables, no leftovers", async () => {
+    const own = file("own.d");
+    mkdirSync(own);
+    const network = { servers: ["localhost:$SINK"], "ssl ca": file("right.crt"), ssl_verification: "certificate" };
+    writeFileSync(join(own, "a.conf"), `{ "network": ${JSON.stringify(network)}, # ours\n "files": [] }`);
+    writeFileSync(join(own, "a.conf~"), "{");
+    const [found] = await examine("logstash", {
+      SERVICE_LOGSTASH_FORWARDER: "enabled",
+      SERVICE_LOGSTASH_FORWARDER_CONF: own,
+      SINK: String(sinkPort),
+    });
+    expect(found).toMatchObject({ status: "ok", detail: expect.stringContaining("its certificate is trusted") });
   });
 
   test("each of several servers is looked at", async () => {

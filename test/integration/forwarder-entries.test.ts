@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configure, forwarderSuite, until } from "../support/forwarder.ts";
@@ -59,6 +59,77 @@ describe("a file that several entries name", () => {
     const forwarder = start(configure(folder, [receiver.port], { more: { files } }));
     await until(() => receiver.events.length >= 2, "both", forwarder.log);
     expect(sentOf(receiver)).toEqual(["link.log one", "real.log one"]);
+  });
+
+  it.each([
+    [
+      "a link",
+      "real/a.log",
+      "link.log",
+      (folder: string) => symlinkSync(join(folder, "real/a.log"), join(folder, "link.log")),
+    ],
+    [
+      "a linked folder",
+      "real/*.log",
+      "link/*.log",
+      (folder: string) => symlinkSync(join(folder, "real"), join(folder, "link")),
+    ],
+    [
+      "a hard link",
+      "real/*.log",
+      "hard.log",
+      (folder: string) => linkSync(join(folder, "real/a.log"), join(folder, "hard.log")),
+    ],
+    [
+      "a link that a pattern finds",
+      "real/*.log",
+      "*.log",
+      (folder: string) => symlinkSync(join(folder, "real/a.log"), join(folder, "link.log")),
+    ],
+  ])("by the name of %s, too: over restarts and reloads, in either order", async (_, real, other, link) => {
+    for (const patterns of [
+      [real, other],
+      [other, real],
+    ]) {
+      const folder = place();
+      const receiver = await receive();
+      mkdirSync(join(folder, "real"));
+      writeFileSync(join(folder, "real/a.log"), "1\n");
+      link(folder);
+      const files = patterns.map((pattern) => ({ paths: [join(folder, pattern)], fields: { for: pattern } }));
+      const config = configure(folder, [receiver.port], { more: { files } });
+      let forwarder = start(config);
+      const arrives = async (lines: number) =>
+        await until(() => receiver.events.length >= 2 * lines, `line ${lines}`, forwarder.log, 10_000);
+      await arrives(1);
+      forwarder.process.kill("SIGTERM");
+      expect(await forwarder.exit).toBe(0);
+      forwarder = start(config);
+      for (let line = 2; line <= 4; line++) {
+        appendFileSync(join(folder, "real/a.log"), `${line}\n`);
+        await arrives(line);
+        forwarder.process.kill("SIGHUP");
+        await until(() => forwarder.log().split("is read again").length === line, "the reload", forwarder.log);
+      }
+      forwarder.process.kill("SIGTERM");
+      await forwarder.exit;
+      expect(sentOf(receiver)).toEqual(patterns.flatMap((one) => [1, 2, 3, 4].map((line) => `${one} ${line}`)).sort());
+    }
+  });
+
+  it("by a link that comes later: that is said, and set right by a reload", async () => {
+    const folder = place();
+    const receiver = await receive();
+    const log = join(folder, "a.log");
+    writeFileSync(log, "one\n");
+    const files = ["a.log", "*.link"].map((name) => ({ paths: [join(folder, name)], fields: { for: name } }));
+    const forwarder = start(configure(folder, [receiver.port], { more: { files } }));
+    await until(() => receiver.events.length === 1, "the line", forwarder.log);
+    symlinkSync(log, join(folder, "a.link"));
+    await until(() => forwarder.log().includes("another entry of 'files' follows"), "the warning", forwarder.log);
+    forwarder.process.kill("SIGHUP");
+    await until(() => receiver.events.length >= 2, "the other's", forwarder.log);
+    expect(sentOf(receiver)).toEqual(["*.link one", "a.log one"]);
   });
 
   it("of which the old program had one position goes on there for each", async () => {

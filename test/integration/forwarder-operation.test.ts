@@ -59,13 +59,22 @@ describe("being operated", () => {
     chownSync(state, 65_534, 65_534);
     writeFileSync(join(folder, "a.log"), textOf(numbered(100)));
     writeFileSync(join(folder, "private.log"), "not for nobody\n", { mode: 0o600 });
-    const config = configure(folder, [receiver.port], { more: { registry: { path: join(state, "registry.json") } } });
-    const script = `mount --bind ${state} ${state} && mount -o remount,ro,bind / && exec setpriv --reuid 65534 --regid 65534 --clear-groups ${process.execPath} ${suite.program()} -config ${config} -once`;
+    mkdirSync(join(folder, "barred/deep"), { recursive: true, mode: 0o700 });
+    const patterns = ["*.log", "barred/*.log", "barred/deep/a.log"].map((pattern) => join(folder, pattern));
+    const config = configure(folder, [receiver.port], {
+      file: { paths: patterns },
+      more: { registry: { path: join(state, "registry.json") } },
+    });
+    const script = `mount --bind ${state} ${state} && mount -o remount,ro,bind / && exec setpriv --reuid 65534 --regid 65534 --clear-groups ${process.execPath} ${suite.program()} -config ${config} -once -quiet`;
     const { stdout: output } = await promisify(execFile)("unshare", ["-m", "sh", "-c", `${script} 2>&1`], {
       timeout: 30_000,
     });
     expect(linesOf(receiver)).toEqual(numbered(100));
-    expect(output).toContain("cannot read");
+    expect(output).toContain(`ERROR: cannot read '${folder}/private.log'`);
+    expect(output).toContain(`nothing is found for '${patterns[1]}': this user may not look into '${folder}/barred'`);
+    expect(output).toContain(
+      `nothing is found for '${patterns[2]}': this user may not look into '${folder}/barred/deep'`,
+    );
     expect(existsSync(join(state, "registry.json"))).toBe(true);
   });
 });

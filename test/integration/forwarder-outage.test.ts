@@ -11,6 +11,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -101,6 +102,34 @@ describe("a receiver that is away", () => {
     const receiver = await receive({ port });
     await until(() => receiver.events.length >= 30_020, "all lines", forwarder.log);
     expect(new Set(linesOf(receiver)).size).toBe(30_020);
+  });
+
+  it("costs no line of such files in a folder that was made later, or made anew", async () => {
+    const folder = place();
+    const logs = join(folder, "app/logs");
+    const port = await portOfNobody();
+    const more = { files: [{ paths: [join(logs, "*.log")] }], reading: { "scan interval": "1h" } };
+    const forwarder = start(configure(folder, [port], { more }));
+    await until(() => forwarder.log().includes("no file matches"), "it runs", forwarder.log);
+    const changes = [
+      () => undefined,
+      () => rmSync(logs, { recursive: true }),
+      () => renameSync(join(folder, "app"), join(folder, "old")),
+    ];
+    for (const [round, away] of changes.entries()) {
+      away();
+      mkdirSync(logs, { recursive: true });
+      writeFileSync(join(logs, `${round}.log`), `long ${round}\n`);
+      await until(() => forwarder.log().includes(`following '${logs}/${round}.log'`), "it is found", forwarder.log);
+      await sleep(200);
+      const short = join(logs, `short${round}.log`);
+      writeFileSync(short, `short ${round}\n`);
+      await sleep(100);
+      unlinkSync(short);
+    }
+    const receiver = await receive({ port });
+    await until(() => receiver.events.length >= 6, "all lines", forwarder.log);
+    expect(linesOf(receiver).toSorted()).toEqual(["long 0", "long 1", "long 2", "short 0", "short 1", "short 2"]);
   });
 
   it("costs no line of a file that is copied and truncated again and again, copies in no pattern", async () => {

@@ -91,6 +91,18 @@ describe("what is read", () => {
     expect(existsSync(join(folder, "registry.json"))).toBe(false);
   });
 
+  it("ends with -tap when nobody reads it any more", async () => {
+    const folder = place();
+    const log = join(folder, "a.log");
+    writeFileSync(log, "one\n");
+    const forwarder = start(configure(folder, [1]), ["-tap"]);
+    await until(() => forwarder.output().includes("one"), "the line", forwarder.log);
+    forwarder.process.stdout?.destroy();
+    const feed = setInterval(() => appendFileSync(log, "more\n"), 50);
+    expect(await forwarder.exit).toBe(0);
+    clearInterval(feed);
+  });
+
   it("leaves old files alone until they grow", async () => {
     const folder = place();
     const receiver = await receive();

@@ -1,6 +1,8 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configure, forwarderSuite, linesOf, numbered, textOf, until } from "../support/forwarder.ts";
 import { freePort } from "../support/free-port.ts";
@@ -106,5 +108,60 @@ describe("a reload", () => {
     forwarder.process.stdin?.end(textOf(numbered(100, 100)));
     expect(await forwarder.exit).toBe(0);
     expect(linesOf(receiver)).toEqual(numbered(200));
+  });
+
+  it("drops a path with unread lines: no lag, no descriptor; and takes it up again where it was", async () => {
+    const folder = place();
+    const [port, own] = [await freePort(), await freePort()];
+    const [kept, dropped] = [join(folder, "kept.log"), join(folder, "dropped.log")];
+    for (const path of [kept, dropped]) writeFileSync(path, `${basename(path)}\n`);
+    const config = (paths: string[]) =>
+      configure(folder, [port], { file: { paths }, more: { monitoring: { address: `127.0.0.1:${own}` } } });
+    const forwarder = start(config([kept, dropped]));
+    const status = async () =>
+      (await (await fetch(`http://127.0.0.1:${own}/status`)).json()) as {
+        files: { source: string }[];
+        lag: { bytes: number };
+        openFiles: number;
+      };
+    const reload = async (paths: string[]) => {
+      const times = forwarder.log().split("is read again").length;
+      config(paths);
+      forwarder.process.kill("SIGHUP");
+      await until(() => forwarder.log().split("is read again").length > times, "the change", forwarder.log);
+    };
+    await until(() => forwarder.log().match(/following/g)?.length === 2, "both", forwarder.log);
+    await reload([kept]);
+    const { files, lag, openFiles } = await status();
+    expect([files.map(({ source }) => source), lag.bytes, openFiles]).toEqual([[kept], 9, 1]);
+    appendFileSync(dropped, "more\n");
+    await reload([kept, dropped]);
+    expect((await status()).lag.bytes).toBe(9 + 12 + 5);
+    const receiver = await receive({ port });
+    await until(() => receiver.events.length >= 3, "all", forwarder.log);
+    expect(linesOf(receiver).toSorted()).toEqual(["dropped.log", "kept.log", "more"]);
+  });
+
+  it("that is asked for while it starts comes when it has started", async () => {
+    const folder = place();
+    const receiver = await receive();
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const config = configure(folder, [receiver.port]);
+    const text = readFileSync(config, "utf8");
+    rmSync(config);
+    execFileSync("mkfifo", [config]);
+    const forwarder = start(config);
+    // Whoever opens it for writing waits for the reader: the forwarder is about to read its configuration.
+    const told = await open(config, "w");
+    forwarder.process.kill("SIGHUP");
+    await told.writeFile(text);
+    await told.close();
+    await until(() => forwarder.log().includes("following"), "the start", forwarder.log);
+    // For the reload, which waits for it.
+    await writeFile(config, text);
+    await until(() => receiver.events.length === 1, "the line", forwarder.log);
+    await until(() => forwarder.log().includes("is read again"), "the reload", forwarder.log);
+    forwarder.process.kill("SIGTERM");
+    expect(await forwarder.exit).toBe(0);
   });
 });

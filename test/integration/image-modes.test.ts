@@ -20,7 +20,15 @@ const SECRETS = [
   "opt/x/client.key",
   "etc/mesos-credentials",
   "srv/.docker/config.json",
+  "srv/.aws/credentials",
+  "srv/.kube/config",
+  "etc/mesos.keytab",
+  "etc/api.token",
+  "etc/ssl/server.pem",
+  "etc/ssl/id_ed25519",
 ];
+/** With whatever name. */
+const KEY = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\nx\n";
 const PLAIN = ["opt/logstash-forwarder/logstash-forwarder.crt", "etc/own.conf"];
 
 /** skel as a checkout under this umask has it, and its modes afterwards. */
@@ -29,7 +37,7 @@ function modes(umask: number, meant: Readonly<Record<string, number>> = {}): (pa
   chmodSync(join(folder, "init.sh"), 0o777 & ~umask);
   for (const path of [...SECRETS, ...PLAIN]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), "x");
+    writeFileSync(join(folder, path), /ssl/.test(path) ? KEY : "x");
     chmodSync(join(folder, path), meant[path] ?? 0o666 & ~umask);
   }
   execFileSync("sh", [join(packageFolder, "tools/image-modes.sh"), folder]);

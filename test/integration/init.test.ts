@@ -265,6 +265,7 @@ describe("what the boot makes of slips, secrets and files", () => {
       "uses descriptor 3, and all others": 'for fd in 3 4 5 6 7 8 9 10 63 200; do eval "exec $fd>&1"; done\n',
       "closes its output": "exec 1>&- 2>&-\n",
       "has set -eux and IFS": "set -eux\nIFS=:\n",
+      "overwrites no file (set -C)": "set -o noclobber\n",
       "has functions of the same names": "printf() { :; }\nenv() { :; }\nexport() { :; }\nexec() { :; }\n",
       "has traps of its own": "trap 'echo trapped' EXIT DEBUG\n",
       "is from Windows": "",

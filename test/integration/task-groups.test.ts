@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LocalMaster } from "../../src/local-master/local-master.ts";
@@ -164,6 +166,32 @@ describe("task groups on a real agent", () => {
     expect(await ended("hears")).toMatchObject({ state: TASK_KILLED, message: "Command exited with status 5" });
     expect(output("hears")).toBe("up\nbye\n");
     expect(await ended("deaf")).toMatchObject({ state: TASK_KILLED, message: "Command terminated with signal Killed" });
+  });
+
+  it("are killed while one of them fetches, and told with their own processes before", async () => {
+    const asked = Promise.withResolvers<void>();
+    const silent = createServer(() => asked.resolve());
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const uris = [{ value: `http://127.0.0.1:${port}/never` }];
+    try {
+      await launchGroup(test, [member("runs", "exec sleep 1000")]);
+      await running("runs");
+      const pids = test.updates.map(({ containerStatus }) => containerStatus?.executorPid);
+      expect(readFileSync(`/proc/${pids[1]}/cmdline`, "utf8")).toContain("sleep");
+      await launchGroup(test, [
+        member("fetches", "true", { command: { value: "true", uris } }),
+        member("beside", "exec sleep 1000"),
+      ]);
+      await asked.promise;
+      await test.kill("beside");
+      expect((await ended("beside")).state).toBe(TASK_KILLED);
+      expect(await ended("fetches")).toMatchObject({ state: TASK_KILLED, message: "Killed before it ran" });
+      expect(test.statesOf("runs")).toEqual([TASK_STARTING, TASK_RUNNING]);
+    } finally {
+      silent.closeAllConnections();
+      silent.close();
+    }
   });
 
   it("are checked in their own containers, and end when one is unhealthy", async () => {

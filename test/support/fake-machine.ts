@@ -44,8 +44,10 @@ export class FakeMachine {
   readonly nested = new Map<string, FakeNested>();
   /** The command whose container cannot be started, and why. */
   nestedFailure: { readonly command: string; readonly message: string } | undefined;
-  /** Launches of containers within others wait for it. */
+  /** Launches of containers within others wait for it. They end early when they are aborted. */
   nestedPull: Promise<void> | undefined;
+  /** A container within another runs, and its launch is not over before this. */
+  afterNestedStart: Promise<void> | undefined;
   /** Task ids (of executors: executor ids) in the order of their starts. */
   readonly started: string[] = [];
   /** What the agent asked for, in order: `stop task 3000`, `destroy executor`, `remove task`, `update executor`. */
@@ -119,10 +121,15 @@ export class FakeMachine {
 
   async #prepare(signal: AbortSignal): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    if (this.pull === undefined) return;
+    await this.#pulled(this.pull, signal);
+  }
+
+  async #pulled(pull: Promise<void> | undefined, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (pull === undefined) return;
     const aborted = Promise.withResolvers<never>();
-    signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
-    await Promise.race([this.pull, aborted.promise]);
+    signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+    await Promise.race([pull, aborted.promise]);
   }
 
   #note(what: string, id: string): void {
@@ -138,13 +145,13 @@ export class FakeMachine {
   #nested(dead: () => boolean): NestedContainers {
     const find = (chain: ContainerChain): FakeNested | undefined => this.nested.get(chain.join("."));
     return {
-      launch: async (order) => {
+      launch: async (order, signal) => {
         if (dead()) return await new Promise<never>(() => undefined);
         // As for executors with a process of their own, of which nothing is real here.
         if (!this.containers.get(order.chain[0])?.spec.processless) throw TaskFailure.launch("nothing is nested there");
         const failing = this.nestedFailure;
         if (failing !== undefined && failing.command === order.command?.value) throw new Error(failing.message);
-        await this.nestedPull;
+        await this.#pulled(this.nestedPull, signal);
         if (dead()) return await new Promise<never>(() => undefined);
         const { promise: ended, resolve, reject } = Promise.withResolvers<ContainerTermination>();
         ended.catch(() => undefined);
@@ -156,6 +163,7 @@ export class FakeMachine {
           },
         };
         this.nested.set(order.chain.join("."), nested);
+        await this.afterNestedStart;
         return "launched";
       },
       wait: (chain) => {
@@ -171,7 +179,7 @@ export class FakeMachine {
       remove: async () => undefined,
       list: () => [],
       usage: async () => undefined,
-      status: async () => undefined,
+      status: async (chain) => (find(chain)?.running ? clone(ContainerStatusSchema, this.status) : undefined),
     };
   }
 

@@ -75,7 +75,8 @@ export const clusterFlags = defineFlags({
   }),
   authenticatee: flag(oneOf("crammd5"), { summary: "How to authenticate with the master.", default: "crammd5" }),
   credential: flag(path, {
-    summary: 'File with the credential for the master: JSON {"principal", "secret"}, or one line `principal secret`.',
+    summary:
+      'File with the credential for the master: JSON {"principal", "secret"}, or one line `principal secret`. Read again on SIGHUP.',
   }),
   authentication_backoff_factor: flag(duration, {
     summary: "Base of the back-off between attempts to authenticate.",

@@ -2,9 +2,18 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Schedule } from "./schedule.ts";
 
+const name = fc.constantFrom("", "a", "b", "runs/1");
+/** Of frameworks and executors, and others. */
+const path = fc.oneof(
+  fc
+    .tuple(fc.constantFrom("/w/slaves/1", "/w/meta/slaves/1", "/w/meta/slaves/2", "executors"), name)
+    .map((parts) => parts.join("/executors/")),
+  fc.nat(5).map(String),
+);
+
 const step = fc.record({
   act: fc.constantFrom("set", "set", "set", "delete", "take"),
-  path: fc.nat(15).map(String),
+  path,
   time: fc.nat(20),
   most: fc.nat(4),
 });
@@ -29,6 +38,7 @@ it("does what sorting them all would do", () => {
           }
         }
         expect(schedule.size).toBe(plain.size);
+        expect(new Set(schedule.paths())).toEqual(new Set(plain.keys()));
         expect(schedule.has(path)).toBe(plain.has(path));
       }
       const times = [...plain.values()];

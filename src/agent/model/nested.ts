@@ -60,8 +60,11 @@ export interface KeptContainers {
 
 /** The containers within executors' containers, and those that stand alone (mesos-wire §7.3). */
 export interface NestedContainers extends KeptContainers {
-  /** `already`: one by this id is there. Rejects with a TaskFailure or a UserError that says why it cannot be. */
-  launch(order: NestedOrder): Promise<"launched" | "already">;
+  /**
+   * `already`: one by this id is there. Rejects with a TaskFailure or a UserError that says why it cannot be, and with the
+   * signal's reason when that comes before it runs.
+   */
+  launch(order: NestedOrder, signal?: AbortSignal): Promise<"launched" | "already">;
   /** Asks it to end with all its processes, and ends it after `grace` milliseconds; unknown ones are ignored. */
   stop(chain: ContainerChain, grace: number): Promise<void>;
 }

@@ -119,14 +119,15 @@ function rebuildExecutor(
     const rebuilt = rebuildTask(framework.id, task, record.kind);
     // A master looks for the executor that a task names.
     if (record.generated) delete rebuilt.task.executorId;
+    // Whichever task has told of it: it is the container of all of them.
+    record.containerStatus ??= rebuilt.task.statuses.findLast(({ containerStatus: told }) =>
+      isOf(told, record),
+    )?.containerStatus;
     if (rebuilt.bucket === "completed") {
       record.completed.push(rebuilt);
       continue;
     }
     record.tasks.set(task.id, rebuilt);
-    record.containerStatus = rebuilt.task.statuses.findLast(({ containerStatus: told }) =>
-      isOf(told, record),
-    )?.containerStatus;
     const path = options.paths.meta.taskUpdates(runKey(agent.id, record), task.id);
     streams.push({ frameworkId: framework.id, taskId: task.id, path, records: task.updates });
   }

@@ -5,9 +5,11 @@ import {
   CheckInfo_Type,
   type CheckStatusInfo,
   CheckStatusInfoSchema,
+  TaskState,
   type TaskStatus,
   TaskStatusSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { frameworkCan } from "../../mesos/states.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../model/records.ts";
 
 /** Why a task's end was asked for. */
@@ -83,6 +85,15 @@ export class CommandTask {
   /** What the checks said last; undefined: nothing yet, or there are none. */
   get known(): { readonly healthy: boolean | undefined; readonly checkStatus: CheckStatusInfo | undefined } {
     return { healthy: this.#healthy, checkStatus: this.#checkStatus };
+  }
+
+  /**
+   * Whether TASK_KILLING is told before an end: to those who understand it, once, also when the agent restarts meanwhile. C++
+   * says nothing either when the time is over: the next update is the last one.
+   */
+  tellsKilling(cause: EndCause): boolean {
+    const isTold = this.task.task.state === TaskState.TASK_KILLING;
+    return cause !== "overdue" && !isTold && frameworkCan(this.framework.info, "TASK_KILLING_STATE");
   }
 
   #learn(status: Partial<Pick<TaskStatus, "healthy" | "checkStatus" | "labels">>): void {

@@ -10,7 +10,7 @@ import {
   TaskStatus_Source,
   TaskStatusSchema,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan, unlessLost } from "../../mesos/states.ts";
+import { unlessLost } from "../../mesos/states.ts";
 import type { ContainerTermination, StartedContainer } from "../model/container.ts";
 import { TaskFailure } from "../model/failure.ts";
 import { taskKey } from "../model/paths.ts";
@@ -266,9 +266,7 @@ export class CommandTasks implements ExecutorControl {
   /** SIGTERM, and SIGKILL after `grace` milliseconds; the one way to the end of a task that runs. A shorter grace holds. */
   #stop(task: CommandTask, cause: EndCause, grace: number): void {
     if (task.state.kind === "running") {
-      // C++ says nothing either when the time is over: the next update is the last one.
-      if (cause !== "overdue" && frameworkCan(task.framework.info, "TASK_KILLING_STATE"))
-        this.#status(task, { state: TaskState.TASK_KILLING });
+      if (task.tellsKilling(cause)) this.#status(task, { state: TaskState.TASK_KILLING });
       task.move({ kind: "killing", cause });
     }
     if (task.state.kind === "killing") void this.#options.runner.stop(task.executor, grace);

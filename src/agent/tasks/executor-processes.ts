@@ -150,6 +150,10 @@ export class ExecutorProcesses implements ExecutorControl {
       return;
     }
     this.#returning.add(executor.containerId);
+    // No task may have told of it yet: statuses to come are told with it, too.
+    void this.#options.runner.status(executor).then((status) => {
+      executor.containerStatus ??= status;
+    });
     this.#follow(entry);
     this.#arm(entry, this.#options.reregistrationTimeout, () => this.#stayedAway(entry));
   }

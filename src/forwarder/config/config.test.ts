@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../base/errors.ts";
+import { prepareText } from "../../config/located-json.ts";
 import { forwarderDocs } from "./docs.ts";
 import { flagRows, parseFlags } from "./flags.ts";
 import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 import { loadConfig } from "./load.ts";
 import { configText } from "./render.ts";
 import { resolveSettings } from "./resolve.ts";
-import { prepareText } from "./source-text.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -214,6 +214,21 @@ describe("the configuration", () => {
     expect(warnings).toEqual([expect.stringContaining("without 'ssl key'")]);
   });
 
+  it("takes an empty server beside others for none, one that is there twice for one, and tells of standard input", () => {
+    const resolved = (network: object, files = '[{"paths": ["/a"]}]') => {
+      const { config, warnings } = load(`{"network": ${JSON.stringify(network)}, "files": ${files}}`);
+      const settings = resolveSettings(config, parseFlags([]), "/", (warning) => warnings.push(warning));
+      return { servers: settings.network.servers.map(({ host }) => host), warnings };
+    };
+    const { servers, warnings } = resolved({ servers: ["a:1", "", "b:1", null, "a:1"] });
+    expect(servers).toEqual(["a", "b"]);
+    expect(warnings).toEqual(Array(2).fill(expect.stringContaining("an empty item of 'servers' means nothing")));
+    expect(resolved({ servers: ["a:1", "a:1"], "load balance": true }).servers).toEqual(["a", "a"]);
+    expect(failure('{"network": {"servers": [""]}, "files": [{"paths": ["/a"]}]}')).toContain("is a variable not set?");
+    const twice = resolved({ servers: ["a:1"] }, '[{"paths": ["-"]}, {"paths": ["/a", "-"]}]');
+    expect(twice.warnings).toEqual([expect.stringContaining("2 entries of 'files' name standard input")]);
+  });
+
   it("leaves out what editors and packages leave in a folder, and says so", () => {
     const many = mkdtempSync(join(folder, "left-"));
     writeFileSync(join(many, "a.conf"), '{"files":[{"paths":["/a"]}]}');
@@ -248,7 +263,7 @@ describe("the configuration", () => {
   });
 
   it("keeps dollar signs that name no variable, and lines when a value has several", () => {
-    const { text, lines } = prepareText('a $" $$X\n#c $Y\n$M\nend', { M: "1\n2", X: "no" });
+    const { text, lines } = prepareText('a $" $$X\n#c $Y\n$M\nend', (name) => (name === "M" ? "1\n2" : "no"));
     expect(text).toBe('a $" $X\n\n1\n2\nend');
     expect(lines).toEqual([1, 2, 3, 3, 4]);
   });

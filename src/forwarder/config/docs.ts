@@ -104,7 +104,7 @@ ${FIRST_CONFIGURATION}
 - \`logstash-forwarder -config forwarder.json -tap -once\` prints the events as JSON instead of shipping them, and records nothing.
 - \`lumberjack-sink --listen 127.0.0.1:5043\` is a receiver that prints what it gets; \`--cert\` and \`--key\` make it speak TLS.
 - \`logstash-forwarder -config forwarder.json\` then ships. It says "connected to …", and "shipped N events" at its end; which
-  entries match no file; and what stops shipping, with \`-quiet\` too.
+  entries match no file; and what stops shipping, cannot be read or is lost, with \`-quiet\` too.
 
 In Logstash \`input { beats { port => 5043 } }\` receives it (add \`ssl_enabled => true\`, \`ssl_certificate\` and \`ssl_key\`, and set
 \`ssl ca\` here). With systemd:

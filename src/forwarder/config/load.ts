@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import type * as z from "zod";
 import { messageOf, UserError } from "../../base/errors.ts";
+import { configFilesAt, leftOutWords } from "../../config/config-files.ts";
+import { type LocatedJson, parseLocated, prepareText } from "../../config/located-json.ts";
 import { itemOf } from "./docs.ts";
-import { configFilesAt } from "./folder.ts";
 import { placeOf } from "./place.ts";
 import { type Config, configSchema, fileShape, multilineShape, sectionShapes } from "./schema.ts";
-import { type LocatedJson, parseLocated, prepareText } from "./source-text.ts";
 import { tolerated } from "./tolerance.ts";
 import { problemOf } from "./words.ts";
 
@@ -112,10 +112,10 @@ export function loadConfig(
   warn: (message: string) => void = () => undefined,
 ): LoadedConfig {
   const { files, leftOut } = configFilesAt(path);
-  for (const file of leftOut) warn(`'${file}' is left out: it looks like an editor's or a package's leftover`);
+  for (const file of leftOut) warn(leftOutWords(file));
   const merged: Record<string, unknown> = {};
   for (const file of files) {
-    const prepared = prepareText(readText(file), environment);
+    const prepared = prepareText(readText(file), (name) => environment[name]);
     for (const warning of prepared.warnings) warn(`${file}: ${warning}`);
     if (prepared.text.trim() === "") {
       warn(`${file} is empty`);

@@ -59,7 +59,8 @@ function networkOf(network: Config["network"], tap: boolean, warn: (message: str
     throw new UserError("no server is configured", 'add "servers": ["host:port"] to the section "network"');
   const version = network["protocol version"];
   return {
-    servers: servers.map(addressOf),
+    // One that is there twice would be tried twice before it rests; with load balancing that is another connection.
+    servers: (network["load balance"] ? servers : [...new Set(servers)]).map(addressOf),
     loadBalance: network["load balance"],
     timeout: network.timeout,
     maximumWait: Math.max(network["maximum wait"], network.timeout),
@@ -86,6 +87,11 @@ export function resolveSettings(
   warn: (message: string) => void = () => undefined,
 ): Settings {
   const { shipping, reading, registry, monitoring } = config;
+  const readers = config.files.filter(({ paths }) => paths.includes("-")).length;
+  if (readers > 1)
+    warn(
+      `${readers} entries of 'files' name standard input ('-'): it goes out with the fields of the first of them only`,
+    );
   const bulkSize = Math.min(flags.spoolSize ?? shipping["bulk size"], 10_000);
   return {
     network: networkOf(config.network, flags.tap, warn),

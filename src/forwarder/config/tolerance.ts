@@ -96,10 +96,14 @@ function items(list: readonly unknown[], path: readonly (string | number)[], { w
   });
 }
 
-/** The old program took an IPv6 address without its brackets. */
-function addresses(network: Json, { warn }: Tolerance): void {
-  const { servers } = network;
-  if (!Array.isArray(servers)) return;
+/** The old program took an IPv6 address without its brackets, and an empty one beside others. */
+function addresses(network: Json, tolerance: Tolerance): void {
+  const { warn } = tolerance;
+  if (!Array.isArray(network["servers"])) return;
+  const given = items(network["servers"], ["network", "servers"], { warn: () => undefined });
+  // Of an empty one alone the schema says what may be wrong.
+  const servers =
+    given.length === 0 ? network["servers"] : items(network["servers"], ["network", "servers"], tolerance);
   network["servers"] = servers.map((server: unknown, index) => {
     const match = typeof server === "string" ? /^([^[\]]*:[^[\]]*):(\d+)$/.exec(server.trim()) : null;
     if (match === null) return typeof server === "string" ? server.trim() : server;

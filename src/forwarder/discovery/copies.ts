@@ -109,7 +109,7 @@ export class Copies {
     this.#sought.delete(source);
     if (isUnread(source) && !source.compressed) {
       this.lostUnread++;
-      log.warn(
+      log.error(
         `'${source.name}' lost ${source.size - source.read} bytes before they were read: it was truncated or deleted, and no copy holds them`,
       );
     }

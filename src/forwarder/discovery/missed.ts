@@ -52,7 +52,7 @@ export class Missed {
     if (this.#first === undefined || this.#clock.monotonic() - this.#saidAt < SILENCE) return;
     const count = this.total - this.#said;
     const those = count > 1 ? ` and ${count - 1} other files were` : " was";
-    this.#log.warn(`'${this.#first}'${those} gone before being opened: what was written there is not shipped`);
+    this.#log.error(`'${this.#first}'${those} gone before being opened: what was written there is not shipped`);
     this.#first = undefined;
     this.#said = this.total;
     this.#saidAt = this.#clock.monotonic();

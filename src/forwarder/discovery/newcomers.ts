@@ -127,7 +127,7 @@ export class Newcomers {
     } catch (error) {
       const now = factsAt(path);
       if (now !== undefined && sameFile(facts.identity, now))
-        this.#options.refusals.tellOnce(
+        this.#options.refusals.failOnce(
           name,
           `cannot read '${name}': ${messageOf(error)}; make it readable for this user`,
         );

@@ -1,6 +1,8 @@
+import { factsAt } from "../model/content.ts";
 import type { FileGroup } from "../model/settings.ts";
-import { expandBraces } from "./glob.ts";
-import { realPath } from "./survey.ts";
+import { keyOf } from "../model/source.ts";
+import { expandBraces, Tree } from "./glob.ts";
+import { Patterns, realPath } from "./survey.ts";
 
 /** One character of a segment: `*`, any single one (`?` and classes, taken generously), or itself. */
 type Token = "*" | "?" | { readonly character: string };
@@ -54,14 +56,36 @@ export function mayMeet(left: string, right: string): boolean {
   );
 }
 
-/** The patterns of a group, and where those lead that are a file's path and go over a link. */
-const reaches = ({ paths }: FileGroup): string[] => [
-  ...new Set(paths.filter((path) => path !== "-").flatMap((path) => [path, realPath(path)])),
-];
+/** Where a pattern leads: the links among its segments before the first that is none of a name. */
+function realPattern(pattern: string): string {
+  const segments = pattern.split("/");
+  const first = segments.findIndex((segment) => /[*?[{\\]/.test(segment));
+  const named = first === -1 ? segments : segments.slice(0, first);
+  const real = realPath(named.join("/") || "/").replaceAll(/[*?[\\]/g, "\\$&");
+  return [real === "/" ? "" : real, ...segments.slice(named.length)].join("/");
+}
 
-function overlaps(left: FileGroup, right: FileGroup): boolean {
-  return reaches(left).some((a) =>
-    reaches(right).some((b) => !left.exclude.includes(b) && !right.exclude.includes(a) && mayMeet(a, b)),
+/** What an entry names: by its patterns, and by the files that are there. */
+interface Reach {
+  readonly patterns: readonly string[];
+  readonly exclude: readonly string[];
+  /** Device and inode of each file: links, hard ones too, lead patterns to one file that have nothing in common. */
+  readonly files: ReadonlySet<string>;
+}
+
+function reachOf({ paths, exclude }: FileGroup, tree: Tree): Reach {
+  const files = [...new Patterns([{ paths, exclude }]).find(tree).paths.keys()].map(factsAt);
+  return {
+    patterns: [...new Set(paths.filter((path) => path !== "-").flatMap((path) => [path, realPattern(path)]))],
+    exclude,
+    files: new Set(files.flatMap((facts) => (facts?.kind === "file" ? keyOf(facts.identity) : []))),
+  };
+}
+
+function overlaps(left: Reach, right: Reach): boolean {
+  if (!left.files.isDisjointFrom(right.files)) return true;
+  return left.patterns.some((a) =>
+    right.patterns.some((b) => !left.exclude.includes(b) && !right.exclude.includes(a) && mayMeet(a, b)),
   );
 }
 
@@ -71,8 +95,11 @@ function overlaps(left: FileGroup, right: FileGroup): boolean {
  */
 export function lanesOf(groups: readonly FileGroup[]): number[] {
   const lanes: number[] = [];
-  for (const [index, group] of groups.entries()) {
-    const taken = new Set(lanes.filter((_, other) => overlaps(groups[other] as FileGroup, group)));
+  if (groups.length === 1) return [0];
+  const tree = new Tree();
+  const reaches = groups.map((group) => reachOf(group, tree));
+  for (const [index, reach] of reaches.entries()) {
+    const taken = new Set(lanes.filter((_, other) => overlaps(reaches[other] as Reach, reach)));
     let lane = 0;
     while (taken.has(lane)) lane++;
     lanes[index] = lane;

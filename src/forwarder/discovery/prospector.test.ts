@@ -39,7 +39,8 @@ function unread(paths: readonly string[], limit = 1000) {
   const clock = new TestClock(Date.now());
   const abandoned: Source[] = [];
   const said: string[] = [];
-  const log = { ...silentLogger, warn: (message: string) => said.push(message) };
+  const say = (message: string): void => void said.push(message);
+  const log = { ...silentLogger, warn: say, error: say };
   const descriptors = new Descriptors({ limit, clock, log, admit: (source) => prospector.admit(source) });
   const prospector: Prospector = new Prospector({
     groups: [group],

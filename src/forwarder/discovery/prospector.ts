@@ -232,7 +232,7 @@ export class Prospector {
     if (facts.kind !== "file")
       return this.#refusals.tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
     const source = this.#index.byKey(keyOf(facts.identity));
-    if (source !== undefined && seen.has(source)) return;
+    if (source !== undefined && seen.has(source)) return this.#refusals.shared(path, group, source);
     if (source !== undefined && source.compressed === isArchive(path) && sameFile(source.identity, facts)) {
       seen.add(source);
       if (source.group < 0) source.group = group;
@@ -278,7 +278,7 @@ export class Prospector {
     if (opening.kind === "held") this.#attend(source, undefined);
     else if (opening.kind === "replaced") this.#renew(source, opening.file);
     else if (opening.kind === "failed")
-      this.#refusals.tellOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
+      this.#refusals.failOnce(source.name, `cannot read '${source.name}': ${opening.reason}`);
   }
 
   #place(source: Source, path: string | undefined): void {
@@ -323,7 +323,7 @@ export class Prospector {
     enter(source, stage);
     this.#index.lose(source);
     source.touched = clock.now();
-    if (!isKnown) this.#copies.seek(source);
+    if (!isKnown && source.group >= 0) this.#copies.seek(source);
     recorded();
   }
 

@@ -1,4 +1,5 @@
 import type { Logger } from "../../base/log.ts";
+import type { Source } from "../model/source.ts";
 
 /** Paths that are not followed, and why that was said already: neither is asked or said again until something changes. */
 export class Refusals {
@@ -21,9 +22,25 @@ export class Refusals {
   }
 
   tellOnce(path: string, message: string): void {
-    if (this.#told.has(path)) return;
-    this.#told.add(path);
-    this.#log.warn(message);
+    if (this.#isNew(path)) this.#log.warn(message);
+  }
+
+  /** As an error: what should be shipped cannot be. */
+  failOnce(path: string, message: string): void {
+    if (this.#isNew(path)) this.#log.error(message);
+  }
+
+  #isNew(path: string): boolean {
+    return this.#told.size < this.#told.add(path).size;
+  }
+
+  /** `path`, of the entry `group`, is another name of `source`: of another entry's when a link came after they were told apart. */
+  shared(path: string, group: number, source: Pick<Source, "name" | "group">): void {
+    if (source.group === group || source.group < 0) return;
+    this.tellOnce(
+      path,
+      `'${path}' is the file that another entry of 'files' follows as '${source.name}': it goes out with the fields of that one until the configuration is read again`,
+    );
   }
 
   /** It is followed now: the next complaint is a new one. */

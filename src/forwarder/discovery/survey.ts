@@ -1,5 +1,6 @@
-import { realpathSync } from "node:fs";
+import { accessSync, constants, realpathSync } from "node:fs";
 import { type Clock, sleep } from "../../base/clock.ts";
+import { codeOf } from "../../base/errors.ts";
 import { onDisk, pathOf } from "../../base/file-names.ts";
 import { type FileFacts, factsAt } from "../model/content.ts";
 import type { FileGroup } from "../model/settings.ts";
@@ -87,6 +88,19 @@ export class Survey {
       this.#indexes.set(folder, index);
     }
     return index;
+  }
+}
+
+/** The folder in which a pattern's first names are looked for, if this user may not look there. */
+export function barredFolder(pattern: string): string | undefined {
+  const segments = pattern.split("/");
+  const first = segments.findIndex((segment) => /[*?[{\\]/.test(segment));
+  const folder = segments.slice(0, first).join("/") || "/";
+  try {
+    accessSync(onDisk(folder), first === -1 ? constants.X_OK : constants.R_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error) === "EACCES" ? folder : undefined;
   }
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { TlsSettings } from "../model/settings.ts";
 import { failureOf } from "./dial.ts";
+import { tlsOptions } from "./tls-material.ts";
 
 const failed = (code: string, message = "", more: object = {}) =>
   failureOf(Object.assign(new Error(message), { code, ...more }));
@@ -9,7 +11,7 @@ describe("why a connection failed", () => {
   it.each([
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", `unable to verify the first certificate${hint}`, "'ssl ca'"],
     ["DEPTH_ZERO_SELF_SIGNED_CERT", `self-signed certificate${hint}`, "self-signed"],
-    ["CERT_HAS_EXPIRED", "certificate has expired", "renew it"],
+    ["CERT_HAS_EXPIRED", "certificate has expired", "authority's in the file of 'ssl ca'; renew it"],
     ["SOMETHING_NEW", `some trouble${hint}`, "some trouble"],
     ["ECONNREFUSED", "", "nothing listens there"],
     ["ECONNRESET", "Client network socket disconnected before secure TLS connection was established", "'ssl enabled'"],
@@ -31,4 +33,21 @@ describe("why a connection failed", () => {
       "the name 'logs' is not known",
     );
   });
+});
+
+it.each([
+  ["logstash.example", "logstash.example"],
+  ["logstash.example.", "logstash.example"],
+  ["10.0.0.1", undefined],
+  ["::1", undefined],
+])("the server at %s is told the name %s", (host, expected) => {
+  const settings: TlsSettings = {
+    ca: undefined,
+    certificate: undefined,
+    key: undefined,
+    passphrase: undefined,
+    verification: "full",
+    minimumVersion: "TLSv1.2",
+  };
+  expect(tlsOptions(settings, host).servername).toBe(expected);
 });

@@ -42,7 +42,7 @@ const WORDS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: `the authority of the server's certificate is not known; ${UNTRUSTED}`,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: `the authority of the server's certificate is not known; ${UNTRUSTED}`,
   UNABLE_TO_GET_ISSUER_CERT: `an authority of the server's certificate is not known; ${UNTRUSTED}`,
-  CERT_HAS_EXPIRED: "the server's certificate has expired; renew it",
+  CERT_HAS_EXPIRED: "the server's certificate has expired, or its authority's in the file of 'ssl ca'; renew it",
   CERT_NOT_YET_VALID: "the server's certificate is not valid yet; look at both clocks",
 };
 

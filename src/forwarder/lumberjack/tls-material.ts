@@ -86,7 +86,8 @@ export function tlsOptions(settings: TlsSettings, host: string): ConnectionOptio
     checkServerIdentity: settings.verification === "full" ? checkServerIdentity : () => undefined,
     // What is trusted is trusted, an intermediate or the server's own certificate too, as Go does.
     allowPartialTrustChain: true,
-    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    // A name of which the end is told by a dot is told without it: Java refuses the handshake otherwise.
+    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host.replace(/\.$/, "") }),
     ...(ca === undefined ? {} : { ca: certificatesOf(read(ca, "CA bundle").toString("latin1"), ca) }),
     ...clientMaterial(settings),
   };

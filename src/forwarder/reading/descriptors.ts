@@ -223,7 +223,7 @@ export class Descriptors {
       this.#said = undefined;
       return;
     }
-    this.#options.log.warn(
+    this.#options.log.error(
       `${this.#waiting.size} files with unread lines wait for a descriptor, '${first.name}' first; deleted now, they would be lost: ` +
         `raise the limit of open files (ulimit -n) or 'maximum open files', ${this.#limit} are held`,
     );

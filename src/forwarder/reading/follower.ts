@@ -285,7 +285,7 @@ export class Follower {
 
   #failed(harvester: Harvester, reason: string): void {
     const { source } = harvester;
-    if (harvester.failure !== reason) this.#options.log.warn(`cannot read '${source.name}': ${reason}`);
+    if (harvester.failure !== reason) this.#options.log.error(`cannot read '${source.name}': ${reason}`);
     harvester.failure = reason;
     this.#closeReader(harvester);
     // A broken archive is tried again when it changes.

@@ -1,54 +1,73 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { connect, type TLSSocket } from "node:tls";
+import { connect as connectTcp, type Socket } from "node:net";
+import { type ConnectionOptions, connect, TLSSocket } from "node:tls";
 import { messageOf } from "../../base/errors.ts";
 import { type Check, type Finding, findings, type Patient } from "./finding.ts";
+import { renderedConfigurations } from "./rendered.ts";
 
 interface Network {
   readonly servers: readonly string[];
+  /** The file of what is trusted; undefined: what the system trusts. */
   readonly ca: string | undefined;
+  /** Undefined: without TLS. */
+  readonly verification: "full" | "certificate" | "none" | undefined;
 }
 
 /** Milliseconds for a connection, and for the answer to an empty window. */
 const ANSWER_TIMEOUT = 4000;
 
+/** The network of the rendered configuration, the files of a folder put together, as the forwarder will read it. */
 function networkOf(patient: Patient): Network {
-  const path = patient.setting("SERVICE_LOGSTASH_FORWARDER_CONF") ?? "/opt/logstash-forwarder/mesos-slave.conf";
-  const text = readFileSync(path, "utf8").replaceAll(/^[ \t]*#.*$/gm, "");
-  const network = ((JSON.parse(text) as { network?: Record<string, unknown> }).network ?? {}) as Record<
-    string,
-    unknown
-  >;
-  const given = patient.setting("SERVICE_LOGSTASH_FORWARDER_ADDRESS");
-  const servers = given?.split(",").map((each) => each.trim()) ?? (network["servers"] as string[] | undefined) ?? [];
-  const ca = patient.setting("SERVICE_LOGSTASH_FORWARDER_CERT") ?? (network["ssl ca"] as string | undefined);
-  return { servers, ca };
+  const networks = renderedConfigurations(patient).map(({ network }) => (network ?? {}) as Record<string, unknown>);
+  const listed = networks.flatMap(({ servers }) => (Array.isArray(servers) ? servers : []));
+  const all: Record<string, unknown> = Object.assign({}, ...networks);
+  const isOff = (name: string): boolean => all[name] === false || all[name] === "false";
+  const lax = isOff("ssl strict verify") || isOff("strict verify") ? "certificate" : "full";
+  const told = all["ssl verification"];
+  return {
+    servers: [...new Set(listed.filter((server) => typeof server === "string"))],
+    ca: typeof all["ssl ca"] === "string" ? all["ssl ca"] : undefined,
+    verification: isOff("ssl enabled") ? undefined : told === "certificate" || told === "none" ? told : lax,
+  };
 }
 
 /** An empty window; receivers of today answer it at once, those of 2015 do not. */
 const EMPTY_WINDOW = Buffer.from([0x31, 0x57, 0, 0, 0, 0]);
 
-/** Connects with TLS, checks the names, sends an empty window. Resolves to whether it was acknowledged. */
-function probe(server: string, ca: Buffer): Promise<{ readonly acknowledged: boolean; readonly protocol: string }> {
+/** How the forwarder would connect: what the file of the CA holds is trusted, an intermediate or the server's own, too. */
+function tlsOptions({ ca, verification }: Network): ConnectionOptions | undefined {
+  if (verification === undefined) return undefined;
+  return {
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    allowPartialTrustChain: true,
+    rejectUnauthorized: verification !== "none",
+    ...(verification === "full" ? {} : { checkServerIdentity: () => undefined }),
+  };
+}
+
+/** Connects as the forwarder would, sends an empty window. Resolves to whether it was acknowledged. */
+function probe(
+  server: string,
+  tls: ConnectionOptions | undefined,
+): Promise<{ readonly acknowledged: boolean; readonly protocol: string }> {
   const at = server.lastIndexOf(":");
   const [host, port] =
     at < 0 ? [server, 5000] : [server.slice(0, at).replace(/^\[|\]$/g, ""), Number(server.slice(at + 1))];
   return new Promise((done, reject) => {
-    const socket: TLSSocket = connect({
-      host,
-      port,
-      ca,
-      servername: /^[\d.]+$|:/.test(host) ? "" : host,
-      timeout: ANSWER_TIMEOUT,
-    });
+    const servername = /^[\d.]+$|:/.test(host) ? "" : host;
+    const socket: Socket =
+      tls === undefined
+        ? connectTcp({ host, port, timeout: ANSWER_TIMEOUT })
+        : connect({ ...tls, host, port, servername, timeout: ANSWER_TIMEOUT });
     let secure = false;
     const end = (error: Error | undefined, acknowledged: boolean): void => {
-      const protocol = socket.getProtocol() ?? "TLS";
+      const protocol = socket instanceof TLSSocket ? (socket.getProtocol() ?? "TLS") : "without TLS";
       socket.destroy();
       if (error === undefined) done({ acknowledged, protocol });
       else reject(error);
     };
-    socket.once("secureConnect", () => {
+    socket.once(tls === undefined ? "connect" : "secureConnect", () => {
       secure = true;
       socket.write(EMPTY_WINDOW);
     });
@@ -67,19 +86,28 @@ export const logstash: Check = async (patient) => {
   if (patient.setting("SERVICE_LOGSTASH_FORWARDER") !== "enabled")
     return patient.hasServices ? [ok("the forwarder is disabled")] : [];
   try {
-    const { servers, ca } = networkOf(patient);
-    if (servers.length === 0)
+    if (patient.forwarderFiles.length === 0)
+      return [
+        failure("the forwarder's configuration cannot be read", "SERVICE_LOGSTASH_FORWARDER_CONF names the file"),
+      ];
+    const network = networkOf(patient);
+    if (network.servers.length === 0)
       return [failure("no server is configured", "set SERVICE_LOGSTASH_FORWARDER_ADDRESS=host:port")];
-    if (ca === undefined) return [failure("no CA is configured", "set SERVICE_LOGSTASH_FORWARDER_CERT to a file")];
-    const authority = readFileSync(ca);
+    const tls = tlsOptions(network);
+    const proof = {
+      full: ", certificate and name match",
+      certificate: ", its certificate is trusted",
+      none: ", unchecked",
+    };
+    const checked = network.verification === undefined ? "" : proof[network.verification];
     return await Promise.all(
-      servers.map(async (server): Promise<Finding> => {
+      network.servers.map(async (server): Promise<Finding> => {
         try {
-          const { acknowledged, protocol } = await probe(server, authority);
+          const { acknowledged, protocol } = await probe(server, tls);
           return acknowledged
-            ? ok(`${server}: ${protocol}, certificate and name match, an empty window was acknowledged`)
+            ? ok(`${server}: ${protocol}${checked}, an empty window was acknowledged`)
             : warning(
-                `${server}: ${protocol}, certificate and name match, but an empty window was not acknowledged`,
+                `${server}: ${protocol}${checked}, but an empty window was not acknowledged`,
                 "receivers before Logstash 5 do not; is it a lumberjack or beats input?",
               );
         } catch (error) {

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { FORWARDER_USER } from "../forwarder-plan.ts";
 import { type Check, type Finding, findings, fixHere, type Patient } from "./finding.ts";
+import { renderedConfigurations } from "./rendered.ts";
 
 /** Files of one run of the shell that tests them; the rest is like them. */
 const MOST = 2000;
@@ -14,15 +15,16 @@ interface Configured {
 }
 
 function configured(patient: Patient): Configured {
-  const parsed = patient.forwarderFiles.map(
-    ({ text }) => JSON.parse(text) as { files?: { paths?: unknown }[]; network?: Record<string, unknown> },
-  );
+  const parsed = renderedConfigurations(patient) as {
+    readonly files?: { paths?: unknown }[];
+    readonly network?: Record<string, unknown>;
+  }[];
   const strings = (value: unknown): string[] =>
     (Array.isArray(value) ? value : [value]).filter((each) => typeof each === "string");
   return {
     paths: parsed.flatMap(({ files }) => (Array.isArray(files) ? files.flatMap((each) => strings(each?.paths)) : [])),
     credentials: parsed.flatMap(({ network }) =>
-      ["ssl ca", "ssl certificate", "ssl key"].flatMap((name) => strings(network?.[name])),
+      ["ssl ca", "ssl certificate", "ssl key", "ssl key passphrase file"].flatMap((name) => strings(network?.[name])),
     ),
   };
 }

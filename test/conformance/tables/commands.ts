@@ -113,6 +113,19 @@ const programs: readonly Case[] = [
     task: { command: { value: "echo $#", shell: true, arguments: ["a", "b"] } },
     expected: says("0\n"),
   },
+  { name: "an empty text for the shell", task: { command: { value: "" } }, expected: FINISHED },
+  {
+    name: "no text for the shell",
+    task: { command: {} },
+    expected: refused(/Shell command is not specified/),
+    better: "in words; the executor of C++ aborts, and its task is told: Executor terminated",
+  },
+  {
+    name: "no program, only arguments",
+    task: { command: { shell: false, arguments: ["/bin/true"] } },
+    expected: refused(/Executable path is not specified/),
+    better: "in words; the executor of C++ aborts, and its task is told: Executor terminated",
+  },
   {
     name: "a program that is not there",
     task: exec("/no/such/program", "x"),

@@ -37,7 +37,7 @@ import { type KnownContainer, knownOf } from "./known-container.ts";
 import { Launcher, NotStarted } from "./launcher.ts";
 import { type ProcessTable, ProcTable, processPace, treeUsage } from "./process-table.ts";
 import { predecessorDone } from "./recovery.ts";
-import { commandLine, type ProcessRequest } from "./request.ts";
+import { checkCommand, commandLine, type ProcessRequest } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { currentProcessSpace, ownerOf, RuntimeFolder } from "./runtime-folder.ts";
 import { statisticsOf, sumOf } from "./statistics.ts";
@@ -130,7 +130,8 @@ export class MesosContainerizer implements Containerizer {
     return container === undefined || container.type === ContainerInfo_Type.MESOS;
   }
 
-  check({ container, resources, sandbox, parentSandbox }: ContainerSpec): void {
+  check({ command, container, resources, sandbox, parentSandbox, processless }: ContainerSpec): void {
+    if (!processless) checkCommand(command);
     const lacking = unsupported(container);
     if (lacking !== undefined) {
       throw TaskFailure.launch(`The mesos containerizer of this agent does not support ${lacking}`);

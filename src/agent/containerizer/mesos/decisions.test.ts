@@ -7,6 +7,7 @@ import { FakeProcesses } from "../../../../test/support/process-table.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { Pace } from "../../../base/pace.ts";
 import {
+  CommandInfoSchema,
   ContainerInfo_Type,
   ContainerInfoSchema,
   Resource_DiskInfo_Source_Type,
@@ -21,7 +22,7 @@ import {
 import { Accounts, parseAccount } from "../../users/accounts.ts";
 import { parseEnvironment, parseStat, signalTree, treeUsage, walk } from "./process-table.ts";
 import { adoption, type Evidence, foreignAdoption } from "./recovery.ts";
-import { commandLine, type ProcessRequest, parseAnswer, startFrame } from "./request.ts";
+import { checkCommand, commandLine, type ProcessRequest, parseAnswer, startFrame } from "./request.ts";
 import { planResourceLimits } from "./rlimits.ts";
 import { parseProcesses } from "./runtime-folder.ts";
 import { makeVolumes, planVolumes, readOnlyPaths, unsupported } from "./volumes.ts";
@@ -78,6 +79,14 @@ describe("requests", () => {
       argv: ["zero", "one"],
     });
     expect(commandLine({ shell: false, value: "p", arguments: [] }).argv).toEqual(["p"]);
+  });
+
+  it("say what to run, be it nothing", () => {
+    const check = (command: object) => (): void => checkCommand(create(CommandInfoSchema, command));
+    expect(check({ value: "" })).not.toThrow();
+    expect(check({ value: "", shell: false })).not.toThrow();
+    expect(check({})).toThrow("Shell command is not specified");
+    expect(check({ shell: false, arguments: ["a"] })).toThrow("Executable path is not specified");
   });
 
   it("are answered in lines", () => {

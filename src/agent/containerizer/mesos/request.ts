@@ -1,3 +1,6 @@
+import { has } from "../../../mesos/codec.ts";
+import type { CommandInfo } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { TaskFailure } from "../../model/failure.ts";
 import type { WindowSize } from "../../model/session.ts";
 
 /** One resource limit: `resource` is the kernel's number; undefined means no limit. */
@@ -47,6 +50,12 @@ export function commandLine(command: {
   if (command.shell) return { file: "/bin/sh", argv: ["sh", "-c", command.value] };
   if (command.arguments.length === 0) return { file: command.value, argv: [command.value] };
   return { file: command.value, argv: command.arguments };
+}
+
+/** A command that says nothing to run would be one that succeeds. An empty text is something. Throws a TaskFailure, with the words of Mesos. */
+export function checkCommand(command: CommandInfo): void {
+  if (has(command, "value")) return;
+  throw TaskFailure.launch(`${command.shell ? "Shell command" : "Executable path"} is not specified`);
 }
 
 function occurrences(text: string, part: string): number {

@@ -52,19 +52,27 @@ const SIGKILL = 9;
 /** Containers that the operator API launches: each a process tree of its own, in its parent's sandbox and control groups. */
 export class Nested implements NestedContainers {
   readonly #options: NestedOptions;
+  /** What is being forgotten, by key: its sandbox is not there for the next one yet. */
+  readonly #forgetting = new Map<string, Promise<void>>();
 
   constructor(options: NestedOptions) {
     this.#options = options;
   }
 
-  async launch(order: NestedOrder): Promise<"launched" | "already"> {
+  async launch(order: NestedOrder, signal?: AbortSignal): Promise<"launched" | "already"> {
     const { tree, log } = this.#options;
     const { chain } = order;
+    signal?.throwIfAborted();
     const before = tree.get(chain);
     if (before?.isLive) return "already";
     const parents = parentsOf(tree, chain);
     const record = recordOf(order, parents.root, parents.parent, this.#options);
-    if (before !== undefined) await this.#forget(before);
+    const forgotten = before === undefined ? this.#forgetting.get(keyOf(chain)) : this.#forget(before);
+    if (forgotten !== undefined) {
+      await forgotten;
+      // Somebody else may have launched one meanwhile, and its parent may be gone.
+      return await this.launch(order, signal);
+    }
     const abort = new AbortController();
     const node = this.#add(record, () => {
       abort.abort(TaskFailure.launch(`Container ${chainText(chain)} was destroyed while it was being launched`));
@@ -72,7 +80,7 @@ export class Nested implements NestedContainers {
     });
     log.info(`Starting container ${chainText(chain)}`);
     try {
-      await this.#start(record, parents.parent, abort.signal);
+      await this.#start(record, parents.parent, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
     } catch (error) {
       log.warn(`Failed to launch container ${chainText(chain)}: ${messageOf(error)}`);
       await tree.endWithin(node);
@@ -159,7 +167,14 @@ export class Nested implements NestedContainers {
   /** With its sandbox, and those within it. */
   async #forget(node: ContainerNode): Promise<void> {
     this.forgetRecords(node);
-    if (node.kind !== "session") await removeNestedSandbox(node.place);
+    if (node.kind === "session") return;
+    const removed = removeNestedSandbox(node.place);
+    this.#forgetting.set(node.key, removed);
+    try {
+      await removed;
+    } finally {
+      if (this.#forgetting.get(node.key) === removed) this.#forgetting.delete(node.key);
+    }
   }
 
   /** A container is over: it and what was within it is remembered no more. Sandboxes stay. */

@@ -82,6 +82,7 @@ export class NestingContainerizer implements Containerizer {
       place: { sandbox },
       user,
       groupsOf: id,
+      isProcessless: processless ?? false,
       kill: () => void (processless ? this.#finish(node) : this.#processes.destroy(id)),
     });
     return node;

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { NestedOrder } from "../../model/nested.ts";
-import { environmentOf, recordOf, specOf } from "./plan.ts";
+import { environmentOf, recordOf, sessionCommandOf, specOf } from "./plan.ts";
 import { ContainerNode } from "./tree.ts";
 
 const order = (more: Partial<NestedOrder> = {}): NestedOrder => ({
@@ -69,4 +69,29 @@ it("a container that stands alone lies in the work_dir, with groups of its own",
 it("it gets nothing of the agent's environment", () => {
   const command = create(CommandInfoSchema, { environment: { variables: [{ name: "A", value: "1" }] } });
   expect(environmentOf(command, "/s")).toEqual({ PATH: expect.any(String), MESOS_SANDBOX: "/s", A: "1" });
+});
+
+describe("the command of a session", () => {
+  const session = (command: object, container: object = {}) =>
+    sessionCommandOf({
+      command: create(CommandInfoSchema, command),
+      container: create(ContainerInfoSchema, { type: ContainerInfo_Type.MESOS, ...container }),
+    }).value;
+
+  it("may have a terminal", () => {
+    expect(session({ value: "sh" }, { ttyInfo: { windowSize: { rows: 1, columns: 2 } } })).toBe("sh");
+    expect(session({ value: "" })).toBe("");
+  });
+
+  it.each([
+    [{}, {}, "Shell command is not specified"],
+    [{ value: "x", uris: [{ value: "http://there/it" }] }, {}, "Sessions cannot have URIs"],
+    [{ value: "x" }, { volumes: [{ mode: 1, containerPath: "a" }] }, "Sessions cannot have volumes"],
+    [{ value: "x" }, { rlimitInfo: {} }, "Sessions cannot have resource limits"],
+    [{ value: "x" }, { mesos: { image: { type: 2 } } }, "Sessions cannot have an image"],
+    [{ value: "x" }, { linuxInfo: { capabilityInfo: {} } }, "Sessions cannot have capabilities"],
+    [{ value: "x" }, { type: ContainerInfo_Type.DOCKER }, "not supported"],
+  ])("%j in a container %j is refused with what is not done: nothing is dropped", (command, container, words) => {
+    expect(() => session(command, container)).toThrow(words);
+  });
 });

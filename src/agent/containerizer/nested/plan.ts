@@ -13,6 +13,8 @@ import { DEFAULT_PATH } from "../../model/default-path.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import type { SandboxPlace } from "../../model/held/sandbox.ts";
 import { type ContainerChain, keyOf, type NestedOrder } from "../../model/nested.ts";
+import { checkCommand } from "../mesos/request.ts";
+import { unsupported } from "../mesos/volumes.ts";
 import type { NestedRecord } from "./record.ts";
 import type { ContainerNode } from "./tree.ts";
 
@@ -34,10 +36,27 @@ export function userOf(command: CommandInfo, parent: ContainerNode | undefined, 
 }
 
 /** The command to run, of a kind that can be. Throws a TaskFailure. */
-export function commandOf({ command, container }: Pick<NestedOrder, "command" | "container">): CommandInfo {
+function commandOf({ command, container }: Pick<NestedOrder, "command" | "container">): CommandInfo {
   if (container !== undefined && container.type !== ContainerInfo_Type.MESOS)
     throw TaskFailure.launch("The provided ContainerInfo is not supported");
   if (command === undefined) throw TaskFailure.launch("The container has no command");
+  return command;
+}
+
+/** What a session's command and container ask for that nobody gives them; undefined: nothing. */
+function notOfSessions(command: CommandInfo, container: ContainerInfo | undefined): string | undefined {
+  if (command.uris.length > 0) return "URIs, as nothing is fetched for them";
+  if ((container?.volumes.length ?? 0) > 0) return "volumes of their own";
+  if (container?.rlimitInfo !== undefined) return "resource limits of their own";
+  return unsupported(container);
+}
+
+/** The command of a session, which shares everything with the container that it is in. Throws a TaskFailure. */
+export function sessionCommandOf(order: Pick<NestedOrder, "command" | "container">): CommandInfo {
+  const command = commandOf(order);
+  checkCommand(command);
+  const lacking = notOfSessions(command, order.container);
+  if (lacking !== undefined) throw TaskFailure.launch(`Sessions cannot have ${lacking}`);
   return command;
 }
 

@@ -57,5 +57,7 @@ it("the end of a container is kept where its status does not say all", () => {
     message: "Memory limit exceeded",
   };
   expect(parseEnd(formatEnd({ status: 9, ...end }) ?? "")).toEqual(end);
+  const limitation = [create(ResourceSchema, { name: "mem", type: 0, scalar: { value: 64 } })];
+  expect(parseEnd(formatEnd({ status: 9, ...end, limitation }) ?? "")).toEqual({ ...end, limitation });
   expect(parseEnd("damaged")).toEqual({});
 });

@@ -1,7 +1,11 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { decode } from "../../../mesos/codec.ts";
 import { type Call_LaunchContainer, Call_LaunchContainerSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import type { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import {
+  TaskResourceLimitationSchema,
+  type TaskState,
+  type TaskStatus_Reason,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { chainOf, containerIdOf, type NestedOrder } from "../../model/nested.ts";
 
@@ -49,18 +53,23 @@ export function parseRecord(text: string): NestedRecord | undefined {
 }
 
 /** What a wait status does not say of an end; undefined when that is all there is. */
-export function formatEnd({ state, reason, message }: ContainerTermination): string | undefined {
-  if (state === undefined && reason === undefined && message === undefined) return undefined;
-  return `${JSON.stringify({ state, reason, message })}\n`;
+export function formatEnd({ state, reason, message, limitation = [] }: ContainerTermination): string | undefined {
+  if (state === undefined && reason === undefined && message === undefined && limitation.length === 0) return undefined;
+  const limited = create(TaskResourceLimitationSchema, { resources: [...limitation] });
+  const resources = Buffer.from(toBinary(TaskResourceLimitationSchema, limited)).toString("base64");
+  return `${JSON.stringify({ state, reason, message, ...(limitation.length > 0 && { limitation: resources }) })}\n`;
 }
 
-export function parseEnd(text: string): Pick<ContainerTermination, "state" | "reason" | "message"> {
+export function parseEnd(text: string): Omit<ContainerTermination, "status"> {
   try {
-    const { state, reason, message } = JSON.parse(text) as Record<string, unknown>;
+    const { state, reason, message, limitation } = JSON.parse(text) as Record<string, unknown>;
     return {
       ...(typeof state === "number" && { state: state as TaskState }),
       ...(typeof reason === "number" && { reason: reason as TaskStatus_Reason }),
       ...(typeof message === "string" && { message }),
+      ...(typeof limitation === "string" && {
+        limitation: decode(TaskResourceLimitationSchema, Buffer.from(limitation, "base64")).resources,
+      }),
     };
   } catch {
     return {};

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { silentLogger } from "../../../base/log.ts";
 import { CommandInfoSchema, ContainerInfo_Type, ContainerInfoSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { ContainerChain } from "../../model/nested.ts";
 import type { SessionProcess } from "../../model/session.ts";
 import { Accounts } from "../../users/accounts.ts";
 import type { SessionRequest } from "../sessions/request.ts";
@@ -20,6 +21,8 @@ let shim: Server;
 let heard: string[];
 let connections: Socket[];
 let tree: ContainerTree;
+/** Of the container that sessions are in. */
+let pid: number | undefined;
 let requests: SessionRequest[];
 /** The folder of its terminal, by container. */
 let terminals: Map<string, string>;
@@ -28,6 +31,7 @@ let sessions: MesosSessions;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "sessions-"));
   heard = [];
+  pid = 4711;
   connections = [];
   requests = [];
   terminals = new Map([["one", folder]]);
@@ -52,7 +56,7 @@ beforeEach(async () => {
     confinement: () => ({ controlGroups: [], ownGroup: undefined }),
     processes: {
       environment: () => ({ OWN: "1" }),
-      pid: () => undefined,
+      pid: () => pid,
       terminal: (id) => terminals.get(id),
     },
     start: async (_title, request) => {
@@ -90,6 +94,25 @@ describe("a session", () => {
     });
     return requests.at(-1)?.environment;
   };
+
+  it("is in a container that has a process, or needs none", async () => {
+    const open = async (chain: ContainerChain) =>
+      await sessions.open({ chain, command: create(CommandInfoSchema, { value: "x" }), container: undefined });
+    await open(["one", "a"]);
+    expect(requests.at(-1)?.namespacesOf).toBe(4711);
+    // It is being started, or ends in this moment.
+    pid = undefined;
+    await expect(open(["one", "b"])).rejects.toThrow("Parent container one has no process yet, or no more");
+    expect(tree.get(["one", "b"])).toBeUndefined();
+    tree
+      .add({
+        ...{ chain: ["group"], kind: "executor", place: { sandbox: folder }, user: undefined, groupsOf: "group" },
+        ...{ isProcessless: true, kill: () => undefined },
+      })
+      .move("running");
+    await open(["group", "a"]);
+    expect(requests.map(({ namespacesOf }) => namespacesOf)).toEqual([4711, undefined]);
+  });
 
   it("has the parent's environment, and knows of its terminal", async () => {
     expect(await environmentOf("a", undefined)).toEqual({ OWN: "1" });

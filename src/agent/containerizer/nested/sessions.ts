@@ -25,7 +25,7 @@ import { type SessionHost, startSession } from "../sessions/process.ts";
 import { OpenSession, writeTo } from "../sessions/session.ts";
 import { TERMINAL_ENVIRONMENT, windowOf } from "../sessions/window.ts";
 import { parentsOf } from "./parents.ts";
-import { commandOf, userOf } from "./plan.ts";
+import { sessionCommandOf, userOf } from "./plan.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
 
 export interface MesosSessionsOptions {
@@ -106,7 +106,11 @@ export class MesosSessions implements Sessions {
 
   async #start(order: SessionOrder, parent: ContainerNode): Promise<SessionProcess> {
     const { accounts, switchesUser, confinement, processes, host, start = startSession } = this.#options;
-    const command = commandOf(order);
+    const command = sessionCommandOf(order);
+    const beside = processes.pid(parent.key);
+    // Without one it would be in none of the container's namespaces, and nothing would end it with the container.
+    if (beside === undefined && !parent.isProcessless)
+      throw TaskFailure.launch(`Parent container ${chainText(parent.chain)} has no process yet, or no more`);
     const name = userOf(command, parent, switchesUser);
     const own = processes.environment(parent.key) ?? { PATH: DEFAULT_PATH, MESOS_SANDBOX: parent.place.sandbox };
     const user = name === undefined ? undefined : await accounts.of(name);
@@ -120,7 +124,7 @@ export class MesosSessions implements Sessions {
         ...commandLine(command),
         environment: { ...(window && TERMINAL_ENVIRONMENT), ...own, ...variablesOf(command.environment) },
         window,
-        namespacesOf: processes.pid(parent.key),
+        namespacesOf: beside,
       },
       host,
     );

@@ -31,6 +31,8 @@ export interface NodeInit {
   readonly user: string | undefined;
   /** The container whose control groups it runs in: itself, or one above it. */
   readonly groupsOf: string;
+  /** It is there for what is within it, and has no process of its own. */
+  readonly isProcessless?: boolean;
   /** Ends everything of it, but not what is within it. It tells its end by `ended`. */
   readonly kill: () => void;
   /** To its first process; absent: the processes' containerizer sends it. */
@@ -44,6 +46,7 @@ export class ContainerNode {
   readonly place: SandboxPlace;
   readonly user: string | undefined;
   readonly groupsOf: string;
+  readonly isProcessless: boolean;
   readonly kill: () => void;
   readonly signal: ((signal: number) => void) | undefined;
   readonly termination: Promise<ContainerTermination>;
@@ -60,6 +63,7 @@ export class ContainerNode {
     this.place = init.place;
     this.user = init.user;
     this.groupsOf = init.groupsOf;
+    this.isProcessless = init.isProcessless ?? false;
     this.kill = init.kill;
     this.signal = init.signal;
     this.termination = promise;

@@ -18,6 +18,8 @@ import { updateMemoryLimit } from "./memory-limit.ts";
 import { checkContainer, checkDeepSharing, validChain, validLaunch } from "./validate.ts";
 
 const SIGKILL = 9;
+/** SIGRTMAX */
+const LARGEST_SIGNAL = 64;
 
 /** A call's member of a container id: the newer calls take all containers, the older ones those with a parent. */
 function idOfMember(
@@ -67,7 +69,11 @@ async function wait({ view }: OperatorParts, chain: ContainerChain): Promise<Con
 const notFound = (chain: ContainerChain) => text(404, `Container ${chainText(chain)} cannot be found`);
 
 async function kill({ view }: OperatorParts, chain: ContainerChain, signal: number): Promise<Reply> {
-  const killed = (await view.containers.kept(chain)?.kill(chain, signal)) ?? false;
+  const containers = view.containers.kept(chain);
+  // What is no signal ends nothing. The words are those of Mesos.
+  if ((signal < 0 || signal > LARGEST_SIGNAL) && (await containers?.status(chain)) !== undefined)
+    return text(500, `Unable to send signal to container: Invalid argument (${signal})`);
+  const killed = (await containers?.kill(chain, signal)) ?? false;
   return killed ? "done" : text(404, `Container '${chainText(chain)}' cannot be found (or is already killed)`);
 }
 

@@ -7,6 +7,7 @@ import { openBelow } from "../../model/held/way-below.ts";
 import { NOT_FOUND } from "../route.ts";
 import { type FileOwner, LOG } from "./owner.ts";
 import { Roots } from "./roots.ts";
+import { ShownRuns } from "./shown-runs.ts";
 
 /** Why a path cannot be had, and the status that says so. */
 export class FilesError extends Error {
@@ -44,10 +45,16 @@ export interface OpenedPath {
  */
 export class AttachedFiles implements ShownFiles {
   readonly #roots = new Roots();
+  readonly #runs = new ShownRuns();
 
   /** Shows the file or folder `real` under the virtual path `virtual` (by itself when it is not given). */
   attach(real: string, virtual: string = real, owner: FileOwner = LOG): void {
     this.#roots.attach(real, trimmed(virtual), owner);
+  }
+
+  /** Shows a run's sandbox under the names of shown-runs.ts. */
+  attachRun(directory: string, owner: FileOwner, which: { readonly isLatest: boolean }): void {
+    this.#runs.attach(directory, owner, which);
   }
 
   detach(virtual: string): void {
@@ -57,16 +64,18 @@ export class AttachedFiles implements ShownFiles {
   /** What is at `real` or below it is no longer shown, under no name. */
   detachBelow(real: string): void {
     this.#roots.detachBelow(real);
+    this.#runs.detachBelow(real);
   }
 
   /** Virtual paths and where they lead, sorted. */
   entries(): [string, string][] {
-    return this.#roots.entries();
+    return [...this.#roots.entries(), ...this.#runs.entries()].sort(([left], [right]) => (left < right ? -1 : 1));
   }
 
   /** Whose a virtual path is; undefined: nothing is attached there. Throws a FilesError for one that cannot be. */
   ownerOf(path: string): FileOwner | undefined {
-    return this.#roots.ownerOf(this.#find(path)?.root ?? "");
+    const root = this.#find(path)?.root ?? "";
+    return this.#roots.ownerOf(root) ?? this.#runs.ownerOf(root);
   }
 
   /** Throws a FilesError: 404 for what is not there, 400 for what may not be seen or is no file or folder. */
@@ -80,7 +89,7 @@ export class AttachedFiles implements ShownFiles {
     if (path.includes("\0") || path.length > LONGEST_PATH) throw new FilesError(400, "The path is not valid.\n");
     const wanted = trimmed(posix.normalize(path));
     for (let prefix = wanted; ; prefix = posix.dirname(prefix)) {
-      const root = this.#roots.realOf(prefix);
+      const root = this.#roots.realOf(prefix) ?? this.#runs.realOf(prefix);
       if (root !== undefined) return { root, rest: wanted.slice(prefix.length) };
       if (prefix === "/" || prefix === "." || prefix === "") return undefined;
     }

@@ -56,9 +56,9 @@ export class Roots {
     return this.#shown.get(real)?.owner;
   }
 
-  /** Virtual paths and where they lead, sorted. */
-  entries(): [string, string][] {
-    return [...this.#realOf].sort(([left], [right]) => (left < right ? -1 : 1));
+  /** Virtual paths and where they lead, in no order. */
+  entries(): Iterable<[string, string]> {
+    return this.#realOf;
   }
 
   #forget(at: number, count: number): void {

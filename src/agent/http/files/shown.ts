@@ -1,4 +1,3 @@
-import { dirname, join } from "node:path";
 import { executorUser } from "../../authorization/objects.ts";
 import type { ExecutorRecord, FrameworkRecord } from "../../model/records.ts";
 import type { ShownSandboxes } from "../../model/shown-sandboxes.ts";
@@ -14,15 +13,11 @@ export class AttachedSandboxes implements ShownSandboxes {
   }
 
   attach(framework: FrameworkRecord, executor: ExecutorRecord): void {
-    const { directory, frameworkId, executorId } = executor;
-    const owner = ownerOf(framework, executor);
-    this.#files.attach(directory, directory, owner);
-    this.#files.attach(directory, join(dirname(directory), "latest"), owner);
-    this.#files.attach(directory, `/frameworks/${frameworkId}/executors/${executorId}/runs/latest`, owner);
+    this.#files.attachRun(executor.directory, ownerOf(framework, executor), { isLatest: true });
   }
 
   attachPast(framework: FrameworkRecord, executor: ExecutorRecord): void {
-    this.#files.attach(executor.directory, executor.directory, ownerOf(framework, executor));
+    this.#files.attachRun(executor.directory, ownerOf(framework, executor), { isLatest: false });
   }
 }
 

@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 import { agentView } from "../../../../test/support/agent-view.ts";
 import type { HttpRequest } from "../../../http/request.ts";
 import { Call_Type, CallSchema } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
+import { ContainerStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { encodeRecord } from "../../../mesos/recordio.ts";
 import { TaskFailure, Unavailable } from "../../model/failure.ts";
+import { containerIdOf } from "../../model/nested.ts";
 import type { Sessions } from "../../model/session.ts";
 import type { OperatorParts } from "../operator/handler.ts";
 import { attachInput, sessionCall } from "./calls.ts";
@@ -22,14 +24,20 @@ function parts(sessions: Partial<Sessions> | undefined): OperatorParts {
   if (framework === undefined || executor === undefined) throw new Error("there is one");
   const all = { of: () => undefined, open: () => Promise.reject(new Error("nobody opens one")), ...sessions };
   const ownerOf = ([root]: readonly string[]) => (root === "root" ? { framework, executor } : undefined);
-  const containers = { ...view.containers, ownerOf, sessions: () => sessions && all };
+  const status = async ([, ...below]: readonly string[]) =>
+    below[0] === "within" ? create(ContainerStatusSchema) : undefined;
+  const kept = () => ({ status });
+  const containers = { ...view.containers, ownerOf, kept, sessions: () => sessions && all };
   return { view: { ...view, containers } } as unknown as OperatorParts;
 }
 
-const output = (sessions: Partial<Sessions> | undefined, value: string) =>
+const output = (sessions: Partial<Sessions> | undefined, ...chain: readonly [string, ...string[]]) =>
   sessionCall(
     parts(sessions),
-    create(CallSchema, { type: Call_Type.ATTACH_CONTAINER_OUTPUT, attachContainerOutput: { containerId: { value } } }),
+    create(CallSchema, {
+      type: Call_Type.ATTACH_CONTAINER_OUTPUT,
+      attachContainerOutput: { containerId: containerIdOf(chain) },
+    }),
     negotiated,
     who,
   );
@@ -45,6 +53,8 @@ it("a container that has nothing to attach to is told in the words of Mesos; one
   expect(await output({}, "root")).toMatchObject(why);
   expect(await output({ attachOutput: async () => undefined }, "root")).toMatchObject(why);
   expect(await input({})).toMatchObject(why);
+  expect(await output({}, "root", "within")).toMatchObject(why);
+  expect(await output({}, "root", "other")).toMatchObject({ status: 404 });
   expect(await output({}, "other")).toMatchObject({ status: 404 });
   expect(await output(undefined, "root")).toMatchObject(why);
 });

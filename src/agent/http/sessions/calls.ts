@@ -82,7 +82,9 @@ async function find<T>(
     if (error instanceof Unavailable) return text(503, `${messageOf(error)}\n`);
     throw error;
   }
-  const isThere = view.containers.ownerOf(chain) !== undefined && chain.length === 1;
+  const isThere =
+    view.containers.ownerOf(chain) !== undefined &&
+    (chain.length === 1 || (await view.containers.kept(chain)?.status(chain)) !== undefined);
   // The first words are those of Mesos.
   const why =
     "I/O switchboard server was disabled for this container: it is no session, and was launched without tty_info";

@@ -118,6 +118,7 @@ beforeEach(() => {
       prepare: forever,
       wait: forever,
       destroy: async () => undefined,
+      status: async () => undefined,
       release: () => undefined,
     } as unknown as LaunchRunner,
     events,

@@ -1,4 +1,5 @@
 import type { Timer } from "../../../base/clock.ts";
+import type { ContainerStatus } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerChain } from "../../model/nested.ts";
 import type { ExecutorRecord, FrameworkRecord } from "../../model/records.ts";
 import type { CommandTask, EndCause } from "../command-task.ts";
@@ -13,6 +14,8 @@ export interface GroupMember {
   isGroupEnding: boolean;
   /** Its end was asked for before it ran. */
   wantedEnd: { readonly cause: EndCause; readonly grace: number } | undefined;
+  /** What is known of its container, its process above all; undefined: it has none yet. */
+  containerStatus: ContainerStatus | undefined;
 }
 
 /** A default executor that runs here, with its tasks that have not ended. */

@@ -3,8 +3,14 @@ import type { Clock, Timer } from "../../../base/clock.ts";
 import { millisecondsOf } from "../../../base/duration.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
-import { TaskState, TaskStatus_Source, TaskStatusSchema } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { frameworkCan } from "../../../mesos/states.ts";
+import { copyOf } from "../../../mesos/copy.ts";
+import {
+  ContainerStatusSchema,
+  TaskState,
+  TaskStatus_Reason,
+  TaskStatus_Source,
+  TaskStatusSchema,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import { TaskFailure } from "../../model/failure.ts";
 import { containerIdOf, keyOf } from "../../model/nested.ts";
@@ -38,6 +44,12 @@ export interface GroupTasksOptions {
   readonly shutdownGrace: number;
   readonly kills: KeptKills;
 }
+
+/** How one ends that was killed before its container was there. */
+const neverRan = ({ masterTracksExecutors }: TaskRecord): ContainerTermination => ({
+  ...{ status: undefined, state: TaskState.TASK_KILLED, message: "Killed before it ran" },
+  ...(masterTracksExecutors && { reason: TaskStatus_Reason.TASK_KILLED_DURING_LAUNCH }),
+});
 
 /**
  * Task groups with Mesos' default executor: the agent is it. The executor's container has no process, each task is a container
@@ -99,7 +111,8 @@ export class GroupTasks implements ExecutorControl {
 
   deliver(framework: FrameworkRecord, executor: ExecutorRecord, tasks: readonly TaskRecord[]): void {
     const group = this.#executors.get(executor.containerId);
-    if (group === undefined) return;
+    // One that ends takes no more: what waits for it is told of its end.
+    if (group === undefined || group.isFinishing || group.isShuttingDown) return;
     executor.everDelivered = true;
     const done = new Set<TaskRecord>();
     for (const task of tasks) {
@@ -120,7 +133,8 @@ export class GroupTasks implements ExecutorControl {
     moveTask(record, "launched");
     const task = new CommandTask(framework, executor, record);
     const chain = memberChain(executor.containerId, record.taskId);
-    return group.add({ group, task, chain, isGroupEnding: false, wantedEnd: undefined });
+    const wantedEnd = record.kill && { cause: "kill" as const, grace: record.kill.grace };
+    return group.add({ group, task, chain, isGroupEnding: false, wantedEnd, containerStatus: undefined });
   }
 
   /** All of a group at once; those that cannot be started end the others, which have started then. */
@@ -131,28 +145,38 @@ export class GroupTasks implements ExecutorControl {
       if (failures[index] === undefined && member.task.state.kind === "preparing") this.#ran(member);
     }
     for (const [index, member] of members.entries()) {
-      const message = failures[index];
-      if (message !== undefined) this.#ended(member, { status: undefined, message });
+      const failure = failures[index];
+      if (failure !== undefined) this.#ended(member, failure);
     }
   }
 
-  /** Resolves with why it could not be started. */
-  async #launchMember({ task: { task: record }, chain, group }: GroupMember): Promise<string | undefined> {
+  /** Resolves with the end of one that was not started. */
+  async #launchMember(member: GroupMember): Promise<ContainerTermination | undefined> {
+    const { task, chain, group } = member;
+    const { task: record, state } = task;
     const { executor } = group;
     const { nested } = executor.containerizer ?? {};
+    const signal = state.kind === "preparing" ? state.abort.signal : undefined;
     try {
       if (nested === undefined) throw new Error("the containerizer has no nested containers");
       if (record.info === undefined) throw new Error("nothing is known of what the task is to run");
-      await nested.launch(memberOrder(executor.containerId, record.info, this.#options.ip));
+      await nested.launch(memberOrder(executor.containerId, record.info, this.#options.ip), signal);
     } catch (error) {
-      return messageOf(error);
+      return signal?.aborted ? neverRan(record) : { status: undefined, message: messageOf(error) };
     }
+    await this.#look(member);
     try {
       linkTask(executor.directory, record.taskId, chain[1] ?? "");
     } catch (error) {
       this.#options.log.warn(`Linking the sandbox of task ${record.taskId}: ${messageOf(error)}`);
     }
     return undefined;
+  }
+
+  /** What all its statuses tell of its container from now on. */
+  async #look(member: GroupMember): Promise<void> {
+    const { nested } = member.group.executor.containerizer ?? {};
+    member.containerStatus = await nested?.status(member.chain).catch(() => undefined);
   }
 
   /** It has started: its checks and its time begin. */
@@ -230,12 +254,13 @@ export class GroupTasks implements ExecutorControl {
   #stop(member: GroupMember, cause: EndCause, grace: number): void {
     const { task, chain, group } = member;
     if (task.state.kind === "preparing") {
-      member.wantedEnd ??= { cause, grace };
+      const { wantedEnd } = member;
+      member.wantedEnd = { cause: wantedEnd?.cause ?? cause, grace: Math.min(wantedEnd?.grace ?? grace, grace) };
+      this.#cancel(member);
       return;
     }
     if (task.state.kind === "running") {
-      if (cause !== "overdue" && frameworkCan(group.framework.info, "TASK_KILLING_STATE"))
-        this.#status(member, { state: TaskState.TASK_KILLING });
+      if (task.tellsKilling(cause)) this.#status(member, { state: TaskState.TASK_KILLING });
       task.move({ kind: "killing", cause });
     }
     if (task.state.kind !== "killing") return;
@@ -244,11 +269,24 @@ export class GroupTasks implements ExecutorControl {
     });
   }
 
-  #status({ task, chain, group }: GroupMember, status: StatusInit): void {
+  /** A launch that is over before it is done; so are those of its group, which end with it. What runs by then gets its grace. */
+  #cancel({ task, group }: GroupMember): void {
+    if (task.state.kind === "preparing") task.state.abort.abort(new Error("killed before it ran"));
+    for (const other of group.members.values()) {
+      const isOfGroup = task.task.group?.includes(other.task.task.taskId) === true;
+      if (!isOfGroup || other.wantedEnd !== undefined || other.task.state.kind !== "preparing") continue;
+      other.isGroupEnding = true;
+      this.#stop(other, "shutdown", this.#options.runner.killGrace(other.task.task, group.executor));
+    }
+  }
+
+  #status({ task, chain, group, containerStatus }: GroupMember, status: StatusInit): void {
+    const container = containerStatus === undefined ? create(ContainerStatusSchema) : copyOf(containerStatus);
+    container.containerId = containerIdOf(chain);
     const made = create(TaskStatusSchema, {
       taskId: { value: task.task.taskId },
       source: TaskStatus_Source.EXECUTOR,
-      containerStatus: { containerId: containerIdOf(chain) },
+      containerStatus: container,
       ...task.complete(status),
     });
     this.#options.events.status(group.framework, group.executor, made);
@@ -267,16 +305,16 @@ export class GroupTasks implements ExecutorControl {
     const unstarted = members.filter(
       ({ chain, task }) => nested?.wait(chain) === undefined && task.task.runningSince === undefined,
     );
-    for (const member of members) if (!unstarted.includes(member)) this.#resume(member);
+    for (const member of members) if (!unstarted.includes(member)) void this.#resume(member);
+    for (const member of unstarted) if (member.wantedEnd !== undefined) this.#cancel(member);
     // The agent was killed in the middle of their launch: it goes on.
     if (unstarted.length > 0) void this.#launchAll(unstarted);
     if (group.members.size === 0) this.#finish(group);
   }
 
-  #resume(member: GroupMember): void {
-    const { kill } = member.task.task;
-    this.#ran(member);
-    if (kill !== undefined) this.#stop(member, "kill", kill.grace);
+  async #resume(member: GroupMember): Promise<void> {
+    await this.#look(member);
+    if (!this.#closed) this.#ran(member);
   }
 
   kill(_framework: FrameworkRecord, executor: ExecutorRecord, record: TaskRecord, kill: KillRequest): void {

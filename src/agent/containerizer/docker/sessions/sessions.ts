@@ -35,7 +35,7 @@ import type {
 } from "../../../model/session.ts";
 import type { ProcessTable } from "../../mesos/process-table.ts";
 import { commandLine } from "../../mesos/request.ts";
-import { commandOf } from "../../nested/plan.ts";
+import { sessionCommandOf } from "../../nested/plan.ts";
 import { inputAttachment, outputAttachment } from "../../sessions/attachment.ts";
 import { newestOnly } from "../../sessions/newest.ts";
 import { OpenSession, writeTo } from "../../sessions/session.ts";
@@ -118,7 +118,7 @@ export class DockerSessions implements Sessions, KeptContainers {
   }
 
   async #start(order: SessionOrder, container: TrackedContainer): Promise<SessionProcess> {
-    const command = commandOf(order);
+    const command = sessionCommandOf(order);
     const [id] = order.chain;
     const user = this.#options.switchesUser && command.user ? command.user : undefined;
     await this.#keepUser(id, user);

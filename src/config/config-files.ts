@@ -1,10 +1,14 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf, UserError } from "../../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 
 /** What editors, package managers and people leave beside a file: `a~`, `#a#`, `a.bak.1`, `a.dpkg-old`, `4913` (vim). */
 const LEFT_OVER =
   /~$|^#.*#$|^\d+$|^(Thumbs\.db|desktop\.ini)$|\.(bak|backup|old|orig|save|rej|te?mp|part|new|copy|disabled|off|lock|lck|sw[a-z]|un~|kate-swp|rpm(new|save|orig|old)|dpkg-[\w-]+|ucf-[\w-]+|pac(new|save))([-._~]?\d[-\w.:~]*)?$/i;
+
+/** What is said of a file that is left out. */
+export const leftOutWords = (file: string): string =>
+  `'${file}' is left out: it looks like an editor's or a package's leftover`;
 
 /** The files of a configuration, in the order of their names, and what was left out of its folder. */
 export interface ConfigFiles {

@@ -1,4 +1,4 @@
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 
 /** A configuration after comments and variables, with the line of the file that each of its lines comes from. */
 export interface ConfigText {
@@ -40,8 +40,13 @@ const quotable = (value: string): string =>
 /**
  * Empties lines that hold only a `#` comment, and puts environment variables in: `$VAR`, `${VAR}`, and `$$` for a dollar
  * sign. A dollar sign before anything else stays. A variable that is not set becomes nothing, with a warning.
+ * `texts`: `kept` leaves what stands between quotes as it is, for a copy that is prepared in its turn.
  */
-export function prepareText(raw: string, environment: Readonly<Record<string, string | undefined>>): ConfigText {
+export function prepareText(
+  raw: string,
+  lookUp: (variable: string) => string | undefined,
+  texts: "expanded" | "kept" = "expanded",
+): ConfigText {
   const lines: number[] = [];
   const text: string[] = [];
   const warnings: string[] = [];
@@ -55,10 +60,12 @@ export function prepareText(raw: string, environment: Readonly<Record<string, st
       : line.replace(VARIABLE, (whole, ...found) => {
           const [braced, bare, special, at] = found as [string?, string?, string?, number?];
           const name = braced ?? bare ?? special;
+          const isText = insideText(line, at ?? 0);
+          if (isText && texts === "kept") return whole;
           if (name === undefined) return whole === "$$" ? "$" : whole;
-          const value = environment[name];
+          const value = lookUp(name);
           if (value === undefined) warnings.push(`line ${index + 1}: $${name} is not set and becomes nothing`);
-          return insideText(line, at ?? 0) ? quotable(value ?? "") : (value ?? "");
+          return isText ? quotable(value ?? "") : (value ?? "");
         });
     for (const part of expanded.split("\n")) {
       text.push(part);
