@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
+import { Call_Type, Event_Type } from "../../src/mesos/gen/mesos/v1/executor/executor_pb.ts";
 import {
   CheckInfo_Type,
   ContainerInfo_DockerInfo_Network,
@@ -10,10 +10,12 @@ import {
   HealthCheck_Type,
   TaskState,
   type TaskStatus,
+  TaskStatus_Source,
 } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { AgentUnderTest, commandTask, EXECUTOR, executorTask, framework } from "../support/agent-under-test.ts";
 import type { HttpExecutor } from "../support/scripted-http-executor.ts";
 import { until } from "../support/scripted-master.ts";
+import { uuidOf } from "../support/updates.ts";
 
 const { TASK_STARTING, TASK_RUNNING, TASK_FINISHED, TASK_KILLED, TASK_KILLING } = TaskState;
 const KILLING = framework({ capabilities: [FrameworkInfo_Capability_Type.TASK_KILLING_STATE] });
@@ -194,5 +196,27 @@ describe("a status", () => {
     await until("the launch", () => second.types.includes(Event_Type.LAUNCH));
     await second.update("two", TASK_RUNNING, 2);
     expect(told(await test.master.status("two", TASK_RUNNING))).toMatchObject({ address: ADDRESS, pid: 4711 });
+  });
+
+  it("of a container within its executor's, as Mesos' own default executor tells it, has that one's process", async () => {
+    test.run(executorTask("one"));
+    const root = await until("container", () => test.machine.containerOf(EXECUTOR)?.spec.containerId);
+    const executor = test.httpExecutor();
+    await executor.subscribe();
+    test.machine.nestedPid = { id: "child", pid: 12 };
+    const within = async (parent: string, value: string, number: number) => {
+      const containerStatus = { containerId: { value, parent: { value: parent } } };
+      const status = { taskId: { value: "one" }, state: TASK_RUNNING, source: TaskStatus_Source.EXECUTOR };
+      const update = { status: { ...status, uuid: uuidOf(number), containerStatus } };
+      expect(await executor.call({ type: Call_Type.UPDATE, update })).toBe(202);
+      await count(number);
+      return test.master.statusesOf("one").at(-1)?.containerStatus;
+    };
+    expect(await within(root, "child", 1)).toMatchObject({ executorPid: 12, containerId: { value: "child" } });
+    for (const [parent, id] of [
+      [root, "other"],
+      ["somebody's", "child"],
+    ] as const)
+      expect(Object.hasOwn((await within(parent, id, id === "other" ? 2 : 3)) ?? {}, "executorPid")).toBe(false);
   });
 });

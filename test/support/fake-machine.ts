@@ -46,6 +46,8 @@ export class FakeMachine {
   nestedFailure: { readonly command: string; readonly message: string } | undefined;
   /** Launches of containers within others wait for it. They end early when they are aborted. */
   nestedPull: Promise<void> | undefined;
+  /** The process of a container within another, by the last word of its id. */
+  nestedPid: { readonly id: string; readonly pid: number } | undefined;
   /** A container within another runs, and its launch is not over before this. */
   afterNestedStart: Promise<void> | undefined;
   /** Task ids (of executors: executor ids) in the order of their starts. */
@@ -171,6 +173,7 @@ export class FakeMachine {
         return ended?.then((end) => (dead() ? new Promise<never>(() => undefined) : end));
       },
       kill: async (chain) => find(chain)?.running ?? false,
+      pid: (chain) => (dead() || chain[1] !== this.nestedPid?.id ? undefined : this.nestedPid?.pid),
       stop: async (chain, grace) => {
         const nested = dead() ? undefined : find(chain);
         this.asked.push(`stop ${nested?.order.command?.value} ${grace}`);

@@ -65,6 +65,8 @@ export interface NestedContainers extends KeptContainers {
    * signal's reason when that comes before it runs.
    */
   launch(order: NestedOrder, signal?: AbortSignal): Promise<"launched" | "already">;
+  /** The first process of one that runs; undefined: it is unknown, has none, or has ended. */
+  pid(chain: ContainerChain): number | undefined;
   /** Asks it to end with all its processes, and ends it after `grace` milliseconds; unknown ones are ignored. */
   stop(chain: ContainerChain, grace: number): Promise<void>;
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { has } from "../../mesos/codec.ts";
+import { chainOf } from "../../mesos/container-chain.ts";
 import { copyOf } from "../../mesos/copy.ts";
 import {
   ContainerIDSchema,
@@ -185,17 +186,22 @@ export class StatusIntake {
    * is the container's. One on a network of its own that ended before its address was seen has none: least of all the agent's.
    */
   #containerStatus(
-    { containerStatus: known, containerId, info }: ExecutorRecord,
+    { containerStatus: known, containerId, info, containerizer }: ExecutorRecord,
     told: ContainerStatus | undefined,
   ): ContainerStatus {
     const status = told ?? create(ContainerStatusSchema, {});
     status.containerId ??= create(ContainerIDSchema, { value: containerId });
-    // A nested container is told of by its own id: nothing of its parent's is its own.
+    // A nested container is told of by its own id: nothing of its parent's is its own, but it has a process, too.
     const isOwn = status.containerId.value === containerId && status.containerId.parent === undefined;
     if (isOwn && known !== undefined) {
       if (status.networkInfos.length === 0) status.networkInfos.push(...known.networkInfos);
       if (!has(status, "executorPid") && has(known, "executorPid")) status.executorPid = known.executorPid;
       if (status.cgroupInfo === undefined && known.cgroupInfo !== undefined) status.cgroupInfo = known.cgroupInfo;
+    }
+    const chain = chainOf(status.containerId);
+    if (!isOwn && !has(status, "executorPid") && chain[0] === containerId) {
+      const pid = containerizer?.nested?.pid(chain);
+      if (pid !== undefined) status.executorPid = pid;
     }
     if (status.networkInfos.length === 0) {
       const ipAddresses = [{ ipAddress: this.#options.ip, protocol: NetworkInfo_Protocol.IPv4 }];

@@ -29,6 +29,7 @@ interface Processes
   extends Pick<Containerizer, "check" | "launch" | "wait" | "stop" | "destroy" | "remove" | "usage" | "status"> {
   /** To a container's first process; false: it has none. */
   signal(containerId: string, signal: number): boolean;
+  pid(containerId: string): number | undefined;
   /** Whether something in its control groups ended because of a limit of theirs. */
   limitation(containerId: string): Limitation | undefined;
 }
@@ -147,6 +148,10 @@ export class Nested implements NestedContainers {
     else if (node.signal !== undefined) node.signal(signal);
     else if (!processes.signal(node.key, signal)) void tree.end(node);
     return true;
+  }
+
+  pid(chain: ContainerChain): number | undefined {
+    return this.#options.processes.pid(keyOf(chain));
   }
 
   async stop(chain: ContainerChain, grace: number): Promise<void> {
