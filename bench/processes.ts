@@ -38,6 +38,21 @@ export const cpuOf = (pid: number): number =>
     0,
   );
 
+/** Seconds on processors, in steps of 10 ms: a process' own, and those of its children that have ended and been waited for. */
+export function timesOf(pid: number): { readonly own: number; readonly ended: number } {
+  const text = read(`/proc/${pid}/stat`);
+  // Behind the name, which may hold anything.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const seconds = (first: number): number => (Number(fields[first] ?? 0) + Number(fields[first + 1] ?? 0)) / 100;
+  return { own: seconds(11), ended: seconds(13) };
+}
+
+/** Processes in whose command line a text occurs. */
+export const processesNaming = (text: string): number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/cmdline`).includes(text))
+    .map(Number);
+
 /** Children of a process. */
 export const childrenOf = (pid: number): number[] =>
   threadsOf(pid).flatMap((thread) =>

@@ -1,6 +1,14 @@
 import { type Duplex, duplexPair } from "node:stream";
 import { readStats } from "../../src/docker/answers.ts";
-import type { ContainerDetails, Engine, ExecState, InteractiveExec, TerminalSize } from "../../src/docker/engine.ts";
+import type { CreateRequest } from "../../src/docker/create-request.ts";
+import type {
+  ContainerDetails,
+  ContainerState,
+  Engine,
+  ExecState,
+  InteractiveExec,
+  TerminalSize,
+} from "../../src/docker/engine.ts";
 import { EngineError } from "../../src/docker/errors.ts";
 
 /** A command that was started inside: the daemon's end of it. */
@@ -27,6 +35,10 @@ export class FakeEngine {
   readonly layers = new Map<string, number>();
   /** How often somebody asked for those. */
   layerLooks = 0;
+  /** Images that are there, by name. */
+  readonly images = new Set<string>();
+  /** Every call, by name, in order. */
+  readonly calls: string[] = [];
   /** Calls that change something: `kill one SIGTERM`, `remove one`. */
   readonly asked: string[] = [];
   /** By their ids: `exec-0`, `exec-1`, … */
@@ -41,8 +53,8 @@ export class FakeEngine {
   /** What execs are when they begin. */
   execState: ExecState = { running: true, exitCode: undefined, pid: 77 };
 
-  /** Adds a running container with these labels. */
-  add(id: string, labels: Readonly<Record<string, string>>): void {
+  /** Adds a container with these labels, which runs unless `other` says what else it does. */
+  add(id: string, labels: Readonly<Record<string, string>>, other: Partial<ContainerState> = {}): void {
     const state = {
       status: "running",
       running: true,
@@ -53,6 +65,7 @@ export class FakeEngine {
       error: "",
       startedAt: "2026-01-01T00:00:00Z",
       finishedAt: undefined,
+      ...other,
     };
     this.containers.set(id, {
       id,
@@ -104,6 +117,23 @@ export class FakeEngine {
         if (details === undefined) throw new EngineError("refused", `no container ${id}`, { status: 404 });
         return details;
       },
+      create: async (name: string, { Image, Labels = {} }: CreateRequest) => {
+        if (this.refusal !== undefined) throw this.refusal;
+        if (!this.images.has(Image)) throw new EngineError("refused", `No such image: ${Image}`, { status: 404 });
+        this.add(name, Labels, { status: "created", running: false, pid: undefined });
+        return { id: name, warnings: [] };
+      },
+      start: async (id: string) => {
+        const details = this.containers.get(id);
+        if (details !== undefined) this.add(id, details.labels);
+      },
+      imageId: async (reference: string) => (this.images.has(reference) ? "sha256:0" : undefined),
+      pull: async (reference: string) => {
+        this.asked.push(`pull ${reference}`);
+        this.refusal = undefined;
+        this.images.add(reference);
+      },
+      pathExists: async () => true,
       stats: async () => readStats("{}"),
       layerBytes: async (id: string) => {
         this.layerLooks++;
@@ -154,8 +184,15 @@ export class FakeEngine {
       events: async (signal: AbortSignal) => silence(signal),
     };
     return new Proxy(known as unknown as Engine, {
-      get: (target, name) =>
-        Reflect.get(target, name) ?? (() => Promise.reject(new Error(`${String(name)} is not faked`))),
+      get: (target, name) => {
+        const call: unknown =
+          Reflect.get(target, name) ?? (() => Promise.reject(new Error(`${String(name)} is not faked`)));
+        if (typeof call !== "function") return call;
+        return (...words: unknown[]) => {
+          this.calls.push(String(name));
+          return call(...words);
+        };
+      },
     });
   }
 }

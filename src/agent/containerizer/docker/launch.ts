@@ -5,7 +5,7 @@ import { Backoff } from "../../../base/backoff.ts";
 import { sleep } from "../../../base/clock.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import type { ContainerDetails, Engine } from "../../../docker/engine.ts";
-import { isConflict, isEngineError } from "../../../docker/errors.ts";
+import { isConflict, isEngineError, isNotFound } from "../../../docker/errors.ts";
 import type { ImagePulls } from "../../../docker/pulls.ts";
 import { expandFiles } from "../../../docker/run-options/run-options.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -50,7 +50,7 @@ const KILLED_WHILE = {
 type Phase = keyof typeof KILLED_WHILE;
 
 /**
- * A container from its spec to a running process: plan, pull, create, start. Rejects with a TaskFailure, with
+ * A container from its spec to a running process: plan, create (pull what is missing), start. Rejects with a TaskFailure, with
  * nothing left at the daemon; when `signal` aborts before it runs, with TASK_KILLED.
  */
 export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: AbortSignal): Promise<Launched> {
@@ -59,11 +59,11 @@ export async function launch(spec: ContainerSpec, tools: LaunchTools, signal: Ab
     const plan = await prepare(spec, tools);
     for (const warning of plan.warnings) tools.options.log.warn(`Container ${spec.containerId}: ${warning}`);
     signal.throwIfAborted();
-    phase = "pulling";
     const work = async (): Promise<Launched> => {
-      await ensureImage(spec, plan, tools, signal);
-      phase = "starting";
-      return { plan, ...(await createAndStart(spec, plan, tools, signal)) };
+      const id = await createFromImage(spec, plan, tools, signal, (entered) => {
+        phase = entered;
+      });
+      return { plan, ...(await start(id, spec, plan, tools, signal)) };
     };
     return await (tools.collector?.protect(plan.image, work) ?? work());
   } catch (error) {
@@ -136,18 +136,45 @@ async function readParameterFile(sandbox: string, path: string): Promise<string>
   }
 }
 
-async function ensureImage(
+/**
+ * The container's id at the daemon. It is asked to create it, and only for an image that it lacks does a pull come first: a
+ * question for the image would be one more round trip for each launch, and its answer does not tell whether the platform fits.
+ */
+async function createFromImage(
   spec: ContainerSpec,
   plan: LaunchPlan,
   tools: LaunchTools,
   signal: AbortSignal,
-): Promise<void> {
-  const { options, engine, pulls, collector } = tools;
+  enter: (phase: Phase) => void,
+): Promise<string> {
+  const create = (): Promise<string> => {
+    enter("starting");
+    makeBoundFolders(spec.sandbox, boundSources(plan.request.HostConfig));
+    return patiently(tools, signal, () => createOnce(spec, plan, tools));
+  };
   if (plan.pull !== "always") {
-    const id = await patiently(tools, signal, () => engine.imageId(plan.image));
-    if (id !== undefined) return collector?.used(id);
-    if (plan.pull === "never") throw new UserError(`image ${plan.image} is not there, and pull is 'never'`);
+    try {
+      return await create();
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // Something else may be missing: a network, a container whose network it shares.
+      const isThere = (await patiently(tools, signal, () => tools.engine.imageId(plan.image))) !== undefined;
+      if (isThere && (plan.platform === undefined || plan.pull === "never")) throw error;
+      if (plan.pull === "never") throw new UserError(`image ${plan.image} is not there, and pull is 'never'`);
+    }
   }
+  enter("pulling");
+  await pullImage(spec, plan, tools, signal);
+  return create();
+}
+
+/** Rejects with a UserError that has the registry's own words. */
+async function pullImage(
+  spec: ContainerSpec,
+  plan: LaunchPlan,
+  { options, pulls }: LaunchTools,
+  signal: AbortSignal,
+): Promise<void> {
   const { dockerConfig, home } = options;
   const askHelper = options.askHelper ?? (async () => undefined);
   const auth = await registryAuth(plan.image, spec.sandbox, { dockerConfig, home, askHelper }, options.log);
@@ -158,15 +185,15 @@ async function ensureImage(
   }
 }
 
-async function createAndStart(
+/** A created container to its running process; it is removed when that fails. */
+async function start(
+  id: string,
   spec: ContainerSpec,
   plan: LaunchPlan,
   tools: LaunchTools,
   signal: AbortSignal,
 ): Promise<{ details: ContainerDetails; output: ContainerOutput }> {
   const { engine, options } = tools;
-  makeBoundFolders(spec.sandbox, boundSources(plan.request.HostConfig));
-  const id = await patiently(tools, signal, () => createOnce(spec, plan, tools));
   let output: ContainerOutput | undefined;
   try {
     await tools.checkSandbox(id);
@@ -179,6 +206,7 @@ async function createAndStart(
     if (!attach) await output.start();
     // It runs: who wants it to end has to give it its grace.
     const details = await patiently(tools, new AbortController().signal, () => engine.inspect(id));
+    tools.collector?.used(details.image);
     return { details, output };
   } catch (error) {
     await output?.close();
