@@ -330,6 +330,7 @@ describe("dead containers", () => {
     await settle();
     expect(asked.length).toBe(6);
     reaper.close();
+    reaper.add("told of too late", undefined);
     for (const { resolve } of asked) resolve();
     await settle();
     expect(asked.length).toBe(6);

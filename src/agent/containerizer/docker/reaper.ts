@@ -18,6 +18,7 @@ export class Reaper {
   /** Whose time has come, and who waits for others' removal. */
   #due: string[] = [];
   #removing = 0;
+  #isClosed = false;
 
   constructor(engine: Pick<Engine, "remove">, delay: number, clock: Clock, log: Logger) {
     this.#engine = engine;
@@ -33,12 +34,14 @@ export class Reaper {
 
   /** `endedAt`: milliseconds since the epoch; undefined counts from now. `atOnce`: without the delay (`--rm`). */
   add(engineId: string, endedAt: number | undefined, atOnce = false): void {
-    if (this.#timers.has(engineId)) return;
+    // A recovery that goes on in the background tells of dead ones even when the agent has left.
+    if (this.#isClosed || this.#timers.has(engineId)) return;
     const due = (endedAt ?? this.#clock.now()) + (atOnce ? 0 : this.#delay);
     this.#arm(engineId, due - this.#clock.now());
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     this.#due = [];
