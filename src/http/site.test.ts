@@ -336,23 +336,6 @@ describe("pages of other origins", () => {
     expect((await ask(at, "POST", "/post", { origin: "https://attacker.example:5050" })).status).toBe(403);
   });
 
-  it("make every answer vary by them once some are named, also those to nobody's page: caches keep them apart", async () => {
-    const vary = async (origins: readonly string[], headers: Record<string, string>, path = "/small") => {
-      const got = await ask(await serve(site(origins)), "GET", path, headers);
-      return [got.headers["access-control-allow-origin"], got.headers.vary];
-    };
-    expect(await vary([master], {})).toEqual([undefined, "Origin"]);
-    expect(await vary([master], {}, "/none")).toEqual([undefined, "Origin"]);
-    expect(await vary([master], {}, "/large")).toEqual([undefined, "Accept-Encoding, Origin"]);
-    expect(await vary([master, "*"], {})).toEqual(["*", "Origin"]);
-    expect(await vary([master, "*"], { origin: "https://any.example" })).toEqual(["*", "Origin"]);
-    expect(await vary([master, "*"], { origin: master })).toEqual([master, "Origin"]);
-    // The same to everybody: nothing to keep apart.
-    expect(await vary(["*"], {})).toEqual(["*", undefined]);
-    expect(await vary(["*"], { origin: master })).toEqual(["*", undefined]);
-    expect(await vary([], {})).toEqual(["*", undefined]);
-  });
-
   it("all may read with *, none brings a password, and none changes what needs none", async () => {
     const at = await serve(site(["*"]));
     const { headers } = await ask(at, "GET", "/large", { origin: "https://any.example" });
