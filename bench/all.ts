@@ -58,7 +58,11 @@ const runs: readonly Run[] = [
   { bench: "state", words: [], quick: [] },
   { bench: "loop-delay", words: [], quick: ["pings", "state"] },
   { bench: "boot", words: ["3", "--profile", "production"], quick: ["1", "--profile", "production"] },
-  { bench: "forwarder", words: [...peerForwarder], quick: ["--lines", "100000", "--only", "throughput,long"] },
+  {
+    bench: "forwarder",
+    words: [...peerForwarder],
+    quick: [...peerForwarder, "--lines", "100000", "--only", "throughput,long"],
+  },
   { bench: "forwarder", words: ["--only", "idle", "--files", "10000"], quick: [] },
   { bench: "docker", words: [], quick: ["--containers", "2", "--rounds", "1"] },
   { bench: "docker", words: ["--at-once", "8"], quick: [] },
