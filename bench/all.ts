@@ -15,7 +15,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type Figure, type Results, tableOf, worseThan } from "./figures.ts";
+import { type Figure, type Results, saidBy, tableOf, worseThan } from "./figures.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const resultsFile = join(import.meta.dirname, "results.json");
@@ -58,14 +58,24 @@ const runs: readonly Run[] = [
   { bench: "state", words: [], quick: [] },
   { bench: "loop-delay", words: [], quick: ["pings", "state"] },
   { bench: "boot", words: ["3", "--profile", "production"], quick: ["1", "--profile", "production"] },
-  { bench: "forwarder", words: [...peerForwarder], quick: ["--lines", "100000", "--only", "throughput,long"] },
+  {
+    bench: "forwarder",
+    words: [...peerForwarder],
+    quick: [...peerForwarder, "--lines", "100000", "--only", "throughput,long"],
+  },
   { bench: "forwarder", words: ["--only", "idle", "--files", "10000"], quick: [] },
   { bench: "docker", words: [], quick: ["--containers", "2", "--rounds", "1"] },
   { bench: "docker", words: ["--at-once", "8"], quick: [] },
 ];
 
-/** Runs one bench in a process of its own, its words passed on; resolves to its figures, or to why there are none. */
-function carryOut({ bench }: Run, words: readonly string[], folder: string): Promise<readonly Figure[] | string> {
+/** What one bench found, and why that is not all. */
+interface Outcome {
+  readonly figures: readonly Figure[];
+  readonly complaint?: string;
+}
+
+/** Runs one bench in a process of its own, its words passed on. */
+function carryOut({ bench }: Run, words: readonly string[], folder: string): Promise<Outcome> {
   const found = join(folder, "figures");
   const profiles = values.profiles === undefined ? undefined : resolve(values.profiles, bench);
   if (profiles !== undefined) mkdirSync(profiles, { recursive: true });
@@ -87,9 +97,10 @@ function carryOut({ bench }: Run, words: readonly string[], folder: string): Pro
   });
   return new Promise((done) => {
     child.once("close", (code) => {
-      const lines = existsSync(found) ? readFileSync(found, "utf8").trim().split("\n") : [];
-      if (code === 0 && lines.length > 0) done(lines.map((line) => JSON.parse(line) as Figure));
-      else done(`${bench} ${words.join(" ")}: ${complaint.trim().split("\n").at(-1) || `ended with ${code}`}`);
+      const lines = existsSync(found) ? readFileSync(found, "utf8").trim().split("\n").filter(Boolean) : [];
+      const figures = lines.map((line) => JSON.parse(line) as Figure);
+      if (code === 0 && figures.length > 0) done({ figures });
+      else done({ figures, complaint: `${bench} ${words.join(" ")}: ${saidBy(complaint) ?? `ended with ${code}`}` });
     });
   });
 }
@@ -108,8 +119,8 @@ async function measureAll(): Promise<Results> {
       // The second of a kind has nothing small.
       if (values.quick && words.length === 0 && run.words.length > 0) continue;
       const found = await carryOut(run, words, folder);
-      if (typeof found === "string") missing.push(found);
-      else figures.push(...found);
+      figures.push(...found.figures);
+      if (found.complaint !== undefined) missing.push(found.complaint);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -123,6 +123,12 @@ export function worseThan(results: Results, earlier: Results): Figure[] {
   });
 }
 
+/** What a bench complained of, in one line: an error is named above its stack, and Node's release comes last. */
+export function saidBy(complaint: string): string | undefined {
+  const lines = complaint.trim().split("\n");
+  return lines.findLast((line) => /^(Uncaught )?\w*Error\b/.test(line)) ?? (lines.at(-1) || undefined);
+}
+
 /** docs/figures.md. */
 export function figuresPage(results: Results): string {
   return `${[

@@ -7,7 +7,7 @@
  *
  * `--other` names another forwarder with the same command line (the Go logstash-forwarder) to measure beside it.
  */
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
@@ -23,9 +23,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
+import { messageOf } from "../src/base/errors.ts";
 import { bundleForwarder } from "../test/support/forwarder.ts";
 import { LumberjackReceiver } from "../test/support/lumberjack-receiver.ts";
-import { makeCertificate } from "./certificate.ts";
+import { children, type Throughput, throughputOf, usage } from "./forwarder-run.ts";
+import { inParts } from "./parts.ts";
 import { cpuOf, peakOf } from "./processes.ts";
 import { report } from "./report.ts";
 
@@ -41,15 +43,8 @@ const { values } = parseArgs({
 });
 const LINES = Number(values.lines);
 const folder = mkdtempSync(join(tmpdir(), "forwarder-bench-"));
+const run = { folder, log: join(folder, "big.log"), protocol: Number(values.protocol) };
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** User and system time of a process so far in milliseconds, and its largest resident size in MB. */
-function usage(pid: number): { cpu: number; peak: number } {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return { cpu: (Number(fields[11]) + Number(fields[12])) * 10, peak: Number(peak) / 1024 };
-}
 
 /** 150-byte lines as a service writes them. */
 function writeLines(path: string, count: number): void {
@@ -64,61 +59,6 @@ function writeLines(path: string, count: number): void {
     writeSync(file, text);
   }
   closeSync(file);
-}
-
-interface Throughput {
-  /** Events a second; microseconds of processor an event, of the forwarder and of the receiver; megabytes at most. */
-  readonly rate: number;
-  readonly each: number;
-  readonly receiver: number;
-  readonly peak: number;
-}
-
-async function throughput(command: readonly string[], old: boolean, lines = LINES): Promise<Throughput> {
-  const tls = makeCertificate(folder);
-  const sink = fork(join(import.meta.dirname, "forwarder-sink.ts"), [tls.cert, tls.key]);
-  const port = await new Promise<number>((resolve) =>
-    sink.once("message", (message) => resolve((message as { port: number }).port)),
-  );
-  const ask = () =>
-    new Promise<{ events: number; cpu: NodeJS.CpuUsage }>((resolve) => {
-      sink.once("message", (message) => resolve(message as { events: number; cpu: NodeJS.CpuUsage }));
-      sink.send("ask");
-    });
-  const cwd = mkdtempSync(join(folder, "run-"));
-  const network = { servers: [`localhost:${port}`], "ssl ca": tls.cert, timeout: 15 };
-  const fields = { type: "mesos-slave", app_name: "bench", environment: "production" };
-  const config = old
-    ? { network, files: [{ paths: [join(folder, "big.log")], fields }] }
-    : {
-        network: { ...network, "protocol version": Number(values.protocol) },
-        files: [{ paths: [join(folder, "big.log")], fields }],
-        registry: { path: join(cwd, "registry.json") },
-      };
-  writeFileSync(join(cwd, "config.json"), JSON.stringify(config));
-  const [program = "", ...args] = command;
-  const child: ChildProcess = spawn(program, [...args, "-quiet", "-config", join(cwd, "config.json")], {
-    cwd,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  children.add(child);
-  let [first, last, seen] = [0, 0, 0];
-  let state = await ask();
-  let used = { cpu: 0, peak: 0 };
-  while (state.events < lines && child.exitCode === null) {
-    await sleep(20);
-    state = await ask();
-    if (first === 0 && state.events > 0) [first, seen] = [performance.now(), state.events];
-    last = performance.now();
-    if (child.pid !== undefined && child.exitCode === null) used = usage(child.pid);
-  }
-  const rate = (state.events - seen) / ((last - first) / 1000);
-  const sinkCpu = (state.cpu.user + state.cpu.system) / state.events;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
-  await ended;
-  sink.disconnect();
-  return { rate, each: (used.cpu * 1000) / state.events, receiver: sinkCpu, peak: used.peak };
 }
 
 async function idle(program: string): Promise<void> {
@@ -163,8 +103,14 @@ async function idle(program: string): Promise<void> {
   ]);
 }
 
-async function latency(program: string): Promise<void> {
-  const path = join(folder, "slow.log");
+/** Milliseconds between two appends. */
+const BEAT = 10;
+/** Seconds that lines are appended for. */
+const LATENCY_SECONDS = 20;
+
+/** `rate`: lines a second, a hundred at least. Each is the time at which it is appended. */
+async function latency(program: string, rate: number): Promise<void> {
+  const path = join(folder, `slow-${rate}.log`);
   writeFileSync(path, "");
   const times: number[] = [];
   const receiver = await new LumberjackReceiver({
@@ -187,40 +133,41 @@ async function latency(program: string): Promise<void> {
   children.add(child);
   await sleep(1000);
   const before = usage(child.pid ?? 0);
-  for (let line = 0; line < 2000; line++) {
-    appendFileSync(path, `${Date.now()}\n`);
-    await sleep(10);
+  const begun = performance.now();
+  // By the clock: a machine that is busy appends more at once, and not less.
+  for (let written = 0; written < LATENCY_SECONDS * rate; await sleep(BEAT)) {
+    const due = Math.min(LATENCY_SECONDS * rate, Math.floor(((performance.now() - begun) / 1000) * rate));
+    appendFileSync(path, `${Date.now()}\n`.repeat(due - written));
+    written = due;
   }
   await sleep(500);
+  const seconds = (performance.now() - begun) / 1000;
   const after = usage(child.pid ?? 0);
   child.kill("SIGTERM");
   await receiver.close();
+  if (times.length !== LATENCY_SECONDS * rate)
+    throw new Error(
+      `${times.length} of ${LATENCY_SECONDS * rate} lines were acknowledged half a second after the last`,
+    );
   times.sort((a, b) => a - b);
+  const at = `${rate.toLocaleString("en")} lines/s`;
+  // The ids of the slow rate are those of earlier results.
+  const [id, cpuId] =
+    rate === 100 ? ["forwarder-latency", "forwarder-slow-cpu"] : [`forwarder-latency-${rate}`, `forwarder-cpu-${rate}`];
   report([
     {
-      ...{ id: "forwarder-latency", what: "append to acknowledgement, p99, 100 lines/s", unit: "ms" },
+      ...{ id, what: `append to acknowledgement, p99, ${at}`, unit: "ms" },
       value: times[Math.floor(times.length * 0.99)] ?? Number.NaN,
       goal: { atMost: 100 },
       bound: "the looks at the file, and the pause for a full window",
     },
     {
-      ...{
-        id: "forwarder-slow-cpu",
-        what: "the forwarder meanwhile",
-        value: (after.cpu - before.cpu) / 205,
-        unit: "% CPU",
-      },
-      bound: "a read, a window and a registry for nearly every line",
+      ...{ id: cpuId, what: "the forwarder meanwhile", value: (after.cpu - before.cpu) / 10 / seconds, unit: "% CPU" },
+      bound:
+        rate === 100 ? "a read, a window and a registry for nearly every line" : "zlib, and one walk over the bytes",
     },
   ]);
 }
-
-/** Processes that are ours, ended with us. */
-const children = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of children) child.kill("SIGKILL");
-});
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
 /** What a zlib run over the same text takes, in microseconds a line: the least that shipping compressed lines can. */
 function zlibPrice(path: string, lines: number): number {
@@ -231,12 +178,23 @@ function zlibPrice(path: string, lines: number): number {
   return (user + system) / lines;
 }
 
+/** The other program over the same lines; undefined when it cannot, which is said. */
+async function peer(command: string): Promise<Throughput | undefined> {
+  try {
+    return await throughputOf({ ...run, command: [command], lines: LINES, original: true });
+  } catch (error) {
+    console.error(`${command}: ${messageOf(error)}`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
 async function short(program: string): Promise<void> {
   const path = join(folder, "big.log");
   writeLines(path, LINES);
   const price = zlibPrice(path, LINES);
-  const ours = await throughput([process.execPath, program], false);
-  const other = values.other === undefined ? undefined : await throughput([values.other], true);
+  const ours = await throughputOf({ ...run, command: [process.execPath, program], lines: LINES });
+  const other = values.other === undefined ? undefined : await peer(values.other);
   const beside = (value: number | undefined) => value !== undefined && { peer: { what: "the other", value } };
   report([
     {
@@ -283,7 +241,7 @@ async function long(program: string): Promise<void> {
   for (let line = 0; line < lines; line++)
     writeSync(file, `${`line ${line} of many words `.repeat(50_000).slice(0, 999_999)}\n`);
   closeSync(file);
-  const { peak } = await throughput([process.execPath, program], false, lines);
+  const { peak } = await throughputOf({ ...run, command: [process.execPath, program], lines });
   report([
     {
       ...{ id: "forwarder-peak-long", what: "the same with lines of a megabyte", value: peak, unit: "MB" },
@@ -294,12 +252,19 @@ async function long(program: string): Promise<void> {
 }
 
 try {
-  const wanted = (name: string) => values.only === undefined || values.only.split(",").includes(name);
+  const wanted = (name: string) =>
+    values.only === undefined || values.only.split(",").includes(name.replace(/-.*/, ""));
   const program = await bundleForwarder(folder);
-  if (wanted("throughput")) await short(program);
-  if (wanted("long")) await long(program);
-  if (wanted("latency")) await latency(program);
-  if (wanted("idle")) await idle(program);
+  const parts = {
+    throughput: () => short(program),
+    long: () => long(program),
+    latency: () => latency(program, 100),
+    "latency-10000": () => latency(program, 10_000),
+    idle: () => idle(program),
+  };
+  const failures = await inParts(Object.fromEntries(Object.entries(parts).filter(([name]) => wanted(name))));
+  for (const failure of failures) console.error(failure);
+  if (failures.length > 0) process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

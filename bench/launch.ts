@@ -1,7 +1,8 @@
 /**
  * How quickly one agent starts tasks, and what they cost, beside posix_spawn's own price for as many `sh -c 'exec sleep'`:
  * launch time, processor time, memory of the agent and of a task, /state, statistics. An embedded master and a scheduler run
- * in a process of their own.
+ * in this process. They take processors from what they measure: an agent that is thrown away warms them first, and what they
+ * took is printed.
  *
  *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 200,1000] [--peer-agent PATH]
  *
@@ -31,6 +32,8 @@ const { values } = parseArgs({
 
 /** Tasks that a peer is asked for at most: it takes minutes for more. */
 const MOST_OF_PEER = 200;
+/** Tasks of the agent that is thrown away. */
+const WARMING = 200;
 /** Milliseconds after which an agent that has just started holds what it holds when idle. */
 const SETTLE = 3_000;
 
@@ -40,6 +43,8 @@ interface Launched {
   /** Seconds on processors: the agent and all that it started, and the agent alone. */
   readonly cpu: number;
   readonly agentCpu: number;
+  /** Of the master and the scheduler. */
+  readonly harnessCpu: number;
   /** Megabytes of the agent. */
   readonly idle: number;
   readonly rss: number;
@@ -62,11 +67,8 @@ async function answerTime(port: number, path: string): Promise<number> {
   return medianOf(times);
 }
 
-async function launchOn({ pid, port, scheduler }: MeasuredNode, count: number): Promise<Launched> {
-  await pause(SETTLE);
-  const idle = rssOf(pid);
-  const before = cpuOf(pid);
-  const begin = performance.now();
+/** Launches so many tasks, and waits until the scheduler has seen all RUNNING. */
+async function runTasks({ scheduler }: MeasuredNode, count: number): Promise<void> {
   const ids = Array.from({ length: count }, (_, index) => `sleep-${index}`);
   await scheduler.launch(ids.map((id) => commandTask(id, "exec sleep 1000")));
   let [seen, running] = [0, 0];
@@ -79,6 +81,16 @@ async function launchOn({ pid, port, scheduler }: MeasuredNode, count: number): 
     },
     600_000,
   );
+}
+
+async function launchOn(node: MeasuredNode, count: number): Promise<Launched> {
+  const { pid, port } = node;
+  await pause(SETTLE);
+  const idle = rssOf(pid);
+  const [before, harness] = [cpuOf(pid), process.cpuUsage()];
+  const begin = performance.now();
+  await runTasks(node, count);
+  const { user, system } = process.cpuUsage(harness);
   const wall = (performance.now() - begin) / 1000;
   const below = processesBelow(pid);
   const agentCpu = cpuOf(pid) - before;
@@ -88,18 +100,28 @@ async function launchOn({ pid, port, scheduler }: MeasuredNode, count: number): 
   const [state, statistics] = [await answerTime(port, "/state"), await answerTime(port, "/monitor/statistics")];
   await pause(Number(values.rest) * 1000);
   return {
-    ...{ wall, cpu, agentCpu, idle, rss: rssOf(pid), peak: peakOf(pid), state, statistics },
+    ...{
+      wall,
+      cpu,
+      agentCpu,
+      harnessCpu: (user + system) / 1e6,
+      idle,
+      rss: rssOf(pid),
+      peak: peakOf(pid),
+      state,
+      statistics,
+    },
     beyond: sumOf(rest.map(pssOf)) / count,
     task: sumOf(tasks.map(pssOf)) / count,
   };
 }
 
-async function measured(node: Promise<MeasuredNode>, count: number): Promise<Launched> {
-  const { close, ...rest } = await node;
+async function measured<T>(starting: Promise<MeasuredNode>, work: (node: MeasuredNode) => Promise<T>): Promise<T> {
+  const node = await starting;
   try {
-    return await launchOn({ ...rest, close }, count);
+    return await work(node);
   } finally {
-    await close();
+    await node.close();
   }
 }
 
@@ -112,7 +134,7 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
       floor: { what: "posix_spawn", value: price.wall },
       goal: { timesFloor: 2 },
       ...other(peer?.wall),
-      bound: "one event loop, which makes 25 files a task, beside the launcher, which forks",
+      bound: "processors: the agent's event loop, which makes 25 files a task, two forks a task, and what measures",
     },
     {
       ...{ id: `launch-cpu-${count}`, what: `the same, on processors`, value: ours.cpu, unit: "s" },
@@ -126,6 +148,11 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
       ...other(peer && (peer.agentCpu * 1000) / count),
       floor: { what: "posix_spawn", value: (price.cpu * 1000) / count },
       bound: "file calls and the collector",
+    },
+    {
+      ...{ id: `launch-harness-${count}`, what: "the master and the scheduler that measure, for each", unit: "ms" },
+      value: (ours.harnessCpu * 1000) / count,
+      bound: "not the agent's: it shares the processors with them",
     },
     {
       ...{ id: `agent-idle-${count}`, what: "agent, registered and idle", value: ours.idle, unit: "MB" },
@@ -167,10 +194,14 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
   return figures;
 }
 
+await measured(startNode(values.program), (node) => runTasks(node, WARMING));
 for (const count of values.tasks.split(",").map(Number)) {
   const price = spawnPrice(count);
-  const ours = await measured(startNode(values.program), count);
+  const ours = await measured(startNode(values.program), (node) => launchOn(node, count));
   const path = values["peer-agent"];
-  const peer = path === undefined || count > MOST_OF_PEER ? undefined : await measured(startPeerNode(path), count);
+  const peer =
+    path === undefined || count > MOST_OF_PEER
+      ? undefined
+      : await measured(startPeerNode(path), (node) => launchOn(node, count));
   report(figuresOf(count, ours, price, peer));
 }

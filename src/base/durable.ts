@@ -24,9 +24,13 @@ async function syncFolder(folder: string): Promise<void> {
 /**
  * Replaces `path` by `data` so that a reader, and a crash at any moment, sees either the old or the new content: a
  * temporary file in the same folder, synced, renamed over, folder synced. Makes missing folders. On failure the old
- * content stays and the temporary file is removed.
+ * content stays and the temporary file is removed. Pieces are written one after the other.
  */
-export async function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+export async function writeAtomic(
+  path: string,
+  data: Uint8Array | string | Iterable<string>,
+  options: WriteOptions = {},
+): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   makeFolder(folder, options.folderMode);

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { makeFolder } from "./folders.ts";
+import { makeFolder, makeFolders } from "./folders.ts";
 
 describe("a folder", () => {
   const root = mkdtempSync(join(tmpdir(), "folders-"));
@@ -39,5 +39,29 @@ describe("a folder", () => {
 
   it("is refused by a file system that makes none, and that is the end", () => {
     expect(() => makeFolder("/proc/no/such/folder")).toThrow("ENOENT");
+  });
+});
+
+describe("folders below one that is probably there", () => {
+  const root = mkdtempSync(join(tmpdir(), "folders-"));
+  const at = (name: string): string => join(root, name);
+  afterAll(() => rmSync(root, { recursive: true }));
+
+  it.each([
+    ["it is", "", "a"],
+    ["it is not", "b", "b/c"],
+    ["it is not above them", "other", "d"],
+    ["its name only begins like theirs", "e", "ee"],
+    ["nobody says one", undefined, "f"],
+  ])("are made when %s", (_what, below, name) => {
+    makeFolders(at(`${name}/1/2`), 0o700, below === undefined ? undefined : at(below).replace(/\/$/, ""));
+    for (const made of [name, `${name}/1`, `${name}/1/2`]) expect(statSync(at(made)).mode & 0o777, made).toBe(0o700);
+    makeFolders(at(`${name}/1/2`), 0o700, root);
+  });
+
+  it("are refused where a file is in the way, at the end or before it", () => {
+    writeFileSync(at("file"), "");
+    expect(() => makeFolders(at("file"), 0o700, root)).toThrow("EEXIST");
+    expect(() => makeFolders(at("file/below"), 0o700, root)).toThrow("ENOTDIR");
   });
 });

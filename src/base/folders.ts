@@ -21,3 +21,26 @@ export function makeFolder(path: string, mode = 0o777): void {
     }
   }
 }
+
+/**
+ * Makes a folder and those above it that are missing. `below` is one above it that is probably there: those between are made
+ * from it on, a call each, where Node's `recursive` fails once for each of them first. Throws the system's error.
+ */
+export function makeFolders(path: string, mode: number, below?: string): void {
+  if (below !== undefined && path.startsWith(`${below}/`) && madeFrom(path, mode, below)) return;
+  mkdirSync(path, { recursive: true, mode });
+}
+
+/** False where `below` is not there, or something else is in the way: that is for the slow way to say. */
+function madeFrom(path: string, mode: number, below: string): boolean {
+  for (let end = below.length; end < path.length; ) {
+    const next = path.indexOf("/", end + 1);
+    end = next < 0 ? path.length : next;
+    try {
+      mkdirSync(path.slice(0, end), { mode });
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST" || end === path.length) return false;
+    }
+  }
+  return true;
+}

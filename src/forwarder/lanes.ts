@@ -148,7 +148,11 @@ export class Lanes {
   #tellUnmatched(): void {
     const tree = new Tree();
     const patterns = new Set(this.#files.flatMap(({ paths }) => paths).filter((path) => path !== "-"));
-    for (const pattern of patterns) if (new Glob(pattern).find(tree).paths.size === 0) this.#tellOfNothing(pattern);
+    for (const pattern of patterns) {
+      const glob = new Glob(pattern);
+      const isFound = this.#lanes.some(({ prospector }) => prospector.finds((path) => glob.matches(path)));
+      if (!isFound && glob.find(tree).paths.size === 0) this.#tellOfNothing(pattern);
+    }
   }
 
   #tellOfNothing(pattern: string): void {

@@ -318,6 +318,7 @@ export class Pipeline {
 
   #acked(batch: Batch, first: number, until: number, _waited: number): void {
     this.#registrar.acknowledge(batch, first, until);
+    for (const { source } of batch.runs) this.#lag.settle(source);
     if (this.#stdin !== undefined) this.#options.stdin.release(this.#stdin.acked);
     if (until === batch.events) {
       this.#windows++;

@@ -1,5 +1,6 @@
 // First, before anything grows, and before a HUP can end what is not loaded yet.
 import "../base/small-young-space.ts";
+import "../base/slow-heap-growth.ts";
 
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { hostname } from "node:os";

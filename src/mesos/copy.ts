@@ -10,8 +10,9 @@ export const copyOf = <T extends Message>(message: T): T => copyObject(message);
 function copyObject<T extends object>(value: T): T {
   // Defaults of proto2 lie in the prototype.
   const copy = Object.create(Object.getPrototypeOf(value)) as Record<string, unknown>;
-  for (const [name, member] of Object.entries(value))
-    copy[name] = name === "$unknown" ? [...member] : copyValue(member);
+  const members = value as Record<string, unknown>;
+  for (const name of Object.keys(members))
+    copy[name] = name === "$unknown" ? [...(members[name] as Iterable<unknown>)] : copyValue(members[name]);
   return copy as T;
 }
 

@@ -121,7 +121,8 @@ describe("who may see alice's", () => {
     async ({ path, body }) => {
       const text = await ask("dev", path, body);
       expect(text.slice(0, 3), nameOf(path, body)).toBe("200");
-      expect(text.toLowerCase()).not.toContain("bob");
+      // Random bytes in base64 have the three letters in one of some hundred answers.
+      expect(text.replaceAll(/"uuid":"[^"]*"|_uuid":"[^"]*"/g, "").toLowerCase()).not.toContain("bob");
     },
   );
 

@@ -30,7 +30,7 @@ export class FaultyFiles {
           () => this.#litter(path, data),
         ),
       touch: (path) => this.#sync(`touch ${basename(path)}`, () => real.touch(path)),
-      folder: (path) => this.#sync(`folder ${basename(path)}`, () => real.folder(path)),
+      folder: (path, below) => this.#sync(`folder ${basename(path)}`, () => real.folder(path, below)),
       remove: (path) => this.#sync(`remove ${basename(path)}`, () => real.remove(path)),
       link: (path, target) => this.#sync(`link ${basename(path)}`, () => real.link(path, target)),
       replaceDurably: (path, data) =>

@@ -6,9 +6,11 @@ import {
   isMet,
   type Results,
   ratioOf,
+  saidBy,
   tableOf,
   worseThan,
 } from "../../bench/figures.ts";
+import { inParts } from "../../bench/parts.ts";
 
 const figure = (more: Partial<Figure>): Figure => ({
   id: "x",
@@ -73,5 +75,26 @@ describe("a figure", () => {
     const page = figuresPage({ ...run(figure({})), missing: ["docker: there is no dockerd"] });
     expect(page).toContain("| a thing | 3 s |");
     expect(page).toContain("- docker: there is no dockerd");
+  });
+});
+
+describe("a bench", () => {
+  it("that failed is quoted with its error, not with Node's release below the stack", () => {
+    const thrown =
+      "Uncaught\nError: it ended with 2 after 7 of 9 lines\n    at follow (run.ts:1:2)\n\nNode.js v24.21.0\n";
+    expect(saidBy(thrown)).toBe("Error: it ended with 2 after 7 of 9 lines");
+    expect(saidBy("warming up\nlatency: nothing came\n")).toBe("latency: nothing came");
+    expect(saidBy("")).toBeUndefined();
+  });
+
+  it("goes on with its other parts when one fails", async () => {
+    const done: string[] = [];
+    const failures = await inParts({
+      one: async () => void done.push("one"),
+      two: () => Promise.reject(new Error("the receiver ended with 1")),
+      three: async () => void done.push("three"),
+    });
+    expect(done).toEqual(["one", "three"]);
+    expect(failures).toEqual(["two: the receiver ended with 1"]);
   });
 });

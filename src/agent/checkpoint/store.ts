@@ -111,7 +111,8 @@ export class CheckpointStore {
   executor(agentId: string, executor: ExecutorRecord): void {
     const { frameworkId, executorId, containerId, info } = executor;
     const { meta } = this.#paths;
-    this.#files.folder(meta.tasks({ agentId, frameworkId, executorId, containerId }));
+    const tasks = meta.tasks({ agentId, frameworkId, executorId, containerId });
+    this.#files.folder(tasks, meta.executors(agentId, frameworkId));
     this.#files.replace(meta.executorInfo(agentId, frameworkId, executorId), record(ExecutorInfoSchema, info));
     this.#files.replace(
       meta.generatedForCommandTask(agentId, frameworkId, executorId),

@@ -71,13 +71,17 @@ function* piecesOf<T>(records: readonly T[], show: (record: T) => Pieces): Gener
   for (const record of records) yield show(record);
 }
 
-function* taskPieces({ task }: TaskRecord): Pieces {
-  yield JSON.stringify(taskJson(task));
+function* onePiece(shown: JsonObject): Pieces {
+  yield JSON.stringify(shown);
 }
 
-function* queuedPieces({ info, task }: TaskRecord): Pieces {
-  yield JSON.stringify(info === undefined ? taskJson(task) : queuedTaskJson(info));
-}
+const launchedJson = ({ task }: TaskRecord): JsonObject => taskJson(task);
+
+const queuedJson = ({ info, task }: TaskRecord): JsonObject =>
+  info === undefined ? taskJson(task) : queuedTaskJson(info);
+
+/** An executor of so few tasks is one piece. Those of command tasks are the thousands of a large state: ten pieces for each cost half of it. */
+const FEW_TASKS = 4;
 
 /** A task is in one of its lists, whatever becomes of it meanwhile. */
 function executorPieces(executor: ExecutorRecord): Pieces {
@@ -94,10 +98,20 @@ function executorPieces(executor: ExecutorRecord): Pieces {
   if (role !== undefined) shown["role"] = role;
   if (info.labels !== undefined) shown["labels"] = labelsJson(info.labels.labels);
   if (has(info, "type")) shown["type"] = enumName(ExecutorInfo_TypeSchema, info.type);
+  const launched = tasksIn(executor, "launched");
+  const queued = tasksIn(executor, "queued");
+  const completed = [...executor.completed, ...tasksIn(executor, "terminated")];
+  if (launched.length + queued.length + completed.length <= FEW_TASKS)
+    return onePiece({
+      ...shown,
+      tasks: launched.map(launchedJson),
+      queued_tasks: queued.map(queuedJson),
+      completed_tasks: completed.map(launchedJson),
+    });
   return objectOf(shown, {
-    tasks: piecesOf(tasksIn(executor, "launched"), taskPieces),
-    queued_tasks: piecesOf(tasksIn(executor, "queued"), queuedPieces),
-    completed_tasks: piecesOf([...executor.completed, ...tasksIn(executor, "terminated")], taskPieces),
+    tasks: piecesOf(launched, (record) => onePiece(launchedJson(record))),
+    queued_tasks: piecesOf(queued, (record) => onePiece(queuedJson(record))),
+    completed_tasks: piecesOf(completed, (record) => onePiece(launchedJson(record))),
   });
 }
 

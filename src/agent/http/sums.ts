@@ -40,15 +40,13 @@ function partsOf(resources: Iterable<Resource>): Parts {
   return { plain, others };
 }
 
-const KINDS = ["cpus", "gpus", "mem", "disk"];
+const NOTHING: Readonly<Record<string, number>> = { cpus: 0, gpus: 0, mem: 0, disk: 0 };
 
 /** The flat object of /state: `resourcesSummary` of the sum. */
 export function summaryOf(resources: Iterable<Resource>): Record<string, number | string> {
   const { plain, others } = partsOf(resources);
   const sum: Record<string, number | string> =
-    others.length === 0
-      ? Object.fromEntries(KINDS.map((name) => [name, 0]))
-      : resourcesSummary(Resources.of(others).unallocated());
+    others.length === 0 ? { ...NOTHING } : resourcesSummary(Resources.of(others).unallocated());
   for (const [name, thousandths] of plain) {
     const known = sum[name];
     sum[name] = (thousandthsOf(typeof known === "number" ? known : 0) + thousandths) / 1000;

@@ -29,14 +29,18 @@ interface RawJSON {
 }
 
 /**
- * The tree with 64-bit integers as JSON.stringify prints them without help. A replacer, called for each of the many
- * thousand values of a large state, would cost more than everything else.
+ * The tree, in place, with 64-bit integers as JSON.stringify prints them without help. A replacer, called for each of the many
+ * thousand values of a large state, would cost more than everything else; so would a second tree.
  */
 function printable(value: Json): Json {
   if (typeof value === "bigint") return (JSON as unknown as RawJSON).rawJSON(String(value));
-  if (Array.isArray(value)) return value.map(printable);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value as JsonObject).map(([key, item]) => [key, printable(item)]));
+  const members = value as { [key: string]: Json };
+  for (const key of Object.keys(members)) {
+    const member = members[key];
+    if (typeof member === "bigint" || (typeof member === "object" && member !== null)) members[key] = printable(member);
+  }
+  return value;
 }
 
 /** A message as /state shows it: names of v0, without the values of secrets, ready for JSON.stringify. */

@@ -15,6 +15,8 @@ import {
 import { open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { linkAtomic, writeAtomic } from "../../base/durable.ts";
+import { codeOf } from "../../base/errors.ts";
+import { makeFolders } from "../../base/folders.ts";
 
 /**
  * Every change that the agent makes to its checkpoints goes through this interface, so that a test can fail or end the
@@ -37,8 +39,11 @@ export interface CheckpointFiles {
   linkDurably(path: string, target: string): Promise<void>;
   /** Points the symbolic link at `target`, not synced. */
   link(path: string, target: string): void;
-  /** Makes a folder and those above it: before the first file in it, because a failed attempt costs more than this. */
-  folder(path: string): void;
+  /**
+   * Makes a folder and those above it: before the first file in it, because a failed attempt costs more than this. `below`: one
+   * above it that is probably there; those between are made from it on, instead of asked for one after the other.
+   */
+  folder(path: string, below?: string): void;
   /** Removes a file or an empty mark of one; a missing one is fine. */
   remove(path: string): void;
   touch(path: string): void;
@@ -128,11 +133,18 @@ export const checkpointFiles: CheckpointFiles = {
   replaceDurably: (path, data) => writeAtomic(path, data, { mode: FILE_MODE, folderMode: FOLDER_MODE }),
   linkDurably: (path, target) => linkAtomic(path, target, { folderMode: FOLDER_MODE }),
   link(path, target) {
+    try {
+      inFolder(path, () => symlinkSync(target, path));
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+    }
+    // By rename: there is no moment without one.
     const temporary = temporaryFor(path);
-    inFolder(path, () => symlinkSync(target, temporary));
+    symlinkSync(target, temporary);
     renameSync(temporary, path);
   },
-  folder: (path) => void mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
+  folder: (path, below) => makeFolders(path, FOLDER_MODE, below),
   remove: (path) => rmSync(path, { force: true }),
   touch(path) {
     inFolder(path, () => closeSync(openSync(path, "a", FILE_MODE)));

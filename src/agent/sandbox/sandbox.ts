@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf } from "../../base/errors.ts";
+import { makeFolders } from "../../base/folders.ts";
 import { TaskFailure } from "../model/failure.ts";
 
 /** Owner of a sandbox; undefined: the agent's own user. */
@@ -29,7 +30,9 @@ export function createSandbox(directory: string, owner: SandboxOwner | undefined
 }
 
 function makeDirectory(directory: string): void {
-  mkdirSync(dirname(directory), { recursive: true, mode: FOLDER_MODE });
+  const runs = dirname(directory);
+  // Its executor's folder and `runs` are its own, those above are there but for the first executor of a framework.
+  makeFolders(runs, FOLDER_MODE, dirname(dirname(runs)));
   mkdirSync(directory, { mode: SANDBOX_MODE });
   // umask may have taken bits away.
   chmodSync(directory, SANDBOX_MODE);

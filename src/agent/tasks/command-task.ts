@@ -107,7 +107,9 @@ export class CommandTask {
    * (as in C++); so is what the health check said last, which C++ leaves out where a check's update comes in between.
    */
   complete(status: StatusInit): StatusInit {
-    this.#learn(create(TaskStatusSchema, status));
+    // Most say nothing of these: each status of a burst would be made twice.
+    if (Object.hasOwn(status, "healthy") || status.checkStatus !== undefined || status.labels !== undefined)
+      this.#learn(create(TaskStatusSchema, status));
     return {
       ...(this.#healthy !== undefined && { healthy: this.#healthy }),
       ...(this.#checkStatus && { checkStatus: this.#checkStatus }),

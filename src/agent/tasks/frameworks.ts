@@ -357,7 +357,8 @@ export class Frameworks implements ExecutorEvents {
     }
     const taken = statuses.fromExecutor(framework, executor, task, status).then((refusal) => {
       // Not on disk: the executor keeps it, and replays it when it comes back.
-      if (refusal === "not-durable") return;
+      // The agent that is its own executor knows.
+      if (refusal === "not-durable" || isAgents(executor)) return;
       const update = makeStatusUpdate(framework.frameworkId, status);
       this.controls.of(executor).acknowledge(executor, update);
     });

@@ -125,6 +125,9 @@ ${UNIT}
 - **How many may be open** is the limit of the process less what it needs itself (or \`maximum open files\`). Beyond that, files that
   are quiet and wholly acknowledged close first, then those that are read to their end. A file with unread lines that cannot be
   held is said and counted (\`logstash_forwarder_unheld_files\`), and opened as soon as a descriptor is free.
+- **What is new is noticed at once** where the kernel tells of it (inotify, on disks of the machine itself). For what it does not tell (a
+  file written through a mapping or through another name of it, folders of other machines) every file is looked at at each \`scan interval\`;
+  one that is read to its end, in a watched folder in which no name has changed, once a minute, until it was written without a word.
 - **A content is known by device, inode, birth time, its first 1,024 bytes, the bytes before the position and those before the end
   that was seen**, never by its name. Renaming, copytruncate, truncation, replacement, reused inodes, retargeted links and \`.gz\`
   archives are told apart. In doubt a file is new: sent twice rather than lost.

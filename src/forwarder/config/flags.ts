@@ -43,7 +43,7 @@ export const flagRows: readonly Row[] = [
     names: ["idle-flush-time"],
     key: "idleFlushTime",
     kind: "duration",
-    summary: "an incomplete window is sent after this (100ms)",
+    summary: "an incomplete window is sent after this (50ms)",
   },
   { names: ["tail", "t"], key: "tail", kind: "flag", summary: "begin at the end of files that have no position" },
   { names: ["quiet"], key: "quiet", kind: "flag", summary: "log errors only" },

@@ -118,7 +118,7 @@ export const shippingShape = {
   "window size": whole(1, 1_000_000)
     .default(8192)
     .describe("Events sent and not yet acknowledged and recorded, at most: what a crash may send twice."),
-  "flush time": duration().default(100).describe("An incomplete bulk is sent after this (`-idle-flush-time`)."),
+  "flush time": duration().default(50).describe("An incomplete bulk is sent after this (`-idle-flush-time`)."),
   "compression level": whole(0, 9).default(3).describe("zlib level; 0 only wraps."),
   memory: size(4 * 1024 ** 2, 4 * 1024 ** 3)
     .default(64 * 1024 ** 2)
@@ -130,7 +130,11 @@ export const readingShape = {
   "buffer size": size(4096, 16 * 1024 ** 2)
     .default(128 * 1024)
     .describe("Bytes read at once (`-harvest-buffer-size`)."),
-  "scan interval": duration().default(10_000).describe("Files are looked for at this interval, besides inotify."),
+  "scan interval": duration()
+    .default(10_000)
+    .describe(
+      "Files are looked for at this interval, besides inotify; a quiet one is looked at once a minute (see below).",
+    ),
   "maximum open files": whole(1, 1_000_000)
     .optional()
     .describe(

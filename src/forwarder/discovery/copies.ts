@@ -4,7 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { factsAt } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
-import { isUnread, keyOf, type Source } from "../model/source.ts";
+import { isUnread, type Source } from "../model/source.ts";
 import { type Found, headOf, judge } from "./candidates.ts";
 import { joined } from "./glob.ts";
 import type { SourceIndex } from "./source-index.ts";
@@ -82,7 +82,7 @@ export class Copies {
     if (!isNamedLike && !index.knowsContents(path)) return;
     if (survey.isBreathless) await survey.breathe();
     const facts = factsAt(path);
-    if (facts?.kind !== "file" || index.byKey(keyOf(facts.identity)) !== undefined) return;
+    if (facts?.kind !== "file" || index.of(facts.identity) !== undefined) return;
     // A file that is being written changes several times in one tick of an older kernel's clock.
     const mark = `${facts.changed} ${facts.size} ${this.#generation}`;
     if (this.#dismissed.get(path) === mark) return;
@@ -91,11 +91,7 @@ export class Copies {
     const found = { name: path, path, facts: file.facts(), compressed: isArchive(path), file };
     const related = index.related(path, await headOf(found)).filter(({ source }) => this.#sought.has(source));
     const decision = related.length === 0 ? undefined : await judge(found, related, clock.now());
-    if (
-      decision?.kind === "adopt" &&
-      index.isLost(decision.source) &&
-      index.byKey(keyOf(facts.identity)) === undefined
-    ) {
+    if (decision?.kind === "adopt" && index.isLost(decision.source) && index.of(facts.identity) === undefined) {
       log.info(`the rest of '${decision.source.name}' is in its copy '${path}'`);
       this.#sought.delete(decision.source);
       return adopt(decision.source, found);

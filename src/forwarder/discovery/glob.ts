@@ -110,6 +110,8 @@ export interface FolderEntry {
 /** Folders as they were when they were first asked for: patterns of one scan share what they list. */
 export class Tree {
   readonly #listed = new Map<string, readonly FolderEntry[]>();
+  /** Called before a pattern asks for names in a folder. */
+  before: (folder: string) => void = () => undefined;
 
   /** What lies in `folder`, sorted by name; nothing if it cannot be listed. */
   entries(folder: string): readonly FolderEntry[] {
@@ -197,10 +199,12 @@ function walk(folder: string, segments: readonly Segment[], into: Walk, depth: n
   if (typeof segment === "string" && segment !== "**") {
     const path = joined(folder, segment);
     if (rest.length > 0) return walk(path, rest, into, depth);
+    tree.before(folder);
     result.folders.add(folder);
     if (exists(path)) result.paths.add(path);
     return;
   }
+  tree.before(folder);
   result.folders.add(folder);
   const entries = tree.entries(folder);
   if (segment === "**") {

@@ -1,7 +1,22 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
+import type { Watch } from "./listing.ts";
 import { Lookout } from "./lookout.ts";
+
+/** What tells of changes, in place of the kernel. */
+let tell: (folder: string, name: string | undefined, structure: boolean) => void = () => undefined;
+vi.mock("./watcher.ts", () => ({
+  Watcher: class {
+    constructor(_: unknown, changed: typeof tell) {
+      tell = changed;
+    }
+    follow = () => false;
+    include = () => false;
+    watches = () => true;
+    close = () => undefined;
+  },
+}));
 
 it("scans do not pile up: the next one waits for the last, and as long again as that took", async () => {
   const clock = new TestClock();
@@ -17,7 +32,7 @@ it("scans do not pile up: the next one waits for the last, and as long again as 
       },
       folders: new Set(),
       source: () => undefined,
-      changed: () => undefined,
+      noticed: () => undefined,
       glimpse: () => undefined,
     },
     scanInterval: 100,
@@ -44,4 +59,29 @@ it("scans do not pile up: the next one waits for the last, and as long again as 
   end();
   await clock.advance(10_000);
   expect(begun, "nothing is looked for any more").toHaveLength(3);
+});
+
+it("after more changes than the kernel keeps, the next scan takes nothing for told", async () => {
+  const clock = new TestClock();
+  const told: boolean[] = [];
+  const lookout = new Lookout({
+    prospector: {
+      scan: async (_: boolean, watch?: Watch) => void told.push(watch?.watches("/f") ?? false),
+      folders: new Set(),
+      source: () => undefined,
+      noticed: () => undefined,
+      glimpse: () => undefined,
+    },
+    scanInterval: 1000,
+    isOwn: () => false,
+    clock,
+    log: silentLogger,
+  });
+  await lookout.start(true);
+  for (let event = 0; event < 5000; event++) tell("/f", undefined, false);
+  await clock.advance(100);
+  for (let event = 0; event < 10; event++) tell("/f", undefined, false);
+  await clock.advance(100);
+  expect(told).toEqual([true, false, true]);
+  lookout.stop();
 });

@@ -10,11 +10,13 @@ import { Watcher } from "./watcher.ts";
 const SETTLE = 50;
 /** A file that is written all the time is looked at at this pace, in milliseconds, so that a read is worth its cost. */
 const PACE = 15;
+/** The kernel keeps 16,384 of what happens, and drops more without saying so: after so many, nothing is taken for told. */
+const MANY = 4096;
 /** Changed files that are looked at without a break. */
 const MOST_AT_ONCE = 256;
 
 export interface LookoutOptions {
-  readonly prospector: Pick<Prospector, "scan" | "folders" | "source" | "changed" | "glimpse">;
+  readonly prospector: Pick<Prospector, "scan" | "folders" | "source" | "noticed" | "glimpse">;
   /** Milliseconds between scans when nothing is noticed. */
   readonly scanInterval: number;
   /** Files that the program writes itself: they change all the time. */
@@ -34,6 +36,8 @@ export class Lookout {
   /** Milliseconds that the last scan took: the next one waits as long, so that scanning is never all there is. */
   #scanTime = 0;
   #watching = false;
+  /** What was noticed since the last scan began. */
+  #events = 0;
   #scanning = false;
   /** Another scan was asked for while one was under way. */
   #again = false;
@@ -59,9 +63,14 @@ export class Lookout {
     this.#rescan = undefined;
     this.#scanning = true;
     const begun = clock.monotonic();
+    const isTold = this.#watching && this.#events < MANY;
+    this.#events = 0;
     try {
       // Watched before its files are looked at: what comes meanwhile is noticed, and opened.
-      await prospector.scan(first, (folders) => this.#watching && this.#watcher.include(folders));
+      await prospector.scan(first, {
+        include: (folders) => void (this.#watching && this.#watcher.include(folders)),
+        watches: (folder) => isTold && this.#watcher.watches(folder),
+      });
     } catch (error) {
       log.error(`looking for files: ${messageOf(error)}`);
     }
@@ -91,6 +100,7 @@ export class Lookout {
 
   #noticed(folder: string, name: string | undefined, structure: boolean): void {
     const { prospector, isOwn } = this.#options;
+    this.#events++;
     const path = name === undefined ? undefined : joined(folder, name);
     if (path !== undefined && isOwn(path)) return;
     const source = path === undefined ? undefined : prospector.source(path);
@@ -100,7 +110,7 @@ export class Lookout {
     }
     if (source === undefined) return;
     // A file that is not open may be deleted in a moment.
-    if (source.file === undefined) return prospector.changed(source);
+    if (source.file === undefined) return prospector.noticed(source);
     this.#due.add(source);
     this.#lookSoon();
   }
@@ -112,7 +122,7 @@ export class Lookout {
       this.#pace = undefined;
       for (const source of [...this.#due].slice(0, MOST_AT_ONCE)) {
         this.#due.delete(source);
-        prospector.changed(source);
+        prospector.noticed(source);
       }
       if (this.#due.size > 0) this.#lookSoon();
     });

@@ -47,14 +47,9 @@ export class Newcomers {
     this.#options = options;
   }
 
-  /** `glimpsed`, by device and inode: files that were opened when they were noticed; all are used or closed. */
-  async considerAll(
-    fresh: readonly Fresh[],
-    glimpsed: Map<string, Glimpse>,
-    survey: Survey,
-    first: boolean,
-  ): Promise<void> {
-    const keys = new Set(fresh.map(({ facts }) => keyOf(facts.identity)));
+  /** Empties `fresh`. `glimpsed`, by device and inode: files that were opened when they were noticed; all are used or closed. */
+  async considerAll(fresh: Fresh[], glimpsed: Map<string, Glimpse>, survey: Survey, first: boolean): Promise<void> {
+    const keys = new Set(glimpsed.size === 0 ? [] : fresh.map(({ facts }) => keyOf(facts.identity)));
     /** Those that are not placed yet: their descriptors are closed if something fails. */
     const take = (key: string): OpenFile | undefined => {
       const file = glimpsed.get(key)?.file;
@@ -68,7 +63,9 @@ export class Newcomers {
         const one = { name: path, path: file.place() ?? path, facts: file.facts(), group: this.#options.groupOf(path) };
         await this.#consider(one, take(key), false);
       }
-      for (const one of fresh) {
+      // What is known of a file that is followed now need not be known twice: ten thousand may be fresh at the start.
+      fresh.reverse();
+      for (let one = fresh.pop(); one !== undefined; one = fresh.pop()) {
         if (survey.isBreathless) await survey.breathe();
         await this.#consider(one, take(keyOf(one.facts.identity)), first);
       }
@@ -80,8 +77,7 @@ export class Newcomers {
   /** `opened`: its descriptor, if it was glimpsed. */
   async #consider({ name, path, facts, group }: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
     const { index, refusals, clock, log, lookAgain, begin, adopt } = this.#options;
-    const key = keyOf(facts.identity);
-    const file = index.byKey(key) === undefined ? (opened ?? this.#openFresh(name, path, facts)) : undefined;
+    const file = index.of(facts.identity) === undefined ? (opened ?? this.#openFresh(name, path, facts)) : undefined;
     if (file === undefined) return opened?.close();
     const found: Found = { name, path, facts: file.facts(), compressed: isArchive(path), file };
     const former = this.#former(found);
@@ -95,7 +91,7 @@ export class Newcomers {
     for (const { source } of decision.kind === "new" ? empty : []) lookAgain(source);
     if (empty.some(({ source }) => !isUnknown(source)))
       decision = await judge(found, index.related(path, await headOf(found)), clock.now());
-    if (index.byKey(key) !== undefined) return file.close();
+    if (index.of(facts.identity) !== undefined) return file.close();
     if (decision.kind === "new") return begin(found, group, first);
     if (decision.kind === "adopt" && index.isLost(decision.source)) {
       log.info(`'${path}' continues '${decision.source.name}' at byte ${decision.source.read}`);

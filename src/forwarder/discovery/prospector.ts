@@ -1,45 +1,22 @@
 import { dirname } from "node:path";
-import type { Clock } from "../../base/clock.ts";
-import type { Logger } from "../../base/log.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
 import { type FileFacts, factsAt, sameFile } from "../model/content.ts";
 import { enter } from "../model/lifecycle.ts";
 import type { OpenFile } from "../model/open-file.ts";
-import type { FileGroup, ReadingSettings } from "../model/settings.ts";
-import { isUnread, keyOf, type Source } from "../model/source.ts";
-import type { Descriptors } from "../reading/descriptors.ts";
+import { isUnread, type Source } from "../model/source.ts";
 import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
 import { Glimpses } from "./glimpses.ts";
+import { Listing, UNWATCHED, type Watch } from "./listing.ts";
 import { lookAt } from "./look.ts";
 import { Missed } from "./missed.ts";
 import { newSource } from "./new-source.ts";
 import { type Fresh, Newcomers } from "./newcomers.ts";
+import type { ProspectorOptions } from "./prospector-options.ts";
 import { Refusals } from "./refusals.ts";
-import { SourceIndex } from "./source-index.ts";
+import { Resting } from "./resting.ts";
+import { placedFirst, SourceIndex } from "./source-index.ts";
 import { isArchive, Patterns, realPath, Survey } from "./survey.ts";
-
-/** Sources without a file that are remembered, at most: folders that make a file a second would fill the registry. */
-const MOST_LOST = 10_000;
-
-export interface ProspectorOptions {
-  readonly groups: readonly FileGroup[];
-  readonly reading: Pick<ReadingSettings, "tail">;
-  readonly forgetAfter: number;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly descriptors: Descriptors;
-  /** Which of the entries that name `path` these are, from 0. */
-  readonly entryOf: (path: string) => number;
-  /** Files that the program writes itself. */
-  readonly isOwn: (path: string) => boolean;
-  /** The source has, or may have, something to read. */
-  readonly changed: (source: Source) => void;
-  /** Nothing more will be read of the source: no copy of its content was found. */
-  readonly abandoned: (source: Source) => void;
-  /** What the registry holds of the sources has changed. */
-  readonly recorded: () => void;
-}
 
 /**
  * Finds files and opens them, knows them again however they are renamed, copied or replaced, and says which have changed.
@@ -49,7 +26,7 @@ export class Prospector {
   readonly #options: ProspectorOptions;
   readonly #queue = new SerialQueue();
   readonly #index = new SourceIndex();
-  readonly #patterns: Patterns;
+  readonly #listing: Listing;
   readonly #copies: Copies;
   readonly #glimpses = new Glimpses();
   readonly #missed: Missed;
@@ -61,14 +38,18 @@ export class Prospector {
   /** A search for copies is due. */
   #searching = false;
   #folders = new Set<string>();
+  readonly #resting: Resting;
+  /** Scans so far. */
+  #scans = 0;
   readonly #restored = new Set<Source>();
-  /** Where the paths of the patterns led at the last scan. */
+  /** Where paths with links in them led at the last scan. */
   readonly #leads = new Map<string, Source>();
 
   constructor(options: ProspectorOptions) {
     this.#options = options;
     const { clock, log } = options;
-    this.#patterns = new Patterns(options.groups);
+    this.#listing = new Listing(new Patterns(options.groups), clock);
+    this.#resting = new Resting(this.#listing);
     this.#refusals = new Refusals(log);
     this.#missed = new Missed(clock, log);
     this.#newcomers = new Newcomers({
@@ -107,7 +88,12 @@ export class Prospector {
 
   /** The index of the `files` entry that covers a path; -1 when none does. */
   groupOf(path: string): number {
-    return this.#patterns.groupOf(path);
+    return this.#listing.patterns.groupOf(path);
+  }
+
+  /** Whether the patterns led to such a path at the last scan. */
+  finds(isOne: (path: string) => boolean): boolean {
+    return this.#listing.names.paths.keys().some(isOne);
   }
 
   /** Files that were gone before they could be opened. */
@@ -117,14 +103,8 @@ export class Prospector {
 
   /** Takes over what the registry knew, or what was followed before a reload, before the first scan. */
   restore(sources: Iterable<Source>): void {
-    // Two entries of one inode: it was truncated, and the one without a path is what was there before.
-    const placed = [...sources].sort(
-      (a, b) =>
-        Number(a.file === undefined) - Number(b.file === undefined) ||
-        Number(a.path === undefined) - Number(b.path === undefined),
-    );
-    for (const source of placed) {
-      if (source.file === undefined && this.#index.byKey(keyOf(source.identity)) !== undefined) {
+    for (const source of placedFirst(sources)) {
+      if (source.file === undefined && this.#index.of(source.identity) !== undefined) {
         enter(source, "gone");
         this.#index.lose(source);
         this.#copies.seek(source);
@@ -143,9 +123,9 @@ export class Prospector {
     return this.#index.at(path);
   }
 
-  /** Looks at everything once. Scans do not overlap. `listed` is told the folders before their files are looked at. */
-  scan(first: boolean, listed: (folders: ReadonlySet<string>) => void = () => undefined): Promise<void> {
-    return this.#queue.add(() => this.#scan(first, listed));
+  /** Looks at everything once. Scans do not overlap. `watch` is told the folders before their files are looked at. */
+  scan(first: boolean, watch = UNWATCHED): Promise<void> {
+    return this.#queue.add(() => this.#scan(first, watch));
   }
 
   /** A name has appeared: what lies there is opened at once, and placed by the next scan. */
@@ -153,14 +133,20 @@ export class Prospector {
     const { descriptors, isOwn } = this.#options;
     if (this.#closed || isOwn(path) || this.groupOf(path) === -1) return;
     const isKnown = (facts: FileFacts): boolean => {
-      const source = this.#index.byKey(keyOf(facts.identity));
+      const source = this.#index.of(facts.identity);
       return source !== undefined && sameFile(source.identity, facts);
     };
     const hasRoom = descriptors.spare > this.#glimpses.size;
     this.#missed.notice(path, hasRoom && this.#glimpses.take(path, isKnown));
   }
 
-  /** Something happened to the file of `source`. */
+  /** The kernel told that something happened to the file of `source`. */
+  noticed(source: Source): void {
+    this.#resting.told(source);
+    this.changed(source);
+  }
+
+  /** Something may have happened to the file of `source`. */
   changed(source: Source): void {
     const { path, stage } = source;
     if (this.#closed) return;
@@ -172,8 +158,9 @@ export class Prospector {
 
   /** Files without a name are not watched by anybody: they are looked at now and then. */
   tick(): void {
-    for (const source of [...this.#options.descriptors.held()])
-      if (source.stage === "draining" && this.#index.byKey(keyOf(source.identity)) === source) this.changed(source);
+    const draining: Source[] = [];
+    for (const source of this.#options.descriptors.held()) if (source.stage === "draining") draining.push(source);
+    for (const source of draining) if (this.#index.of(source.identity) === source) this.changed(source);
   }
 
   /** There is a descriptor for a file that waited for one. */
@@ -201,53 +188,70 @@ export class Prospector {
     this.#glimpses.close();
   }
 
-  async #scan(first: boolean, listed: (folders: ReadonlySet<string>) => void): Promise<void> {
+  async #scan(first: boolean, watch: Watch): Promise<void> {
     const survey = new Survey(this.#options.clock);
-    const seen = new Set<Source>();
     const fresh: Fresh[] = [];
-    const { paths, folders } = this.#patterns.find(survey.tree);
-    this.#missed.scanned(paths, (path) => this.#index.knewAt(path));
+    this.#scans++;
+    this.#listing.find(survey.tree, watch);
+    const { names, folders } = this.#listing;
+    this.#missed.scanned(names, (path) => this.#index.knewAt(path));
     this.#folders = new Set([...folders].map(realPath));
-    listed(this.#folders);
-    for (const [path, group] of paths) {
+    watch.include(this.#folders);
+    let index = 0;
+    for (const [path, group] of names.paths) {
+      if (this.#rests(path, index++)) continue;
       if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
-      if (!this.#options.isOwn(path)) this.#look(path, group, seen, fresh);
+      if (!this.#options.isOwn(path)) this.#look(path, group, fresh);
     }
     for (const source of [...this.#index.followed()]) {
+      if (source.path !== undefined) this.#folders.add(this.#listing.folderOf(source.path));
+      if (source.scan === this.#scans) continue;
       if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
-      if (source.path !== undefined) this.#folders.add(dirname(source.path));
-      if (!seen.has(source)) this.#unseen(source, survey);
+      this.#unseen(source, survey);
     }
     this.#restored.clear();
     await this.#newcomers.considerAll(fresh, this.#glimpses.drain(), survey, first);
     await this.#copies.search(survey);
-    this.#forget(paths);
+    this.#forget(names.paths);
+    this.#listing.completed((path) => this.#index.at(path)?.path);
   }
 
-  #look(path: string, group: number, seen: Set<Source>, fresh: Fresh[]): void {
+  #rests(path: string, index: number): boolean {
+    const source = this.#index.at(path);
+    if (source === undefined || this.#restored.has(source) || !this.#resting.isAtRest(source, path, index))
+      return false;
+    source.scan = this.#scans;
+    return true;
+  }
+
+  #look(path: string, group: number, fresh: Fresh[]): void {
     const facts = factsAt(path);
     if (facts === undefined || facts.kind === "directory") return;
     if (facts.kind !== "file")
       return this.#refusals.tellOnce(path, `not following '${path}': it is a ${facts.kind}, not a file`);
-    const source = this.#index.byKey(keyOf(facts.identity));
-    if (source !== undefined && seen.has(source)) return this.#refusals.shared(path, group, source);
+    const source = this.#index.of(facts.identity);
+    if (source?.scan === this.#scans) return this.#refusals.shared(path, group, source);
     if (source !== undefined && source.compressed === isArchive(path) && sameFile(source.identity, facts)) {
-      seen.add(source);
+      source.scan = this.#scans;
       if (source.group < 0) source.group = group;
       // The real path is looked up only when something moved: it costs a system call per folder.
-      if (this.#leads.get(path) !== source || source.path === undefined) {
+      if (this.#index.at(path) === source) this.#leads.delete(path);
+      else if (source.path === undefined || this.#leads.get(path) !== source) {
         this.#leads.set(path, source);
         this.#place(source, realPath(path));
       }
       if (source.stage === "draining") enter(source, "held");
+      const before = { size: source.size, changed: source.changed };
       this.#attend(source, facts);
+      if (!this.#restored.has(source)) this.#resting.looked(source, facts, before);
       return;
     }
     if (source !== undefined) this.gone(source);
     if (this.#refusals.isRefused(path, facts.changed)) return;
-    fresh.push({ name: path, path: realPath(path), facts, group });
+    const real = realPath(path);
+    fresh.push({ name: real === path ? real : path, path: real, facts, group });
   }
 
   /** `facts`: what was just found at its path, where that was asked for. */
@@ -388,11 +392,7 @@ export class Prospector {
 
   #forget(paths: ReadonlyMap<string, number>): void {
     const { clock, forgetAfter, recorded } = this.#options;
-    for (const source of this.#index.lost) {
-      if (clock.now() - source.touched < forgetAfter && this.#index.lost.size <= MOST_LOST) continue;
-      this.#index.forget(source);
-      recorded();
-    }
+    if (this.#index.forgetOld(clock.now() - forgetAfter)) recorded();
     for (const path of this.#leads.keys()) if (!paths.has(path)) this.#leads.delete(path);
     this.#refusals.keepOnly(paths);
   }

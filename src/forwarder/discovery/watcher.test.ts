@@ -40,9 +40,11 @@ it.each([
 ])("a folder that %s is watched where it lies", async (_, away, end) => {
   mkdirSync(at("logs"));
   expect([follow("logs"), follow("logs")]).toEqual([true, false]);
+  expect(watcher.watches(at("logs"))).toBe(true);
   away();
   mkdirSync(at("logs"));
   await tells(end);
+  expect(watcher.watches(at("logs")), "perhaps it is another by now").toBe(false);
   expect([follow("logs"), follow("logs")]).toEqual([true, false]);
   writeFileSync(at("logs/a"), "");
   await tells("logs/a");

@@ -58,6 +58,11 @@ export class Watcher {
     return isNew;
   }
 
+  /** Whether it tells of every change of names and contents in a folder. */
+  watches(folder: string): boolean {
+    return this.#watched.has(folder) && !this.#doubted.has(folder);
+  }
+
   close(): void {
     this.follow(new Set());
   }

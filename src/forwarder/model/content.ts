@@ -3,7 +3,7 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, 
 import { crc32 } from "node:zlib";
 import { codeOf } from "../../base/errors.ts";
 import { onDisk } from "../../base/file-names.ts";
-import { type Fingerprint, type Identity, keyOf, type Source, TAIL_BYTES, type Tail } from "./source.ts";
+import { type Fingerprint, type Identity, type Source, TAIL_BYTES, type Tail } from "./source.ts";
 
 /** Bytes at the beginning of a file that tell it from others. */
 export const FINGERPRINT_BYTES = 1024;
@@ -24,7 +24,16 @@ export interface FileFacts {
 /** Devices whose birth times are real: kernels without them report the time of the last change instead. */
 const birthsKept = new Set<bigint>();
 
-function factsOf(stat: BigIntStats): FileFacts {
+/** The device that was seen last: there are few, and their numbers are in what is known of each file. */
+const device = { number: -1n, text: "" };
+
+function identityOf({ dev, ino, birthtimeNs }: BigIntStats): Identity {
+  if (dev !== device.number) Object.assign(device, { number: dev, text: String(dev) });
+  return { device: device.text, inode: String(ino), born: String(birthtimeNs) };
+}
+
+/** `known`: who it is known to be but for the time of its birth; not made again. */
+function factsOf(stat: BigIntStats, known?: Identity): FileFacts {
   if (stat.birthtimeNs !== stat.ctimeNs && stat.birthtimeNs !== 0n) birthsKept.add(stat.dev);
   const kind = stat.isFile()
     ? "file"
@@ -36,7 +45,7 @@ function factsOf(stat: BigIntStats): FileFacts {
           ? "socket"
           : "device";
   return {
-    identity: { device: String(stat.dev), inode: String(stat.ino), born: String(stat.birthtimeNs) },
+    identity: known !== undefined && BigInt(known.born) === stat.birthtimeNs ? known : identityOf(stat),
     kind,
     size: Number(stat.size),
     modified: Number(stat.mtimeMs),
@@ -54,14 +63,16 @@ export function factsAt(path: string): FileFacts | undefined {
   }
 }
 
-export const factsOfOpen = (fd: number): FileFacts => factsOf(fstatSync(fd, { bigint: true }));
+/** `identity`: that of the file which is open there, where it is known. */
+export const factsOfOpen = (fd: number, identity?: Identity): FileFacts =>
+  factsOf(fstatSync(fd, { bigint: true }), identity);
 
 /**
  * Whether two sights of one inode number are one file. The birth time tells a reused inode, where the filesystem keeps
  * it; elsewhere a birth time equal to the last change proves nothing.
  */
 export function sameFile(known: Identity, now: FileFacts): boolean {
-  if (keyOf(known) !== keyOf(now.identity)) return false;
+  if (known.inode !== now.identity.inode || known.device !== now.identity.device) return false;
   const { born } = now.identity;
   if (known.born === "0" || born === "0" || born === known.born) return true;
   return born === now.changed && !birthsKept.has(BigInt(now.identity.device));

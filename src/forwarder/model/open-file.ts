@@ -15,6 +15,8 @@ const close = promisify(closeCallback);
  */
 const leaving = new SerialQueue();
 
+const nothing = (): void => undefined;
+
 /** What the kernel writes behind the name of a file that was deleted. */
 const DELETED = Buffer.from(" (deleted)");
 
@@ -27,7 +29,7 @@ export class OpenFile {
   readonly identity: Identity;
   #users = 0;
   #closed = false;
-  #left: () => void = () => undefined;
+  #left = nothing;
 
   private constructor(fd: number, identity: Identity) {
     this.fd = fd;
@@ -48,7 +50,7 @@ export class OpenFile {
   }
 
   facts(): FileFacts {
-    return factsOfOpen(this.fd);
+    return factsOfOpen(this.fd, this.identity);
   }
 
   /** Where it lies now, as the kernel knows it; undefined when that name is gone, or /proc does not say. */
@@ -84,7 +86,7 @@ export class OpenFile {
   }
 
   /** Closes it once nobody reads it. `left` is called when its descriptor is free: at once, unless the file is deleted. */
-  close(left: () => void = () => undefined): void {
+  close(left = nothing): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#left = left;

@@ -74,6 +74,8 @@ export interface Source {
   modified: number;
   /** Time of the last change of content or inode seen, in nanoseconds: two changes of one millisecond differ. */
   changed: string;
+  /** Number of the scan that found it last. */
+  scan: number;
   /** Monotonic milliseconds when it was last seen to grow, or was opened. */
   grown: number;
 }
@@ -103,6 +105,7 @@ export const BEGINNING = {
   imported: false,
   modified: 0,
   changed: "",
+  scan: 0,
   grown: 0,
 } as const satisfies Partial<Source>;
 

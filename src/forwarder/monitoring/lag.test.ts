@@ -40,4 +40,15 @@ describe("the lag of a source", () => {
     expect(age).toBeGreaterThanOrEqual(999_000);
     expect(age).toBeLessThan(1_200_000);
   });
+
+  it("is forgotten when everything is acknowledged: what comes then is as old as the file says", () => {
+    const lag = new Lag();
+    const source = sourceOf({ size: 100, read: 100 });
+    lag.observe([source], 1000);
+    source.acked = 100;
+    lag.settle(source);
+    Object.assign(source, { size: 200, modified: 5000 });
+    lag.observe([source], 9000);
+    expect(lag.ageOf(source, source.size, 10_000)).toBe(5000);
+  });
 });

@@ -29,6 +29,11 @@ export class Lag {
     for (const source of sources) this.#see(source, Math.max(source.size, source.read), now);
   }
 
+  /** Some of `source` was acknowledged: when that was all, nothing is kept of it. */
+  settle(source: Source): void {
+    if (Math.max(source.size, source.read) <= source.acked) this.#sights.delete(source);
+  }
+
   /** Milliseconds since the oldest byte of `source` was there that is not acknowledged, of `size`; 0 when there is none. */
   ageOf(source: Source, size: number, now: number): number {
     this.#see(source, size, now);

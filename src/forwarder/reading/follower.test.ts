@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { enter, stages, transitions } from "../model/lifecycle.ts";
@@ -55,11 +55,11 @@ class SlowSink implements EventSink {
   passed = (): Promise<void> => Promise.resolve();
 }
 
-function reading(settings: Partial<FileGroup> = {}) {
+function reading(settings: Partial<FileGroup> = {}, limit = 10) {
   const sink = new SlowSink();
   const clock = new TestClock();
   const events: string[] = [];
-  const descriptors = new Descriptors({ limit: 10, clock, log: silentLogger, admit: () => undefined });
+  const descriptors = new Descriptors({ limit, clock, log: silentLogger, admit: () => undefined });
   let rested: () => void = () => undefined;
   const follower = new Follower({
     groups: [{ ...group, ...settings }],
@@ -255,5 +255,62 @@ describe("how many files may be open", () => {
     expect(descriptorBudget(100, 22, undefined)).toBe(46);
     expect(descriptorBudget(1_000_000, 22, 5)).toBe(5);
     expect(descriptorBudget(30, 22, 512), "there is one at least").toBe(1);
+  });
+});
+
+describe("of many files", () => {
+  it("one that is read once keeps no reader, and one that is read again does", async () => {
+    const { sink, follower, follow, changed, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const source = follow("a.log");
+    await changed(source);
+    expect(follower.readers).toBe(0);
+    for (const line of ["two", "three"]) {
+      appendFileSync(join(folder, "a.log"), `${line}\n`);
+      await changed(source);
+      expect(follower.readers).toBe(1);
+    }
+    expect(sink.taken).toEqual(["0: one", "4: two", "8: three"]);
+    stop();
+  });
+
+  it("those that were read last keep theirs, and the others go on where they were", async () => {
+    const { sink, follower, follow, changed, stop } = reading({}, 2000);
+    const sources = Array.from({ length: 600 }, (_, index) => {
+      writeFileSync(join(folder, `${index}.log`), "one\n");
+      return follow(`${index}.log`);
+    });
+    for (let round = 0; round < 3; round++)
+      for (const source of sources) {
+        appendFileSync(source.name, `${round}\n`);
+        await changed(source);
+      }
+    expect(follower.readers).toBe(512);
+    expect(sink.taken.filter((text) => text === "4: 0" || text === "6: 1" || text === "8: 2")).toHaveLength(1200);
+    stop();
+  });
+
+  it("other content is noticed without a reader, too", async () => {
+    const { events, follow, changed, follower, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "first content\n");
+    const source = follow("a.log");
+    await changed(source);
+    writeFileSync(join(folder, "a.log"), "other content, and longer\n");
+    follower.changed(source);
+    while (!follower.resting) await settle();
+    expect(events).toEqual(["replaced"]);
+    stop();
+  });
+
+  it("a read that found everything is not followed by one that finds nothing", async () => {
+    const { follow, changed, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\ntwo\n");
+    const source = follow("a.log");
+    if (source.file === undefined) throw new Error("no file");
+    const reads = vi.spyOn(source.file, "read");
+    await changed(source);
+    expect(reads).toHaveBeenCalledTimes(1);
+    expect(source).toMatchObject({ stage: "at-end", read: 8 });
+    stop();
   });
 });

@@ -6,7 +6,7 @@ import type { FileGroup, ReadingSettings } from "../model/settings.ts";
 import { type EventSink, Stopped } from "../model/sink.ts";
 import type { Source } from "../model/source.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { type Harvester, hasMoved, isLineDue, linesOf, newHarvester, restOf } from "./harvester.ts";
+import { type Harvester, hasMoved, isAllOf, isLineDue, isResting, linesOf, newHarvester, restOf } from "./harvester.ts";
 import { PlainFile } from "./plain-file.ts";
 import type { Reader, Reading } from "./reader.ts";
 import { readArchive, StreamReader } from "./stream.ts";
@@ -30,6 +30,12 @@ export interface FollowerOptions {
 }
 
 /**
+ * Readers of plain files that are kept, half a kilobyte each: those of the files that were read last. Another is made anew,
+ * for a handful of system calls, when its file has something to read.
+ */
+const MOST_READERS = 512;
+
+/**
  * Reads open files in turn, one buffer for all, as fast as the sink takes their lines. While the sink takes nothing, one
  * reading stands still and with it all others; finding and opening files is not its business and goes on.
  */
@@ -39,6 +45,8 @@ export class Follower {
   /** Those whose lines are joined or filtered. */
   readonly #joining = new Set<Harvester>();
   readonly #ready: Harvester[] = [];
+  /** Those that have the reader of a plain file, the one that was read longest ago first. */
+  readonly #readers = new Set<Harvester>();
   readonly #buffer: Buffer;
   #running = false;
   #stopped = false;
@@ -48,6 +56,11 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#buffer = Buffer.allocUnsafeSlow(options.reading.bufferSize);
+  }
+
+  /** Plain files that have a reader. */
+  get readers(): number {
+    return this.#readers.size;
   }
 
   /** Nothing waits to be read and nothing is being read. */
@@ -172,8 +185,9 @@ export class Follower {
       case "piece":
       case "hole":
         await this.#take(harvester, reader, reading);
-        if (source.read < harvester.until) this.#wake(harvester);
-        else await this.#rest(harvester, 0, true);
+        if (source.read >= harvester.until) await this.#rest(harvester, 0, true);
+        else if (isAllOf(reading, source)) await this.#rest(harvester, 0, finish || this.#draining);
+        else this.#wake(harvester);
         return;
       case "again":
       case "moved":
@@ -237,6 +251,9 @@ export class Follower {
     await this.#emit(harvester, force);
     if (hasMoved(harvester)) return this.#wake(harvester);
     if (source.stage === "reading" && !harvester.ready) enter(source, "at-end");
+    // Most files of many are read once, when they are found.
+    if (!harvester.again && this.#readers.has(harvester) && isResting(harvester)) this.#forgetReader(harvester);
+    harvester.again = true;
     this.#options.descriptors.retry();
   }
 
@@ -260,7 +277,10 @@ export class Follower {
   #reader(harvester: Harvester): Reader | undefined {
     const { source, group } = harvester;
     if (hasMoved(harvester)) this.#closeReader(harvester);
-    if (harvester.reader !== undefined) return harvester.reader;
+    if (harvester.reader !== undefined) {
+      if (this.#readers.delete(harvester)) this.#readers.add(harvester);
+      return harvester.reader;
+    }
     const { file } = source;
     const options = { buffer: this.#buffer, encoding: group.encoding, maximumLine: group.maximumLine };
     let reader: Reader | "replaced" | undefined;
@@ -275,7 +295,21 @@ export class Follower {
     }
     harvester.reader = reader;
     harvester.file = file;
+    if (reader instanceof PlainFile) this.#keepReader(harvester);
     return reader;
+  }
+
+  #keepReader(harvester: Harvester): void {
+    this.#readers.add(harvester);
+    if (this.#readers.size <= MOST_READERS) return;
+    for (const other of this.#readers) if (isResting(other)) return this.#forgetReader(other);
+  }
+
+  /** What is read of its file next, another reader reads. */
+  #forgetReader(harvester: Harvester): void {
+    this.#readers.delete(harvester);
+    harvester.reader?.close();
+    harvester.reader = undefined;
   }
 
   #standardInput(harvester: Harvester, options: Pick<FileGroup, "encoding" | "maximumLine">): StreamReader {
@@ -294,6 +328,7 @@ export class Follower {
   }
 
   #closeReader(harvester: Harvester): void {
+    this.#readers.delete(harvester);
     harvester.reader?.close();
     harvester.reader = undefined;
     harvester.file = undefined;

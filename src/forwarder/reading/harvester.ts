@@ -3,7 +3,7 @@ import type { OpenFile } from "../model/open-file.ts";
 import type { FileGroup } from "../model/settings.ts";
 import { isSettled, isUnread, type Source } from "../model/source.ts";
 import { isPlain, LineEvents } from "./events.ts";
-import { type LineEnd, lineEndOf, type Reader } from "./reader.ts";
+import { type LineEnd, lineEndOf, type Reader, type Reading } from "./reader.ts";
 
 /** A deleted file is read on until it was quiet for this long, in milliseconds: its writer may not be done. */
 const LAST_WORDS = 2000;
@@ -19,6 +19,8 @@ export interface Harvester {
   /** In the queue, or to be read again when its turn ends. */
   ready: boolean;
   finished: boolean;
+  /** It was read to its end before: it may be written all the time. */
+  again: boolean;
   /** Bytes of a last line without an end, when it was read last. */
   rest: number;
   /** Nothing is read from here on: where the file ended when the program was told to stop. */
@@ -37,6 +39,7 @@ export function newHarvester(source: Source, group: FileGroup, clock: Clock): Ha
     file: undefined,
     ready: false,
     finished: false,
+    again: false,
     rest: 0,
     until: Number.POSITIVE_INFINITY,
     abandoned: false,
@@ -46,6 +49,17 @@ export function newHarvester(source: Source, group: FileGroup, clock: Clock): Ha
 
 /** The source goes on in another file than the one that is read: a copy of it; or in none. */
 export const hasMoved = ({ file, source }: Harvester): boolean => file !== source.file;
+
+/**
+ * Everything of a file was taken that was known of it, and there was nothing behind when it was read. What is added later is told of, or
+ * looked for.
+ */
+export const isAllOf = (reading: Reading, source: Source): boolean =>
+  reading.kind === "lines" && reading.whole && source.read === reading.base + reading.last + 1 && !isUnread(source);
+
+/** Its file is read to its end, and nothing of it is held: what its reader knows can be read again. */
+export const isResting = ({ source, events, ready }: Harvester): boolean =>
+  !ready && source.stage === "at-end" && events?.pending !== true;
 
 /** Whether a last line without an end is to go out as it is: nothing more is waited for. `now`: monotonic milliseconds. */
 export function isLineDue({ source, group }: Harvester, now: number): boolean {

@@ -119,7 +119,7 @@ export class PlainFile implements Reader {
     const { maximumLine } = this.#options;
     const base = this.source.read;
     const last = lastLineEnd(bytes, base, this.#lineEnd);
-    if (last !== -1) return { kind: "lines", bytes, base, last };
+    if (last !== -1) return { kind: "lines", bytes, base, last, whole: !full && !cut && last === bytes.length - 1 };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };
     if (cut) {
       // A line that ends in a hole is whole if something comes after the hole; else the hole is room for its rest.

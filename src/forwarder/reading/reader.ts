@@ -10,6 +10,8 @@ interface Chunk {
   readonly base: number;
   /** Index of the last line end: everything up to it is whole lines. */
   readonly last: number;
+  /** There was nothing behind it: the file ends with that line. */
+  readonly whole: boolean;
 }
 
 export type Reading =

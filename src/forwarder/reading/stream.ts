@@ -67,7 +67,7 @@ export class StreamReader implements Reader {
     const hole = holeIn(this.#held, Math.max(base, 1), lineEnd === "byte" ? 1 : 2);
     const bytes = hole === -1 ? this.#held : this.#held.subarray(0, hole);
     const last = bytes.length === 0 ? -1 : lastLineEnd(bytes, base, lineEnd);
-    if (last !== -1) return { kind: "lines", bytes, base, last };
+    if (last !== -1) return { kind: "lines", bytes, base, last, whole: false };
     if (bytes.length >= maximumLine) return { kind: "piece", bytes: cutPiece(bytes, maximumLine), base };
     if (hole > 0) return { kind: "piece", bytes, base };
     if (this.#failure !== undefined) return { kind: "failed", reason: this.#failure };

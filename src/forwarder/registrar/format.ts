@@ -80,12 +80,13 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
 }
 
 /** A source as the registry keeps it. */
-export function entryOf(source: Source): Entry {
+export function entryOf(source: Source): Partial<Entry> {
   const { entry, name, path, last, identity, fingerprint, acked, ackedTail, touched, imported } = source;
   return {
     source: name,
     path,
-    last,
+    // Where it lies is where it lay last: said once.
+    ...(last === path ? {} : { last }),
     ...(entry === 0 ? {} : { entry }),
     ...identity,
     fingerprint,
@@ -96,7 +97,13 @@ export function entryOf(source: Source): Entry {
   };
 }
 
-/** The whole file. One entry a line, so that a person can read it. */
-export function formatRegistry(entries: readonly string[]): string {
-  return `{"format":1,"files":[\n${entries.join(",\n")}\n]}\n`;
+/** Entries that are put together for one write. */
+const AT_ONCE = 256;
+
+/** The whole file, in pieces: that of many files is megabytes, several times a second. One entry a line, so that a person can read it. */
+export function* formatRegistry(entries: readonly string[]): Generator<string> {
+  yield '{"format":1,"files":[\n';
+  for (let from = 0; from < entries.length; from += AT_ONCE)
+    yield `${from === 0 ? "" : ",\n"}${entries.slice(from, from + AT_ONCE).join(",\n")}`;
+  yield "\n]}\n";
 }

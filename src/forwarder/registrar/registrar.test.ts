@@ -101,8 +101,18 @@ describe("the registry file", () => {
 
   it("gives back what was written, and leaves out broken entries only", () => {
     const entry = entryOf(sourceAt(77));
-    const text = formatRegistry([JSON.stringify(entry), '{"source":"x","offset":-1}']);
-    expect(parseRegistry(text)).toEqual({ entries: [entry], broken: 1, old: false });
+    const text = [...formatRegistry([JSON.stringify(entry), '{"source":"x","offset":-1}'])].join("");
+    expect(parseRegistry(text)).toEqual({ entries: [{ ...entry, last: entry.path }], broken: 1, old: false });
+  });
+
+  it("is written in pieces, and says once where a file lies", () => {
+    const entry = entryOf(sourceAt(77));
+    expect(entry).not.toHaveProperty("last");
+    expect(entryOf({ ...sourceAt(77), path: undefined })).toHaveProperty("last");
+    const pieces = [...formatRegistry(Array.from({ length: 1000 }, () => JSON.stringify(entry)))];
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(100_000);
+    expect(parseRegistry(pieces.join("")).entries).toHaveLength(1000);
+    expect(parseRegistry([...formatRegistry([])].join("")).entries).toEqual([]);
   });
 
   it("takes over the old program's", () => {
@@ -117,7 +127,7 @@ describe("the registry file", () => {
     const [entry] = loadRegistry(settings(), log, 9);
     if (entry === undefined) throw new Error("no entry");
     // What its positions mean is found out when the file is read: until then the registry says that they are its.
-    const again = parseRegistry(formatRegistry([JSON.stringify(entryOf(restoredSource(entry, 0)))]));
+    const again = parseRegistry([...formatRegistry([JSON.stringify(entryOf(restoredSource(entry, 0)))])].join(""));
     expect(again.entries[0]).toMatchObject({ offset: 123, imported: true });
   });
 
@@ -131,7 +141,7 @@ describe("the registry file", () => {
   it("keeps names that are not UTF-8, and goes on from what was acknowledged when another pipeline takes over", () => {
     const name = pathOf(Buffer.from([0x2f, 0x6c, 0xe9, 0x2e]));
     const source = { ...sourceAt(5), name, path: name, last: name, read: 90, ended: true };
-    const { entries } = parseRegistry(formatRegistry([JSON.stringify(entryOf(source))]));
+    const { entries } = parseRegistry([...formatRegistry([JSON.stringify(entryOf(source))])].join(""));
     expect(bytesOf(entries[0]?.source ?? "")).toEqual(Buffer.from([0x2f, 0x6c, 0xe9, 0x2e]));
     expect(inheritedSource(source, 3)).toMatchObject({ read: 5, acked: 5, group: 3, ended: false, stage: "found" });
   });

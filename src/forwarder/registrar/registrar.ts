@@ -29,14 +29,16 @@ export interface RegistrarOptions {
   saved(): void;
 }
 
-/** What of a source changes its entry. */
-type Recorded = Pick<Source, "acked" | "ackedTail" | "path" | "fingerprint" | "identity" | "imported">;
+/** The entry of a source, and what of the source changes it. */
+interface Line extends Pick<Source, "acked" | "ackedTail" | "path" | "fingerprint" | "identity" | "imported"> {
+  readonly text: string;
+}
 
 /** Records positions, after their acknowledgement only, and never partly: fsync and rename. */
 export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #ledger = new Ledger();
-  readonly #lines = new Map<Source, { of: Recorded; text: string }>();
+  readonly #lines = new Map<Source, Line>();
   /** Sources that the file on disk names, and what it knows of their beginning. */
   readonly #recorded = new WeakMap<Source, Fingerprint>();
   /** Events applied and not yet on disk. */
@@ -158,20 +160,17 @@ export class Registrar {
     for (const source of sources) {
       const { acked, ackedTail, path, fingerprint, identity, imported } = source;
       let line = this.#lines.get(source);
-      const known = line?.of;
       if (
         line === undefined ||
-        known?.acked !== acked ||
-        known.ackedTail !== ackedTail ||
-        known.path !== path ||
-        known.fingerprint !== fingerprint ||
-        known.identity !== identity ||
-        known.imported !== imported
+        line.acked !== acked ||
+        line.ackedTail !== ackedTail ||
+        line.path !== path ||
+        line.fingerprint !== fingerprint ||
+        line.identity !== identity ||
+        line.imported !== imported
       ) {
-        line = {
-          of: { acked, ackedTail, path, fingerprint, identity, imported },
-          text: JSON.stringify(entryOf(source)),
-        };
+        const text = JSON.stringify(entryOf(source));
+        line = { acked, ackedTail, path, fingerprint, identity, imported, text };
         this.#lines.set(source, line);
       }
       lines.push(line.text);

@@ -30,5 +30,5 @@ export function restoredSource(entry: Entry, group: number, order = 0): Source {
 /** A source of the pipeline before this one, with its open file: what was not acknowledged is read again. */
 export function inheritedSource(source: Source, group: number): Source {
   const { acked, ackedTail } = source;
-  return { ...source, stage: "found", group, read: acked, readTail: ackedTail, ended: false, blankTo: 0 };
+  return { ...source, stage: "found", group, read: acked, readTail: ackedTail, ended: false, blankTo: 0, scan: 0 };
 }

@@ -144,6 +144,30 @@ it("a container that cannot be looked at does not keep the agent from coming bac
   await stuck.close();
 });
 
+it.each(["remove", "inspect"])(
+  "a daemon that answers no %s of what is left over does not keep the agent from coming back",
+  async (call) => {
+    daemon.add("d1", labels("orphan one"));
+    daemon.add("d2", labels("orphan two"));
+    daemon.add("d3", labels("dead"), { status: "exited", running: false });
+    const never = () => new Promise<never>(() => undefined);
+    const engine = new Proxy(daemon.engine, {
+      get: (target, name) => (name === call ? never : Reflect.get(target, name)),
+    });
+    const stateDirectory = join(folder, "docker");
+    const options = { engine, workDir: folder, stateDirectory, agent: { id: "S0" }, clock, log: silentLogger };
+    const stuck = await DockerContainerizer.open(options);
+    let recovered: ReadonlySet<string> | undefined;
+    void stuck.recover([]).then((ids) => {
+      recovered = ids;
+    });
+    const deadline = performance.now() + 20_000;
+    while (recovered === undefined && performance.now() < deadline) await clock.advance(1_000);
+    expect(recovered?.size).toBe(0);
+    await stuck.close();
+  },
+);
+
 it("an orphan of its own is ended, nobody else's container is touched", async () => {
   daemon.add("d1", labels("one"));
   daemon.add("d2", labels("two"));

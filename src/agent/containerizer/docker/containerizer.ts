@@ -38,7 +38,7 @@ import { type DockerContainerizerOptions, defaults } from "./options.ts";
 import { ContainerOutput } from "./output.ts";
 import { OwnLogs } from "./own-log.ts";
 import { Reaper } from "./reaper.ts";
-import { endOrphans, isAlive, locate, provenOurs, recoveryPlan } from "./recovery.ts";
+import { endOrphans, isAlive, locate, provenOurs, recoveryPlan, tellEnds } from "./recovery.ts";
 import { runInside } from "./run-inside.ts";
 import { containerStatus, inspectData, runningLabels } from "./running.ts";
 import { SandboxCheck } from "./sandbox-check.ts";
@@ -255,13 +255,11 @@ export class DockerContainerizer implements Containerizer {
       if (isAlive(found)) orphans.push(found);
       else this.#reaper.add(found.engineId, undefined);
     }
-    for (const found of plan.dead) {
-      const finishedAt = await this.#finishedAt(found.engineId);
-      this.#reaper.add(found.engineId, finishedAt);
-    }
-    await endOrphans(engine, orphans, { kill: this.#options.killOrphans ?? defaults.killOrphans, log });
-    // One that takes longer is looked at in the background: it may not keep the agent from coming back.
+    const buried = tellEnds(engine, plan.dead, (id, finishedAt) => this.#reaper.add(id, finishedAt));
+    const ended = endOrphans(engine, orphans, { kill: this.#options.killOrphans ?? defaults.killOrphans, log });
+    // One that takes longer is looked at, or ended, in the background: it may not keep the agent from coming back.
     const { clock } = this.#options;
+    await within(clock, RECOVERY, Promise.all([buried, ended]), undefined);
     const late = await Promise.all(
       checks.map((check) => within(clock, RECOVERY, Promise.resolve(check), "late" as const)),
     );
@@ -269,11 +267,6 @@ export class DockerContainerizer implements Containerizer {
     await within(clock, RECOVERY, left, undefined);
     const count = late.filter((result) => result === "late").length;
     if (count > 0) log.warn(`${count} containers could not be looked at within ${RECOVERY / 1000} s; going on`);
-  }
-
-  async #finishedAt(engineId: string): Promise<number | undefined> {
-    const details = await this.#options.engine.inspect(engineId).catch(() => undefined);
-    return details?.state.finishedAt === undefined ? undefined : Date.parse(details.state.finishedAt);
   }
 
   async update(

@@ -312,4 +312,28 @@ describe("dead containers", () => {
     leftovers.close();
     expect(clock.pending).toBe(0);
   });
+
+  it("go a few at a time, however many are due: the next when one is gone", async () => {
+    const clock = new TestClock(1_000_000);
+    const asked: PromiseWithResolvers<void>[] = [];
+    const remove = () => {
+      const answer = Promise.withResolvers<void>();
+      asked.push(answer);
+      return answer.promise;
+    };
+    const reaper = new Reaper({ remove }, 0, clock, silentLogger);
+    for (let index = 0; index < 50; index++) reaper.add(`dead ${index}`, undefined);
+    await clock.advance(0);
+    expect(asked.length).toBe(4);
+    asked[0]?.resolve();
+    asked[1]?.reject(new Error("busy"));
+    await settle();
+    expect(asked.length).toBe(6);
+    reaper.close();
+    reaper.add("told of too late", undefined);
+    for (const { resolve } of asked) resolve();
+    await settle();
+    expect(asked.length).toBe(6);
+    expect(clock.pending).toBe(0);
+  });
 });

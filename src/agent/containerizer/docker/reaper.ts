@@ -5,6 +5,8 @@ import type { Engine } from "../../../docker/engine.ts";
 
 /** A removal that failed is tried again after so long. */
 const RETRY = 60_000;
+/** Removals at once: hundreds are due when an agent comes back, and dockerd has locked itself up over dozens in one moment. */
+const AT_ONCE = 4;
 
 /** Removes dead containers of ours, `delay` milliseconds after their end (`--docker_remove_delay`). */
 export class Reaper {
@@ -13,6 +15,10 @@ export class Reaper {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #timers = new Map<string, Timer>();
+  /** Whose time has come, and who waits for others' removal. */
+  #due: string[] = [];
+  #removing = 0;
+  #isClosed = false;
 
   constructor(engine: Pick<Engine, "remove">, delay: number, clock: Clock, log: Logger) {
     this.#engine = engine;
@@ -28,19 +34,37 @@ export class Reaper {
 
   /** `endedAt`: milliseconds since the epoch; undefined counts from now. `atOnce`: without the delay (`--rm`). */
   add(engineId: string, endedAt: number | undefined, atOnce = false): void {
-    if (this.#timers.has(engineId)) return;
+    // A recovery that goes on in the background tells of dead ones even when the agent has left.
+    if (this.#isClosed || this.#timers.has(engineId)) return;
     const due = (endedAt ?? this.#clock.now()) + (atOnce ? 0 : this.#delay);
     this.#arm(engineId, due - this.#clock.now());
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
+    this.#due = [];
   }
 
   #arm(engineId: string, wait: number): void {
-    const timer = this.#clock.after(Math.max(0, wait), () => void this.#remove(engineId));
+    const timer = this.#clock.after(Math.max(0, wait), () => {
+      this.#due.push(engineId);
+      this.#next();
+    });
     this.#timers.set(engineId, timer);
+  }
+
+  #next(): void {
+    while (this.#removing < AT_ONCE) {
+      const engineId = this.#due.shift();
+      if (engineId === undefined) return;
+      this.#removing++;
+      void this.#remove(engineId).finally(() => {
+        this.#removing--;
+        this.#next();
+      });
+    }
   }
 
   async #remove(engineId: string): Promise<void> {

@@ -75,6 +75,19 @@ export async function provenOurs(
   }
 }
 
+/** Tells of each dead container when it ended: milliseconds since the epoch, undefined when the daemon does not say. Never rejects. */
+export async function tellEnds(
+  engine: Pick<Engine, "inspect">,
+  dead: readonly Recognised[],
+  tell: (engineId: string, finishedAt: number | undefined) => void,
+): Promise<void> {
+  for (const { engineId } of dead) {
+    const details = await engine.inspect(engineId).catch(() => undefined);
+    const { finishedAt } = details?.state ?? {};
+    tell(engineId, finishedAt === undefined ? undefined : Date.parse(finishedAt));
+  }
+}
+
 /** Ends what is ours and nobody expects; with `kill` false it only says so (--no-docker_kill_orphans). */
 export async function endOrphans(
   engine: Engine,

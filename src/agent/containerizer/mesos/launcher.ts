@@ -169,7 +169,8 @@ export class Launcher {
     if (arguments_ === undefined) {
       return this.#giveUp(new UserError(`no task can be launched on the architecture '${architecture}'`));
     }
-    const environment = { LC_ALL: "C", ...(path === undefined ? {} : { PATH: path }) };
+    // Its forks find the C library's functions found: each would look up fifty names, and touch the pages that hold them.
+    const environment = { LC_ALL: "C", LD_BIND_NOW: "1", ...(path === undefined ? {} : { PATH: path }) };
     // detached: a session of its own, so that a signal to the agent's process group does not reach it.
     const child = spawn(perl, arguments_, { cwd: "/", detached: true, stdio: "pipe", env: environment });
     this.#process = child;

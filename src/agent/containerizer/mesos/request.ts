@@ -58,23 +58,30 @@ export function checkCommand(command: CommandInfo): void {
   throw TaskFailure.launch(`${command.shell ? "Shell command" : "Executable path"} is not specified`);
 }
 
+function occurrences(text: string, part: string): number {
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) count++;
+  return count;
+}
+
 /** Fields as the programs in Perl take them: a length of 32 bits, then texts with NUL between them. Throws a RangeError. */
 export function frame(fields: readonly string[]): Buffer {
-  for (const field of fields) if (field.includes("\0")) throw new RangeError("a text contains the character NUL");
-  const body = Buffer.from(fields.join("\0"), "utf8");
-  if (body.length > LARGEST_FRAME) {
-    throw new RangeError(`command and environment have ${body.length} bytes, more than ${LARGEST_FRAME}`);
+  const text = fields.join("\0");
+  if (occurrences(text, "\0") >= fields.length) throw new RangeError("a text contains the character NUL");
+  const size = Buffer.byteLength(text);
+  if (size > LARGEST_FRAME) {
+    throw new RangeError(`command and environment have ${size} bytes, more than ${LARGEST_FRAME}`);
   }
-  const whole = Buffer.allocUnsafe(4 + body.length);
-  whole.writeUInt32BE(body.length);
-  body.copy(whole, 4);
+  const whole = Buffer.allocUnsafe(4 + size);
+  whole.writeUInt32BE(size);
+  whole.write(text, 4, "utf8");
   return whole;
 }
 
 function environmentFields(environment: Readonly<Record<string, string>>): string[] {
-  return Object.entries(environment).map(([name, value]) => {
+  return Object.keys(environment).map((name) => {
     if (name === "" || name.includes("=")) throw new RangeError(`'${name}' is not a name for an environment variable`);
-    return `${name}=${value}`;
+    return `${name}=${environment[name]}`;
   });
 }
 

@@ -71,6 +71,8 @@ export function parseProcesses(text: string): ProcessesRecord | undefined {
 const readOptional = (path: string): string | undefined => readText(path, "latin1");
 
 function readText(path: string, encoding: "latin1" | "utf8" = "utf8"): string | undefined {
+  // Of a container that has just started nothing is there yet. An error costs as much as five questions.
+  if (!existsSync(path)) return undefined;
   try {
     return readFileSync(path, encoding);
   } catch (error) {

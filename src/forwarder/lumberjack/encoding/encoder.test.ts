@@ -46,4 +46,29 @@ describe("the encoder", () => {
     expect(encoder.full).toBe(false);
     encoder.close();
   });
+
+  it("keeps what all events of a file share for some files, those that are written again", () => {
+    const made: string[] = [];
+    const encoder = new FrameEncoder({
+      clock: systemClock,
+      finisher: jsonLines,
+      version: () => 1,
+      constantsOf: ({ name }) => {
+        made.push(name);
+        return { file: name, host: "h", fields: {} };
+      },
+    });
+    const window = encoder.open(100_000, 0);
+    const take = (...sources: Source[]): string[] => {
+      made.length = 0;
+      for (const one of sources) window.lines(one, chunk, 0, 0, 3);
+      return [...made];
+    };
+    const [found, again] = [{ name: "found", acked: 0 } as Source, { name: "again", acked: 4 } as Source];
+    expect(take(found, found), "the last one is known").toEqual(["found"]);
+    expect(take(again, found, again)).toEqual(["again", "found"]);
+    const others = Array.from({ length: 512 }, (_, index) => ({ name: String(index), acked: 4 }) as Source);
+    take(...others);
+    expect(take(again), "too many came since").toEqual(["again"]);
+  });
 });

@@ -17,6 +17,8 @@ const BULK_BYTES = 1_048_576;
 const COMPRESSORS = 2;
 /** Buffers there are: one is filled, two are compressed. */
 const BUFFERS = 3;
+/** Templates that are kept, half a kilobyte each. The others are made when they are needed, for some microseconds. */
+const MOST_TEMPLATES = 512;
 
 /** How the frames of a window become what is written. */
 export interface Finisher {
@@ -59,8 +61,11 @@ export interface EncoderOptions {
 /** Encodes events into Lumberjack's frames, in buffers that are used again and again. */
 export class FrameEncoder implements Encoder {
   readonly #options: EncoderOptions;
-  readonly #templates = new WeakMap<Source, Template>();
+  /** The one that was made longest ago first. */
+  readonly #templates = new Map<Source, Template>();
   readonly #spare: Uint8Array[] = [];
+  /** The one that was used last. */
+  #last: { readonly source: Source; readonly template: Template } | undefined;
   #inUse = 0;
   #sequence = 0;
 
@@ -87,13 +92,21 @@ export class FrameEncoder implements Encoder {
   }
 
   #templateOf(source: Source, version: Version): Template {
-    let template = this.#templates.get(source);
-    if (template === undefined || template.version !== version) {
+    let template = this.#last?.source === source ? this.#last.template : this.#templates.get(source);
+    if (template?.version !== version) {
       template = templateOf(version, this.#options.constantsOf(source));
-      this.#templates.set(source, template);
+      // Most files of many are read once, when they are found: what is kept of those is soon garbage, and long in memory.
+      if (source.acked > 0) this.#keep(source, template);
     }
+    if (this.#last?.template !== template) this.#last = { source, template };
     template.setTime(this.#options.clock.now());
     return template;
+  }
+
+  #keep(source: Source, template: Template): void {
+    this.#templates.set(source, template);
+    const [oldest] = this.#templates.keys();
+    if (oldest !== undefined && this.#templates.size > MOST_TEMPLATES) this.#templates.delete(oldest);
   }
 
   async #seal({ version, events, ends, runs, length, readAt, out }: Bulk): Promise<Batch> {
