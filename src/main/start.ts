@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
-import { agentFlags } from "../agent/flags/table.ts";
 import { every, sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { versionLine } from "../base/release.ts";
@@ -210,7 +209,7 @@ async function leaveMaster(root: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const asked = startWords(process.argv.slice(2), Object.keys(agentFlags));
+  const asked = startWords(process.argv.slice(2));
   if (asked !== undefined) {
     console.log(asked === "help" ? startHelp() : versionLine("mesos-slave", MESOS_VERSION));
     return 0;

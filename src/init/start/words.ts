@@ -28,25 +28,23 @@ export const startHelp = (): string =>
   ].join("\n");
 
 /**
- * The words behind `npm start --`: "help" or "version", or undefined for none. Settings of a start are variables: a flag of
- * the agent (one of `agentFlags`) is refused with the variable that it is. Throws a UserError.
+ * The words behind `npm start --`: "help" or "version", or undefined for none. Settings of a start are variables: a flag is
+ * refused with the variable that it would be, and of a variable that nothing reads the agent itself knows the nearest.
+ * Throws a UserError.
  */
-export function startWords(words: readonly string[], agentFlags: readonly string[]): "help" | "version" | undefined {
+export function startWords(words: readonly string[]): "help" | "version" | undefined {
   const { flags, ...loaded } = loadFlags(table, { words, grammar: unixGrammar, readFile: String });
   if (flags.values.help) return "help";
   if (flags.values.version) return "version";
   if (!("problems" in loaded)) return undefined;
   const written = words.find((word) => word.startsWith("-")) ?? words[0] ?? "";
-  const [, name = "", value] = /^-*(?:no-)?([^=]*)(?:=(.*))?$/s.exec(written) ?? [];
-  const known = [...agentFlags, "master_port"];
+  throw new UserError(`npm start does not take '${written}'`, fixFor(written));
+}
+
+function fixFor(written: string): string {
+  const [, name, value] = /^--?(?:no-)?([a-z][\w-]*)(?:=(.*))?$/is.exec(written) ?? [];
+  if (name === undefined) return "its settings are variables, see npm start -- --help";
   const own = nearest(name, Object.keys(table));
-  const meant = own === undefined ? nearest(name, known) : undefined;
-  throw new UserError(
-    `npm start does not take '${written}'`,
-    own !== undefined
-      ? `did you mean --${own}?`
-      : meant === undefined
-        ? "its settings are variables, see npm start -- --help"
-        : `its settings are variables: MESOS_${meant.toUpperCase()}=${value || "…"} npm start`,
-  );
+  if (own !== undefined) return `did you mean --${own}?`;
+  return `its settings are variables: MESOS_${name.toUpperCase().replaceAll("-", "_")}=${value || "…"} npm start`;
 }
