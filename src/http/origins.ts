@@ -51,20 +51,23 @@ export class Origins {
 
   /**
    * The headers that let a page read an answer; `vary` is what the answer varies by already. `isPublic`: until somebody has
-   * said who may, all may read this one.
+   * said who may, all may read this one. Where origins are named, every answer varies by them, also one to nobody's page: a
+   * cache would hand it to a page that may read (Fetch standard, "CORS protocol and HTTP caches"). Where all may, all
+   * answers say so, and none varies.
    */
   headers({ origin }: IncomingHttpHeaders, isPublic: boolean, vary: string | undefined): Headers {
     if (!this.areGiven) return isPublic ? { "access-control-allow-origin": "*" } : {};
-    const allowed = this.allows(origin);
-    if (allowed === undefined || origin === undefined) return {};
+    const varies = this.#named.size > Number(this.#all) ? { vary: varying(vary, "Origin") } : {};
+    if (origin !== undefined && this.allows(origin) === "named")
+      return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "access-control-expose-headers": EXPOSED,
+        ...varies,
+      };
+    if (!this.#all) return varies;
     // Browsers take no password along to where everybody may read.
-    if (allowed === "all") return { "access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED };
-    return {
-      "access-control-allow-origin": origin,
-      "access-control-allow-credentials": "true",
-      "access-control-expose-headers": EXPOSED,
-      vary: varying(vary, "Origin"),
-    };
+    return { "access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED, ...varies };
   }
 
   /** What answers a browser that asks first whether its page may send a GET or POST; undefined: this is no such question. */

@@ -49,6 +49,9 @@ export function fieldValue(type: ScalarType, value: Json, refuse: (problem: stri
       return refuse("expected true or false");
     case ScalarType.DOUBLE:
     case ScalarType.FLOAT: {
+      // JSON has no word for them; these are Mesos' (a limit without end).
+      if (value === "Infinity") return Number.POSITIVE_INFINITY;
+      if (value === "-Infinity") return Number.NEGATIVE_INFINITY;
       const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
       if (typeof number === "bigint") return Number(number);
       return typeof number === "number" && Number.isFinite(number) ? number : refuse("expected a number");

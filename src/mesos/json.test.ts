@@ -69,6 +69,16 @@ describe("writing", () => {
   });
 });
 
+it("a limit without end is a word, both ways", () => {
+  const limits = { cpus: { value: Number.POSITIVE_INFINITY }, mem: { value: Number.NaN } };
+  const task = create(TaskInfoSchema, { name: "n", taskId: { value: "t" }, agentId: { value: "a" }, limits });
+  const shown = JSON.parse(encodeJson(TaskInfoSchema, task));
+  expect(shown.limits).toEqual({ cpus: { value: "Infinity" }, mem: { value: 0 } });
+  expect(fromJson(TaskInfoSchema, shown).limits["cpus"]?.value).toBe(Number.POSITIVE_INFINITY);
+  for (const value of ["infinity", "Inf", "NaN", "1e999"])
+    expect(() => fromJson(TaskInfoSchema, { ...shown, limits: { cpus: { value } } })).toThrow(MessageError);
+});
+
 describe("reading", () => {
   it("round-trips 64-bit numbers exactly", () => {
     const read = decodeJson(TaskStatusSchema, encodeJson(TaskStatusSchema, status()));

@@ -2,6 +2,7 @@ import type { DescEnum, DescField, DescMessage, Message, MessageShape } from "@b
 import { create, ScalarType } from "@bufbuild/protobuf";
 import { MessageError, missingRequired } from "./codec.ts";
 import { DEEPEST, jsonProblem } from "./cost.ts";
+import { Value_ScalarSchema } from "./gen/mesos/v1/mesos_pb.ts";
 import { finite, type Json, jsonText, parseJson } from "./json-text.ts";
 import { fieldValue } from "./json-values.ts";
 import { wellFormed } from "./text.ts";
@@ -63,6 +64,8 @@ function namesOf(descriptor: DescEnum): ReadonlyMap<number, { v0: string; v1: st
 const plain = (value: unknown): Json => value as Json;
 const base64 = (value: unknown): Json => Buffer.from(value as Uint8Array).toString("base64");
 const double = (value: unknown): Json => finite(value as number);
+/** A scalar's amount: of a limit, infinity is a value, and 0 would say the opposite. Mesos reads the word. */
+const amount = (value: unknown): Json => (value === Number.POSITIVE_INFINITY ? "Infinity" : double(value));
 
 function valueWriter(field: DescField): FieldWriter["write"] {
   if (field.enum !== undefined) {
@@ -74,6 +77,7 @@ function valueWriter(field: DescField): FieldWriter["write"] {
     return (value, options) => objectOf(child, value as Message, options);
   }
   if (field.scalar === ScalarType.BYTES) return base64;
+  if (field.parent.typeName === Value_ScalarSchema.typeName) return amount;
   return field.scalar === ScalarType.DOUBLE || field.scalar === ScalarType.FLOAT ? double : plain;
 }
 

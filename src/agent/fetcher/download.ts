@@ -40,13 +40,21 @@ export function fetchDispatcher(environment: Readonly<Record<string, string>>): 
   return agent.compose(interceptors.redirect({ maxRedirections: MOST_REDIRECTS }));
 }
 
-/** User and password of the URL become a header, which is how curl treats them. */
+/** Bytes of a part of a URL: what only looks like an escape (`50%off`) stays as it is, as with curl. */
+const bytesOf = (part: string): Buffer =>
+  Buffer.from(
+    part.replaceAll(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    "latin1",
+  );
+
+/** User and password of the URL become a header, which is how curl treats them. Throws an Error for what is no URL. */
 function requestOf(url: string): { url: string; headers: Record<string, string> } {
-  const parsed = new URL(url);
+  const parsed = URL.parse(url);
+  if (parsed === null) throw new Error("it is not a URL: look at its host and port");
   const headers: Record<string, string> = { accept: "*/*", "user-agent": "mesos-slave" };
   if (parsed.username !== "" || parsed.password !== "") {
-    const pair = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
-    headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    const pair = Buffer.concat([bytesOf(parsed.username), Buffer.from(":"), bytesOf(parsed.password)]);
+    headers["authorization"] = `Basic ${pair.toString("base64")}`;
     parsed.username = "";
     parsed.password = "";
   }

@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { messageOf } from "../../base/errors.ts";
 import { runCommand } from "./command.ts";
 import { download } from "./download.ts";
 import type { FetchOrder, FetchOutcome, OrderedItem } from "./order.ts";
 import { copyWhole, finishFile, preparePlace } from "./place.ts";
-import { shownUri } from "./plan.ts";
+import { shownUri, wordsWithoutPassword } from "./plan.ts";
 import { HANDED, unpack, unpackCommand } from "./unpack.ts";
 
 /** What the process that fetches works with. */
@@ -30,7 +31,8 @@ export async function carryOut(order: FetchOrder, tools: FetchingTools): Promise
       tools.progress(index, 0, undefined);
       await fetchOne(ordered, order, tools);
     } catch (error) {
-      return { kind: "failed", uri: shownUri(ordered.item.uri), why: messageOf(error) };
+      const { uri } = ordered.item;
+      return { kind: "failed", uri: shownUri(uri), why: wordsWithoutPassword(messageOf(error), uri) };
     }
   }
   return { kind: "done" };
@@ -48,7 +50,7 @@ async function fetchOne(ordered: OrderedItem, order: FetchOrder, tools: Fetching
     write("Fetching directly into the sandbox directory");
     await bring(ordered, path, order, tools);
     await finishFile(join(folder, item.destination), item.executable);
-    await unpackItem(ordered, { path: item.destination, descriptor: undefined, shown: path }, order, tools);
+    await unpackItem(ordered, { path: `./${item.destination}`, descriptor: undefined, shown: path }, order, tools);
   }
   write(`Fetched '${shownUri(item.uri)}' to '${path}'`);
 }
@@ -86,7 +88,10 @@ async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, too
   } else if (source.kind === "ftp") {
     write(`Downloading resource from '${shownUri(source.url)}' to '${shown}'`);
     const stall = stallTimeout > 0 ? ["--speed-limit", "1", "--speed-time", `${Math.ceil(stallTimeout / 1000)}`] : [];
-    await runCommand(["curl", "-sSfL", ...stall, "-o", path, "--", source.url], { environment, folder });
+    // On its stdin, not in its arguments: a password in it would stand in every process list. No configuration of a home
+    // folder (-q); brackets are part of the name (-g).
+    const input = Readable.from([`url = "${source.url.replaceAll('"', '\\"')}"\n`]);
+    await runCommand(["curl", "-q", "-sSfLg", ...stall, "-o", path, "-K", "-"], { environment, folder, input });
   } else if (source.kind === "file") {
     write(`Copying resource with command:cp '${source.path}' '${shown}'`);
     await runCommand(["cp", "--", source.path, path], { environment, folder });
@@ -106,7 +111,7 @@ async function bringByHadoop(
   } catch (error) {
     throw new Error(`Failed to create HDFS client: ${messageOf(error)}`, { cause: error });
   }
-  write(`Downloading resource with Hadoop client from '${url}' to '${shown}'`);
+  write(`Downloading resource with Hadoop client from '${shownUri(url)}' to '${shown}'`);
   await runCommand([client, "fs", "-copyToLocal", url, path], { environment, folder });
 }
 

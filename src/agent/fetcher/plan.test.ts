@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CommandInfo_URISchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { CacheBook, type CacheEntry, cacheFileName } from "./cache-book.ts";
-import { planFetch, shownUri } from "./plan.ts";
+import { planFetch, shownUri, wordsWithoutPassword } from "./plan.ts";
 
 const plan = (value: string, more: object = {}, home?: string) =>
   planFetch(create(CommandInfo_URISchema, { value, ...more }), home);
@@ -60,8 +60,27 @@ describe("planFetch", () => {
   it("shows no password", () => {
     expect(shownUri("http://me:secret@h/x")).toBe("http://me:****@h/x");
     expect(shownUri("s3+x://:secret@h/x")).toBe("s3+x://:****@h/x");
-    for (const plain of ["http://h:80/x@y", "http://me@h/x", "http://h/a:b@c", "/a:b@c", "see http://a:b@c"])
+    // With what no URI should have in it, and people have: an @, a blank, a line break, a secret of S3 with its slashes.
+    expect(shownUri("http://me:se@cr@et@h/x@y")).toBe("http://me:****@h/x@y");
+    expect(shownUri("http://me:se cr\net@h/x")).toBe("http://me:****@h/x");
+    expect(shownUri("s3n://KEY:ab/cd+e/f@bucket/x")).toBe("s3n://KEY:****@bucket/x");
+    for (const plain of [
+      ...["http://h:80/x@y", "http://h:80?x@y", "http://h:/x@y", "http://[::1]:80/x@y", "http://me@h/x"],
+      ...["http://h/a:b@c", "/a:b@c", "see http://a:b@c"],
+    ])
       expect(shownUri(plain)).toBe(plain);
+  });
+
+  it("shows no password in what a program says of a URI", () => {
+    const uri = "s3n://KEY:ab/cd@bucket/x";
+    expect(wordsWithoutPassword(`no such file: ${uri} at KEY:ab/cd@bucket`, uri)).toBe(
+      "no such file: s3n://KEY:****@bucket/x at KEY:****@bucket",
+    );
+    expect(wordsWithoutPassword("a:b@c", "http://h/x")).toBe("a:b@c");
+  });
+
+  it("takes no FTP URI that curl would read as two lines", () => {
+    expect(() => plan("ftp://h/x\noutput = y")).toThrow("control characters");
   });
 });
 

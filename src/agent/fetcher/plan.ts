@@ -39,10 +39,18 @@ const unpackingOf = (name: string): Unpacking => SUFFIXES.find(([suffix]) => nam
 
 class UriProblem extends Error {}
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+const CONTROL = /[\x00-\x1f\x7f]/;
+
 function sourceOf(uri: string, frameworksHome: string | undefined): FetchItem["source"] {
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(uri)?.[1];
   if (scheme === "http" || scheme === "https") return { kind: "http", url: uri };
-  if (scheme === "ftp" || scheme === "ftps") return { kind: "ftp", url: uri };
+  if (scheme === "ftp" || scheme === "ftps") {
+    // Each would end the line of curl's configuration in which the URI stands.
+    if (CONTROL.test(uri))
+      throw new UriProblem("An FTP URI cannot have control characters (write a line break as %0A)");
+    return { kind: "ftp", url: uri };
+  }
   if (scheme !== undefined && scheme !== "file") return { kind: "hadoop", url: uri };
   const path = scheme === undefined ? uri : uri.slice("file://".length).replace(/^localhost(?=\/)/, "");
   if (isAbsolute(path)) return { kind: "file", path };
@@ -89,6 +97,21 @@ export function planFetch(uri: CommandInfo_URI, frameworksHome: string | undefin
   };
 }
 
+/** A user, and a password that may have an `@`: up to the last one before the path. */
+const PASSWORD = /^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#@:]*):([^/?#]*)@/s;
+/** One that has a `/`, as secrets of S3 in Hadoop's URIs do: what is not a number is no port. */
+const PASSWORD_WITH_SLASH = /^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#@:[]*):(?!\d*[/?#])([^?#]*)@/s;
+
+const passwordIn = (uri: string): RegExpExecArray | null => PASSWORD.exec(uri) ?? PASSWORD_WITH_SLASH.exec(uri);
+
 /** The URI without a password, for logs: sandboxes are read by many. */
-export const shownUri = (uri: string): string =>
-  uri.replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/@:\s]*):[^/@\s]*@/, "$1:****@");
+export function shownUri(uri: string): string {
+  const found = passwordIn(uri);
+  return found === null ? uri : `${found[1]}:****@${uri.slice(found[0].length)}`;
+}
+
+/** A program's words about a URI, without the password that may be quoted in them. */
+export function wordsWithoutPassword(words: string, uri: string): string {
+  const password = passwordIn(uri)?.[2];
+  return password ? words.replaceAll(`:${password}@`, ":****@") : words;
+}

@@ -28,7 +28,10 @@ export function unpackCommand(
 /** What is unpacked. */
 export interface Archive {
   readonly unpacking: Exclude<Unpacking, "none">;
-  /** Where the programs find it: a name in the sandbox, or their descriptor 3. */
+  /**
+   * Where the programs find it: a way from the sandbox, or their descriptor 3. With a slash in front of any colon, which tar(1)
+   * takes for another machine's name, and no dash at its beginning.
+   */
   readonly path: string;
   readonly descriptor: number | undefined;
   /** Its destination below the sandbox. */

@@ -32,6 +32,14 @@ describe("plans", () => {
     });
   });
 
+  it("never look without a pause, whatever the interval: it is the agent that looks", () => {
+    expect(health({ command, intervalSeconds: 0 }).schedule.interval).toBe(100);
+    expect(health({ command, intervalSeconds: 0.0001 }).schedule.interval).toBe(100);
+    expect(health({ command, intervalSeconds: 0.25 }).schedule.interval).toBe(250);
+    const check = create(CheckInfoSchema, { type: 3, tcp: { port: 1 }, intervalSeconds: 0 });
+    expect(planCheck(check).schedule.interval).toBe(100);
+  });
+
   it("take the form without a type, and with one", () => {
     const http = { port: 80, statuses: [204] };
     expect(health({ http }).probe).toMatchObject({ kind: "http", scheme: "http", path: "/", statuses: [204] });

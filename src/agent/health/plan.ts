@@ -27,7 +27,7 @@ export type Probe =
 export interface Schedule {
   /** Before the first look. */
   readonly delay: number;
-  /** From the end of a look to the next. */
+  /** From the end of a look to the next; at least a tenth of a second. */
   readonly interval: number;
   /** 0: no limit. */
   readonly timeout: number;
@@ -47,9 +47,12 @@ const milliseconds = (seconds: number, name: string): number => {
   return Math.round(seconds * 1000);
 };
 
+/** Milliseconds. A check of every moment would take this agent from the other tasks: it is the agent that looks. */
+const LEAST_INTERVAL = 100;
+
 const scheduleOf = (check: { delaySeconds: number; intervalSeconds: number; timeoutSeconds: number }): Schedule => ({
   delay: milliseconds(check.delaySeconds, "delay_seconds"),
-  interval: milliseconds(check.intervalSeconds, "interval_seconds"),
+  interval: Math.max(milliseconds(check.intervalSeconds, "interval_seconds"), LEAST_INTERVAL),
   timeout: milliseconds(check.timeoutSeconds, "timeout_seconds"),
 });
 

@@ -191,6 +191,12 @@ describe("statistics", () => {
     create(ResourceSchema, { name: "mem", type: Value_Type.SCALAR, scalar: { value: 64 } }),
   ];
   const of = (stats: object) => resourceStatistics(readStats(JSON.stringify(stats)), resources, {}, 5_000);
+  it("show no limit that no machine has, whatever number stands for it", () => {
+    const most = { value: Number.MAX_VALUE };
+    const statistics = resourceStatistics(readStats("{}"), resources, { cpus: most, mem: most }, 5_000);
+    expect([statistics.cpusLimit, statistics.memLimitBytes]).toEqual([0, 0n]);
+    expect(statistics).toMatchObject({ cpusSoftLimit: 0.5, memSoftLimitBytes: 64n * 1024n * 1024n });
+  });
   it("of cgroup v1", () => {
     const statistics = of({
       read: "2026-01-01T00:00:00.5Z",

@@ -278,10 +278,15 @@ describe("options that take over what is not the task's", () => {
     ["label", "org.apache.mesos.agent-key=other", /how the agent finds/],
     ["net", "container:other", /network of another container/],
     ["network", "container:other", /network of another container/],
+    ["network", "name=container:other,alias=a", /network of another container/],
     ["pid", "container:other", /processes of another container/],
     ["ipc", "container:other", /memory of another container/],
     ["volumes-from", "other", /volumes of another container/],
   ])("%s=%s", (key, value, why) => expect(withOption(key, value)).toThrow(why));
+  it("neither is the name of its network another container", () => {
+    const container = { networkInfos: [{ name: "container:other" }] };
+    expect(() => plan({ container, docker: { network: Network.USER } })).toThrow(/network of another container/);
+  });
   it.each([
     ["label", "team=web"],
     ["net", "host"],

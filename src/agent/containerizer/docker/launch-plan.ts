@@ -9,7 +9,7 @@ import { idOf } from "../../../mesos/ids.ts";
 import type { ContainerSpec } from "../../model/container.ts";
 import { label } from "./identity.ts";
 import { type ContainerDns, defaultDns, networkMode, portSettings } from "./networks.ts";
-import { refuseOwned } from "./owned-options.ts";
+import { refuseOwned, refuseShared } from "./owned-options.ts";
 import { type ResourceContext, resourceSettings } from "./resource-settings.ts";
 import { driverOfParameters, persistentMounts, volumeSettings } from "./volumes.ts";
 
@@ -71,6 +71,7 @@ export function launchPlan(spec: ContainerSpec, context: PlanContext): LaunchPla
   const draft = newDraft(context.name, request);
   refuseOwned(context.parameters);
   applyRunOptions(draft, context.parameters);
+  refuseShared(request.HostConfig);
   const { Mounts: mounts = [], VolumeDriver: driver } = request.HostConfig;
   request.HostConfig.Mounts = driverOfParameters(mounts, driver);
   // Ours hold whatever a task asked for: they are how the container is found again.

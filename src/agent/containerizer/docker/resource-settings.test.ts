@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ContainerDetails } from "../../../docker/engine.ts";
-import { orderedMemory, updateRequest } from "./resource-settings.ts";
+import { orderedMemory, resourceSettings, updateRequest } from "./resource-settings.ts";
 
 const MB = 1024 * 1024;
 const now = (memory: number, memorySwap: number) =>
@@ -30,5 +30,13 @@ describe("a raised limit", () => {
     ["says again that swap has no bound", now(64, -1), { Memory: 128, MemorySwap: -1 }],
   ])("%s", (_what, details, request) => {
     expect(inMegabytes(updateRequest({ Memory: 128 * MB }, details))).toEqual(request);
+  });
+});
+
+it("limits that neither JSON's infinity nor the daemon's numbers can say are none", () => {
+  const most = { value: Number.MAX_VALUE };
+  expect(resourceSettings([], { cpus: most, mem: most }, { cfs: true, hostMemory: 0 })).toEqual({});
+  expect(resourceSettings([], { cpus: { value: 2 }, mem: { value: 64 } }, { cfs: true, hostMemory: 0 })).toEqual({
+    ...{ CpuPeriod: 100_000, CpuQuota: 200_000, Memory: 64 * MB },
   });
 });

@@ -1,6 +1,7 @@
 import type { HostConfig } from "../../../docker/create-request.ts";
 import type { ContainerDetails, UpdateRequest } from "../../../docker/engine.ts";
-import type { Resource, Value_Scalar } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import type { Resource } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { limitsOf, type ScalarLimits } from "../../model/limits.ts";
 
 const SHARES_PER_CPU = 1024;
 const LEAST_SHARES = 2;
@@ -34,16 +35,19 @@ type Settings = Pick<
   HostConfig,
   "CpuShares" | "CpuPeriod" | "CpuQuota" | "Memory" | "MemoryReservation" | "OomScoreAdj"
 >;
-type Limits = Readonly<Record<string, Pick<Value_Scalar, "value">>>;
 
 /** CPU and memory settings for requests and limits, as `docker run` of Mesos 1.11 gets them (§7.3). */
-export function resourceSettings(resources: readonly Resource[], limits: Limits, context: ResourceContext): Settings {
+export function resourceSettings(
+  resources: readonly Resource[],
+  limits: ScalarLimits,
+  context: ResourceContext,
+): Settings {
   return { ...cpuSettings(resources, limits, context.cfs), ...memorySettings(resources, limits, context.hostMemory) };
 }
 
-function cpuSettings(resources: readonly Resource[], limits: Limits, cfs: boolean): Settings {
+function cpuSettings(resources: readonly Resource[], limits: ScalarLimits, cfs: boolean): Settings {
   const cpus = scalarOf(resources, "cpus");
-  const limit = limits["cpus"]?.value ?? (cfs ? cpus : undefined);
+  const limit = limitsOf(limits).cpus ?? (cfs ? cpus : undefined);
   const shares = cpus === undefined ? undefined : Math.floor(SHARES_PER_CPU * cpus);
   return {
     ...(shares === undefined ? {} : { CpuShares: Math.min(Math.max(shares, LEAST_SHARES), MOST_SHARES) }),
@@ -53,14 +57,14 @@ function cpuSettings(resources: readonly Resource[], limits: Limits, cfs: boolea
   };
 }
 
-function memorySettings(resources: readonly Resource[], limits: Limits, hostMemory: number): Settings {
+function memorySettings(resources: readonly Resource[], limits: ScalarLimits, hostMemory: number): Settings {
   const request = scalarOf(resources, "mem");
   const bytes = (megabytes: number): number => Math.max(Math.floor(megabytes * MEGABYTE), LEAST_MEMORY);
-  const limit = limits["mem"]?.value;
+  const { bytes: limit } = limitsOf(limits);
   if (limit === undefined) return request === undefined ? {} : { Memory: bytes(request) };
-  const burst = request !== undefined && request < limit;
+  const burst = request !== undefined && Math.floor(request * MEGABYTE) < limit;
   return {
-    ...(Number.isFinite(limit) ? { Memory: bytes(limit) } : {}),
+    ...(Number.isFinite(limit) ? { Memory: Math.max(limit, LEAST_MEMORY) } : {}),
     ...(request === undefined ? {} : { MemoryReservation: bytes(request) }),
     ...(burst && hostMemory > 0 ? { OomScoreAdj: oomScore(bytes(request), hostMemory) } : {}),
   };

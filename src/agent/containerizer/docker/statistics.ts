@@ -4,8 +4,8 @@ import {
   type Resource,
   type ResourceStatistics,
   ResourceStatisticsSchema,
-  type Value_Scalar,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { limitsOf, type ScalarLimits } from "../../model/limits.ts";
 import type { DockerContainerizerOptions } from "./options.ts";
 import { scalarOf } from "./resource-settings.ts";
 import type { TrackedContainer } from "./tracked-container.ts";
@@ -32,7 +32,7 @@ export async function measured(
 export function resourceStatistics(
   stats: ContainerStats,
   resources: readonly Resource[],
-  limits: Readonly<Record<string, Pick<Value_Scalar, "value">>>,
+  limits: ScalarLimits,
   now: number,
 ): ResourceStatistics {
   const read = Date.parse(stats.readAt);
@@ -54,17 +54,19 @@ export function resourceStatistics(
   });
 }
 
-function limitFields(resources: readonly Resource[], limits: Readonly<Record<string, Pick<Value_Scalar, "value">>>) {
+function limitFields(resources: readonly Resource[], limits: ScalarLimits) {
+  const given = limitsOf(limits);
   const cpus = scalarOf(resources, "cpus");
-  const cpuLimit = limits["cpus"]?.value ?? cpus;
+  const cpuLimit = given.cpus ?? cpus;
   const mem = scalarOf(resources, "mem");
-  const memLimit = limits["mem"]?.value ?? mem;
-  const bytes = (megabytes: number): bigint => BigInt(Math.floor(megabytes * MEGABYTE));
+  const memLimit = given.bytes ?? (mem === undefined ? undefined : Math.floor(mem * MEGABYTE));
   return {
     ...(cpuLimit === undefined || !Number.isFinite(cpuLimit) ? {} : { cpusLimit: cpuLimit }),
     ...(cpus === undefined ? {} : { cpusSoftLimit: cpus }),
-    ...(memLimit === undefined || !Number.isFinite(memLimit) ? {} : { memLimitBytes: bytes(memLimit) }),
-    ...(mem === undefined || limits["mem"] === undefined ? {} : { memSoftLimitBytes: bytes(mem) }),
+    ...(memLimit === undefined || !Number.isFinite(memLimit) ? {} : { memLimitBytes: BigInt(memLimit) }),
+    ...(mem === undefined || limits["mem"] === undefined
+      ? {}
+      : { memSoftLimitBytes: BigInt(Math.floor(mem * MEGABYTE)) }),
   };
 }
 

@@ -151,6 +151,8 @@ describe("pids", () => {
     ["the task's own", limit(100n), 8192, "100"],
     ["the task's own, above the agent's", limit(20_000n), 8192, "20000"],
     ["none at the task's wish", limit(), 8192, "max"],
+    ["as many as Linux has", limit(4_194_304n), 8192, "4194304"],
+    ["more than Linux has: RLIM_INFINITY as a number", limit(2n ** 64n - 1n), 8192, "max"],
   ])("%s", (_what, info, pids, value) => {
     expect(shown(pidsSettings(info, { ...plain, pids }))).toEqual([`pids.max=${value}`]);
   });

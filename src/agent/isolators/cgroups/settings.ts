@@ -1,9 +1,5 @@
-import {
-  type Resource,
-  type RLimitInfo,
-  RLimitInfo_RLimit_Type,
-  type Value_Scalar,
-} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type Resource, type RLimitInfo, RLimitInfo_RLimit_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { limitsOf, type ScalarLimits } from "../../model/limits.ts";
 import type { IoOptions } from "./block-io.ts";
 import type { Controller } from "./hierarchy.ts";
 
@@ -47,17 +43,14 @@ const sum = (resources: readonly Resource[], name: string): number | undefined =
   return found.length === 0 ? undefined : found.reduce((total, { scalar }) => total + (scalar?.value ?? 0), 0);
 };
 
-export function allowanceOf(
-  resources: readonly Resource[],
-  limits: Readonly<Record<string, Pick<Value_Scalar, "value">>>,
-): Allowance {
-  const bytes = (megabytes: number | undefined): number | undefined =>
-    megabytes === undefined ? undefined : Math.floor(megabytes * MEGABYTE);
+export function allowanceOf(resources: readonly Resource[], limits: ScalarLimits): Allowance {
+  const megabytes = sum(resources, "mem");
+  const { cpus: cpuLimit, bytes: memoryLimit } = limitsOf(limits);
   return {
     cpus: sum(resources, "cpus"),
-    memory: bytes(sum(resources, "mem")),
-    cpuLimit: limits["cpus"]?.value,
-    memoryLimit: bytes(limits["mem"]?.value),
+    memory: megabytes === undefined ? undefined : Math.floor(megabytes * MEGABYTE),
+    cpuLimit,
+    memoryLimit,
   };
 }
 
@@ -150,6 +143,9 @@ export function hardLimitAgain(before: number | undefined, version: 1 | 2): Sett
   return [{ controller: "memory", file: "memory.limit_in_bytes", value: `${before ?? -1}` }];
 }
 
+/** Linux refuses more (PID_MAX_LIMIT), and RLIM_INFINITY is a number, too. */
+const MOST_PIDS = 4_194_304n;
+
 /**
  * How many processes and threads there may be: the hard RLMT_NPROC of the container's rlimit_info, which setrlimit(2) counts
  * per user and root is not held to, else the agent's limit. The file is the same on v1 and v2. A fork above it fails with
@@ -158,5 +154,5 @@ export function hardLimitAgain(before: number | undefined, version: 1 | 2): Sett
 export function pidsSettings(rlimits: RLimitInfo | undefined, { pids = 0 }: SettingOptions): Setting[] {
   const own = rlimits?.rlimits.findLast(({ type }) => type === RLimitInfo_RLimit_Type.RLMT_NPROC);
   const asked = own === undefined ? BigInt(pids) : own.hard;
-  return [{ controller: "pids", file: "pids.max", value: asked > 0n ? `${asked}` : "max" }];
+  return [{ controller: "pids", file: "pids.max", value: asked > 0n && asked <= MOST_PIDS ? `${asked}` : "max" }];
 }
