@@ -4,7 +4,8 @@ const VIEWS = ["completed", "task", "node", "metrics", "files", "file"];
 
 /** The view and its parameters. */
 export function route() {
-  const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
+  // Whatever is behind the first `?`: somebody who types a filter may write another.
+  const [, path, search = ""] = /^#?\/?([^?]*)(?:\?(.*))?$/s.exec(location.hash);
   return { view: VIEWS.includes(path) ? path : "tasks", parameters: new URLSearchParams(search) };
 }
 

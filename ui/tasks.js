@@ -208,7 +208,7 @@ function summaryOf({ executors }) {
 function frameworkCard({ framework }) {
   const name = element("span", { class: "clamped" });
   const about = element("span", { class: "quiet" });
-  const { table, body } = tableOf(COLUMNS, `Tasks of ${framework.name}`, "tasks");
+  const { table, body } = tableOf(COLUMNS, `Tasks of ${framework.name || framework.id}`, "tasks");
   const node = element("article", { class: "card framework" }, element("h3", {}, name), about, table);
   const update = ({ framework: now, rows }) => {
     setText(name, now.name || now.id);

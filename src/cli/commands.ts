@@ -1,3 +1,4 @@
+import { nearest } from "../base/nearest.ts";
 import { defineFlags, type FlagTable, flag, hideUrlPassword } from "../config/flag.ts";
 import { helpFlags } from "../config/help.ts";
 import { boolean, duration, integer, path, text } from "../config/kinds.ts";
@@ -162,6 +163,17 @@ export const commands = {
 export type CommandName = keyof typeof commands;
 
 export const commandNames = Object.keys(commands) as readonly CommandName[];
+
+/**
+ * The command that a word in front of the agent's flags was meant to be (`taks`); undefined when it is near none that
+ * begins alike. Mesos' agent
+ * takes any word and ignores it, and a second agent is not what was asked for.
+ */
+export const commandMeant = (word: string | undefined): string | undefined =>
+  nearest(
+    word ?? "",
+    [...commandNames, "doctor"].filter((name) => name[0] === word?.[0]),
+  );
 
 /** What misused words end with, as those of doctor and init (sysexits' EX_USAGE). */
 export const USAGE = 64;

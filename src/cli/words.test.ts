@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ScriptedShell } from "../../test/support/scripted-shell.ts";
-import { commandNames, commands, failureCode } from "./commands.ts";
+import { commandMeant, commandNames, commands, failureCode } from "./commands.ts";
 import { commandFlagsBlock, commandsBlock } from "./docs.ts";
 import { parseCall, UsageError } from "./parse.ts";
 import { runCommand } from "./run.ts";
@@ -61,6 +61,11 @@ describe("the words of a command", () => {
       expect((error as UsageError).text).toContain(why);
     }
   });
+});
+
+it("a misspelt command is no word for the agent, which would ignore it and start", () => {
+  expect(["taks", "lgos", "docter", "exce"].map(commandMeant)).toEqual(["tasks", "logs", "doctor", "exec"]);
+  expect([undefined, "", "--taks", "foo", "true", "word", "mesos"].map(commandMeant)).toEqual(Array(7).fill(undefined));
 });
 
 it("every command has help, with each of its flags", async () => {

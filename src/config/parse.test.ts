@@ -148,6 +148,11 @@ describe("Mesos' command line", () => {
     });
   });
 
+  it("-h is help in every grammar", () => {
+    expect(loaded(["--port=1", "-h"]).values).toMatchObject({ help: true, port: 1 });
+    expect(loaded(["-help", "-x"]).values.help).toBe(false);
+  });
+
   it("names all mistakes at once and still sees --help", () => {
     const result = loadFlags(table, input(["--port=x", "--nothing_like_it=1", "--help"]));
     expect(result.ok ? 0 : result.problems.length).toBe(2);

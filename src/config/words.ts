@@ -59,7 +59,9 @@ function nameIn(
 ): { name: string; value: string | undefined; short: boolean } | undefined {
   const dashes = word.startsWith("--") ? 2 : 1;
   if (!word.startsWith("-") || word === "-") return undefined;
-  if (dashes === 1 && !grammar.shortNames && !grammar.singleDash) return undefined;
+  if (dashes === 1 && !grammar.shortNames && !grammar.singleDash)
+    // Whatever a program's grammar is: who types this looks for help.
+    return word === "-h" ? { name: "h", value: undefined, short: true } : undefined;
   const equals = word.indexOf("=");
   const name = word.slice(dashes, equals < 0 ? undefined : equals);
   const short = dashes === 1 && grammar.shortNames === true && name.length === 1;

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { messageOf } from "../base/errors.ts";
+import { has } from "../mesos/codec.ts";
 import { copyOf } from "../mesos/copy.ts";
 import {
   type ExecutorInfo,
@@ -36,10 +37,15 @@ function executorProblem(executor: ExecutorInfo, frameworkId: string): string | 
   if (problem !== undefined) return `the executor id ${problem}`;
   if (executor.frameworkId !== undefined && executor.frameworkId.value !== frameworkId)
     return "the executor names another framework";
-  if (executor.type === ExecutorInfo_Type.DEFAULT && executor.command !== undefined)
-    return "a DEFAULT executor must not have a command";
-  if (executor.type !== ExecutorInfo_Type.DEFAULT && executor.command === undefined)
-    return "an executor needs a command";
+  // The default executor takes groups of tasks only.
+  if (has(executor, "type") && executor.type !== ExecutorInfo_Type.CUSTOM)
+    return "'ExecutorInfo.type' must be 'CUSTOM' for a task that is launched alone: launch a group with LAUNCH_GROUP";
+  if (executor.command === undefined) return "an executor needs a command: 'ExecutorInfo.command' must be set";
+  if ((executor.shutdownGracePeriod?.nanoseconds ?? 0n) < 0n)
+    return "ExecutorInfo's 'shutdown_grace_period' must be non-negative";
+  const groups = executor.container?.linuxInfo;
+  if (groups !== undefined && has(groups, "shareCgroups") && groups.shareCgroups)
+    return "The 'share_cgroups' field cannot be set to 'true' on executor containers";
   return undefined;
 }
 
@@ -58,11 +64,13 @@ export function demandOf(task: TaskInfo, frameworkId: string, context: LaunchCon
   if (wrong !== undefined) return wrong;
   const refused = taskProblem(task);
   if (refused !== undefined) return refused;
+  if (task.resources.length === 0) return "Task uses no resources";
+  if (task.container?.linuxInfo?.shareCgroups === false)
+    return "Only tasks in a task group may have 'share_cgroups' set to 'false'";
   try {
     const own = Resources.of(task.resources).unallocated();
     const fresh = executor !== undefined && !context.executorExists(idOf(executor.executorId));
     const forExecutor = fresh ? Resources.of(executor.resources).unallocated() : Resources.empty;
-    if (own.isEmpty && forExecutor.isEmpty) return "the task uses no resources";
     const all = own.add(forExecutor);
     if (!context.available.contains(all))
       return `the task uses more resources (${formatResources(all)}) than available (${formatResources(context.available)})`;

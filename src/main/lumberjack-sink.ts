@@ -5,15 +5,14 @@
 import { readFileSync } from "node:fs";
 import { createServer as createPlainServer, type Server, type Socket } from "node:net";
 import { createServer } from "node:tls";
-import { parseArgs } from "node:util";
 import { inflateSync } from "node:zlib";
 import { messageOf, UserError } from "../base/errors.ts";
+import { versionLine } from "../base/release.ts";
+import { usageText } from "../config/help.ts";
+import { type SinkOptions, sinkFlags, sinkOptions } from "../forwarder/sink-options.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
 
-const HELP = `lumberjack-sink: prints what a Lumberjack writer ships, one JSON object a line. For demonstrations.
-
-  --listen HOST:PORT   Default 0.0.0.0:5043.
-  --cert FILE          Certificate, PEM. Without it and --key: no TLS ("ssl enabled": false at the forwarder).
-  --key FILE           Its key, PEM.`;
+const PURPOSE = "Prints what a Lumberjack writer ships, one JSON object a line. For demonstrations.";
 
 /** A window or a compressed frame larger than this is no honest writer's. */
 const LARGEST = 64 * 1024 * 1024;
@@ -120,34 +119,38 @@ function serve(socket: Socket): void {
   socket.on("error", (error) => console.error(`lumberjack-sink: ${messageOf(error)}`));
 }
 
-function serverOf(cert: string | undefined, key: string | undefined): Server {
-  if (cert === undefined && key === undefined) return createPlainServer(serve);
-  if (cert === undefined || key === undefined)
-    throw new UserError("--cert and --key belong together", "give both for TLS, or neither for a plain connection");
-  const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, serve);
+function serverOf(tls: SinkOptions["tls"]): Server {
+  if (tls === undefined) return createPlainServer(serve);
+  let server: Server;
+  try {
+    server = createServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, serve);
+  } catch (error) {
+    throw new UserError(
+      `the certificate ${tls.cert} and the key ${tls.key} cannot be used: ${messageOf(error)}`,
+      "give readable PEM files that belong together to --cert and --key",
+    );
+  }
   server.on("tlsClientError", (error) => console.error(`lumberjack-sink: ${messageOf(error)}`));
   return server;
 }
 
 function main(): void {
-  const { values } = parseArgs({
-    options: {
-      listen: { type: "string", default: "0.0.0.0:5043" },
-      cert: { type: "string" },
-      key: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help) return console.log(HELP);
-  const server = serverOf(values.cert, values.key);
+  const options = sinkOptions(process.argv.slice(2));
+  if (options === "help")
+    return console.log(usageText({ program: "lumberjack-sink", purpose: PURPOSE, table: sinkFlags }));
+  if (options === "version") return console.log(versionLine("lumberjack-sink", MESOS_VERSION));
+  const { host, port, tls } = options;
+  const server = serverOf(tls);
+  const place = (at: number): string => `${host.includes(":") ? `[${host}]` : host}:${at}`;
   server.on("error", (error) => {
-    console.error(`lumberjack-sink: cannot listen on ${values.listen}: ${messageOf(error)}`);
+    const fix = "is a sink running already? Take another port: --listen=HOST:PORT";
+    console.error(`lumberjack-sink: ${new UserError(`cannot listen on ${place(port)}: ${error.message}`, fix).text}`);
     process.exit(1);
   });
-  const at = values.listen.lastIndexOf(":");
-  server.listen({ host: values.listen.slice(0, at), port: Number(values.listen.slice(at + 1)) }, () =>
-    console.error(`lumberjack-sink: listening on ${values.listen}`),
-  );
+  server.listen({ host, port }, () => {
+    const bound = server.address();
+    console.error(`lumberjack-sink: listening on ${place(typeof bound === "object" && bound ? bound.port : port)}`);
+  });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 }
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeSync } from "node:fs";
-import { userInfo } from "node:os";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { versionLine } from "../base/release.ts";
+import { userName } from "../base/user-name.ts";
 import { masterAddress } from "../client/master-address.ts";
 import { usageText } from "../config/help.ts";
 import { type LoadedFlags, loadFlags, problemsText } from "../config/parse.ts";
@@ -40,7 +40,12 @@ function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
 }
 
 function workOf({ values, origins }: LoadedFlags<typeof executeFlags>): Work {
-  const [role, user] = [values.role, values.user ?? userInfo().username];
+  const [role, user] = [values.role, values.user ?? userName()];
+  if (user === undefined)
+    throw new UserError(
+      `the user ${process.getuid?.()} has no name on this machine`,
+      "say who runs the task: --user=NAME",
+    );
   refuseOneTaskFlags(new Set(origins.keys()));
   if (values.task_group !== undefined) return groupWork(values.task_group, { role, user });
   if (values.task !== undefined) return taskWork(values.task, { role, user });

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { hostname, userInfo } from "node:os";
+import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { agentFlags } from "../agent/flags/table.ts";
 import { type AgentNode, startAgent } from "../agent/node.ts";
@@ -10,6 +10,8 @@ import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";
 import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
 import { versionLine } from "../base/release.ts";
+import { userName } from "../base/user-name.ts";
+import { commandMeant, USAGE } from "../cli/commands.ts";
 import { flagsLine, shownFlags } from "../config/echo.ts";
 import { usageText } from "../config/help.ts";
 import { DEFAULT_MASTER_PORT, portOf } from "../init/start/ports.ts";
@@ -45,6 +47,11 @@ function load(): Extract<ReturnType<typeof loadAgentFlags>, { ok: true }>["flags
     process.stdout.write(`${versionLine(program, MESOS_VERSION)}\n`);
     process.exit(0);
   }
+  const command = commandMeant(process.argv[2]);
+  if (command !== undefined) {
+    process.stderr.write(`'${process.argv[2]}' is not a command\n  Fix: did you mean ${program} ${command}?\n`);
+    process.exit(USAGE);
+  }
   if (!loaded.ok) {
     for (const problem of loaded.problems) process.stderr.write(`${problem.text}\n`);
     process.stderr.write(`\nSee \`${program} --help\`\n`);
@@ -61,7 +68,7 @@ function openLog(flags: ReturnType<typeof load>): Glog {
     folder: values.log_dir,
     program,
     host: hostname(),
-    user: userInfo().username,
+    user: userName() ?? String(process.getuid?.()),
     pid: process.pid,
     clock: systemClock,
     level: values.logging_level as Severity,

@@ -1,17 +1,19 @@
 /** `npm start`: a whole node in one command. The image's own init, below a private folder, with the embedded master. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { every, sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
+import { versionLine } from "../base/release.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
 import { layOut, processesOf } from "../init/layout.ts";
 import { addressFor, withoutNpm } from "../init/start/environment.ts";
-import { claimFolder, folderOf, holdFolder } from "../init/start/folder.ts";
+import { claimFolder, folderOf, holdFolder, homeOf } from "../init/start/folder.ts";
 import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
 import { lastWords, stoppingLine, upBlock, warningsIn } from "../init/start/screen.ts";
+import { startHelp, startWords } from "../init/start/words.ts";
+import { MESOS_VERSION } from "../mesos/version.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { maskZooKeeperUrl } from "../zookeeper/url.ts";
 
@@ -66,7 +68,14 @@ function nodeOf(): Node {
   const agent = portOf("MESOS_PORT", given("MESOS_PORT"), DEFAULT_AGENT_PORT);
   const master = portOf("MESOS_MASTER_PORT", given("MESOS_MASTER_PORT"), DEFAULT_MASTER_PORT);
   const checkout = existsSync(join(packageFolder, "src/main")) ? packageFolder : undefined;
-  const root = resolve(folderOf(given("START_FOLDER"), { checkout, home: homedir(), port: agent }));
+  const where = {
+    checkout,
+    port: agent,
+    get home() {
+      return homeOf();
+    },
+  };
+  const root = resolve(folderOf(given("START_FOLDER"), where));
   const ip = given("MESOS_IP") ?? "127.0.0.1";
   return {
     root,
@@ -200,6 +209,11 @@ async function leaveMaster(root: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
+  const asked = startWords(process.argv.slice(2));
+  if (asked !== undefined) {
+    console.log(asked === "help" ? startHelp() : versionLine("mesos-slave", MESOS_VERSION));
+    return 0;
+  }
   const node = nodeOf();
   const { root, joined } = node;
   ensureInstalled();

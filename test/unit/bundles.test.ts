@@ -14,7 +14,7 @@ const WEIGHT: Readonly<Record<string, number>> = {
   doctor: 1350,
   init: 130,
   "logstash-forwarder": 650,
-  "lumberjack-sink": 5,
+  "lumberjack-sink": 35,
   "mesos-execute": 1300,
   "mesos-fetcher": 760,
   "mesos-local-master": 580,

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 // The page is plain JavaScript without types: what is used of it is named here.
 const ui = resolve(import.meta.dirname, "../../ui");
@@ -274,4 +274,18 @@ describe("curves", () => {
       area: "M0.0 19.5L33.3 14.8L33.3 20H0.0ZM100.0 5.3L100.0 20H100.0Z",
     });
   });
+});
+
+it.each([
+  ["", "tasks", undefined],
+  ["#/", "tasks", undefined],
+  ["#/completed?q=a%2Bb%3F%25%26", "completed", "a+b?%&"],
+  ["#/?q=what?now=%", "tasks", "what?now=%"],
+  ["#/nothing?q=%E0%A4%A", "tasks", "\ufffd%A"],
+])("the address %s", async (hash, view, filter) => {
+  const { route } = await load<{ route(): { view: string; parameters: URLSearchParams } }>("route.js");
+  vi.stubGlobal("location", { hash });
+  const shown = route();
+  vi.unstubAllGlobals();
+  expect([shown.view, shown.parameters.get("q") ?? undefined]).toEqual([view, filter]);
 });

@@ -33,6 +33,12 @@ describe("the agent's flags", () => {
     }
   });
 
+  it("are told of, where a word looks like one and is ignored", () => {
+    const { warnings } = load(["-port=5052", "word", "--master=local", "-1"]).flags;
+    expect(warnings).toContain("'-port=5052' is ignored: flags begin with --");
+    expect(warnings.filter((warning) => warning.includes("is ignored: flags"))).toHaveLength(1);
+  });
+
   it("take the published example run command", () => {
     const result = load([], {
       MESOS_IP: "10.10.0.111",

@@ -16,6 +16,10 @@ export type AgentFlagResult =
   /** All mistakes; `flags` only so that --help and --version are honoured. */
   | { readonly ok: false; readonly problems: readonly UserError[]; readonly flags: LoadedFlags<AgentFlagTable> };
 
+/** Mesos' agent ignores words that are no flags; what looks like one was meant to be one. */
+const ignoredWords = (rest: readonly string[]): string[] =>
+  rest.filter((word) => /^-[a-z]/i.test(word)).map((word) => `'${word}' is ignored: flags begin with --`);
+
 /** Loads and checks the agent's flags, `MESOS_*` first, the command line wins. */
 export function loadAgentFlags(input: AgentFlagInput): AgentFlagResult {
   const loaded = loadFlags(agentFlags, {
@@ -26,7 +30,7 @@ export function loadAgentFlags(input: AgentFlagInput): AgentFlagResult {
   });
   const { flags } = loaded;
   const found = checkAgentFlags({ values: flags.values, given: (name) => flags.origins.has(name) });
-  const checked = { ...flags, warnings: [...flags.warnings, ...found.warnings] };
+  const checked = { ...flags, warnings: [...flags.warnings, ...ignoredWords(flags.rest), ...found.warnings] };
   if (!loaded.ok) return { ok: false, problems: loaded.problems, flags: checked };
   return found.problems.length > 0
     ? { ok: false, problems: found.problems, flags: checked }

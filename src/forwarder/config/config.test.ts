@@ -270,6 +270,10 @@ describe("the configuration", () => {
 });
 
 describe("the command line", () => {
+  it("a value that is wrong is told with its flag", () => {
+    expect(() => parseFlags(["-idle-flush-time=5x"])).toThrow("-idle-flush-time: '5x' is not a duration");
+  });
+
   it("is Go's: one dash or two, = or a space", () => {
     expect(parseFlags(["-sv", "0", "-idle-flush-time=0", "-hb=0"])).toMatchObject({
       spoolSize: undefined,

@@ -1,4 +1,4 @@
-import { UserError } from "../../base/errors.ts";
+import { messageOf, UserError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { parseGoDuration } from "./go-duration.ts";
 
@@ -65,9 +65,18 @@ export const flagRows: readonly Row[] = [
 
 const rowOf = new Map(flagRows.flatMap((row) => row.names.map((name) => [name, row])));
 
+function durationOf(name: string, text: string): number {
+  try {
+    return parseGoDuration(/^0+$/.test(text) ? "0s" : text);
+  } catch (error) {
+    const fix = error instanceof UserError ? error.fix : undefined;
+    throw new UserError(`-${name}: ${error instanceof UserError ? error.message : messageOf(error)}`, fix);
+  }
+}
+
 function parseValue(row: Row, name: string, text: string): string | number | boolean | undefined {
   if (row.kind === "text") return text;
-  if (row.kind === "duration") return parseGoDuration(/^0+$/.test(text) ? "0s" : text);
+  if (row.kind === "duration") return durationOf(name, text);
   if (row.kind === "number") {
     const value = Number(text);
     // 0 is the default, as an unset one always was.

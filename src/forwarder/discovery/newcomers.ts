@@ -24,6 +24,23 @@ export interface Fresh {
   readonly group: number;
 }
 
+interface Unlisted {
+  readonly one: Fresh;
+  /** Nothing has its name any more. */
+  readonly isGone: boolean;
+}
+
+/**
+ * Adds `unlisted` to `fresh`, so that what may be a copy or an archive of another comes behind that: first what is gone again
+ * already, then what was listed, then what came after the listing; archives last, as they are always made of something.
+ */
+export function inOrderOfOrigin(fresh: Fresh[], unlisted: readonly Unlisted[]): void {
+  const of = (isGone: boolean): Fresh[] => unlisted.filter((each) => each.isGone === isGone).map(({ one }) => one);
+  const all = [...of(true), ...fresh, ...of(false)];
+  fresh.length = 0;
+  for (const isLast of [false, true]) for (const one of all) if (isArchive(one.path) === isLast) fresh.push(one);
+}
+
 export interface NewcomersOptions {
   readonly index: SourceIndex;
   readonly refusals: Refusals;
@@ -49,29 +66,36 @@ export class Newcomers {
 
   /** Empties `fresh`. `glimpsed`, by device and inode: files that were opened when they were noticed; all are used or closed. */
   async considerAll(fresh: Fresh[], glimpsed: Map<string, Glimpse>, survey: Survey, first: boolean): Promise<void> {
-    const keys = new Set(glimpsed.size === 0 ? [] : fresh.map(({ facts }) => keyOf(facts.identity)));
-    /** Those that are not placed yet: their descriptors are closed if something fails. */
-    const take = (key: string): OpenFile | undefined => {
-      const file = glimpsed.get(key)?.file;
-      glimpsed.delete(key);
-      return file;
-    };
     try {
-      // Those that are gone again already come first: what is there may be a copy or an archive of them.
-      for (const [key, { path, file }] of [...glimpsed]) {
-        if (keys.has(key)) continue;
-        const one = { name: path, path: file.place() ?? path, facts: file.facts(), group: this.#options.groupOf(path) };
-        await this.#consider(one, take(key), false);
-      }
+      const unlisted = this.#unlisted(fresh, glimpsed);
+      inOrderOfOrigin(fresh, unlisted);
+      const seenNow = new Set(unlisted.map(({ one }) => one));
       // What is known of a file that is followed now need not be known twice: ten thousand may be fresh at the start.
       fresh.reverse();
       for (let one = fresh.pop(); one !== undefined; one = fresh.pop()) {
         if (survey.isBreathless) await survey.breathe();
-        await this.#consider(one, take(keyOf(one.facts.identity)), first);
+        const key = keyOf(one.facts.identity);
+        const opened = glimpsed.get(key)?.file;
+        // Those that are not placed yet are closed if something fails.
+        glimpsed.delete(key);
+        await this.#consider(one, opened, first && !seenNow.has(one));
       }
     } finally {
       for (const { file } of glimpsed.values()) file.close();
     }
+  }
+
+  /** Files that were noticed, and that the listing of the folders has not: in the order in which they came. */
+  #unlisted(fresh: readonly Fresh[], glimpsed: ReadonlyMap<string, Glimpse>): Unlisted[] {
+    const listed = new Set(glimpsed.size === 0 ? [] : fresh.map(({ facts }) => keyOf(facts.identity)));
+    const unlisted: Unlisted[] = [];
+    for (const [key, { path, file }] of glimpsed) {
+      if (listed.has(key)) continue;
+      const place = file.place();
+      const one = { name: path, path: place ?? path, facts: file.facts(), group: this.#options.groupOf(path) };
+      unlisted.push({ one, isGone: place === undefined });
+    }
+    return unlisted;
   }
 
   /** `opened`: its descriptor, if it was glimpsed. */

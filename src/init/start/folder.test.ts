@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { claimFolder, folderOf, holdFolder } from "./folder.ts";
+import { claimFolder, folderOf, holdFolder, homeOf } from "./folder.ts";
 
 test("a node on another port has another folder; START_FOLDER wins", () => {
   const where = { checkout: "/app", home: "/home/me", port: 5051 };
@@ -12,6 +12,16 @@ test("a node on another port has another folder; START_FOLDER wins", () => {
   expect(folderOf(undefined, { ...where, checkout: undefined })).toBe("/home/me/.mesos-slave");
   expect(folderOf("", where)).toBe("/app/.node");
   expect(folderOf("/data/n", { ...where, port: 5052 })).toBe("/data/n");
+});
+
+test("a user without a home folder is told to name one", () => {
+  const none = (): never => {
+    throw new Error("A system error occurred: uv_os_homedir returned ENOENT (no such file or directory)");
+  };
+  expect(homeOf(() => "/home/me")).toBe("/home/me");
+  expect(() => homeOf(none)).toThrow(
+    expect.objectContaining({ fix: "say where: START_FOLDER=/var/tmp/mesos-node npm start" }),
+  );
 });
 
 describe("on disk", () => {

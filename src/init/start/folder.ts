@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, lstatSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { userInfo } from "node:os";
+import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import { makeFolder } from "../../base/folders.ts";
+import { userName } from "../../base/user-name.ts";
 import { DEFAULT_AGENT_PORT } from "./ports.ts";
 
 /**
@@ -20,6 +21,15 @@ export function folderOf(
   return where.port === DEFAULT_AGENT_PORT ? plain : `${plain}-${where.port}`;
 }
 
+/** Where a node goes that has no checkout. Throws a UserError when this user has no home folder, and none is named. */
+export function homeOf(find: () => string = homedir): string {
+  try {
+    return find();
+  } catch {
+    throw new UserError("this user has no home folder", "say where: START_FOLDER=/var/tmp/mesos-node npm start");
+  }
+}
+
 const nameOf = (uid: number): string => (uid === 0 ? "root" : `user ${uid}`);
 
 /** Makes the folder. Throws, with the fix, when it is another user's or cannot be written. */
@@ -27,7 +37,7 @@ export function claimFolder(root: string, uid: number): void {
   const elsewhere = "START_FOLDER=~/mesos-node npm start";
   const found = existsSync(root) ? lstatSync(root) : undefined;
   if (found !== undefined && found.uid !== uid) {
-    const mine = uid === 0 ? `rm -rf '${root}'` : `sudo chown -R ${userInfo().username} '${root}'`;
+    const mine = uid === 0 ? `rm -rf '${root}'` : `sudo chown -R ${userName() ?? uid} '${root}'`;
     throw new UserError(
       `${root} belongs to ${nameOf(found.uid)}: a node was started there by another user`,
       `${mine}, or take another folder: ${elsewhere}`,
