@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { controllersOf, ownGroup, type UnifiedPlace, unifiedVerdict } from "./cgroups.ts";
+import { controllersOf, ownGroup, splitVerdict, type UnifiedPlace, unifiedVerdict } from "./cgroups.ts";
 
 const place = (given: Partial<UnifiedPlace>): UnifiedPlace => ({
   offered: ["cpu", "memory", "pids"],
@@ -54,4 +54,16 @@ describe("on cgroup v2 it says what will and will not be held", () => {
     );
     expect(unifiedVerdict(place({ offered: ["memory"] })).fix).toMatch(/hand down cpu .*Delegate=yes/);
   });
+});
+
+it("on cgroup v1 it asks for what --isolation needs, too", () => {
+  const state = (missing: string[], readOnly: string[]) => (name: string) =>
+    missing.includes(name) ? "missing" : readOnly.includes(name) ? "read-only" : "writable";
+  expect(splitVerdict(state([], []), "cgroups/cpu,cgroups/pids")).toEqual({ works: true, detail: "cgroup v1" });
+  expect(splitVerdict(state(["pids"], ["blkio"]), "cgroups/cpu")?.works).toBe(true);
+  expect(splitVerdict(state(["pids"], ["blkio"]), "cgroups/pids,cgroups/io")).toEqual({
+    works: false,
+    detail: "cgroup v1, without pids, blkio read-only",
+  });
+  expect(splitVerdict(() => "missing", "cgroups")).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { textOf } from "../machine.ts";
 import { type Check, findings, fixHere } from "./finding.ts";
 
@@ -33,24 +33,54 @@ export const cgroups: Check = async (patient) => {
     const whole = `${detail}; ${isolated}`;
     return [works || !wanted ? ok(whole) : warning(whole, fixHere(patient, fix, fix))];
   }
-  const missing = SUBSYSTEMS.filter((name) => !existsSync(`/sys/fs/cgroup/${name}`));
-  if (missing.length === SUBSYSTEMS.length)
+  const verdict = splitVerdict(stateOfEach(writable), isolation ?? "");
+  if (verdict === undefined)
     return [
       warning(
         `no cgroups at /sys/fs/cgroup; ${isolated}`,
         fixHere(patient, "mount them: -v /sys:/sys:ro", "mount them"),
       ),
     ];
-  const readOnly = SUBSYSTEMS.filter((name) => !missing.includes(name) && !writable(`/sys/fs/cgroup/${name}`));
+  const detail = `${verdict.detail}; ${isolated}`;
+  const fix = fixHere(patient, "run with --privileged", "run as root, with them mounted rw");
+  return [verdict.works || !wanted ? ok(detail) : warning(detail, fix)];
+};
+
+type SubsystemState = "writable" | "read-only" | "missing";
+
+/** What there is of each subsystem. `cpu` may be a link to `cpu,cpuacct`, which is what is mounted. */
+function stateOfEach(writable: (path: string) => boolean): (name: string) => SubsystemState {
+  return (name) => {
+    const path = realpathOf(`/sys/fs/cgroup/${name}`);
+    if (path === undefined) return "missing";
+    return writable(path) ? "writable" : "read-only";
+  };
+}
+
+function realpathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether what --isolation asks for can be held on cgroup v1; undefined: there are no cgroups at all. */
+export function splitVerdict(state: (name: string) => SubsystemState, isolation: string) {
+  const asked = controllersOf(isolation)
+    .map((name) => (name === "io" ? "blkio" : name))
+    .filter((name) => !SUBSYSTEMS.includes(name));
+  const names = [...SUBSYSTEMS, ...asked];
+  const missing = names.filter((name) => state(name) === "missing");
+  if (missing.length === names.length) return undefined;
+  const readOnly = names.filter((name) => state(name) === "read-only");
   const parts = [
     "cgroup v1",
     ...(missing.length > 0 ? [`without ${missing.join(", ")}`] : []),
     ...(readOnly.length > 0 ? [`${readOnly.join(", ")} read-only`] : []),
   ];
-  const detail = `${parts.join(", ")}; ${isolated}`;
-  const fix = fixHere(patient, "run with --privileged", "run as root, with them mounted rw");
-  return [missing.length + readOnly.length === 0 || !wanted ? ok(detail) : warning(detail, fix)];
-};
+  return { works: missing.length + readOnly.length === 0, detail: parts.join(", ") };
+}
 
 const wordsOf = (path: string): string[] =>
   textOf(path)

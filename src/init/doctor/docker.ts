@@ -68,7 +68,12 @@ export const workDirIdentity: Check = async (patient) => {
           ),
         ];
   } catch (error) {
-    return [warning(`${folder} could not be looked at through the daemon: ${messageOf(error)}`)];
+    return [
+      warning(
+        `${folder} could not be looked at through the daemon: ${messageOf(error)}`,
+        "may this user make containers there? See the daemon's log",
+      ),
+    ];
   } finally {
     await rm(join(folder, name), { force: true });
   }

@@ -33,13 +33,27 @@ export async function examine(patient: Patient): Promise<Finding[]> {
   const each = Object.entries(checks).map(async ([check, run]): Promise<readonly Finding[]> => {
     const controller = new AbortController();
     const late = sleep(patient.clock, DEADLINE, controller.signal).then(
-      () => [{ check, status: "failure" as const, detail: `no result within ${DEADLINE / 1000} s` }],
+      () => [
+        {
+          check,
+          status: "failure" as const,
+          detail: `no result within ${DEADLINE / 1000} s`,
+          fix: "is a disk, the resolver or a daemon that it asks stuck? Run doctor again",
+        },
+      ],
       () => [],
     );
     try {
       return await Promise.race([run(patient), late]);
     } catch (error) {
-      return [{ check, status: "failure", detail: `the check itself failed: ${messageOf(error)}` }];
+      return [
+        {
+          check,
+          status: "failure",
+          detail: `the check itself failed: ${messageOf(error)}`,
+          fix: "a defect of doctor unless this names something of yours: please report it",
+        },
+      ];
     } finally {
       controller.abort();
     }

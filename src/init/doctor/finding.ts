@@ -34,12 +34,19 @@ export const fixHere = ({ facts }: Patient, inContainer: string, outside: string
 
 export type Check = (patient: Patient) => Promise<readonly Finding[]>;
 
-/** Makers of findings for one check. */
+/** Makers of findings for one check: what is not well comes with its fix, that of the error where it has one. */
 export function findings(check: string) {
   const make =
     (status: Finding["status"]) =>
-    (detail: string, fix?: string): Finding => ({ check, status, detail, ...(fix === undefined ? {} : { fix }) });
-  return { ok: make("ok"), warning: make("warning"), failure: make("failure") };
+    (detail: string, fix: string): Finding => {
+      const [words = "", own] = detail.split("\n  Fix: ", 2);
+      return { check, status, detail: words, fix: own ?? fix };
+    };
+  return {
+    ok: (detail: string): Finding => ({ check, status: "ok", detail }),
+    warning: make("warning"),
+    failure: make("failure"),
+  };
 }
 
 /** The containerizers that are asked for. */

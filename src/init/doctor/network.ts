@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createConnection, isIPv4 } from "node:net";
+import { createConnection, isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { sleep } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
@@ -116,7 +116,9 @@ export const master: Check = async (patient) => {
 async function asked(host: string, port: number, { clock }: Patient): Promise<Finding[]> {
   const { ok, warning } = findings("master");
   try {
-    const answer = await fetch(`http://${host}:${port}/version`, { signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(`http://${isIPv6(host) ? `[${host}]` : host}:${port}/version`, {
+      signal: AbortSignal.timeout(PATIENCE),
+    });
     const { version } = (await answer.json()) as { version?: string };
     const date = Date.parse(answer.headers.get("date") ?? "");
     const skew = Number.isNaN(date) ? 0 : Math.abs(clock.now() - date);
@@ -127,6 +129,11 @@ async function asked(host: string, port: number, { clock }: Patient): Promise<Fi
         : []),
     ];
   } catch (error) {
-    return [warning(`its version could not be read: ${messageOf(error)}`)];
+    return [
+      warning(
+        `its version could not be read: ${messageOf(error)}`,
+        `is ${host}:${port} a Mesos master? Ask it: curl http://${host}:${port}/version`,
+      ),
+    ];
   }
 }
