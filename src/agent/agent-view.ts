@@ -182,7 +182,7 @@ function within<T>(clock: Clock, milliseconds: number, work: Promise<T> | undefi
 /** Gauges that are read from the agent's own records. */
 export function installGauges(viewed: ViewedAgent, metrics: Metrics): void {
   const { clock, identity, agent, registry, reservations } = viewed;
-  metrics.gauge("slave/uptime_secs", () => (clock.now() - identity.startedAt) / 1000);
+  metrics.gauge("slave/uptime_secs", () => Math.max(0, clock.now() - identity.startedAt) / 1000);
   metrics.gauge("slave/registered", () => (identity.phase === "RUNNING" ? 1 : 0));
   metrics.gauge("slave/recovery_time_secs", () => agent.recoverySeconds);
   metrics.gauges(() => countGauges(registry.active.values()));

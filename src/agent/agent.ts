@@ -67,7 +67,7 @@ export class Agent {
     const state = readState({ paths, log, strict: flags.strict });
     metrics.count("slave/recovery_errors", state.errors);
     await recovery.run(state, bootId);
-    this.#recoverySeconds = (clock.now() - identity.startedAt) / 1000;
+    this.#recoverySeconds = Math.max(0, clock.now() - identity.startedAt) / 1000;
     log.info("Finished recovery");
     await store.bootId(bootId);
     if (flags.recover === "cleanup") {

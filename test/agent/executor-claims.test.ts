@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   DrainSlaveMessageSchema,
@@ -39,6 +40,10 @@ const heard = (driver: ScriptedDriver, what: string, times = 1): Promise<unknown
     () => driver.received.filter((one) => one === what).length >= times,
   );
 
+/** Wherever the agent has written updates, above its work_dir, too. */
+const updateFiles = (): string[] =>
+  readdirSync(test.folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".updates"));
+
 /** A driver executor with a running task. */
 async function running(task = "one", executorId = EXECUTOR, options = {}): Promise<ScriptedDriver> {
   const driver = await test.driver(executorId);
@@ -77,6 +82,21 @@ describe("a status of a task", () => {
     await heard(other, "acknowledged one");
     await test.master.quiet();
     expect(test.master.statesOf("one")).toEqual([TASK_RUNNING, TASK_FINISHED]);
+  });
+
+  it.each([
+    ["leads out of its folder", `${"../".repeat(10)}out`],
+    ["is that of its folder", ".."],
+    ["is empty", ""],
+    ["has a folder of its own", "a/b"],
+    ["is of two lines", "a\nb"],
+  ])("whose id %s is written nowhere, and not asked for again", async (_what, id) => {
+    const driver = await running();
+    const before = updateFiles();
+    driver.update(id, TASK_RUNNING, "S0");
+    await heard(driver, `acknowledged ${id}`);
+    await test.master.quiet();
+    expect([updateFiles(), test.master.statusesOf(id)]).toEqual([before, []]);
   });
 
   it("that nobody knows here is passed on: the framework may", async () => {

@@ -50,6 +50,20 @@ it("a task of a user that its framework may not use is an error, and is not laun
   }
 });
 
+it("an empty name of a user hides nothing: who it then runs as is asked for", async () => {
+  const forbidden = { run_tasks: [{ principals: { type: "NONE" }, users: { values: ["root"] } }] };
+  const test = await AgentUnderTest.registered({ flags: [`--acls=${JSON.stringify(forbidden)}`] });
+  try {
+    test.run(commandTask("empty", { command: { value: "true", user: "" } }), { framework: as("root", "marathon") });
+    expect(await test.master.status("empty", TaskState.TASK_ERROR)).toMatchObject({
+      reason: TaskStatus_Reason.TASK_UNAUTHORIZED,
+    });
+    expect(test.machine.started).toEqual([]);
+  } finally {
+    await test.close();
+  }
+});
+
 it("one task of a group that may not be launched is the end of the group", async () => {
   const test = await AgentUnderTest.registered({ flags: [`--acls=${JSON.stringify(acls)}`] });
   try {

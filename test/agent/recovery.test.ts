@@ -151,6 +151,16 @@ describe("a command task over the agent's restart", () => {
     expect(test.master.countOf("one")).toBe(before);
   });
 
+  it("has no more than its max_completion_time where the clock was set back meanwhile", async () => {
+    const limited = commandTask("one", { maxCompletionTime: { nanoseconds: 60_000_000_000n } });
+    await test.running("one", TASK_RUNNING, {}, limited);
+    await test.master.quiet();
+    test.clock.set(-3_600_000);
+    await test.restart();
+    await test.clock.advance(60_000);
+    await test.master.status("one", TaskState.TASK_FAILED);
+  });
+
   it("does not have its max_completion_time anew", async () => {
     const limited = commandTask("one", { maxCompletionTime: { nanoseconds: 60_000_000_000n } });
     await test.running("one", TASK_RUNNING, {}, limited);

@@ -234,6 +234,17 @@ describe("ending a task", () => {
 });
 
 describe("commands inside", () => {
+  it("run as the container's user, whatever user they name: a check is no way to become root", async (context) => {
+    needRoot(context, "another user");
+    const spec = shell("sleep 100", { user: "nobody" });
+    chownSync(spec.sandbox, Number(execFileSync("id", ["-u", "nobody"])), 0);
+    await go(spec);
+    for (const user of ["root", "nobody", ""]) {
+      const command = create(CommandInfoSchema, { value: 'test "$(id -un)" = nobody', shell: true, user });
+      expect(await containerizer.run(spec.containerId, command, 5000), user).toEqual({ exitCode: 0 });
+    }
+  });
+
   it("have the container's environment and their own, an exit code, and a deadline", async () => {
     const spec = shell("sleep 100", { environment: { PATH: "/usr/bin:/bin", COLOUR: "blue" } });
     await go(spec);

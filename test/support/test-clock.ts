@@ -5,13 +5,19 @@ export class TestClock implements Clock {
   #now: number;
   #timers: { at: number; order: number; callback: () => void }[] = [];
   #order = 0;
+  #set = 0;
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now;
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#set;
+  }
+
+  /** Somebody sets the machine's clock: by so many milliseconds, back when negative. No time passes. */
+  set(milliseconds: number): void {
+    this.#set += milliseconds;
   }
 
   monotonic(): number {

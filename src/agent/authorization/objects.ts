@@ -1,4 +1,3 @@
-import { has } from "../../mesos/codec.ts";
 import type {
   CommandInfo,
   ExecutorInfo,
@@ -11,14 +10,13 @@ import type {
 /** The user by whom an object is decided, where Mesos looks for it. */
 export const frameworkUser = ({ user }: FrameworkInfo): string => user;
 
-const userOf = (command: CommandInfo | undefined): string | undefined =>
-  command !== undefined && has(command, "user") ? command.user : undefined;
+/** An empty name is none: it then runs as the next in line, and that one is to be decided by. */
+const userOf = (command: CommandInfo | undefined): string | undefined => command?.user || undefined;
 
 export const executorUser = ({ command }: ExecutorInfo, framework: FrameworkInfo): string =>
   userOf(command) ?? framework.user;
 
-export const taskUser = (task: Task, framework: FrameworkInfo): string =>
-  has(task, "user") ? task.user : framework.user;
+export const taskUser = (task: Task, framework: FrameworkInfo): string => task.user || framework.user;
 
 /** Of a task that is to be launched. */
 export const launchedTaskUser = ({ command, executor }: TaskInfo, framework: FrameworkInfo): string =>

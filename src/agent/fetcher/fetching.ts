@@ -21,6 +21,16 @@ export interface FetchingTools {
   readonly progress: (index: number, bytes: number, totalBytes: number | undefined) => void;
 }
 
+/** Of the agent's own way out. curl asks for none of them where it fetches by FTP. */
+const PROXIES = /^(https?|no)_proxy$/i;
+
+/**
+ * For programs that the task's user could look at: what is in their environment is in /proc for every process of that user,
+ * and a proxy may have a password. This process, whose rights were once greater, shows its own to nobody.
+ */
+const withoutProxies = (environment: FetchingTools["environment"]): FetchingTools["environment"] =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !PROXIES.test(name)));
+
 /** Milliseconds for `hadoop version`, which only has to start a Java program. */
 const HADOOP_PROBE = 60_000;
 
@@ -76,7 +86,8 @@ async function takeCached(
 
 async function bring(ordered: OrderedItem, shown: string, order: FetchOrder, tools: FetchingTools): Promise<void> {
   const { item } = ordered;
-  const { environment, folder, dispatcher, write } = tools;
+  const { folder, dispatcher, write } = tools;
+  const environment = withoutProxies(tools.environment);
   const { stallTimeout } = order;
   const { source, destination } = item;
   const path = `./${destination}`;
@@ -127,6 +138,7 @@ async function unpackItem(
   write(`Extracting with command: ${unpackCommand(unpacking, archive.shown, sandbox, single).join(" ")}`);
   // The cache takes neither a local file nor one that is too large: what was asked of it is the same.
   const keep = archive.descriptor !== undefined || !item.cache;
-  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, { environment, folder });
+  const how = { environment: withoutProxies(environment), folder };
+  await unpack({ unpacking, name, path: archive.path, descriptor: archive.descriptor, keep }, how);
   write(`Extracted '${archive.shown}' into '${sandbox}'`);
 }

@@ -141,3 +141,33 @@ it("an archive is unpacked whatever its name looks like to the program", async (
   expect(await fetch(values.map((value) => item({ value })))).toEqual({ kind: "done" });
   expect(["1", "2", "3", "4", "-g:5"].map(read)).toEqual(["1\n", "2\n", "3\n", "4\n", "5\n"]);
 });
+
+it("a proxy's password is in the environment of no program that the task's user could look at", async () => {
+  const programs = join(base, "programs");
+  mkdirSync(programs);
+  const told = join(base, "told");
+  const script = `#!/bin/sh\n[ "\${http_proxy}\${https_proxy}\${HTTPS_PROXY}\${no_proxy}" = "" ] || echo "$0" >> ${told}\n`;
+  for (const [name, then] of [
+    ["cp", 'exec /bin/cp "$@"\n'],
+    ["tar", 'exec /bin/tar "$@"\n'],
+    ["curl", 'while [ "$1" != -o ]; do shift; done\necho fetched > "$2"\n'],
+  ])
+    writeFileSync(join(programs, name ?? ""), script + then, { mode: 0o755 });
+  sh("mkdir in; echo one > in/one; tar -cf a.tar in");
+  const proxy = "http://me:secret@proxy:3128";
+  const outcome = await fetch(
+    [item({ value: join(base, "a.tar") }), item({ value: "ftp://h/x.bin" })],
+    {},
+    {
+      ...{
+        PATH: `${programs}:/usr/bin:/bin`,
+        http_proxy: proxy,
+        https_proxy: proxy,
+        HTTPS_PROXY: proxy,
+        no_proxy: "h",
+      },
+    },
+  );
+  expect([outcome, read("in/one"), read("x.bin")]).toEqual([{ kind: "done" }, "one\n", "fetched\n"]);
+  expect(existsSync(told)).toBe(false);
+});

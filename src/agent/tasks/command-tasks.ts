@@ -147,7 +147,8 @@ export class CommandTasks implements ExecutorControl {
     const { clock } = this.#options;
     const { runningSince = clock.now() } = task.task;
     // As in C++: it hears SIGTERM, and has no time to obey.
-    return clock.after(Math.max(0, limit - (clock.now() - runningSince)), () => this.#stop(task, "overdue", 0));
+    const age = Math.max(0, clock.now() - runningSince);
+    return clock.after(Math.max(0, limit - age), () => this.#stop(task, "overdue", 0));
   }
 
   /** Waits for the end, in the background. */

@@ -17,7 +17,7 @@ import {
   type TaskStatus,
   TaskStatus_Reason,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { idOf } from "../../mesos/ids.ts";
+import { idOf, idProblem } from "../../mesos/ids.ts";
 import { unlessLost } from "../../mesos/states.ts";
 import { makeStatusUpdate } from "../../mesos/status.ts";
 import type { LaunchPermission } from "../authorization/launch-permission.ts";
@@ -338,6 +338,13 @@ export class Frameworks implements ExecutorEvents {
       log.verbose(1, `Dropping a status of task ${taskId}: its framework is being shut down`);
       const ending = executor.tasks.get(taskId);
       if (ending !== undefined && isAgents(executor) && ending.bucket !== "terminated") moveTask(ending, "terminated");
+      return;
+    }
+    const problem = idProblem(taskId);
+    if (problem !== undefined) {
+      // It names the file that the update would be written to. Acknowledged: it would be sent again and again.
+      log.warn(`Dropping a status of executor '${executor.executorId}': its task id '${taskId}' ${problem}`);
+      this.controls.of(executor).acknowledge(executor, makeStatusUpdate(framework.frameworkId, status));
       return;
     }
     if (status.state === TaskState.TASK_STAGING) {

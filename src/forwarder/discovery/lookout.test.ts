@@ -1,8 +1,12 @@
-import { expect, it, vi } from "vitest";
+import { afterAll, expect, it, vi } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import type { Watch } from "./listing.ts";
 import { Lookout } from "./lookout.ts";
+
+// Test files share what they import: what is replaced here is to be imported anew, here and by those that come afterwards.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => void vi.resetModules());
 
 /** What tells of changes, in place of the kernel. */
 let tell: (folder: string, name: string | undefined, structure: boolean) => void = () => undefined;

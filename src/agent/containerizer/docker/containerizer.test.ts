@@ -177,6 +177,19 @@ it("an orphan of its own is ended, nobody else's container is touched", async ()
   expect(daemon.asked).toEqual(["remove d2"]);
 });
 
+it("a clock that is set back while a container is being ended makes no grace longer", async () => {
+  daemon.add("d1", labels("one"));
+  await containerizer.recover([checkpointed("one")]);
+  await containerizer.stop("one", 30_000);
+  clock.set(-3_600_000);
+  await containerizer.stop("one", 5_000);
+  const kills = () => daemon.asked.filter((what) => what === "kill d1 SIGKILL").length;
+  await clock.advance(4_999);
+  expect(kills()).toBe(0);
+  await clock.advance(1);
+  expect(kills()).toBe(1);
+});
+
 it("a container that is stopped without any grace hears of it first", async () => {
   daemon.add("d1", labels("one"));
   await containerizer.recover([checkpointed("one")]);

@@ -253,8 +253,10 @@ export class TrackedContainer {
     const { clock } = this.#options;
     this.#stopTimer?.cancel();
     if (this.#stop === undefined || this.isOver || this.#isClosed) return;
-    const left = Math.max(0, this.#stop.deadline - clock.now());
-    this.#stopTimer = clock.after(left, () => {
+    const { askedAt, deadline } = this.#stop;
+    // Never longer than the whole grace, whatever somebody has set the clock to meanwhile.
+    const left = Math.min(deadline - clock.now(), deadline - askedAt);
+    this.#stopTimer = clock.after(Math.max(0, left), () => {
       void this.#kill();
       this.#stopTimer = clock.after(KILL_RETRY, () => this.#arm());
     });

@@ -318,8 +318,8 @@ export class MesosContainerizer implements Containerizer {
       throw new Error(`container ${containerId} has ended`);
     }
     const environment = { ...this.environment(containerId), ...variablesOf(command.environment) };
-    const name = command.user || known.user;
-    const user = name === undefined || known.user === undefined ? undefined : await this.#accounts.of(name);
+    // Whatever user it names: a framework may run its task as that one, and nobody has asked whether as another.
+    const user = known.user === undefined ? undefined : await this.#accounts.of(known.user);
     const { isolation, volumesRoot } = this.#options;
     const readOnly = readOnlyPaths(planVolumes(undefined, known.resources, known.sandbox, volumesRoot));
     const confinement = { ...isolation.confinement(known.sharesGroupsOf ?? containerId), readOnly };

@@ -71,6 +71,18 @@ it("takes a shorter grace from the first call on, never a longer one, and signal
   supervision.close();
 });
 
+it("waits no longer than the grace when the clock is set back meanwhile, nor for a shorter one than that", async () => {
+  for (const grace of [30_000, 5_000, 0]) {
+    const { clock, supervision, sent } = start();
+    await supervision.stop("c", 30_000);
+    clock.set(-3_600_000);
+    await supervision.stop("c", grace);
+    await clock.advance(grace);
+    expect([grace, sent("SIGKILL")]).toEqual([grace, 1]);
+    supervision.close();
+  }
+});
+
 it("asks first, without any grace, too", async () => {
   const { clock, supervision, table } = start();
   await supervision.stop("c", 0);

@@ -251,7 +251,9 @@ export class Supervision {
     const { phase } = entry;
     if (phase.kind !== "stopping" || this.#isClosed) return;
     const { clock, log } = this.#options;
-    const escalation = clock.after(Math.max(0, phase.deadline - clock.now()), () => {
+    // Never longer than the whole grace, whatever somebody has set the clock to meanwhile.
+    const left = Math.min(phase.deadline - clock.now(), phase.deadline - askedAt);
+    const escalation = clock.after(Math.max(0, left), () => {
       log.info(`Container ${entry.id} did not end within its grace period; sending SIGKILL`);
       this.kill(entry.id);
     });

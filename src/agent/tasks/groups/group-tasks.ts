@@ -201,7 +201,8 @@ export class GroupTasks implements ExecutorControl {
     const { info, runningSince = clock.now() } = member.task.task;
     const limit = millisecondsOf(info?.maxCompletionTime?.nanoseconds ?? 0n);
     if (limit <= 0) return undefined;
-    return clock.after(Math.max(0, limit - (clock.now() - runningSince)), () => this.#stop(member, "overdue", 0));
+    const age = Math.max(0, clock.now() - runningSince);
+    return clock.after(Math.max(0, limit - age), () => this.#stop(member, "overdue", 0));
   }
 
   #followMember(member: GroupMember): void {
