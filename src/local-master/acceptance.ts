@@ -45,6 +45,10 @@ interface AcceptedOffers {
   left: Resources;
 }
 
+/** An offer that is named more than once: its resources would count twice. */
+export const repeatedOffer = (ids: readonly { readonly value: string }[]): string | undefined =>
+  ids.find(({ value }, at) => ids.findIndex((id) => id.value === value) < at)?.value;
+
 /** Carries out ACCEPT: reservations and volumes first, launches after, each from what the offers still hold. */
 export class Acceptance {
   readonly #cluster: Cluster;
@@ -65,6 +69,8 @@ export class Acceptance {
       if (offer?.frameworkId !== framework.id) problem = `Offer ${value} is no longer valid`;
       else offers.push(offer);
     }
+    const twice = repeatedOffer(accept.offerIds);
+    if (twice !== undefined) problem ??= `Duplicate offer ${twice} in offer list`;
     const [first] = offers;
     if (first === undefined) problem ??= "No offer was accepted";
     else if (offers.some(({ agentId, role }) => agentId !== first.agentId || role !== first.role))

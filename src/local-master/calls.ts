@@ -2,7 +2,7 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { decode, enumName, MessageError } from "../mesos/codec.ts";
 import { MOST_OBJECTS_OF_MASTER, wireProblem } from "../mesos/cost.ts";
 import { type Call, Call_Type, Call_TypeSchema, CallSchema } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { isUuid } from "../mesos/ids.ts";
+import { idOf, isUuid } from "../mesos/ids.ts";
 
 const SUBSCRIBE_FIELD = 3;
 const FORCE_FIELD = 2;
@@ -58,8 +58,23 @@ const MEMBERS: Partial<Record<Call_Type, keyof Call>> = {
   [Call_Type.RECONCILE]: "reconcile",
   [Call_Type.RECONCILE_OPERATIONS]: "reconcileOperations",
   [Call_Type.MESSAGE]: "message",
+  [Call_Type.REQUEST]: "request",
   [Call_Type.UPDATE_FRAMEWORK]: "updateFramework",
 };
+
+/** What is wrong with the member that a call's type needs. */
+function memberProblem(call: Call): string | undefined {
+  const { type, acknowledge, acknowledgeOperationStatus: operation, updateFramework: update } = call;
+  if (type === Call_Type.ACKNOWLEDGE && acknowledge !== undefined && !isUuid(acknowledge.uuid))
+    return "'acknowledge.uuid' is not a 16-byte uuid";
+  if (type === Call_Type.ACKNOWLEDGE_OPERATION_STATUS && operation !== undefined) {
+    if (!isUuid(operation.uuid)) return "'acknowledge_operation_status.uuid' is not a 16-byte uuid";
+    if (operation.agentId === undefined) return "Expecting 'agent_id' to be present";
+  }
+  if (type === Call_Type.UPDATE_FRAMEWORK && idOf(update?.frameworkInfo?.id) !== idOf(call.frameworkId))
+    return "'framework_id' differs from 'update_framework.framework_info.id'";
+  return undefined;
+}
 
 /** Why a call is refused with 400; undefined when it is well formed. */
 export function callProblem(call: Call): string | undefined {
@@ -68,15 +83,14 @@ export function callProblem(call: Call): string | undefined {
   const name = enumName(Call_TypeSchema, call.type).toLowerCase();
   if (member !== undefined && call[member] === undefined) return `Expecting '${name}' to be present`;
   if (call.type === Call_Type.SUBSCRIBE) {
-    const id = call.subscribe?.frameworkInfo?.id?.value;
-    if (id !== call.frameworkId?.value)
-      return id === undefined
+    // An empty id is none.
+    const id = idOf(call.subscribe?.frameworkInfo?.id);
+    if (id !== idOf(call.frameworkId))
+      return id === ""
         ? "'framework_id' is set but 'subscribe.framework_info.id' is not"
         : "'framework_id' differs from 'subscribe.framework_info.id'";
     return undefined;
   }
   if (call.frameworkId === undefined) return "Expecting 'framework_id' to be present";
-  if (call.acknowledge !== undefined && call.type === Call_Type.ACKNOWLEDGE && !isUuid(call.acknowledge.uuid))
-    return "'acknowledge.uuid' is not a 16-byte uuid";
-  return undefined;
+  return memberProblem(call);
 }

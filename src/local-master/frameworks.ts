@@ -10,31 +10,16 @@ import {
 } from "../mesos/gen/mesos/internal/messages_pb.ts";
 import { FrameworkIDSchema, type FrameworkInfo, TaskState } from "../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type Call, Call_Type, Event_Type } from "../mesos/gen/mesos/v1/scheduler/scheduler_pb.ts";
-import { idOf, idProblem } from "../mesos/ids.ts";
-import { roleProblem } from "../mesos/reservations.ts";
+import { idOf } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
-import { frameworkCan, isTerminal } from "../mesos/states.ts";
+import { isTerminal } from "../mesos/states.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Cluster } from "./cluster.ts";
+import { frameworkProblem, updateProblem } from "./framework-validation.ts";
 import { type EventSink, type Framework, rolesOf, taskKey } from "./model.ts";
 import type { Offering } from "./offering.ts";
 import { Reconciliation } from "./reconciliation.ts";
 import type { Updates } from "./updates.ts";
-
-/** Why a FrameworkInfo is refused; undefined when it is fine. */
-export function frameworkProblem(info: FrameworkInfo): string | undefined {
-  const multiRole = frameworkCan(info, "MULTI_ROLE");
-  if (multiRole && Object.hasOwn(info, "role")) return "'role' must not be set by a MULTI_ROLE framework";
-  if (!multiRole && info.roles.length > 0) return "'roles' needs the capability MULTI_ROLE";
-  if (new Set(info.roles).size !== info.roles.length) return "'roles' contains a role twice";
-  if (info.id !== undefined && idProblem(info.id.value) !== undefined) return `the id ${idProblem(info.id.value)}`;
-  if (!(info.failoverTimeout >= 0)) return "'failover_timeout' is negative";
-  for (const role of rolesOf(info)) {
-    const problem = roleProblem(role);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
-}
 
 function identified(info: FrameworkInfo, id: string): FrameworkInfo {
   const copy = copyOf(info);
@@ -106,7 +91,7 @@ export class Frameworks {
 
   /** Subscribes a scheduler whose stream is open. What is wrong is told as an ERROR event, and the stream ends. */
   subscribe(info: FrameworkInfo, suppressed: readonly string[], sink: EventSink): void {
-    const problem = this.#ended.has(idOf(info.id)) ? "Framework has been removed" : frameworkProblem(info);
+    const problem = this.#ended.has(idOf(info.id)) ? "Framework has been removed" : frameworkProblem(info, suppressed);
     if (problem !== undefined) {
       sink.send({ type: Event_Type.ERROR, error: { message: problem } });
       sink.close();
@@ -114,13 +99,14 @@ export class Frameworks {
     }
     const { clock, log, masterInfo } = this.#cluster.context;
     const known = this.#cluster.frameworks.get(idOf(info.id));
-    const framework = known ?? this.#add(info.id?.value ?? this.#cluster.nextId("framework"), info);
+    const framework = known ?? this.#add(idOf(info.id) || this.#cluster.nextId("framework"), info);
     if (known !== undefined) {
       framework.sink?.send({ type: Event_Type.ERROR, error: { message: "Framework failed over" } });
       framework.sink?.close();
       for (const offer of [...framework.offers]) this.#cluster.removeOffer(offer, false);
       framework.reregistered = clock.now();
-      framework.info = identified(info, framework.id);
+      const { user, checkpoint } = framework.info;
+      framework.info = Object.assign(identified(info, framework.id), { user, checkpoint });
     }
     framework.failover?.cancel();
     framework.failover = undefined;
@@ -200,6 +186,12 @@ export class Frameworks {
     framework.sink = undefined;
     sink?.close();
     this.#cluster.offerSoon();
+  }
+
+  /** Why a call of a subscribed scheduler is refused, for what its framework is; undefined when it is not. */
+  refusal({ info }: Framework, { updateFramework }: Call): string | undefined {
+    if (updateFramework?.frameworkInfo === undefined) return undefined;
+    return updateProblem(info, updateFramework.frameworkInfo, updateFramework.suppressedRoles);
   }
 
   /** Carries out a call of a subscribed scheduler. False: this type of call is not supported. */

@@ -13,10 +13,11 @@ import { Call_Type, CallSchema } from "../mesos/gen/mesos/v1/scheduler/scheduler
 import { newUuid } from "../mesos/ids.ts";
 import { Resources } from "../mesos/resources.ts";
 import { formatResources, parseResources } from "../mesos/resources-text.ts";
+import { repeatedOffer } from "./acceptance.ts";
 import { totalOf } from "./agents.ts";
 import { allocate, type Bidder, dominantShare } from "./allocator.ts";
 import { callProblem, decodeCall } from "./calls.ts";
-import { frameworkProblem } from "./frameworks.ts";
+import { frameworkProblem, updateProblem } from "./framework-validation.ts";
 import { demandOf, type LaunchContext } from "./launch.ts";
 import { ipNumber } from "./local-master.ts";
 
@@ -93,6 +94,27 @@ describe("calls", () => {
       },
       "16-byte",
     ],
+    [{ type: Call_Type.REQUEST, frameworkId: { value: "f" } }, "'request'"],
+    [
+      {
+        type: Call_Type.ACKNOWLEDGE_OPERATION_STATUS,
+        frameworkId: { value: "f" },
+        acknowledgeOperationStatus: { operationId: { value: "o" }, uuid: newUuid() },
+      },
+      "'agent_id'",
+    ],
+    [
+      {
+        type: Call_Type.ACKNOWLEDGE_OPERATION_STATUS,
+        frameworkId: { value: "f" },
+        acknowledgeOperationStatus: { operationId: { value: "o" }, agentId: { value: "a" }, uuid: new Uint8Array(3) },
+      },
+      "16-byte",
+    ],
+    [
+      { type: Call_Type.UPDATE_FRAMEWORK, frameworkId: { value: "f" }, updateFramework: { frameworkInfo: info } },
+      "differs",
+    ],
   ])("%j are refused", (init, problem) => {
     expect(callProblem(create(CallSchema, init))).toContain(problem);
   });
@@ -101,6 +123,8 @@ describe("calls", () => {
     const acknowledge = { taskId: { value: "t" }, agentId: { value: "a" }, uuid: newUuid() };
     const call = create(CallSchema, { type: Call_Type.ACKNOWLEDGE, frameworkId: { value: "f" }, acknowledge });
     expect(callProblem(call)).toBeUndefined();
+    const nameless = { type: Call_Type.SUBSCRIBE, subscribe: { frameworkInfo: { ...info, id: { value: "" } } } };
+    expect(callProblem(create(CallSchema, nameless))).toBeUndefined();
   });
 });
 
@@ -159,12 +183,34 @@ describe("frameworks", () => {
     [{ roles: ["a", "a"], capabilities: [{ type: 6 }] }, "twice"],
     [{ role: "a//b" }, "empty component"],
     [{ id: { value: "a/b" } }, "the id"],
+    [{ id: { value: "" } }, undefined],
+    [{ offerFilters: { "*": { minAllocatableResources: { quantities: [{}] } } } }, "at least one quantity"],
+    [
+      { offerFilters: { "*": { minAllocatableResources: { quantities: [{ quantities: { cpus: { value: -1 } } }] } } } },
+      "Invalid resource quantity for 'cpus'",
+    ],
     [{ failoverTimeout: Number.NaN }, "failover_timeout"],
   ])("%j", (init, problem) => {
     const found = frameworkProblem(info(init));
     if (problem === undefined) expect(found).toBeUndefined();
     else expect(found).toContain(problem);
   });
+});
+
+it("a framework that runs keeps its principal, its user and whether it checkpoints", () => {
+  const info = (init: object) => create(FrameworkInfoSchema, { user: "u", name: "n", principal: "p", ...init });
+  const update = (init: object, suppressed: string[] = []) => updateProblem(info({}), info(init), suppressed);
+  expect(update({ name: "another", failoverTimeout: 9 }, ["*"])).toBeUndefined();
+  expect(update({ principal: "q" })).toContain("principal is not allowed");
+  expect(update({ user: "root" })).toContain("'FrameworkInfo.user' is unsupported");
+  expect(update({ checkpoint: true })).toContain("'FrameworkInfo.checkpoint' is unsupported");
+  expect(update({ role: "a//b" })).toContain("empty component");
+  expect(update({}, ["web"])).toBe("Suppressed role 'web' is not contained in the list of roles");
+});
+
+it("an offer is not accepted twice in one call", () => {
+  expect(repeatedOffer([{ value: "a" }, { value: "b" }, { value: "a" }])).toBe("a");
+  expect(repeatedOffer([{ value: "a" }, { value: "b" }])).toBeUndefined();
 });
 
 describe("agents", () => {

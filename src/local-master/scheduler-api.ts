@@ -99,6 +99,8 @@ export class SchedulerApi {
         400,
         "The stream ID included in this request didn't match the stream ID currently associated with framework",
       );
+    const refusal = this.#options.frameworks.refusal(framework, call);
+    if (refusal !== undefined) return outcome(400, refusal);
     if (!this.#options.frameworks.handle(framework, call))
       return outcome(501, `${enumName(Call_TypeSchema, call.type)} is not supported`);
     return outcome(call.type === Call_Type.UPDATE_FRAMEWORK ? 200 : 202);
