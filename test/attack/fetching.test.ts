@@ -134,7 +134,7 @@ describe.runIf(canAttack)("a task's user gains nothing by what it has fetched", 
 
   it("volumes are not made through an archive's link", async () => {
     const evil = archive(node, "door.tar", `ln -s ${node.treasure} door`);
-    const container = { type: 2, volumes: [{ mode: 1, containerPath: "door/made/deeper" }] };
+    const container = { type: 2, volumes: [{ mode: 1, hostPath: "door/made/deeper", containerPath: "inside" }] };
     const status = await node.run(test, "door", "true", { ...withUris("true", uri(evil)), container });
     expect(status.state).toBe(TaskState.TASK_FAILED);
     expect(existsSync(join(node.treasure, "made"))).toBe(false);
