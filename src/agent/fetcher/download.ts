@@ -12,6 +12,8 @@ export interface DownloadOptions {
   readonly mode?: number;
   /** Milliseconds without a byte after which the download fails; 0 never. */
   readonly stallTimeout: number;
+  /** Bytes at which it is given up, whatever the server announced; default: none but what the disk has. */
+  readonly most?: number;
   /** Told of the bytes so far, of how many if the server says so; often. */
   readonly progress?: ((bytes: number, totalBytes: number | undefined) => void) | undefined;
 }
@@ -97,7 +99,7 @@ export async function announcedSize(url: string, options: DownloadOptions): Prom
  * server's own words; the file then holds whatever came, and the caller removes it.
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
-  const { dispatcher, stallTimeout, mode = 0o644, progress } = options;
+  const { dispatcher, stallTimeout, mode = 0o644, most = Number.POSITIVE_INFINITY, progress } = options;
   const { url: target, headers } = requestOf(url);
   const timeouts = { headersTimeout: stallTimeout, bodyTimeout: stallTimeout };
   try {
@@ -111,6 +113,8 @@ export async function download(url: string, path: string, options: DownloadOptio
     let bytes = 0;
     answer.body.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
+      if (bytes > most)
+        answer.body.destroy(new Error(`the server sends more than ${most} bytes, all that the cache has`));
       progress?.(bytes, expected);
     });
     await pipeline(answer.body, createWriteStream(path, { flags: "wx", mode }));

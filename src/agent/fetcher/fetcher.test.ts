@@ -248,6 +248,20 @@ describe("the cache", () => {
     expect(fetcher.figures.cache_size_used_bytes).toBe("short".length);
   });
 
+  it("is filled by no file that is larger than all of it, whatever its server announced", async () => {
+    answer = (_request, response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+      };
+      response.on("drain", more);
+      more();
+    };
+    await expect(fetch([{ value: `${url}/endless`, cache: true }])).rejects.toThrow(
+      `the server sends more than ${10 * LENGTH} bytes, all that the cache has`,
+    );
+    expect([fetcher.figures.cache_size_used_bytes, readdirSync(join(base, "cache"))]).toEqual([0, []]);
+  });
+
   it("fetches again what somebody removed", async () => {
     await fetch([cached("a")]);
     rmSync(join(base, "cache/c1-a"), { force: true });

@@ -192,7 +192,8 @@ export class Fetcher {
         log.write(`Downloading '${shownUri(item.uri)}' into cache`);
         // Others may wait for it, too: it does not end with this container. Only to be read, also through a descriptor.
         const tell = (bytes: number, total: number | undefined): void => progress(item, bytes, total);
-        await download(url, path, { ...options, mode: 0o444, progress: tell });
+        // It announced less; nobody's rights but the agent's own bound what is written there.
+        await download(url, path, { ...options, mode: 0o444, most: this.#options.cacheBytes, progress: tell });
       },
     );
     try {
