@@ -36,6 +36,7 @@ import {
 import { type Agent, executorKey, type Framework, type Offer } from "./model.ts";
 import type { Offering } from "./offering.ts";
 import { sendOperation } from "./operations.ts";
+import { createProblem } from "./volume-validation.ts";
 
 /** What an ACCEPT works on: the offers' agent, and what of them is left. */
 interface AcceptedOffers {
@@ -234,6 +235,8 @@ export class Acceptance {
     const feedback = agent.capabilities.has(AgentInfo_Capability_Type.AGENT_OPERATION_FEEDBACK);
     try {
       if (operation.id !== undefined && !feedback) throw new Error("the agent cannot report on operations with an id");
+      const problem = createProblem(operation.create?.volumes ?? [], agent.total);
+      if (problem !== undefined) throw new Error(problem);
       const conversion = conversionOf(operation);
       const bare = { consumed: conversion.consumed.unallocated(), converted: conversion.converted.unallocated() };
       accepted.left = applyConversion(accepted.left, bare);

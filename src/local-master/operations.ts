@@ -18,6 +18,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Agent } from "./model.ts";
 import { type Outcome, outcome } from "./negotiation.ts";
 import { availableOn } from "./offering.ts";
+import { createProblem } from "./volume-validation.ts";
 
 const { RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME } = Offer_Operation_Type;
 
@@ -93,6 +94,8 @@ export class OperatorOperations {
     let conversion: Conversion;
     try {
       operation = create(Offer_OperationSchema, { type, ...members() });
+      const problem = createProblem(operation.create?.volumes ?? [], agent.total);
+      if (problem !== undefined) throw new Error(problem);
       conversion = unallocatedConversion(conversionOf(operation));
     } catch (error) {
       return outcome(400, `Invalid ${name} operation on agent ${agentId}: ${messageOf(error)}`);

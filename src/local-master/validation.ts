@@ -96,7 +96,7 @@ function* rangeProblems({ name, ranges }: Resource): Problems {
 }
 
 /** What a persistent volume must say of itself. */
-function* diskProblems({ disk, reservations, revocable, role }: Resource): Problems {
+export function* diskProblems({ disk, reservations, revocable, role }: Resource): Problems {
   if (disk === undefined) return;
   const { persistence, volume, source } = disk;
   if (persistence === undefined) {
