@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // real, held to what masters, executors and the disk see of it. integration: real parts, one after the other,
 // because they share a machine. end-to-end: the whole node, and the image.
 // The fast ones import each module once per thread (`isolate: false`): to do so for each file took longer than the tests. Modules have
-// no state of their own; a test that replaces one says vi.resetModules() before it.
+// no state of their own; a test that replaces one says vi.resetModules() before and after it (test/unit/limits.test.ts).
 
 /** What real parts do is waited for, on a busy machine too; a test that fails takes so long to say so. */
 const PATIENT = { poll: { timeout: 20_000 } };

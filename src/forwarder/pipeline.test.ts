@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
   LumberjackReceiver,
   type ReceivedEvent,
@@ -18,7 +18,12 @@ import { parseRegistry } from "./registrar/format.ts";
 import { StandardInput } from "./standard-input.ts";
 
 /** What a write of the registry waits for. */
-const disk = vi.hoisted(() => ({ ready: Promise.resolve() }));
+const disk = vi.hoisted(() => {
+  // Test files share what they import: what is replaced here is to be imported anew, here and by those that come afterwards.
+  vi.resetModules();
+  return { ready: Promise.resolve() };
+});
+afterAll(() => void vi.resetModules());
 vi.mock("../base/durable.ts", async (original) => {
   const real = await original<typeof durable>();
   const writeAtomic: typeof durable.writeAtomic = async (...words) => {

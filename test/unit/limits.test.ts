@@ -66,6 +66,17 @@ describe("limits", () => {
     expect(found.slice(most)).toEqual([]);
   });
 
+  it("a test that replaces a module leaves it to no other, and takes it from none: they share what they import", () => {
+    const replacing = ours("src/**/*.test.ts")
+      .concat(ours("test/{unit,agent}/**/*.test.ts"))
+      .filter((file) => /^\s*vi\.mock\(/m.test(read(file)));
+    expect(replacing.length).toBeGreaterThan(0);
+    const resets = (file: string): boolean =>
+      /vi\.hoisted\([^;]*vi\.resetModules\(\)/.test(read(file)) &&
+      /^afterAll\(.*vi\.resetModules\(\)/m.test(read(file));
+    expect(replacing.filter((file) => !resets(file))).toEqual([]);
+  });
+
   it("an agent is started, ended and looked at; nobody reads what it was made with", () => {
     const body = /^export class Agent \{\n([\s\S]*?)^\}/m.exec(read("src/agent/agent.ts"))?.[1] ?? "";
     const members = [...body.matchAll(/^ {2}(?!readonly #|#|\/|\*|\})(?:async |get |readonly )*(\w+)/gm)].map(

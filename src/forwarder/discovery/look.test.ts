@@ -2,7 +2,7 @@ import type * as fs from "node:fs";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { FINGERPRINT_BYTES, headMatches, tailMatches } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
 import { PlainFile } from "../reading/plain-file.ts";
@@ -11,10 +11,11 @@ import { newSource } from "./new-source.ts";
 
 /** Called before each system call that looks into a file. */
 const looking = vi.hoisted(() => {
-  // Test files share what they import: what is looked at here is to be imported anew.
+  // Test files share what they import: what is looked at here is to be imported anew, here and by those that come afterwards.
   vi.resetModules();
   return { step: (): void => undefined };
 });
+afterAll(() => void vi.resetModules());
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof fs>();
   const before =
