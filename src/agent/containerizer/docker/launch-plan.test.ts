@@ -16,7 +16,7 @@ import {
   Volume_Source_Type,
 } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerSpec } from "../../model/container.ts";
-import { launchPlan, type PlanContext } from "./launch-plan.ts";
+import { dockerInfoOf, launchPlan, type PlanContext } from "./launch-plan.ts";
 import { parseContainerDns } from "./networks.ts";
 
 const scalar = (name: string, value: number): Resource =>
@@ -136,6 +136,12 @@ describe("the plan of a docker task", () => {
   ])("command %j", (command, expected) => {
     const { Cmd, Entrypoint } = plan({ command }).request;
     expect({ Cmd, Entrypoint }).toEqual({ Entrypoint: undefined, ...expected });
+  });
+
+  it("cannot be without docker info, which older masters let through", () => {
+    const container = create(ContainerInfoSchema, { type: ContainerInfo_Type.DOCKER });
+    for (const spec of [{ container }, { container: undefined }])
+      expect(() => dockerInfoOf(spec)).toThrow("the container has no docker info");
   });
 
   it("keeps our labels beside a task's own", () => {
