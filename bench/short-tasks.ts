@@ -89,7 +89,7 @@ try {
       ...{ id: "short-rss", what: `agent after ${tasks} short tasks`, value: late, unit: "MB" },
       floor: { what: `after ${tenth.toLocaleString("en")}`, value: early },
       goal: { timesFloor: 1.1 },
-      bound: "what is kept of completed tasks is bounded by flags",
+      bound: "what is known of sandboxes that wait for their removal, and garbage",
     },
     {
       ...{ id: "short-peak", what: "the most it held meanwhile", value: peakOf(node.pid), unit: "MB" },

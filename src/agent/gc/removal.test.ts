@@ -1,7 +1,8 @@
+import { getEventListeners } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { silentLogger } from "../../base/log.ts";
 import { detachMount } from "./mounts.ts";
 import { removalProblem, removeFolders } from "./removal.ts";
@@ -69,6 +70,25 @@ describe("folders are deleted", () => {
     expect([...left.keys()]).toEqual([join(root, "file/below")]);
     expect(left.get(join(root, "file/below"))).toContain("ENOTDIR");
     expect(existsSync(join(root, "slaves"))).toBe(false);
+  });
+
+  it("leaving nothing behind: no timer, and nothing that hears of the agent's end", async () => {
+    const [set, clear] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
+    const stop = new AbortController();
+    try {
+      const paths = ["a", "b", "c"].map((name) => join(root, name));
+      for (const path of paths) mkdirSync(path);
+      expect(await removeFolders(paths, silentLogger, stop.signal)).toEqual(new Map());
+      const timers = set.mock.calls.flatMap(([, delay], index) =>
+        delay === 3_600_000 ? [set.mock.results[index]?.value] : [],
+      );
+      expect(timers).toHaveLength(3);
+      const cleared = clear.mock.calls.map(([timer]) => timer);
+      for (const timer of timers) expect(cleared).toContain(timer);
+      expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   it("until the agent stops", async () => {

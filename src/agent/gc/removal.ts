@@ -103,13 +103,23 @@ export async function removeFolders(
 
 /** Resolves with why the folder is still there; undefined when it is gone. */
 async function removeFolder(path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  const limit = AbortSignal.timeout(TIMEOUT);
+  const limit = new AbortController();
+  const stop = (): void => limit.abort(signal?.reason);
+  signal?.addEventListener("abort", stop);
+  // Not AbortSignal.timeout: that is kept until its time is over, and thousands may be removed in a minute.
+  const timer = setTimeout(
+    () => limit.abort(new Error(`it was not empty after ${formatDuration(TIMEOUT)}`)),
+    TIMEOUT,
+  ).unref();
   try {
     using parent = HeldFolder.open(dirname(path));
-    await removeTree(parent, basename(path), signal === undefined ? limit : AbortSignal.any([signal, limit]));
+    if (signal?.aborted === true) stop();
+    await removeTree(parent, basename(path), limit.signal);
     return undefined;
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    return limit.aborted ? `it was not empty after ${formatDuration(TIMEOUT)}` : messageOf(error);
+    return codeOf(error) === "ENOENT" ? undefined : messageOf(error);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
   }
 }
