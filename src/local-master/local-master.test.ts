@@ -169,6 +169,26 @@ describe("launches", () => {
   ])("%j are refused", (init, problem) => {
     expect(demand(init)).toContain(problem);
   });
+
+  it.each<[what: string, task: object, problem: string]>([
+    ["the default executor", { executor: { ...executor("e"), type: 1 } }, "must be 'CUSTOM'"],
+    ["an executor of no known type", { executor: { ...executor("e"), type: 0 } }, "must be 'CUSTOM'"],
+    [
+      "a negative grace",
+      { executor: { ...executor("e"), shutdownGracePeriod: { nanoseconds: -1n } } },
+      "'shutdown_grace_period' must be non-negative",
+    ],
+    [
+      "an executor that shares control groups",
+      { executor: { ...executor("e"), container: { type: 2, linuxInfo: { shareCgroups: true } } } },
+      "cannot be set to 'true' on executor containers",
+    ],
+    [
+      "a task alone that does not share them",
+      { command: { value: "true" }, container: { type: 2, linuxInfo: { shareCgroups: false } } },
+      "Only tasks in a task group",
+    ],
+  ])("%s is refused", (_what, task, problem) => expect(demand({ ...commandless, ...task })).toContain(problem));
 });
 
 describe("frameworks", () => {

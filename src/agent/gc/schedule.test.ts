@@ -59,6 +59,22 @@ it("keeps the order in which those came that go at the same time", () => {
   expect(taken).toEqual(Array.from({ length: 100 }, (_, index) => index));
 });
 
+it.each([0, 1])(
+  "forgets one of two that end alike, whichever came first, and keeps the other and its neighbours",
+  (which) => {
+    const schedule = new Schedule();
+    const folders = ["/w/slaves/1/executors/", "/w/meta/slaves/1/executors/"];
+    for (const folder of folders) for (const end of ["a", "b"]) schedule.set(`${folder}${end}`, 7);
+    const gone = `${folders[which]}a`;
+    expect(schedule.delete(gone)).toBe(true);
+    expect([schedule.has(gone), schedule.delete(gone), schedule.size]).toEqual([false, false, 3]);
+    const rest = folders.flatMap((folder) => [`${folder}a`, `${folder}b`]).filter((path) => path !== gone);
+    expect(new Set(schedule.paths())).toEqual(new Set(rest));
+    schedule.set("/elsewhere", 7);
+    expect([schedule.has(gone), ...rest.map((path) => schedule.has(path))]).toEqual([false, true, true, true]);
+  },
+);
+
 it("looks at few of many", () => {
   const schedule = new Schedule();
   let looks = 0;
