@@ -246,7 +246,7 @@ describe("/state", () => {
     const view = agentView({ tasks: 2000 });
     const [framework] = view.snapshot().frameworks;
     const executors = [...(framework?.executors.values() ?? [])];
-    const pace = new Pace(30);
+    const pace = new Pace(15);
     const making = stateText(view, pace);
     // What ends meanwhile has not been shown, or has been.
     for (const executor of executors) {

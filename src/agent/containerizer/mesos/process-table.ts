@@ -191,9 +191,11 @@ export interface Tree {
 
 /** Processes that are looked at or signalled in one turn of the event loop: a task may have tens of thousands. */
 const MOST_IN_A_TURN = 64;
+/** Milliseconds of a turn: a list of thousands of children is one piece. */
+const LONGEST_TURN = 8;
 
 /** What all who walk the kernel's table share. */
-export const processPace = new Pace(MOST_IN_A_TURN);
+export const processPace = new Pace(MOST_IN_A_TURN, { milliseconds: LONGEST_TURN });
 
 type Pieces<T> = Generator<void, T, void>;
 

@@ -18,7 +18,7 @@ import type { CommandInfo, ContainerID } from "../../../mesos/gen/mesos/v1/mesos
 import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
 import { containerCalls } from "../containers/calls.ts";
 import { FilesError } from "../files/attached.ts";
-import { listFolder, readPart } from "../files/listing.ts";
+import { type ListedFile, listFolder, readPart } from "../files/listing.ts";
 import type { Permission, Wanted } from "../permission.ts";
 import { sessionCall } from "../sessions/calls.ts";
 import { callAsks } from "./asks.ts";
@@ -70,7 +70,12 @@ const milliseconds = (duration: { nanoseconds: bigint } | undefined): number | u
 
 async function listFiles({ files }: OperatorParts, call: Call): Promise<Reply> {
   const { path } = member(call, "listFiles");
-  const entries = await listFolder(path, await files.open(path));
+  const entries: ListedFile[] = [];
+  await listFolder(
+    path,
+    () => files.open(path),
+    (entry) => entries.push(entry),
+  );
   return {
     type: Response_Type.LIST_FILES,
     listFiles: {
