@@ -8,10 +8,36 @@ const MOST_IN_A_TURN = 256;
 const LONGEST_TURN = 8;
 
 /** What all who make long answers share. */
-const answerPace = new Pace(MOST_IN_A_TURN, { milliseconds: LONGEST_TURN });
+export const answerPace = new Pace(MOST_IN_A_TURN, { milliseconds: LONGEST_TURN });
 
 /** Characters that are made bytes at once. Bytes lie outside of the engine's heap: as text, a long answer would be copied by its collector, and kept until the next large collection. */
 const CHUNK = 65_536;
+
+/** The bytes of text and bytes, as they come. */
+export class BodyBytes {
+  readonly #chunks: Uint8Array[] = [];
+  #text = "";
+
+  add(piece: string | Uint8Array): void {
+    if (typeof piece === "string") {
+      this.#text += piece;
+      if (this.#text.length >= CHUNK) this.#close();
+    } else {
+      this.#close();
+      this.#chunks.push(piece);
+    }
+  }
+
+  all(): Buffer {
+    this.#close();
+    return Buffer.concat(this.#chunks);
+  }
+
+  #close(): void {
+    if (this.#text !== "") this.#chunks.push(Buffer.from(this.#text));
+    this.#text = "";
+  }
+}
 
 /** The bytes of all pieces. */
 export async function bodyOf(pieces: Pieces, pace: Pace = answerPace): Promise<Buffer> {
@@ -19,24 +45,12 @@ export async function bodyOf(pieces: Pieces, pace: Pace = answerPace): Promise<B
 }
 
 function* gathered(pieces: Pieces): Generator<void, Buffer, void> {
-  const chunks: Uint8Array[] = [];
-  let text = "";
-  const close = (): void => {
-    if (text !== "") chunks.push(Buffer.from(text));
-    text = "";
-  };
+  const bytes = new BodyBytes();
   for (const piece of pieces) {
-    if (typeof piece === "string") {
-      text += piece;
-      if (text.length >= CHUNK) close();
-    } else {
-      close();
-      chunks.push(piece);
-    }
+    bytes.add(piece);
     yield;
   }
-  close();
-  return Buffer.concat(chunks);
+  return bytes.all();
 }
 
 /** A JSON array of `records`, each a piece. They were chosen when they are handed over. */

@@ -1,5 +1,4 @@
 import type { Pace } from "../../base/pace.ts";
-import { SharedRun } from "../../base/shared-run.ts";
 import { bodyOf, type Pieces } from "../../http/paced-body.ts";
 import { attributesSummary } from "../../mesos/attributes.ts";
 import { enumName, has } from "../../mesos/codec.ts";
@@ -17,6 +16,7 @@ import type { Resources } from "../../mesos/resources.ts";
 import { resourcesSummary } from "../../mesos/resources-text.ts";
 import { frameworkCan } from "../../mesos/states.ts";
 import { allocated, type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
+import { sharedBody } from "./shared-body.ts";
 import { sumOf } from "./sums.ts";
 import {
   allocatedRole,
@@ -210,14 +210,5 @@ export const stateBytes = (view: StateView, pace?: Pace): Promise<Buffer> => bod
 export const stateText = async (view: StateView, pace?: Pace): Promise<string> =>
   (await stateBytes(view, pace)).toString();
 
-const bodies = new WeakMap<AgentView, SharedRun<Buffer>>();
-
-/** The bytes of /state, once for all who ask at the same time: they wait for the same turns anyway. */
-export function stateBody(view: AgentView): Promise<Buffer> {
-  let run = bodies.get(view);
-  if (run === undefined) {
-    run = new SharedRun(() => stateBytes(view));
-    bodies.set(view, run);
-  }
-  return run.get();
-}
+/** The bytes of /state, for a request. */
+export const stateBody = sharedBody((view) => stateBytes(view));
