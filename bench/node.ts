@@ -62,11 +62,15 @@ async function around<T extends Started>(
   return { pid: started.pid, port, scheduler, started, close };
 }
 
-/** A development master, an agent of ours (with more flags, if wanted), and a framework that checkpoints. */
-export async function startNode(program: string | undefined, more: readonly string[] = []): Promise<OwnNode> {
+/** A development master, an agent of ours (with more flags and words for its Node, if wanted), and a framework that checkpoints. */
+export async function startNode(
+  program: string | undefined,
+  more: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+): Promise<OwnNode> {
   const node = await around((master, port) => {
     const flags = [RESOURCES, ...more];
-    const agent = new AgentProcess({ master, port, flags, ...(program !== undefined && { program }) });
+    const agent = new AgentProcess({ master, port, flags, nodeFlags, ...(program !== undefined && { program }) });
     agent.start();
     const end = async (): Promise<void> => {
       // A profile is written by an agent that leaves, and its tasks would run on.
