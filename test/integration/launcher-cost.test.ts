@@ -33,7 +33,7 @@ const middle = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[
 it("a shim touches few pages", () => {
   const faults = shims.map((pid) => Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[7]));
   console.log(`figure: ${middle(faults)} page faults of a shim`);
-  expect(middle(faults)).toBeLessThan(130);
+  expect(middle(faults)).toBeLessThan(90);
 });
 
 it("and holds few of its own", () => {
@@ -41,5 +41,5 @@ it("and holds few of its own", () => {
     Number(/^Private_Dirty:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
   );
   console.log(`figure: ${middle(held)} KB of its own in a shim`);
-  expect(middle(held)).toBeLessThan(250);
+  expect(middle(held)).toBeLessThan(185);
 });

@@ -25,47 +25,138 @@ import { HELD_TERMINAL, TERMINAL_PARTS } from "./terminal-parts.ts";
  * Launcher and starting shims hold the named pipe `launching` open: a new agent that reads end-of-file from it knows
  * that no launch of its predecessor is under way any more.
  *
- * Shims are forks that share the launcher's memory: what is parsed here is parsed after the fork, and little is touched
- * afterwards, because every touched page counts for every task. Therefore it runs without `strict` and `warnings`, whose
- * modules are a tenth of it; the test compiles it with both.
+ * Shims are forks that share the launcher's memory, and a page counts for every task that writes to it: to a variable, a
+ * text, a sub's own count of its calls. So from the read of a frame to the wait of its shim there are system calls instead of
+ * Perl's files, variables of the whole program instead of new ones, and few subs; what is seldom needed may be written
+ * as anywhere. It runs without `strict` and `warnings`, whose modules are a tenth of it; the test compiles it with both.
  */
 const LAUNCHER_SCRIPT = String.raw`
-my ($mark, $fifo) = @ARGV;
+# What is on the way of a launch comes first: what a shim writes to is parsed one after the other, and lies together.
+my ($id, $dir, $ended, $fate, $terminal, $own, $self, $pid, $number, $count, $problem, $path, $line, $text, $ends, $status, $shim);
+# What was read; where in it the next text of the frame begins, and where the frame ends.
+my ($buffer, $at, $end, $rest) = ('', 0, 0, 0);
+my ($failed, $LAUNCHING, $NULL, %shims, %dead, $default, $said, $listener) = ('');
 my ($EINTR, $EAGAIN, $EINVAL, $F_SETFL) = (4, 11, 22, 4);
 my ($AT_CWD, $O_CLOEXEC, $SIGPIPE, $SIGCHLD) = (-100, 02000000, 13, 17);
-my (%shims, %dead);
-# What a shim and its task's process write to. All of it lies together, and is as long from the start as it becomes: what is
-# written to one by one would be a page of its own for each.
-my ($id, $dir, $ended, $fate, $terminal, $own, $self, $pid, $number, $count, $problem, $path, $line);
-vec($_, 255, 8) = 0 for $path, $line;
-vec(my $text, 511, 8) = 0;
-vec(my $ends, 7, 8) = 0;
-# What was read; where in it the next text of the frame begins, and where the frame ends.
-my ($buffer, $at, $end) = ('', 0, 0);
-# The least that a signal's default takes: a struct sigaction of zeros.
-vec(my $default, 31, 8) = 0;
-vec(my $said, 4095, 8) = 0;
 # Of a task with a terminal: its ends, the task's stdout, and the pipes by which the shim is shown that.
 my ($master, $slave, $log, @shown, @seen);
-${PROCESS_PARTS}
-${TERMINAL_PARTS}
-${HELD_TERMINAL}
-$0 = "mesos-launcher $mark";
-close_inherited(3);
-$SIG{PIPE} = 'IGNORE';
-# Perl itself ignores SIGFPE; what is ignored stays so in what is executed.
-$SIG{$_} = 'DEFAULT' for qw(ALRM FPE);
-$SIG{CHLD} = sub {
-  while ((my $pid = waitpid(-1, 1)) > 0) {
-    my $id = delete $shims{$pid};
-    if (!defined $id) { $dead{$pid} = $? }
-    elsif ($? != 0) { reply("X $id $?") }
+
+# Forks for each frame, until there are no more.
+sub serve {
+  while (1) {
+    while (length($buffer) - $end >= 4) {
+      $at = $end + 4;
+      $count = unpack("\@$end N", $buffer);
+      last if length($buffer) < $at + $count;
+      $end = $at + $count;
+      $shim = syscall($CLONE, $SIGCHLD, 0, 0, 0, 0);
+      if ($shim == 0) {
+        syscall($SIGACTION, $SIGCHLD, $default, 0, 8);
+        syscall($SETSID);
+        syscall($PRCTL, 36, 1, 0, 0, 0);
+        syscall($DUP3, $NULL, 0, 0);
+        substr($buffer, $at, 1) eq 'R' ? run() : shim();
+      }
+      # Behind the letter and its NUL.
+      $at += 2;
+      $shims{$shim} = substr($buffer, $at, index($buffer, "\0", $at) - $at);
+      if ($shim < 0) { reply('F ' . delete($shims{$shim}) . ' ' . ($! + 0) . " fork: $!") }
+      elsif (%dead && defined(my $status = delete $dead{$shim})) {
+        my $id = delete $shims{$shim};
+        reply("X $id $status") if $status != 0;
+      }
+    }
+    # Frames stay where they were read, until all are done: the pages of what is moved would be copied for each shim.
+    $rest = length($buffer) - $end;
+    if ($rest > 0 && $end > 0) { $buffer = substr($buffer, $end); $end = 0 }
+    $count = sysread(STDIN, $buffer, 65536, $rest);
+    if (defined $count) { $end = 0 }
+    elsif ($! == $EINTR) { next }
+    last if !$count;
   }
-};
-syscall($MKNODAT, $AT_CWD, $fifo, 010600, 0) unless -p $fifo;
-sysopen(my $launching, $fifo, 02) or die "cannot open $fifo: $!\n";
-sysopen(my $null, '/dev/null', 02) or die "cannot open /dev/null: $!\n";
-my ($LAUNCHING, $NULL) = (fileno($launching), fileno($null));
+  leave(0);
+}
+
+# Runs until the container has ended.
+sub shim {
+  ($id, $dir, $ended, $fate, $terminal, $at) = unpack("\@$at x2 (Z*)5 .", $buffer);
+  $0 = "mesos-task $id";
+  $self = syscall($GETPID);
+  # When it started, in clock ticks since boot: the 22nd word; the second one is in parentheses, and may be anything. Its thread's:
+  # qemu-user makes one up for a process that reads its own, with another start time than everybody else sees.
+  $path = "/proc/$self/task/$self/stat";
+  $number = syscall($OPENAT, $AT_CWD, $path, 0);
+  $rest = syscall($READ, $number, $text, 512) > 0 ? 20 : 0;
+  syscall($CLOSE, $number);
+  $number = rindex($text, ')') + 1;
+  $number = index($text, ' ', $number) + 1 while $rest--;
+  $own = substr($text, $number, index($text, ' ', $number) - $number);
+  if (syscall($MKDIRAT, $AT_CWD, $dir, 0700) < 0) { refuse_folder() }
+  if ($terminal ne '') { make_terminal() }
+  if ($failed eq '') { start() }
+  if ($failed eq '') {
+    $line = "$self $own $pid $fate\n";
+    $path = "$dir/processes";
+    $number = syscall($OPENAT, $AT_CWD, $path, 01101, 0600);
+    if (syscall($WRITE, $number, $line, length($line)) != length($line)) {
+      $failed = ($! + 0) . " write $path: $!";
+      kill 'KILL', $pid;
+    }
+    syscall($CLOSE, $number);
+  }
+  if ($failed ne '') { reply("F $id $failed"); leave(0) }
+  $line = "S $id $self $own $pid\n";
+  syscall($WRITE, 1, $line, length($line));
+  syscall($CLOSE, $LAUNCHING);
+  syscall($DUP3, $NULL, 1, 0);
+  syscall($DUP3, $NULL, 2, 0);
+  if ($master) { $status = hold_terminal($pid, $master, $log, $listener, "$dir/stop") }
+  while (!defined $status) {
+    if (waitpid(-1, 0) == $pid) { $status = $? }
+  }
+  end_leftovers("$dir/stop");
+  select(undef, undef, undef, 0.5) until save("$dir/status", $status) || !-d $dir;
+  link("$dir/status", "$ended/$id");
+  leave(0);
+}
+
+# Forks the process that the rest of the frame describes: $pid. Otherwise says in $failed why not.
+sub start {
+  if (syscall($PIPE2, $ends, $O_CLOEXEC) < 0) { return $failed = ($! + 0) . " pipe: $!" }
+  ($number, $problem) = unpack('l2', $ends);
+  $pid = syscall($CLONE, $SIGCHLD, 0, 0, 0, 0);
+  if ($pid == 0) { become() }
+  if ($pid < 0) { return $failed = ($! + 0) . " fork: $!" }
+  syscall($CLOSE, $problem);
+  if ($slave) { take_log() }
+  # What it says when it fails. Nothing when it executes: that closes the pipe.
+  1 while ($count = syscall($READ, $number, $said, 4096)) < 0 && $! == $EINTR;
+  syscall($CLOSE, $number);
+  if ($count > 0) { $failed = substr($said, 0, $count) }
+}
+
+# The folder of a container is not there yet, or is empty.
+sub refuse_folder {
+  my $reason = "$!";
+  if (-e "$dir/processes" || !-d $dir) { reply("F $id 0 mkdir $dir: $reason"); leave(0) }
+}
+
+# A terminal of the task's user, and who wants to see it.
+sub make_terminal {
+  (undef, my $uid) = unpack("\@$at (Z*)2", $buffer);
+  ($master, $slave, $failed) = open_terminal($uid, split / /, $terminal);
+  $failed = "listen in $dir" if $failed eq '' && !($listener = listen_in($dir));
+  $failed = 'pipe' if $failed eq '' && !(pipe($shown[0], $shown[1]) && pipe($seen[0], $seen[1]));
+  $failed = ($! + 0) . " $failed: $!" if $failed ne '';
+}
+
+# The stdout of a task with a terminal, as the task's user has opened it: nothing is opened there by name.
+sub take_log {
+  close($_) for $slave, $shown[1], $seen[0];
+  my $shown = readline($shown[0]);
+  sysopen($log, "/proc/$pid/fd/" . (0 + $shown), 06001) if defined $shown;
+  close($seen[1]);
+}
 
 # With a variable of its own: the launcher's handler of SIGCHLD also answers, whenever it likes.
 sub reply {
@@ -73,28 +164,6 @@ sub reply {
   syscall($WRITE, 1, $answer, length($answer));
 }
 sub leave { syscall($EXIT, 0 + $_[0]) }
-
-${TASK_PARTS}
-# Forks the process that the rest of the frame describes: $pid. Returns why it could not start, or nothing.
-sub start {
-  syscall($PIPE2, $ends, $O_CLOEXEC) == 0 or return ($! + 0) . " pipe: $!";
-  ($number, $problem) = unpack('l2', $ends);
-  $pid = syscall($CLONE, $SIGCHLD, 0, 0, 0, 0);
-  return ($! + 0) . " fork: $!" if $pid < 0;
-  become() if $pid == 0;
-  syscall($CLOSE, $problem);
-  # The stdout of a task with a terminal, as the task's user has opened it: nothing is opened there by name.
-  if ($slave) {
-    close($_) for $slave, $shown[1], $seen[0];
-    my $shown = readline($shown[0]);
-    sysopen($log, "/proc/$pid/fd/" . (0 + $shown), 06001) if defined $shown;
-    close($seen[1]);
-  }
-  # What it says when it fails. Nothing when it executes: that closes the pipe.
-  1 while ($count = syscall($READ, $number, $said, 4096)) < 0 && $! == $EINTR;
-  syscall($CLOSE, $number);
-  return $count > 0 ? substr($said, 0, $count) : '';
-}
 
 sub kill_leftovers {
   my ($stop) = @_;
@@ -120,74 +189,17 @@ sub save {
   return rename("$path.tmp", $path);
 }
 
-# When this process started, in clock ticks since boot: the 22nd word.
-sub own_start {
-  # Its thread's: qemu-user makes one up for a process that reads its own, with another start time than everybody else sees.
-  $path = "/proc/$self/task/$self/stat";
-  $number = syscall($OPENAT, $AT_CWD, $path, 0);
-  $count = syscall($READ, $number, $text, 512);
-  syscall($CLOSE, $number);
-  return 0 if $count <= 0;
-  # The second one is in parentheses, and may be anything.
-  $number = rindex($text, ')') + 1;
-  $number = index($text, ' ', $number + 1) for 3 .. 21;
-  return 0 + substr($text, $number + 1, 20);
-}
-
-# Runs until the container has ended.
-sub shim {
-  $0 = "mesos-task $id";
-  ($dir, $ended, $fate, $terminal) = texts(4);
-  $self = syscall($GETPID);
-  $own = own_start();
-  if (!mkdir($dir, 0700) && (-e "$dir/processes" || !-d $dir)) { reply("F $id 0 mkdir $dir: $!"); leave(0) }
-  my ($listener, $failed) = (undef, '');
-  if ($terminal ne '') {
-    (undef, my $uid) = unpack("\@$at (Z*)2", $buffer);
-    ($master, $slave, $failed) = open_terminal($uid, split / /, $terminal);
-    $failed = "listen in $dir" if $failed eq '' && !($listener = listen_in($dir));
-    $failed = 'pipe' if $failed eq '' && !(pipe($shown[0], $shown[1]) && pipe($seen[0], $seen[1]));
-  }
-  $failed = $failed eq '' ? start() : ($! + 0) . " $failed: $!";
-  if ($failed eq '') {
-    $line = "$self $own $pid $fate\n";
-    $path = "$dir/processes";
-    $number = syscall($OPENAT, $AT_CWD, $path, 01101, 0600);
-    if (syscall($WRITE, $number, $line, length($line)) != length($line)) {
-      $failed = ($! + 0) . " write $path: $!";
-      kill 'KILL', $pid;
-    }
-    syscall($CLOSE, $number);
-  }
-  if ($failed ne '') { reply("F $id $failed"); leave(0) }
-  $line = "S $id $self $own $pid\n";
-  syscall($WRITE, 1, $line, length($line));
-  syscall($CLOSE, $LAUNCHING);
-  syscall($DUP3, $NULL, 1, 0);
-  syscall($DUP3, $NULL, 2, 0);
-  my $status;
-  if ($master) { $status = hold_terminal($pid, $master, $log, $listener, "$dir/stop") }
-  while (!defined $status) {
-    if (waitpid(-1, 0) == $pid) { $status = $? }
-  }
-  end_leftovers("$dir/stop");
-  select(undef, undef, undef, 0.5) until save("$dir/status", $status) || !-d $dir;
-  link("$dir/status", "$ended/$id");
-  leave(0);
-}
-
 sub run {
+  (undef, $id, my $milliseconds) = texts(3);
   $0 = "mesos-run $id";
   syscall($CLOSE, $LAUNCHING);
-  my ($milliseconds) = texts(1);
   my $expired = 0;
-  my $failed = start();
+  start();
   if ($failed ne '') { reply("F $id $failed"); leave(0) }
   # The timer repeats, so that a signal which comes just before the wait does not make the wait endless.
   $SIG{ALRM} = sub { $expired = 1; kill 'KILL', $pid };
   my $timer = pack('q4', 0, 200000, int($milliseconds / 1000), ($milliseconds % 1000) * 1000);
   syscall($SETITIMER, 0, $timer, 0) if $milliseconds > 0;
-  my $status;
   while (!defined $status) {
     if (waitpid(-1, 0) == $pid) { $status = $? }
   }
@@ -196,40 +208,35 @@ sub run {
   reply("R $id " . ($expired ? 'timeout' : $status));
   leave(0);
 }
-
-# A fork for the frame from $at to $end.
-sub obey {
-  (my $verb, $id, $at) = unpack("\@$at (Z*)2 .", $buffer);
-  my $shim = syscall($CLONE, $SIGCHLD, 0, 0, 0, 0);
-  if ($shim < 0) { return reply("F $id " . ($! + 0) . " fork: $!") }
-  if ($shim == 0) {
-    syscall($SIGACTION, $SIGCHLD, $default, 0, 8);
-    syscall($SETSID);
-    syscall($PRCTL, 36, 1, 0, 0, 0);
-    syscall($DUP3, $NULL, 0, 0);
-    $verb eq 'R' ? run() : shim();
+${TERMINAL_PARTS}
+${TASK_PARTS}
+${PROCESS_PARTS}
+${HELD_TERMINAL}
+my ($mark, $fifo) = @ARGV;
+$0 = "mesos-launcher $mark";
+close_inherited(3);
+$SIG{PIPE} = 'IGNORE';
+# Perl itself ignores SIGFPE; what is ignored stays so in what is executed.
+$SIG{$_} = 'DEFAULT' for qw(ALRM FPE);
+$SIG{CHLD} = sub {
+  while ((my $pid = waitpid(-1, 1)) > 0) {
+    my $id = delete $shims{$pid};
+    if (!defined $id) { $dead{$pid} = $? }
+    elsif ($? != 0) { reply("X $id $?") }
   }
-  $shims{$shim} = $id;
-  if (%dead && defined(my $status = delete $dead{$shim})) {
-    delete $shims{$shim};
-    reply("X $id $status") if $status != 0;
-  }
-}
-
-while (1) {
-  while (length($buffer) - $end >= 4) {
-    $at = $end + 4;
-    $end = $at + unpack("\@$end N", $buffer);
-    if ($end > length($buffer)) { $end = $at - 4; last }
-    obey();
-  }
-  # Frames stay where they were read, until all are done: the pages of what is moved would be copied for each shim.
-  if ($end > 0) { $buffer = substr($buffer, $end); $end = 0 }
-  my $count = sysread(STDIN, $buffer, 65536, length($buffer));
-  if (!defined $count) { next if $! == $EINTR; last }
-  last if $count == 0;
-}
-leave(0);
+};
+syscall($MKNODAT, $AT_CWD, $fifo, 010600, 0) unless -p $fifo;
+sysopen(my $launching, $fifo, 02) or die "cannot open $fifo: $!\n";
+sysopen(my $null, '/dev/null', 02) or die "cannot open /dev/null: $!\n";
+($LAUNCHING, $NULL) = (fileno($launching), fileno($null));
+# As long from the start as it becomes.
+vec($_, 255, 8) = 0 for $id, $dir, $ended, $fate, $own, $path, $line;
+vec($terminal, 15, 8) = 0;
+vec($text, 511, 8) = 0;
+vec($ends, 7, 8) = 0;
+vec($default, 31, 8) = 0;
+vec($said, 4095, 8) = 0;
+serve();
 `;
 
 /**

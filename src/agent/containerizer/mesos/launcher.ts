@@ -169,8 +169,10 @@ export class Launcher {
     if (program === undefined) {
       return this.#giveUp(new UserError(`no task can be launched on the architecture '${architecture}'`));
     }
-    // Its forks find the C library's functions found: each would look up fifty names, and touch the pages that hold them.
-    const environment = { LC_ALL: "C", LD_BIND_NOW: "1", ...(path === undefined ? {} : { PATH: path }) };
+    // Its forks find the C library's functions found: each would look up fifty names, and touch the pages that hold them. Nor
+    // does the kernel write to each of them where it runs (restartable sequences, which nothing here uses).
+    const tuning = { LD_BIND_NOW: "1", GLIBC_TUNABLES: "glibc.pthread.rseq=0" };
+    const environment = { LC_ALL: "C", ...tuning, ...(path === undefined ? {} : { PATH: path }) };
     // detached: a session of its own, so that a signal to the agent's process group does not reach it.
     const child = spawn(perl, program.arguments, { cwd: "/", detached: true, stdio: "pipe", env: environment });
     this.#process = child;

@@ -10,6 +10,7 @@ const NUMBERS = {
   FCNTL: [72, 25],
   FSTAT: [5, 80],
   GETPID: [39, 172],
+  MKDIRAT: [258, 34],
   MKNODAT: [259, 33],
   MOUNT: [165, 40],
   MOUNT_SETATTR: [442, 442],
