@@ -114,9 +114,12 @@ sub shim {
   while (!defined $status) {
     if (waitpid(-1, 0) == $pid) { $status = $? }
   }
-  end_leftovers("$dir/stop");
-  select(undef, undef, undef, 0.5) until save("$dir/status", $status) || !-d $dir;
-  link("$dir/status", "$ended/$id");
+  # Most tasks leave nobody behind.
+  if (waitpid(-1, 1) >= 0) { end_leftovers("$dir/stop") }
+  $line = "$status";
+  $path = "$dir/status";
+  select(undef, undef, undef, 0.5) until save() || !-d $dir;
+  link($path, "$ended/$id");
   leave(0);
 }
 
@@ -182,11 +185,14 @@ sub end_leftovers {
   }
 }
 
+# Writes $line into the file $path, all of it or nothing.
 sub save {
-  my ($path, $text) = @_;
-  sysopen(my $file, "$path.tmp", 01101, 0600) or return 0;
-  return 0 unless syswrite($file, $text) == length($text);
-  return rename("$path.tmp", $path);
+  $text = "$path.tmp";
+  $number = syscall($OPENAT, $AT_CWD, $text, 01101, 0600);
+  return 0 if $number < 0;
+  $count = syscall($WRITE, $number, $line, length($line));
+  syscall($CLOSE, $number);
+  return $count == length($line) && rename($text, $path);
 }
 
 sub run {
