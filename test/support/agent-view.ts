@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { AgentView } from "../../src/agent/http/view.ts";
+import type { AgentView, ContainerUsage } from "../../src/agent/http/view.ts";
 import type { ExecutorRecord, FrameworkRecord, TaskRecord } from "../../src/agent/model/records.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
@@ -62,8 +62,20 @@ function executorRecord(taskId: string, index: number): ExecutorRecord {
   };
 }
 
-function framework(tasks: number): FrameworkRecord {
-  const names = Array.from({ length: tasks }, (_, index) => `task-${index}`);
+/** One whose task has ended. */
+function completedExecutor(taskId: string, index: number): ExecutorRecord {
+  const ran = executorRecord(taskId, index);
+  const record = taskRecord(taskId);
+  record.task.state = TaskState.TASK_FINISHED;
+  record.bucket = "terminated";
+  return { ...ran, state: "TERMINATED", tasks: new Map(), completed: [record] };
+}
+
+const namesOf = (kind: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${kind}-${index}`);
+
+function framework(tasks: number, completed: number): FrameworkRecord {
+  const names = namesOf("task", tasks);
   return {
     frameworkId,
     info: create(FrameworkInfoSchema, { name: "marathon", user: "root", id: { value: frameworkId }, checkpoint: true }),
@@ -71,13 +83,38 @@ function framework(tasks: number): FrameworkRecord {
     state: "RUNNING",
     executors: new Map(names.map((name, index) => [name, executorRecord(name, index)])),
     pending: new Map(),
-    completedExecutors: [],
+    completedExecutors: namesOf("done", completed).map((name, index) => completedExecutor(name, tasks + index)),
   };
 }
 
-/** An agent with one framework and that many running command tasks, as its pages see it. */
-export function agentView({ tasks }: { readonly tasks: number }): AgentView {
-  const frameworks = [framework(tasks)];
+const usageOf = (index: number): ContainerUsage => ({
+  frameworkId,
+  executorId: `task-${index}`,
+  executorName: "Command Executor",
+  source: `task-${index}`,
+  containerId: `container-${index + 1}`,
+  statistics: create(ResourceStatisticsSchema, {
+    timestamp: 1_700_000_000.25,
+    cpusUserTimeSecs: 1.5,
+    memRssBytes: 9_007_199_254_740_991n,
+  }),
+  status: create(ContainerStatusSchema, { executorPid: 42 }),
+});
+
+/**
+ * An agent with one framework and that many running command tasks, as its pages see it; so many more that have ended, and so
+ * many of the running ones measured.
+ */
+export function agentView({
+  tasks,
+  completed = 0,
+  measured = 1,
+}: {
+  readonly tasks: number;
+  readonly completed?: number;
+  readonly measured?: number;
+}): AgentView {
+  const frameworks = [framework(tasks, completed)];
   const total = parseResources("cpus:8;mem:1024;disk:2048;ports:[31000-32000]");
   const info = create(AgentInfoSchema, {
     hostname: "node-1",
@@ -109,21 +146,7 @@ export function agentView({ tasks }: { readonly tasks: number }): AgentView {
       usage: async () => [],
     },
     exec: { isEnabled: true, heartbeat: 30_000, clock: systemClock, log: silentLogger },
-    usage: async () => [
-      {
-        frameworkId,
-        executorId: "task-0",
-        executorName: "Command Executor",
-        source: "task-0",
-        containerId: "container-1",
-        statistics: create(ResourceStatisticsSchema, {
-          timestamp: 1_700_000_000.25,
-          cpusUserTimeSecs: 1.5,
-          memRssBytes: 9_007_199_254_740_991n,
-        }),
-        status: create(ContainerStatusSchema, { executorPid: 42 }),
-      },
-    ],
+    usage: async () => Array.from({ length: measured }, (_, index) => usageOf(index)),
     pulling: () => [],
     flags: new Map([["port", "5051"]]),
     build: { version: "1.11.0", buildTime: 1_600_000_000_000, buildUser: "builder" },

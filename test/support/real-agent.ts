@@ -27,6 +27,7 @@ export class AgentProcess {
   readonly logFile: string;
   readonly #master: string;
   readonly #flags: readonly string[];
+  readonly #nodeFlags: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
 
@@ -34,6 +35,7 @@ export class AgentProcess {
     master: string;
     port: number;
     flags?: readonly string[];
+    nodeFlags?: readonly string[];
     program?: string;
     environment?: NodeJS.ProcessEnv;
   }) {
@@ -41,6 +43,7 @@ export class AgentProcess {
     this.port = options.port;
     this.#master = options.master;
     this.#flags = options.flags ?? [];
+    this.#nodeFlags = options.nodeFlags ?? [];
     this.#environment = options.environment ?? {};
     this.logFile = join(this.folder, "agent.log");
     this.#program = options.program ?? program;
@@ -69,6 +72,7 @@ export class AgentProcess {
         "--disable-warning=ExperimentalWarning",
         "--max-semi-space-size=4",
         ...(process.env["AGENT_NODE_FLAGS"]?.split(" ") ?? []),
+        ...this.#nodeFlags,
         this.#program,
         `--master=${this.#master}`,
         `--ip=${ip}`,

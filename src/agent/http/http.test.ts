@@ -5,6 +5,7 @@ import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { UserError } from "../../base/errors.ts";
 import { LoggingLevel } from "../../base/logging-level.ts";
 import { Pace } from "../../base/pace.ts";
+import { decode } from "../../mesos/codec.ts";
 import {
   type Response_GetExecutors,
   Response_GetExecutorsSchema,
@@ -18,6 +19,7 @@ import {
   Secret_Type,
 } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { toJson } from "../../mesos/json.ts";
+import { encoding } from "../../mesos/long-message.ts";
 import { endpoints } from "./endpoints.ts";
 import { modeText } from "./files/listing.ts";
 import { dispositionOf } from "./files/pages.ts";
@@ -161,7 +163,11 @@ describe("GET_EXECUTORS", () => {
     if (framework === undefined || executor === undefined || task?.info === undefined) throw new Error("no task");
     task.info.killPolicy = create(KillPolicySchema, { gracePeriod: { nanoseconds: grace } });
     executor.info.command = command;
-    return executorsMessage({ ...view.snapshot(), frameworks: [framework] }, new Map([["launcher_dir", "/opt/mesos"]]));
+    const flags = new Map([["launcher_dir", "/opt/mesos"]]);
+    const bytes = encoding(executorsMessage({ ...view.snapshot(), frameworks: [framework] }, flags));
+    let step = bytes.next();
+    while (step.done !== true) step = bytes.next();
+    return decode(Response_GetExecutorsSchema, Buffer.concat(step.value));
   }
   const command = create(CommandInfoSchema, { value: "sleep 1", user: "web", environment });
 
@@ -246,7 +252,7 @@ describe("/state", () => {
     const view = agentView({ tasks: 2000 });
     const [framework] = view.snapshot().frameworks;
     const executors = [...(framework?.executors.values() ?? [])];
-    const pace = new Pace(30);
+    const pace = new Pace(15);
     const making = stateText(view, pace);
     // What ends meanwhile has not been shown, or has been.
     for (const executor of executors) {

@@ -4,6 +4,7 @@ import { LoggingLevel } from "../../base/logging-level.ts";
 import { type Answer, text } from "../../http/answer.ts";
 import { isCrossOrigin, mayBeCrossOrigin } from "../../http/browsers.ts";
 import { Origins } from "../../http/origins.ts";
+import { answerPace } from "../../http/paced-body.ts";
 import { type HttpRequest, mediaTypeOf, RECORDIO } from "../../http/request.ts";
 import {
   allowedMethod,
@@ -141,10 +142,12 @@ class AgentPages {
     return {
       ...{ endpoint, isPublic, largestBody },
       methods: method === "POST" ? ["POST"] : takesPost ? ["GET", "POST"] : ["GET"],
-      handle: (request) => {
+      handle: async (request) => {
+        // What a page does at once is a piece of the same turns, too: ten that are asked for together have ten.
+        if (!endpoint.isQuiet) await answerPace.take();
         const permission = this.#permissionOf(request);
         const { view, files } = permission;
-        return page(
+        return await page(
           { ...parts, view, files },
           {
             request,

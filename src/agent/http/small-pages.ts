@@ -1,13 +1,14 @@
 import { parseDuration } from "../../base/duration.ts";
 import { UserError } from "../../base/errors.ts";
 import { type Answer, json, text } from "../../http/answer.ts";
+import { arrayOf, bodyOf } from "../../http/paced-body.ts";
 import type { Query } from "../../http/query.ts";
 import { ContainerStatusSchema, ResourceStatisticsSchema } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { toJson } from "../../mesos/json.ts";
 import { jsonText } from "../../mesos/json-text.ts";
 import { prometheusText } from "../metrics/registry.ts";
-import { tasksJson } from "./task-details.ts";
-import type { JsonObject } from "./task-json.ts";
+import { sharedBody } from "./shared-body.ts";
+import { tasksText } from "./task-details.ts";
+import { type JsonObject, messageJson } from "./task-json.ts";
 import type { AgentView, ContainerUsage } from "./view.ts";
 
 export const flags = (view: AgentView): Answer => json(jsonText({ flags: Object.fromEntries(view.flags ?? []) }));
@@ -20,17 +21,18 @@ export function healthDetails(view: AgentView): Answer {
 }
 
 /** /tasks */
-export function tasks(view: AgentView, query: Query): Answer {
+export async function tasks(view: AgentView, query: Query): Promise<Answer> {
   const taskId = query("task_id");
-  const wanted =
-    taskId === undefined
-      ? undefined
-      : { taskId, frameworkId: query("framework_id"), containerId: query("container_id") };
-  return json(JSON.stringify(tasksJson(view.snapshot(), view.pulling(), wanted)));
+  if (taskId === undefined) return json(await allTasks(view));
+  const wanted = { taskId, frameworkId: query("framework_id"), containerId: query("container_id") };
+  return json(await bodyOf(tasksText(view.snapshot(), view.pulling(), wanted)));
 }
 
+/** The node's own page asks for it every few seconds. */
+const allTasks = sharedBody((view) => bodyOf(tasksText(view.snapshot(), view.pulling(), undefined)));
+
 const statisticsJson = ({ statistics }: Pick<ContainerUsage, "statistics">): JsonObject =>
-  statistics === undefined ? {} : { statistics: toJson(ResourceStatisticsSchema, statistics, { names: "v0" }) };
+  statistics === undefined ? {} : { statistics: messageJson(ResourceStatisticsSchema, statistics) };
 
 function usageJson(usage: ContainerUsage): JsonObject {
   return {
@@ -45,7 +47,7 @@ function usageJson(usage: ContainerUsage): JsonObject {
 /** /monitor/statistics: executors that could not be measured are left out. */
 export async function statistics(view: AgentView): Promise<Answer> {
   const measured = (await view.usage()).filter((usage) => usage.statistics !== undefined);
-  return json(jsonText(measured.map(usageJson)));
+  return json(await bodyOf(arrayOf(measured, (usage) => JSON.stringify(usageJson(usage)))));
 }
 
 /** /containers */
@@ -55,16 +57,17 @@ export async function containers(view: AgentView, query: Query): Promise<Answer>
   const [nested, standalone] = [query("show_nested") === "true", query("show_standalone") === "true"];
   const [usages, others] = await Promise.all([view.usage(), view.containers.usage({ nested, standalone })]);
   const statusJson = ({ status }: Pick<ContainerUsage, "status">) =>
-    status && { status: toJson(ContainerStatusSchema, status, { names: "v0" }) };
-  const shown = [
-    ...usages
-      .filter(({ containerId }) => wanted(containerId))
-      .map((usage) => ({ container_id: usage.containerId, ...usageJson(usage), ...statusJson(usage) })),
-    ...others
-      .filter(({ chain }) => wanted(chain.at(-1) ?? ""))
-      .map((usage) => ({ container_id: usage.chain.at(-1) ?? "", ...statisticsJson(usage), ...statusJson(usage) })),
-  ];
-  return json(jsonText(shown));
+    status && { status: messageJson(ContainerStatusSchema, status) };
+  function* shown(): Generator<JsonObject> {
+    for (const usage of usages)
+      if (wanted(usage.containerId))
+        yield { container_id: usage.containerId, ...usageJson(usage), ...statusJson(usage) };
+    for (const usage of others) {
+      const id = usage.chain.at(-1) ?? "";
+      if (wanted(id)) yield { container_id: id, ...statisticsJson(usage), ...statusJson(usage) };
+    }
+  }
+  return json(await bodyOf(arrayOf(shown(), (container) => JSON.stringify(container))));
 }
 
 /** /metrics/snapshot */

@@ -1,5 +1,5 @@
-import { Pace } from "../../base/pace.ts";
-import { SharedRun } from "../../base/shared-run.ts";
+import type { Pace } from "../../base/pace.ts";
+import { bodyOf, type Pieces } from "../../http/paced-body.ts";
 import { attributesSummary } from "../../mesos/attributes.ts";
 import { enumName, has } from "../../mesos/codec.ts";
 import {
@@ -16,15 +16,16 @@ import type { Resources } from "../../mesos/resources.ts";
 import { resourcesSummary } from "../../mesos/resources-text.ts";
 import { frameworkCan } from "../../mesos/states.ts";
 import { allocated, type ExecutorRecord, type FrameworkRecord, type TaskRecord, tasksIn } from "../model/records.ts";
+import { sharedBody } from "./shared-body.ts";
 import { sumOf } from "./sums.ts";
 import {
   allocatedRole,
   type JsonObject,
   labelsJson,
   messageJson,
-  queuedTaskJson,
+  queuedTaskText,
   resourcesJson,
-  taskJson,
+  taskText,
 } from "./task-json.ts";
 import type { AgentSnapshot, AgentView, BuildFacts } from "./view.ts";
 
@@ -46,20 +47,23 @@ export function buildJson(build: BuildFacts): JsonObject {
   };
 }
 
-/** Text, piece by piece: after each piece something else may come in between. */
-type Pieces = Generator<string, void, void>;
+/** An element of a long array: one piece, or an object that has long arrays itself. */
+type Element = string | Pieces;
 
 /** An object whose last members are long arrays. An array's elements were chosen when it is handed over. */
-function* objectOf(head: JsonObject, arrays: Readonly<Record<string, Iterable<Pieces>>>): Pieces {
+function* objectOf(head: JsonObject, arrays: Readonly<Record<string, Iterable<Element>>>): Pieces {
   yield JSON.stringify(head).slice(0, -1);
   let separator = Object.keys(head).length === 0 ? "" : ",";
   for (const [name, elements] of Object.entries(arrays)) {
     yield `${separator}${JSON.stringify(name)}:[`;
-    let isFirst = true;
+    let between = "";
     for (const element of elements) {
-      if (!isFirst) yield ",";
-      isFirst = false;
-      yield* element;
+      if (typeof element === "string") yield between + element;
+      else {
+        yield between;
+        yield* element;
+      }
+      between = ",";
     }
     yield "]";
     separator = ",";
@@ -67,24 +71,19 @@ function* objectOf(head: JsonObject, arrays: Readonly<Record<string, Iterable<Pi
   yield "}";
 }
 
-function* piecesOf<T>(records: readonly T[], show: (record: T) => Pieces): Generator<Pieces> {
+function* elementsOf<T>(records: readonly T[], show: (record: T) => Element): Generator<Element> {
   for (const record of records) yield show(record);
 }
 
-function* onePiece(shown: JsonObject): Pieces {
-  yield JSON.stringify(shown);
-}
+const launchedText = ({ task }: TaskRecord): string => taskText(task);
 
-const launchedJson = ({ task }: TaskRecord): JsonObject => taskJson(task);
-
-const queuedJson = ({ info, task }: TaskRecord): JsonObject =>
-  info === undefined ? taskJson(task) : queuedTaskJson(info);
+const queuedText = ({ info, task }: TaskRecord): string => (info === undefined ? taskText(task) : queuedTaskText(info));
 
 /** An executor of so few tasks is one piece. Those of command tasks are the thousands of a large state: ten pieces for each cost half of it. */
 const FEW_TASKS = 4;
 
 /** A task is in one of its lists, whatever becomes of it meanwhile. */
-function executorPieces(executor: ExecutorRecord): Pieces {
+function executorPieces(executor: ExecutorRecord): Element {
   const { info } = executor;
   const shown: JsonObject = {
     id: executor.executorId,
@@ -101,17 +100,18 @@ function executorPieces(executor: ExecutorRecord): Pieces {
   const launched = tasksIn(executor, "launched");
   const queued = tasksIn(executor, "queued");
   const completed = [...executor.completed, ...tasksIn(executor, "terminated")];
-  if (launched.length + queued.length + completed.length <= FEW_TASKS)
-    return onePiece({
-      ...shown,
-      tasks: launched.map(launchedJson),
-      queued_tasks: queued.map(queuedJson),
-      completed_tasks: completed.map(launchedJson),
-    });
+  if (launched.length + queued.length + completed.length <= FEW_TASKS) {
+    const text = (tasks: readonly TaskRecord[], show: (record: TaskRecord) => string): string =>
+      tasks.map(show).join(",");
+    const lists =
+      `"tasks":[${text(launched, launchedText)}],"queued_tasks":[${text(queued, queuedText)}],` +
+      `"completed_tasks":[${text(completed, launchedText)}]`;
+    return `${JSON.stringify(shown).slice(0, -1)},${lists}}`;
+  }
   return objectOf(shown, {
-    tasks: piecesOf(launched, (record) => onePiece(launchedJson(record))),
-    queued_tasks: piecesOf(queued, (record) => onePiece(queuedJson(record))),
-    completed_tasks: piecesOf(completed, (record) => onePiece(launchedJson(record))),
+    tasks: elementsOf(launched, launchedText),
+    queued_tasks: elementsOf(queued, queuedText),
+    completed_tasks: elementsOf(completed, launchedText),
   });
 }
 
@@ -132,8 +132,8 @@ function frameworkPieces(framework: FrameworkRecord): Pieces {
     ...(frameworkCan(info, "MULTI_ROLE") ? { roles: info.roles } : { role: info.role }),
   };
   return objectOf(shown, {
-    executors: piecesOf([...framework.executors.values()], executorPieces),
-    completed_executors: piecesOf([...framework.completedExecutors], executorPieces),
+    executors: elementsOf([...framework.executors.values()], executorPieces),
+    completed_executors: elementsOf([...framework.completedExecutors], executorPieces),
   });
 }
 
@@ -154,8 +154,7 @@ const full = (resources: Resources): Json =>
   resources.toMessages("endpoint").map((resource) => messageJson(ResourceSchema, resource));
 
 function resourcesPart({ total, frameworks, mayShowRole }: AgentSnapshot): JsonObject {
-  const used = [...frameworks].flatMap(({ executors }) => [...executors.values()].flatMap(allocated));
-  const taken = sumOf(used);
+  const taken = sumOf(allocatedBy(frameworks));
   return {
     resources: summary(total),
     reserved_resources: byRole(total, mayShowRole, summary),
@@ -166,6 +165,11 @@ function resourcesPart({ total, frameworks, mayShowRole }: AgentSnapshot): JsonO
     unreserved_resources_allocated: summary(taken.unreserved()),
     resource_providers: [],
   };
+}
+
+/** One after the other: thousands of tasks make no list of what is only summed. */
+function* allocatedBy(frameworks: readonly FrameworkRecord[]): Generator<Resource> {
+  for (const { executors } of frameworks) for (const executor of executors.values()) yield* allocated(executor);
 }
 
 type StateView = Pick<AgentView, "build" | "flags" | "logDir" | "externalLogFile" | "snapshot">;
@@ -194,37 +198,17 @@ function statePieces(view: StateView): Pieces {
   if (view.externalLogFile !== undefined) shown["external_log_file"] = view.externalLogFile;
   if (view.flags !== undefined) shown["flags"] = Object.fromEntries(view.flags);
   return objectOf(shown, {
-    frameworks: piecesOf([...snapshot.frameworks], frameworkPieces),
-    completed_frameworks: piecesOf([...snapshot.completedFrameworks], frameworkPieces),
+    frameworks: elementsOf([...snapshot.frameworks], frameworkPieces),
+    completed_frameworks: elementsOf([...snapshot.completedFrameworks], frameworkPieces),
   });
 }
 
-/** Pieces of /state in one turn of the event loop, whoever asks: a task is one, and costs some ten microseconds. */
-const MOST_IN_A_TURN = 256;
-const statePace = new Pace(MOST_IN_A_TURN);
-
 /** /state as JSON. In pieces: with thousands of tasks, pings and updates come in between. */
-export async function stateText(view: StateView, pace: Pace = statePace): Promise<string> {
-  const found: string[] = [];
-  await pace.run(gathered(statePieces(view), found));
-  return found.join("");
-}
+export const stateBytes = (view: StateView, pace?: Pace): Promise<Buffer> => bodyOf(statePieces(view), pace);
 
-function* gathered(pieces: Pieces, found: string[]): Generator<void, void, void> {
-  for (const piece of pieces) {
-    found.push(piece);
-    yield;
-  }
-}
+/** The same as text. */
+export const stateText = async (view: StateView, pace?: Pace): Promise<string> =>
+  (await stateBytes(view, pace)).toString();
 
-const bodies = new WeakMap<AgentView, SharedRun<Buffer>>();
-
-/** The bytes of /state, once for all who ask at the same time: they wait for the same turns anyway. */
-export function stateBody(view: AgentView): Promise<Buffer> {
-  let run = bodies.get(view);
-  if (run === undefined) {
-    run = new SharedRun(async () => Buffer.from(await stateText(view)));
-    bodies.set(view, run);
-  }
-  return run.get();
-}
+/** The bytes of /state, for a request. */
+export const stateBody = sharedBody((view) => stateBytes(view));

@@ -13,7 +13,7 @@ import { addEvent, type StatusEvent } from "../model/history.ts";
 import type { ExecutorRecord, TaskRecord } from "../model/records.ts";
 import { nodeJson } from "./node-page.ts";
 import { PageReaders } from "./page-readers.ts";
-import { tasksJson } from "./task-details.ts";
+import { tasksText } from "./task-details.ts";
 
 const { TASK_RUNNING, TASK_FAILED } = TaskState;
 
@@ -32,6 +32,8 @@ const taskOf = (executor: ExecutorRecord): { -readonly [K in keyof TaskRecord]: 
 };
 
 const wanted = { taskId: "task-0", frameworkId: undefined, containerId: undefined };
+const tasksJson = (...asked: Parameters<typeof tasksText>) =>
+  JSON.parse([...tasksText(...asked)].join("")) as Record<string, unknown>;
 const only = (shown: ReturnType<typeof tasksJson>) => (shown["tasks"] as Record<string, unknown>[])[0];
 
 const status = (state: TaskState, timestamp: number, more: object = {}) =>

@@ -1,3 +1,4 @@
+import { arrayOf, type Pieces } from "../../http/paced-body.ts";
 import { enumName, has } from "../../mesos/codec.ts";
 import {
   CheckInfoSchema,
@@ -233,20 +234,24 @@ function fullJson(place: Place, pulls: readonly ImagePull[]): JsonObject {
   };
 }
 
-/** Every task with why and since when; with `wanted`, all that is known of the one that it names. */
-export function tasksJson(
+function isWanted({ framework, executor, task }: Place, { taskId, frameworkId, containerId }: WantedTask): boolean {
+  return (
+    task.taskId === taskId &&
+    (frameworkId === undefined || framework.frameworkId === frameworkId) &&
+    (containerId === undefined || containerId === executor?.containerId)
+  );
+}
+
+/** The body of /tasks: every task with why and since when; with `wanted`, all that is known of the one that it names. */
+export function* tasksText(
   snapshot: AgentSnapshot,
   pulls: readonly ImagePull[],
   wanted: WantedTask | undefined,
-): JsonObject {
-  const places = [...everyTask(snapshot)];
-  if (wanted === undefined) return { tasks: places.map((place) => briefJson(place, pulls)) };
-  const { taskId, frameworkId, containerId } = wanted;
-  const found = places.filter(
-    ({ framework, executor, task }) =>
-      task.taskId === taskId &&
-      (frameworkId === undefined || framework.frameworkId === frameworkId) &&
-      (containerId === undefined || containerId === executor?.containerId),
-  );
-  return { tasks: found.map((place) => fullJson(place, pulls)) };
+): Pieces {
+  const places: Place[] = [];
+  for (const place of everyTask(snapshot)) if (wanted === undefined || isWanted(place, wanted)) places.push(place);
+  const show = wanted === undefined ? briefJson : fullJson;
+  yield '{"tasks":';
+  yield* arrayOf(places, (place) => JSON.stringify(show(place, pulls)));
+  yield "}";
 }

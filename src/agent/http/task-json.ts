@@ -4,6 +4,7 @@ import {
   type CommandInfo,
   CommandInfoSchema,
   ContainerInfoSchema,
+  type ContainerStatus,
   ContainerStatusSchema,
   DiscoveryInfoSchema,
   HealthCheckSchema,
@@ -57,41 +58,55 @@ export const resourcesJson = (resources: readonly Resource[]): JsonObject => sum
 export const allocatedRole = (resources: readonly Resource[]): string | undefined =>
   resources.find((resource) => resource.allocationInfo !== undefined)?.allocationInfo?.role;
 
-function statusJson(status: TaskStatus): JsonObject {
-  const shown: JsonObject = { state: stateName(status.state), timestamp: finite(status.timestamp) };
-  if (status.labels !== undefined) shown["labels"] = labelsJson(status.labels.labels);
-  if (status.containerStatus !== undefined)
-    shown["container_status"] = messageJson(ContainerStatusSchema, status.containerStatus);
-  if (has(status, "healthy")) shown["healthy"] = status.healthy;
+/**
+ * The text of a container's status, which is told with every update and never changes once it is: half of what a task is here, and
+ * made by the reflection that is slowest of all. It goes with its message.
+ */
+const containerTexts = new WeakMap<ContainerStatus, string>();
+
+function containerText(status: ContainerStatus): string {
+  let shown = containerTexts.get(status);
+  if (shown === undefined) {
+    shown = JSON.stringify(messageJson(ContainerStatusSchema, status));
+    containerTexts.set(status, shown);
+  }
   return shown;
+}
+
+function statusText(status: TaskStatus): string {
+  let shown = `{"state":"${stateName(status.state)}","timestamp":${finite(status.timestamp)}`;
+  if (status.labels !== undefined) shown += `,"labels":${JSON.stringify(labelsJson(status.labels.labels))}`;
+  if (status.containerStatus !== undefined) shown += `,"container_status":${containerText(status.containerStatus)}`;
+  return `${shown}${has(status, "healthy") ? `,"healthy":${status.healthy}` : ""}}`;
 }
 
 /** Infinity is a limit's own word for none. */
 const limitOf = (value: number): Json => (value === Number.POSITIVE_INFINITY ? "Infinity" : finite(value));
 
-export function taskJson(task: Task): JsonObject {
-  const shown: JsonObject = {
+/** A task as JSON text. `resources`: what its resources add up to, where somebody knows. */
+export function taskText(task: Task, resources: JsonObject = resourcesJson(task.resources)): string {
+  const first: JsonObject = {
     id: idOf(task.taskId),
     name: task.name,
     framework_id: idOf(task.frameworkId),
     executor_id: idOf(task.executorId),
     slave_id: idOf(task.agentId),
     state: stateName(task.state),
-    resources: resourcesJson(task.resources),
+    resources,
   };
   const limits = Object.entries(task.limits);
   if (limits.length > 0)
-    shown["limits"] = Object.fromEntries(limits.map(([name, { value }]) => [name, limitOf(value)]));
+    first["limits"] = Object.fromEntries(limits.map(([name, { value }]) => [name, limitOf(value)]));
   const role = allocatedRole(task.resources);
-  if (role !== undefined) shown["role"] = role;
-  shown["statuses"] = task.statuses.map(statusJson);
-  if (has(task, "user")) shown["user"] = task.user;
-  // 0.24 always has the array, 1.x only when there are labels; scrapers of either find it.
-  shown["labels"] = labelsJson(task.labels?.labels ?? []);
-  if (task.discovery !== undefined) shown["discovery"] = messageJson(DiscoveryInfoSchema, task.discovery);
-  if (task.container !== undefined) shown["container"] = messageJson(ContainerInfoSchema, task.container);
-  if (task.healthCheck !== undefined) shown["health_check"] = messageJson(HealthCheckSchema, task.healthCheck);
-  return shown;
+  if (role !== undefined) first["role"] = role;
+  // 0.24 always has the labels, 1.x only when there are some; scrapers of either find them.
+  const rest: JsonObject = { labels: labelsJson(task.labels?.labels ?? []) };
+  if (task.discovery !== undefined) rest["discovery"] = messageJson(DiscoveryInfoSchema, task.discovery);
+  if (task.container !== undefined) rest["container"] = messageJson(ContainerInfoSchema, task.container);
+  if (task.healthCheck !== undefined) rest["health_check"] = messageJson(HealthCheckSchema, task.healthCheck);
+  const user = has(task, "user") ? `"user":${JSON.stringify(task.user)},` : "";
+  const statuses = task.statuses.map(statusText).join(",");
+  return `${JSON.stringify(first).slice(0, -1)},"statuses":[${statuses}],${user}${JSON.stringify(rest).slice(1)}`;
 }
 
 /** Environment values of type SECRET hold a reference, or the secret itself: its value is not shown. */
@@ -107,7 +122,7 @@ function commandJson(command: CommandInfo): Json {
 }
 
 /** A task that its executor was not handed yet: the form of TaskInfo. */
-export function queuedTaskJson(info: TaskInfo): JsonObject {
+export function queuedTaskText(info: TaskInfo): string {
   const shown: JsonObject = {
     id: idOf(info.taskId),
     name: info.name,
@@ -119,5 +134,5 @@ export function queuedTaskJson(info: TaskInfo): JsonObject {
   if (info.command !== undefined) shown["command"] = commandJson(info.command);
   if (info.executor !== undefined) shown["executor_id"] = idOf(info.executor.executorId);
   if (info.discovery !== undefined) shown["discovery"] = messageJson(DiscoveryInfoSchema, info.discovery);
-  return shown;
+  return JSON.stringify(shown);
 }

@@ -136,7 +136,9 @@ export const isGenerated = (executor: ExecutorRecord): boolean =>
 
 /** Tasks of an executor in one bucket, in the order they came. */
 export function tasksIn(executor: ExecutorRecord, ...buckets: readonly TaskBucket[]): TaskRecord[] {
-  return [...executor.tasks.values()].filter(({ bucket }) => buckets.includes(bucket));
+  const found: TaskRecord[] = [];
+  for (const task of executor.tasks.values()) if (buckets.includes(task.bucket)) found.push(task);
+  return found;
 }
 
 /** Moves a task; a move that the table does not have is a defect of ours. */
@@ -158,8 +160,10 @@ export function moveExecutor(executor: ExecutorRecord, to: ExecutorState): void 
 
 /** Everything that an executor and its unfinished tasks may use. */
 export function allocated(executor: ExecutorRecord): Resource[] {
-  const own = executor.kind === "command" ? [] : executor.info.resources;
-  return [...own, ...tasksIn(executor, "queued", "launched").flatMap(({ task }) => task.resources)];
+  const found: Resource[] = executor.kind === "command" ? [] : [...executor.info.resources];
+  for (const { bucket, task } of executor.tasks.values())
+    if (bucket === "queued" || bucket === "launched") found.push(...task.resources);
+  return found;
 }
 
 /** Where an executor's run is found in the trees of an agent. */

@@ -6,6 +6,7 @@ import type { OpenFile } from "../model/open-file.ts";
 import { isUnread, type Source } from "../model/source.ts";
 import type { Found } from "./candidates.ts";
 import { Copies } from "./copies.ts";
+import { Draining } from "./draining.ts";
 import { Glimpses } from "./glimpses.ts";
 import { Listing, UNWATCHED, type Watch } from "./listing.ts";
 import { lookAt } from "./look.ts";
@@ -28,6 +29,7 @@ export class Prospector {
   readonly #index = new SourceIndex();
   readonly #listing: Listing;
   readonly #copies: Copies;
+  readonly #draining = new Draining();
   readonly #glimpses = new Glimpses();
   readonly #missed: Missed;
   readonly #refusals: Refusals;
@@ -115,7 +117,7 @@ export class Prospector {
       this.#restored.add(source);
       if (file === undefined) continue;
       source.file = undefined;
-      if (this.#options.descriptors.give(source, file) && path === undefined) enter(source, "draining");
+      if (this.#options.descriptors.give(source, file) && path === undefined) this.#draining.add(source);
     }
   }
 
@@ -158,9 +160,7 @@ export class Prospector {
 
   /** Files without a name are not watched by anybody: they are looked at now and then. */
   tick(): void {
-    const draining: Source[] = [];
-    for (const source of this.#options.descriptors.held()) if (source.stage === "draining") draining.push(source);
-    for (const source of draining) if (this.#index.of(source.identity) === source) this.changed(source);
+    for (const source of this.#draining.current()) if (this.#index.of(source.identity) === source) this.changed(source);
   }
 
   /** There is a descriptor for a file that waited for one. */
@@ -315,7 +315,7 @@ export class Prospector {
     const folders = [dirname(source.last)];
     this.#place(source, isDeleted ? undefined : (file.place() ?? survey.locate(source, folders)?.path));
     const isNew = source.stage !== "draining";
-    enter(source, "draining");
+    this.#draining.add(source);
     this.#attend(source, undefined);
     if (isNew && source.file === file) this.#options.changed(source);
   }
@@ -362,7 +362,7 @@ export class Prospector {
     this.#index.place(source, isDeleted ? undefined : path);
     recorded();
     if (!descriptors.give(source, file)) return;
-    if (isDeleted) enter(source, "draining");
+    if (isDeleted) this.#draining.add(source);
     changed(source);
   }
 

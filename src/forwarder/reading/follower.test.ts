@@ -194,6 +194,69 @@ describe("a quiet file", () => {
   });
 });
 
+/** Calls `asked` whenever somebody looks whether what was read of `source` is acknowledged. */
+function watchAcked(source: Source, asked: () => void): void {
+  let { acked } = source;
+  Object.defineProperty(source, "acked", {
+    get: () => {
+      asked();
+      return acked;
+    },
+    set: (position: number) => {
+      acked = position;
+    },
+  });
+}
+
+describe("a file that rests", () => {
+  it("is not looked at every second, but every ten, to be closed in the end", async () => {
+    const { follow, changed, tick, stop } = reading({ closeInactive: 60_000 });
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const source = follow("a.log");
+    await changed(source);
+    let looks = 0;
+    watchAcked(source, () => looks++);
+    await tick(1000);
+    const [atFirst] = [looks, await tick(1000)];
+    expect(looks, "not acknowledged, it is looked at").toBeGreaterThan(atFirst);
+    acknowledge(source);
+    await tick(1000);
+    const [before] = [looks, await tick(1000), await tick(1000), await tick(1000)];
+    expect(looks).toBe(before);
+    for (let second = 0; second < 10; second++) await tick(1000);
+    expect(looks).toBeGreaterThan(before);
+    await tick(60_000);
+    expect(source.stage).toBe("found");
+    stop();
+  });
+
+  it("is closed in time if it is to be closed sooner than that", async () => {
+    const { follow, changed, tick, stop } = reading({ closeInactive: 2000 });
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const source = follow("a.log");
+    await changed(source);
+    acknowledge(source);
+    for (let second = 0; second < 4; second++) await tick(1000);
+    expect(source.stage).toBe("found");
+    stop();
+  });
+
+  it("is looked at again from when it was written to until that is acknowledged", async () => {
+    const { sink, follow, changed, tick, stop } = reading();
+    writeFileSync(join(folder, "a.log"), "one\n");
+    const source = follow("a.log");
+    await changed(source);
+    acknowledge(source);
+    await tick(1000);
+    await tick(1000);
+    appendFileSync(join(folder, "a.log"), "half");
+    await changed(source);
+    await tick(30_000);
+    expect(sink.taken).toEqual(["0: one", "4: half"]);
+    stop();
+  });
+});
+
 describe("a stop", () => {
   it("reads to where files end at that moment, and gives out what is being joined", async () => {
     const multiline = { pattern: "^ ", negate: false, match: "after", maximumLines: 9, maximumTime: 9e9 } as const;

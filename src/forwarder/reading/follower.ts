@@ -6,7 +6,17 @@ import type { FileGroup, ReadingSettings } from "../model/settings.ts";
 import { type EventSink, Stopped } from "../model/sink.ts";
 import type { Source } from "../model/source.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { type Harvester, hasMoved, isAllOf, isLineDue, isResting, linesOf, newHarvester, restOf } from "./harvester.ts";
+import {
+  type Harvester,
+  hasMoved,
+  isAllOf,
+  isAsleep,
+  isLineDue,
+  isResting,
+  linesOf,
+  newHarvester,
+  restOf,
+} from "./harvester.ts";
 import { PlainFile } from "./plain-file.ts";
 import type { Reader, Reading } from "./reader.ts";
 import { readArchive, StreamReader } from "./stream.ts";
@@ -34,6 +44,8 @@ export interface FollowerOptions {
  * for a handful of system calls, when its file has something to read.
  */
 const MOST_READERS = 512;
+/** Files that rest are asked this often whether they were quiet long enough to be closed, in milliseconds. */
+const ALL = 10_000;
 
 /**
  * Reads open files in turn, one buffer for all, as fast as the sink takes their lines. While the sink takes nothing, one
@@ -42,6 +54,11 @@ const MOST_READERS = 512;
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #harvesters = new Map<Source, Harvester>();
+  /** Those that have not come to rest since they were woken: nothing but time changes what is to be done with the others. */
+  readonly #restless = new Set<Harvester>();
+  /** When all were gone through last, in monotonic milliseconds, and how long that is enough. */
+  #sawAll = Number.NEGATIVE_INFINITY;
+  readonly #between: number;
   /** Those whose lines are joined or filtered. */
   readonly #joining = new Set<Harvester>();
   readonly #ready: Harvester[] = [];
@@ -56,6 +73,7 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#buffer = Buffer.allocUnsafeSlow(options.reading.bufferSize);
+    this.#between = Math.min(ALL, ...options.groups.map(({ closeInactive }) => closeInactive));
   }
 
   /** Plain files that have a reader. */
@@ -92,6 +110,7 @@ export class Follower {
       if (this.#draining) this.#limit(harvester);
     }
     if (hasMoved(harvester)) harvester.finished = false;
+    this.#restless.add(harvester);
     this.#wake(harvester);
   }
 
@@ -107,8 +126,11 @@ export class Follower {
   tick(): void {
     const { clock, descriptors, gone } = this.#options;
     const now = clock.monotonic();
-    for (const harvester of this.#harvesters.values()) {
+    const isAll = now - this.#sawAll >= this.#between;
+    if (isAll) this.#sawAll = now;
+    for (const harvester of isAll ? this.#harvesters.values() : this.#restless) {
       const rest = restOf(harvester, now);
+      if (rest === "stay" && isAsleep(harvester)) this.#restless.delete(harvester);
       if (rest === "read") this.#wake(harvester);
       else if (rest === "close") {
         this.#closeReader(harvester);
@@ -143,6 +165,7 @@ export class Follower {
   #wake(harvester: Harvester): void {
     if (this.#stopped || harvester.ready || harvester.finished) return;
     harvester.ready = true;
+    this.#restless.add(harvester);
     const { source } = harvester;
     if (source.stage === "held" || source.stage === "at-end") enter(source, "reading");
     this.#ready.push(harvester);
@@ -341,6 +364,7 @@ export class Follower {
   #drop(harvester: Harvester): void {
     this.#closeReader(harvester);
     this.#harvesters.delete(harvester.source);
+    this.#restless.delete(harvester);
     this.#joining.delete(harvester);
   }
 }

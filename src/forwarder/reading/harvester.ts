@@ -95,6 +95,13 @@ export function restOf(harvester: Harvester, now: number): Rest {
   return !source.compressed && file.facts().size > Math.max(source.read, source.blankTo) ? "read" : "close";
 }
 
+/** Nothing becomes of it but by a change, of which the follower is told, or by being quiet so long that it is closed. */
+export function isAsleep(harvester: Harvester): boolean {
+  const { source, ready, rest, failure } = harvester;
+  if (source.file === undefined) return !ready;
+  return isResting(harvester) && rest === 0 && failure === undefined && isSettled(source);
+}
+
 /** The lines of `bytes`, without their ends. `end` is the position after the line and its end. */
 export function* linesOf(
   bytes: Buffer,

@@ -100,8 +100,15 @@ export function entryOf(source: Source): Partial<Entry> {
 /** Entries that are put together for one write. */
 const AT_ONCE = 256;
 
-/** The whole file, in pieces: that of many files is megabytes, several times a second. One entry a line, so that a person can read it. */
-export function* formatRegistry(entries: readonly string[]): Generator<string> {
+/**
+ * The whole file: one text, or pieces when there are many entries, because that is megabytes, several times a second. One
+ * entry a line, so that a person can read it.
+ */
+export function formatRegistry(entries: readonly string[]): string | Iterable<string> {
+  return entries.length <= AT_ONCE ? [...piecesOf(entries)].join("") : piecesOf(entries);
+}
+
+function* piecesOf(entries: readonly string[]): Generator<string> {
   yield '{"format":1,"files":[\n';
   for (let from = 0; from < entries.length; from += AT_ONCE)
     yield `${from === 0 ? "" : ",\n"}${entries.slice(from, from + AT_ONCE).join(",\n")}`;

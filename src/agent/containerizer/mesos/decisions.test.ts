@@ -47,11 +47,9 @@ describe("requests", () => {
     const frame = startFrame("id", folders, request);
     expect(frame.readUInt32BE()).toBe(frame.length - 4);
     expect(frame.subarray(4).toString().split("\0")).toEqual(
-      ["L", "id", "/c", "/e", "/s", "1", "2", "2 3", "stdout", "stderr", "7:10:infinity"].concat([
+      ["L", "id", "/c", "/e", "m", "", "/s", "1", "2", "2 3", "stdout", "stderr", "7:10:infinity"].concat([
         "/g/leaf",
         "/sys/fs/cgroup",
-        "m",
-        "",
         "1",
         "/g",
         "1",
@@ -62,6 +60,8 @@ describe("requests", () => {
         "-c",
         "x",
         "A=1\n2",
+        // Each text ends with NUL, also the last one: the process takes them where they lie.
+        "",
       ]),
     );
   });

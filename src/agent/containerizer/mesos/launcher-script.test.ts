@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
-import { launcherArguments } from "./launcher-script.ts";
+import { launcherProgram } from "./launcher-script.ts";
 
-const script = (): string => launcherArguments("x64", "mark", "fifo")?.[1] ?? "";
+const script = (): string => launcherProgram("x64", "mark", "fifo")?.input ?? "";
 
 function compiled(text: string): string {
   const strict = "use strict; use warnings FATAL => 'all'; no warnings qw(exec uninitialized);\n";

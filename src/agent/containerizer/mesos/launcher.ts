@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../../base/clock.ts";
 import { messageOf, UserError } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import { describeWaitStatus } from "../../model/wait-status.ts";
-import { launcherArguments } from "./launcher-script.ts";
+import { launcherProgram } from "./launcher-script.ts";
 import { type Answer, type ProcessRequest, parseAnswer, runFrame, startFrame } from "./request.ts";
 
 /** What the launcher says of a started container. */
@@ -172,14 +172,16 @@ export class Launcher {
 
   #begin(): void {
     const { architecture, mark, launching, perl = "perl", path, log } = this.#options;
-    const arguments_ = launcherArguments(architecture, mark, launching);
-    if (arguments_ === undefined) {
+    const program = launcherProgram(architecture, mark, launching);
+    if (program === undefined) {
       return this.#giveUp(new UserError(`no task can be launched on the architecture '${architecture}'`));
     }
-    // Its forks find the C library's functions found: each would look up fifty names, and touch the pages that hold them.
-    const environment = { LC_ALL: "C", LD_BIND_NOW: "1", ...(path === undefined ? {} : { PATH: path }) };
+    // Its forks find the C library's functions found: each would look up fifty names, and touch the pages that hold them. Nor
+    // does the kernel write to each of them where it runs (restartable sequences, which nothing here uses).
+    const tuning = { LD_BIND_NOW: "1", GLIBC_TUNABLES: "glibc.pthread.rseq=0" };
+    const environment = { LC_ALL: "C", ...tuning, ...(path === undefined ? {} : { PATH: path }) };
     // detached: a session of its own, so that a signal to the agent's process group does not reach it.
-    const child = spawn(perl, arguments_, { cwd: "/", detached: true, stdio: "pipe", env: environment });
+    const child = spawn(perl, program.arguments, { cwd: "/", detached: true, stdio: "pipe", env: environment });
     this.#process = child;
     child.on("error", (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return;
@@ -193,6 +195,7 @@ export class Launcher {
     // Errors of the pipe come together with the end of the process, which is handled below.
     child.stdin.on("error", () => undefined);
     child.stderr.setEncoding("utf8").on("data", (text: string) => log.warn(`launcher: ${text.trim().slice(0, 500)}`));
+    child.stdin.write(program.input);
     this.#readAnswers(child);
     child.on("exit", (code, signal) => void this.#ended(child, signal ?? `exit status ${code}`));
     child.on("close", () => this.#askAgain(child, "run"));

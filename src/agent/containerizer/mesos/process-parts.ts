@@ -40,11 +40,11 @@ sub place_of {
   return [$path, readlink($path), "$device $inode"];
 }
 
-# True when that worked. In another mount namespace ($moved) a held folder is gone to by its name: its descriptor leads to the
-# agent's mounts, in which nothing is read-only. The name may lead elsewhere there: then it is not gone to.
+# True when that worked. For another mount namespace: a held folder is gone to by its name there, because its descriptor leads
+# to the agent's mounts, in which nothing is read-only. The name may lead elsewhere there: then it is not gone to.
 sub go_to {
   my ($path, $name, $identity) = @{$_[0]};
-  return chdir($path) unless $_[1] && defined $identity;
+  return chdir($path) unless defined $identity;
   chdir($name) or return 0;
   my ($device, $inode) = stat('.');
   return 1 if "$device $inode" eq $identity;
@@ -63,28 +63,27 @@ sub become_user {
   return '';
 }
 
-# As execvpe(3). Returns the number of the error; otherwise not at all.
+# As execvpe(3), with lists of addresses for argv and environment. Returns the number of the error; otherwise not at all.
 sub execute {
-  my ($file, $argv, $environment) = @_;
-  my ($path) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @$environment;
-  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
-  my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
-  my $words = pack('p*', @$argv) . pack('J', 0);
-  my $variables = pack('p*', @$environment) . pack('J', 0);
-  my ($ENOENT, $ENOEXEC, $ENOTDIR) = (2, 8, 20);
-  my $reason = $ENOENT;
-  for my $candidate (@candidates) {
+  my ($file, $path, $words, $variables) = @_;
+  my $reason = 2; # ENOENT
+  for my $candidate (index($file, '/') >= 0 ? $file : candidates($file, $path)) {
     syscall($EXECVE, $candidate, $words, $variables);
-    my $number = $! + 0;
+    my ($number, $ENOENT, $ENOEXEC, $ENOTDIR) = ($! + 0, 2, 8, 20);
     if ($number == $ENOEXEC) {
-      my $shell = '/bin/sh';
-      my @script = ('sh', $candidate, @$argv[1 .. $#$argv]);
-      my $script = pack('p*', @script) . pack('J', 0);
+      my ($name, $shell) = ('sh', '/bin/sh');
+      my $script = pack('p2', $name, $candidate) . substr($words, length(pack('J', 0)));
       syscall($EXECVE, $shell, $script, $variables);
     }
     $reason = $number if $number != $ENOENT && $number != $ENOTDIR;
   }
   return $reason;
+}
+
+sub candidates {
+  my ($file, $path) = @_;
+  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
+  return map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
 }
 
 sub children {

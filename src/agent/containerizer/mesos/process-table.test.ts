@@ -28,6 +28,9 @@ describe("the children of a process", () => {
     expect(table.children(10)).toEqual([11, 12]);
     expect([...table.children(20)].sort()).toEqual([21, 23, 24]);
     expect(table.children(30)).toEqual([]);
+    // Who has seen that there is one thread spares a look for others.
+    expect(table.children(10, 1)).toEqual([11, 12]);
+    expect([...table.children(20, 3)].sort()).toEqual([21, 23, 24]);
   });
 
   it("are found in the kernel's own table, whatever thread made them", async () => {

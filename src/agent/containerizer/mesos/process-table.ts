@@ -21,8 +21,8 @@ export interface ProcessStat {
 /** What killing and measuring need of the kernel: the fake in tests stands here. */
 export interface ProcessTable {
   stat(pid: number): ProcessStat | undefined;
-  /** Direct children, in no order. */
-  children(pid: number): readonly number[];
+  /** Direct children, in no order. `threads`: how many it has, where somebody knows: nobody looks then. */
+  children(pid: number, threads?: number): readonly number[];
   /** Every process there is. */
   all(): readonly number[];
   /** Every process of a session. */
@@ -42,7 +42,7 @@ export interface ProcessTable {
 /** Parses /proc/<pid>/stat; the command's name in parentheses may itself contain anything. */
 export function parseStat(text: string): ProcessStat | undefined {
   const close = text.lastIndexOf(")");
-  const fields = text.slice(close + 2).split(" ");
+  const fields = text.slice(close + 2).split(" ", 22);
   if (close < 0 || fields.length < 22) return undefined;
   const number = (index: number): number => Number(fields[index]);
   return {
@@ -112,15 +112,17 @@ export class ProcTable implements ProcessTable {
     return text === undefined ? undefined : parseStat(text);
   }
 
-  children(pid: number): readonly number[] {
+  children(pid: number, threads?: number): readonly number[] {
     if (!this.#listsChildren) return this.#all((stat) => stat.parent === pid);
-    const threads = `${this.#root}/${pid}/task`;
+    const folder = `${this.#root}/${pid}/task`;
+    const childrenOf = (thread: number): number[] => {
+      const list = readOptional(`${folder}/${thread}/children`) ?? "";
+      return list === "" ? [] : list.trimEnd().split(" ").map(Number);
+    };
     // A folder has a link for itself, one for its name, and one for each folder in it. Nearly every process has one thread, and
     // listing that costs more than all the rest of a look at a task.
-    return (linksOf(threads) === 3 ? [pid] : pidsIn(threads)).flatMap((thread) => {
-      const list = readOptional(`${threads}/${thread}/children`) ?? "";
-      return list.split(" ").filter(Boolean).map(Number);
-    });
+    const isSingle = (threads ?? (linksOf(folder) === 3 ? 1 : 0)) === 1;
+    return isSingle ? childrenOf(pid) : pidsIn(folder).flatMap(childrenOf);
   }
 
   all(): readonly number[] {
@@ -191,15 +193,21 @@ export interface Tree {
 
 /** Processes that are looked at or signalled in one turn of the event loop: a task may have tens of thousands. */
 const MOST_IN_A_TURN = 64;
+/** Milliseconds of a turn: a list of thousands of children is one piece. */
+const LONGEST_TURN = 8;
 
 /** What all who walk the kernel's table share. */
-export const processPace = new Pace(MOST_IN_A_TURN);
+export const processPace = new Pace(MOST_IN_A_TURN, { milliseconds: LONGEST_TURN });
 
 type Pieces<T> = Generator<void, T, void>;
 
+/** How many threads a process has, as far as it was looked at: one that begins another meanwhile has its children counted at the next look. */
+type Looked = number | undefined;
+
 /** The roots of the tree: the shim's children, or without a shim whoever is left of the task's session. */
 function* rootsOf(table: ProcessTable, tree: Tree): Pieces<readonly number[]> {
-  if (tree.shim !== undefined) return table.children(tree.shim);
+  // A shim is a fork of our launcher, and has one thread.
+  if (tree.shim !== undefined) return table.children(tree.shim, 1);
   const found: number[] = [];
   for (const pid of table.all()) {
     if (table.stat(pid)?.session === tree.pid) found.push(pid);
@@ -208,15 +216,15 @@ function* rootsOf(table: ProcessTable, tree: Tree): Pieces<readonly number[]> {
   return found;
 }
 
-function* walkTree(table: ProcessTable, tree: Tree, before: (pid: number) => void): Pieces<number[]> {
+function* walkTree(table: ProcessTable, tree: Tree, before: (pid: number) => Looked): Pieces<number[]> {
   const seen = new Set<number>();
   const queue = [...(yield* rootsOf(table, tree))];
   for (let at = 0; at < queue.length; at++) {
     const pid = queue[at] as number;
     if (seen.has(pid) || pid <= 1) continue;
     seen.add(pid);
-    before(pid);
-    for (const child of table.children(pid)) queue.push(child);
+    const threads = before(pid);
+    for (const child of table.children(pid, threads)) queue.push(child);
     yield;
   }
   return [...seen];
@@ -226,14 +234,17 @@ function* walkTree(table: ProcessTable, tree: Tree, before: (pid: number) => voi
 export function walk(
   table: ProcessTable,
   tree: Tree,
-  before: (pid: number) => void = () => undefined,
+  before: (pid: number) => Looked = () => undefined,
   pace: Pace = processPace,
 ): Promise<number[]> {
   return pace.run(walkTree(table, tree, before));
 }
 
 function* signalAll(table: ProcessTable, tree: Tree, signal: NodeJS.Signals): Pieces<number[]> {
-  const pids = yield* walkTree(table, tree, (pid) => table.signal(pid, "SIGSTOP"));
+  const pids = yield* walkTree(table, tree, (pid) => {
+    table.signal(pid, "SIGSTOP");
+    return undefined;
+  });
   for (const next of [signal, "SIGCONT"] as const) {
     for (const [index, pid] of pids.entries()) {
       table.signal(pid, next);
@@ -276,14 +287,15 @@ export async function treeUsage(
   { pageBytes = 4096, pace = processPace } = {},
 ): Promise<TreeUsage> {
   let [processes, threads, user, system, resident] = [0, 0, 0, 0, 0];
-  const add = (pid: number): void => {
+  const add = (pid: number): Looked => {
     const stat = table.stat(pid);
-    if (stat === undefined) return;
+    if (stat === undefined) return undefined;
     processes += 1;
     threads += stat.threads;
     user += stat.userTicks;
     system += stat.systemTicks;
     resident += stat.residentPages * pageBytes;
+    return stat.threads;
   };
   await walk(table, tree, add, pace);
   return {

@@ -133,13 +133,13 @@ export function startFrame(
   const { plain, counted } = processFields(request);
   const { terminal } = request;
   const size = terminal === undefined ? "" : `${terminal.rows} ${terminal.columns}`;
-  return frame(["L", id, folders.container, folders.ended, ...plain, folders.mark, size, ...counted]);
+  return frame(["L", id, folders.container, folders.ended, folders.mark, size, ...plain, ...counted, ""]);
 }
 
 /** The frame that runs a command to its end, within `milliseconds` (0: no limit). Throws as `startFrame`. */
 export function runFrame(id: string, milliseconds: number, request: ProcessRequest): Buffer {
   const { plain, counted } = processFields(request);
-  return frame(["R", id, `${Math.ceil(milliseconds)}`, ...plain, ...counted]);
+  return frame(["R", id, `${Math.ceil(milliseconds)}`, ...plain, ...counted, ""]);
 }
 
 /** One line of the launcher's answers. */

@@ -1,4 +1,5 @@
 import { PROCESS_PARTS } from "../mesos/process-parts.ts";
+import { withSystemCalls } from "../mesos/system-calls.ts";
 import { TERMINAL_PARTS } from "../mesos/terminal-parts.ts";
 
 /**
@@ -20,8 +21,7 @@ use strict;
 # A warning would be read by the client, as what the process says on its stderr.
 no warnings;
 
-my $title = shift @ARGV;
-my ($EXECVE, $EXIT, $SETSID, $PRCTL, $DUP3, $SETGROUPS, $SETRESGID, $SETRESUID, $CLOSE_RANGE, $SETNS) = map { 0 + $_ } @ARGV;
+my ($title) = @ARGV;
 my ($EINTR, $EAGAIN, $F_SETFL, $O_NONBLOCK) = (4, 11, 4, 04000);
 my $CHUNK = 65536;
 ${PROCESS_PARTS}
@@ -81,7 +81,7 @@ sub enter {
     }
     for (@wanted) { syscall($SETNS, fileno($_->[1]), 0) == 0 or failed("enter the $_->[0] namespace") }
   }
-  go_to($place, $moved) or failed("chdir $cwd");
+  ($moved ? go_to($place) : chdir($cwd)) or failed("chdir $cwd");
   $why = become_user($uid, $gid, $groups);
   failed($why) if $why ne '';
 }
@@ -107,7 +107,9 @@ if ($pid == 0) {
   # All others close when it executes; so do these, where the kernel is older than 5.9.
   syscall($CLOSE_RANGE, 3, fileno($problem) - 1, 0);
   $SIG{$_} = 'DEFAULT' for qw(PIPE FPE);
-  $! = execute($file, \@argv, \@environment);
+  my ($search) = map { substr($_, 5) } grep { index($_, 'PATH=') == 0 } @environment;
+  my ($words, $variables) = map { pack('p*', @$_) . pack('J', 0) } \@argv, \@environment;
+  $! = execute($file, $search, $words, $variables);
   failed("execute '$file'");
 }
 close($problem);
@@ -199,15 +201,8 @@ report('X ' . (defined $status ? $status : 9));
 leave(0);
 `;
 
-/** The numbers of the system calls that the script makes, in the order in which it takes them. */
-const SYSTEM_CALLS: Readonly<Record<string, readonly number[]>> = {
-  // execve exit_group setsid prctl dup3 setgroups setresgid setresuid close_range setns
-  x64: [59, 231, 112, 157, 292, 116, 119, 117, 436, 308],
-  arm64: [221, 94, 157, 167, 24, 159, 149, 147, 436, 268],
-};
-
 /** Arguments for `perl`; undefined on an architecture whose system calls we do not know. `title`: shown in process lists. */
 export function sessionArguments(architecture: string, title: string): string[] | undefined {
-  const numbers = SYSTEM_CALLS[architecture];
-  return numbers === undefined ? undefined : ["-e", SESSION_SCRIPT, title, ...numbers.map(String)];
+  const script = withSystemCalls(architecture, SESSION_SCRIPT);
+  return script === undefined ? undefined : ["-e", script, title];
 }

@@ -28,7 +28,8 @@ export const AGENT_LOG = "/slave/log";
 /** The files that somebody may see. */
 export interface ShownFiles {
   ownerOf(path: string): FileOwner | undefined;
-  entries(): [string, string][];
+  /** Virtual paths and where they lead, in no order; of those that are there twice the last counts. */
+  entries(): Iterable<[string, string]>;
   open(path: string): Promise<OpenedPath>;
 }
 
@@ -67,9 +68,9 @@ export class AttachedFiles implements ShownFiles {
     this.#runs.detachBelow(real);
   }
 
-  /** Virtual paths and where they lead, sorted. */
-  entries(): [string, string][] {
-    return [...this.#roots.entries(), ...this.#runs.entries()].sort(([left], [right]) => (left < right ? -1 : 1));
+  *entries(): Generator<[string, string]> {
+    yield* this.#roots.entries();
+    yield* this.#runs.entries();
   }
 
   /** Whose a virtual path is; undefined: nothing is attached there. Throws a FilesError for one that cannot be. */

@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
 import { lstat, readFile } from "node:fs/promises";
+import { FewAtOnce } from "../../../base/few-at-once.ts";
 import { onDisk } from "../../../base/file-names.ts";
+import { answerPace } from "../../../http/paced-body.ts";
 import { namesIn, shownNames } from "../../model/held/shown-names.ts";
 import { FilesError, filesError, type OpenedPath } from "./attached.ts";
 
@@ -80,31 +82,47 @@ function listed(path: string, info: Stats, { users, groups }: Names): ListedFile
   };
 }
 
+/** Files that are looked at together: the threads that do it work side by side. */
+const LOOKED_AT = 16;
+
+/** Folders that are listed at once, by whoever. Each holds its names for as long as that takes: the others wait before theirs is opened. */
+const listings = new FewAtOnce(4);
+
 /**
- * What is in an opened folder, sorted by path, each entry under `path`; nothing for a file, as in Mesos. Names that are
- * not UTF-8 as shown-names.ts shows them. Closes it.
+ * Shows what is in a folder to `show`, sorted by path, each entry under `path`; nothing for a file, as in Mesos. Names that are
+ * not UTF-8 as shown-names.ts shows them. Throws a FilesError.
  */
-export async function listFolder(path: string, { handle, kind }: OpenedPath): Promise<ListedFile[]> {
-  try {
-    if (kind === "file") return [];
-    const folder = `/proc/self/fd/${handle.fd}`;
-    const names = await namesIn(folder);
-    if (names.length > MOST_ENTRIES)
-      throw new FilesError(400, `The folder has ${names.length} entries; at most ${MOST_ENTRIES} are listed.\n`);
-    const who = { users: await namesOf("/etc/passwd"), groups: await namesOf("/etc/group") };
-    const prefix = path.toWellFormed().replace(/\/+$/, "");
-    const entries: ListedFile[] = [];
-    const shown = shownNames(names);
-    for (const [index, name] of names.entries()) {
-      // Removed meanwhile: it is not there.
-      const info = await lstat(onDisk(`${folder}/${name}`)).catch(() => undefined);
-      if (info !== undefined) entries.push(listed(`${prefix}/${shown[index]}`, info, who));
+export function listFolder(
+  path: string,
+  open: () => Promise<OpenedPath>,
+  show: (entry: ListedFile) => void,
+): Promise<void> {
+  return listings.run(async () => {
+    const { handle, kind } = await open();
+    try {
+      if (kind === "folder") await listOpened(path, `/proc/self/fd/${handle.fd}`, show);
+    } catch (error) {
+      throw filesError(error);
+    } finally {
+      await handle.close();
     }
-    return entries;
-  } catch (error) {
-    throw filesError(error);
-  } finally {
-    await handle.close();
+  });
+}
+
+async function listOpened(path: string, folder: string, show: (entry: ListedFile) => void): Promise<void> {
+  const names = await namesIn(folder);
+  if (names.length > MOST_ENTRIES)
+    throw new FilesError(400, `The folder has ${names.length} entries; at most ${MOST_ENTRIES} are listed.\n`);
+  const who = { users: await namesOf("/etc/passwd"), groups: await namesOf("/etc/group") };
+  const prefix = path.toWellFormed().replace(/\/+$/, "");
+  const shown = shownNames(names);
+  for (let at = 0; at < names.length; at += LOOKED_AT) {
+    const together = names.slice(at, at + LOOKED_AT);
+    // Removed meanwhile: it is not there.
+    const found = await Promise.all(together.map((name) => lstat(onDisk(`${folder}/${name}`)).catch(() => undefined)));
+    await answerPace.take();
+    for (const [index, info] of found.entries())
+      if (info !== undefined) show(listed(`${prefix}/${shown[at + index]}`, info, who));
   }
 }
 

@@ -1,7 +1,9 @@
 import { posix } from "node:path";
+import { FewAtOnce } from "../../../base/few-at-once.ts";
+import { sorting } from "../../../base/sorting.ts";
 import { type Answer, json, text } from "../../../http/answer.ts";
+import { BodyBytes, bodyOf, type Pieces } from "../../../http/paced-body.ts";
 import type { Query } from "../../../http/query.ts";
-import { jsonText } from "../../../mesos/json-text.ts";
 import { FilesError, type ShownFiles } from "./attached.ts";
 import { listFolder, readPart } from "./listing.ts";
 
@@ -39,8 +41,18 @@ export function browse(files: ShownFiles, query: Query): Promise<Answer> {
   return answering(async () => {
     const path = query("path");
     if (!path) return NO_PATH;
-    const entries = await listFolder(path, await files.open(path));
-    return json(jsonText(entries.map(({ modeBits: _bits, ...entry }) => entry)));
+    const bytes = new BodyBytes();
+    let separator = "[";
+    await listFolder(
+      path,
+      () => files.open(path),
+      ({ modeBits: _bits, ...entry }) => {
+        bytes.add(separator + JSON.stringify(entry));
+        separator = ",";
+      },
+    );
+    bytes.add(separator === "[" ? "[]" : "]");
+    return json(bytes.all());
   });
 }
 
@@ -103,7 +115,31 @@ export function download(files: ShownFiles, query: Query): Promise<Answer> {
   });
 }
 
+/** Lists of all paths that are made at once: each holds them all. */
+const debugs = new FewAtOnce(2);
+
+/** Paths that are gathered between two yields. */
+const GATHERED = 64;
+
 /** /files/debug */
-export function debug(files: ShownFiles): Answer {
-  return json(jsonText(Object.fromEntries(files.entries())));
+export function debug(files: ShownFiles): Promise<Answer> {
+  return debugs.run(async () => json(await bodyOf(entriesText(files))));
+}
+
+/** An object of all virtual paths, sorted. There may be hundreds of thousands: of sandboxes that wait for their removal, too. */
+function* entriesText(files: ShownFiles): Pieces {
+  const realOf = new Map<string, string>();
+  for (const [virtual, real] of files.entries()) {
+    realOf.set(virtual, real);
+    if (realOf.size % GATHERED === 0) yield "";
+  }
+  const sort = sorting([...realOf.keys()]);
+  let step = sort.next();
+  for (; step.done !== true; step = sort.next()) yield "";
+  let separator = "{";
+  for (const virtual of step.value) {
+    yield `${separator}${JSON.stringify(virtual)}:${JSON.stringify(realOf.get(virtual))}`;
+    separator = ",";
+  }
+  yield separator === "{" ? "{}" : "}";
 }

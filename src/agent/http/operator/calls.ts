@@ -4,27 +4,40 @@ import { messageOf, UserError } from "../../../base/errors.ts";
 import { type Answer, text } from "../../../http/answer.ts";
 import { RECORDIO } from "../../../http/request.ts";
 import { CROSS_ORIGIN } from "../../../http/site.ts";
-import { decodeForeign, encode, enumName, has } from "../../../mesos/codec.ts";
+import { decodeForeign, enumName, has } from "../../../mesos/codec.ts";
 import { MOST_OBJECTS } from "../../../mesos/cost.ts";
 import {
   type Call,
   Call_Type,
   Call_TypeSchema,
   CallSchema,
+  Response_ListFilesSchema,
   Response_Type,
-  ResponseSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
-import type { CommandInfo, ContainerID } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { decodeForeignJson, encodeJson } from "../../../mesos/json.ts";
+import {
+  type CommandInfo,
+  type ContainerID,
+  type FileInfo,
+  FileInfoSchema,
+} from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { decodeForeignJson } from "../../../mesos/json.ts";
+import { listOf } from "../../../mesos/long-message.ts";
 import { containerCalls } from "../containers/calls.ts";
 import { FilesError } from "../files/attached.ts";
-import { listFolder, readPart } from "../files/listing.ts";
+import { type ListedFile, listFolder, readPart } from "../files/listing.ts";
 import type { Permission, Wanted } from "../permission.ts";
 import { sessionCall } from "../sessions/calls.ts";
 import { callAsks } from "./asks.ts";
-import { containersMessage, executorsMessage, frameworksMessage, tasksMessage } from "./containers-and-tasks.ts";
+import {
+  containersMessage,
+  executorsMessage,
+  frameworksMessage,
+  stateMessage,
+  tasksMessage,
+} from "./containers-and-tasks.ts";
 import type { Handler, OperatorParts, Reply } from "./handler.ts";
 import type { Encoding, Negotiated } from "./negotiate.ts";
+import { longReply, reply } from "./reply.ts";
 
 /** What one call may do. */
 export interface Caller extends OperatorParts {
@@ -70,22 +83,25 @@ const milliseconds = (duration: { nanoseconds: bigint } | undefined): number | u
 
 async function listFiles({ files }: OperatorParts, call: Call): Promise<Reply> {
   const { path } = member(call, "listFiles");
-  const entries = await listFolder(path, await files.open(path));
+  const entries: ListedFile[] = [];
+  await listFolder(
+    path,
+    () => files.open(path),
+    (entry) => entries.push(entry),
+  );
   return {
     type: Response_Type.LIST_FILES,
-    listFiles: {
-      fileInfos: entries.map((entry) => ({
-        path: entry.path,
-        nlink: entry.nlink,
-        size: BigInt(entry.size),
-        mtime: nanoseconds(entry.mtime * 1000),
-        mode: entry.modeBits,
-        uid: entry.uid,
-        gid: entry.gid,
-      })),
-    },
+    long: { listFiles: { schema: Response_ListFilesSchema, parts: { fileInfos: listOf(entries, fileInfo) } } },
   };
 }
+
+const fileInfo = ({ path, nlink, size, mtime, modeBits, uid, gid }: ListedFile): FileInfo =>
+  create(FileInfoSchema, {
+    ...{ path, nlink, uid, gid },
+    size: BigInt(size),
+    mtime: nanoseconds(mtime * 1000),
+    mode: modeBits,
+  });
 
 async function readFile({ files }: OperatorParts, call: Call): Promise<Reply> {
   const wanted = member(call, "readFile");
@@ -132,31 +148,27 @@ const handlers: { readonly [Type in Call_Type]?: Handler } = {
   },
   [Call_Type.LIST_FILES]: listFiles,
   [Call_Type.READ_FILE]: readFile,
-  [Call_Type.GET_STATE]: ({ view }) => {
-    const snapshot = view.snapshot();
-    return {
-      type: Response_Type.GET_STATE,
-      getState: {
-        getTasks: tasksMessage(snapshot),
-        getExecutors: executorsMessage(snapshot, view.flags),
-        getFrameworks: frameworksMessage(snapshot),
-      },
-    };
-  },
+  [Call_Type.GET_STATE]: ({ view }) => ({
+    type: Response_Type.GET_STATE,
+    long: { getState: stateMessage(view.snapshot(), view.flags) },
+  }),
   [Call_Type.GET_CONTAINERS]: async ({ view }, { getContainers }) => {
     const { showNested: nested = false, showStandalone: standalone = false } = getContainers ?? {};
     const [usages, others] = await Promise.all([view.usage(), view.containers.usage({ nested, standalone })]);
-    return { type: Response_Type.GET_CONTAINERS, getContainers: containersMessage(usages, others) };
+    return { type: Response_Type.GET_CONTAINERS, long: { getContainers: containersMessage(usages, others) } };
   },
   [Call_Type.GET_FRAMEWORKS]: ({ view }) => ({
     type: Response_Type.GET_FRAMEWORKS,
-    getFrameworks: frameworksMessage(view.snapshot()),
+    long: { getFrameworks: frameworksMessage(view.snapshot()) },
   }),
   [Call_Type.GET_EXECUTORS]: ({ view }) => ({
     type: Response_Type.GET_EXECUTORS,
-    getExecutors: executorsMessage(view.snapshot(), view.flags),
+    long: { getExecutors: executorsMessage(view.snapshot(), view.flags) },
   }),
-  [Call_Type.GET_TASKS]: ({ view }) => ({ type: Response_Type.GET_TASKS, getTasks: tasksMessage(view.snapshot()) }),
+  [Call_Type.GET_TASKS]: ({ view }) => ({
+    type: Response_Type.GET_TASKS,
+    long: { getTasks: tasksMessage(view.snapshot()) },
+  }),
   [Call_Type.GET_AGENT]: ({ view }) => {
     const { info, drain } = view.snapshot();
     const draining = drain && { drainConfig: drain.config, estimatedDrainStartTime: nanoseconds(drain.since) };
@@ -185,15 +197,6 @@ const NOTHING: Handler = () => "done";
 function readCall(encoding: Encoding, body: Buffer): Call {
   if (encoding === "application/x-protobuf") return decodeForeign(CallSchema, body, MOST_OBJECTS);
   return decodeForeignJson(CallSchema, body, MOST_OBJECTS);
-}
-
-function reply(encoding: Encoding, init: Exclude<Reply, "done" | Answer>): Answer {
-  const response = create(ResponseSchema, init);
-  const body =
-    encoding === "application/json"
-      ? Buffer.from(encodeJson(ResponseSchema, response))
-      : Buffer.from(encode(ResponseSchema, response));
-  return { kind: "body", type: encoding, body };
 }
 
 /** A call that only shows is let in by the password of the pages that show the same, where those have one. */
@@ -252,7 +255,8 @@ export async function operatorCall(parts: Caller, negotiated: Negotiated, body: 
     if (stream !== undefined) return stream;
     const answer = await handler({ ...parts, view, files }, call);
     if (answer === "done") return text(200, "");
-    return "kind" in answer ? answer : reply(response, answer);
+    if ("kind" in answer) return answer;
+    return "long" in answer ? await longReply(response, answer) : reply(response, answer);
   } catch (error) {
     if (error instanceof UserError) return text(400, `Failed to validate agent::Call: ${error.message}\n`);
     if (error instanceof FilesError) return text(error.status, error.message);

@@ -1,18 +1,25 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { copyOf } from "../../../mesos/copy.ts";
 import {
-  type Response_GetContainers,
+  Response_GetContainers_ContainerSchema,
   Response_GetContainersSchema,
-  type Response_GetExecutors,
+  Response_GetExecutors_ExecutorSchema,
   Response_GetExecutorsSchema,
-  type Response_GetFrameworks,
+  Response_GetFrameworks_FrameworkSchema,
   Response_GetFrameworksSchema,
-  type Response_GetTasks,
+  Response_GetStateSchema,
   Response_GetTasksSchema,
 } from "../../../mesos/gen/mesos/v1/agent/agent_pb.ts";
 import { type Task, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
+import { type LongMessage, listOf } from "../../../mesos/long-message.ts";
 import { containerIdOf } from "../../model/nested.ts";
-import { type ExecutorRecord, type FrameworkRecord, type TaskBucket, tasksIn } from "../../model/records.ts";
+import {
+  type ExecutorRecord,
+  type FrameworkRecord,
+  type TaskBucket,
+  type TaskRecord,
+  tasksIn,
+} from "../../model/records.ts";
 import type { AgentSnapshot, AgentView, ContainerUsage, NestedUsage } from "../view.ts";
 import { shownExecutor } from "./shown-executor.ts";
 
@@ -27,19 +34,28 @@ const everyExecutor = (framework: FrameworkRecord): ExecutorRecord[] => [
   ...framework.completedExecutors,
 ];
 
-export const frameworksMessage = (snapshot: AgentSnapshot): Response_GetFrameworks =>
-  create(Response_GetFrameworksSchema, {
-    frameworks: [...snapshot.frameworks].map(({ info }) => ({ frameworkInfo: info })),
-    completedFrameworks: [...snapshot.completedFrameworks].map(({ info }) => ({ frameworkInfo: info })),
-  });
+const frameworkList = (frameworks: readonly FrameworkRecord[]) =>
+  listOf(frameworks, ({ info }) => create(Response_GetFrameworks_FrameworkSchema, { frameworkInfo: info }));
 
-export function executorsMessage(snapshot: AgentSnapshot, flags: AgentView["flags"]): Response_GetExecutors {
-  const shown = (executor: ExecutorRecord) => ({ executorInfo: shownExecutor(executor, flags?.get("launcher_dir")) });
+export const frameworksMessage = ({ frameworks, completedFrameworks }: AgentSnapshot): LongMessage => ({
+  schema: Response_GetFrameworksSchema,
+  parts: { frameworks: frameworkList(frameworks), completedFrameworks: frameworkList(completedFrameworks) },
+});
+
+export function executorsMessage(snapshot: AgentSnapshot, flags: AgentView["flags"]): LongMessage {
+  const launcherDir = flags?.get("launcher_dir");
+  const list = (executors: readonly ExecutorRecord[]) =>
+    listOf(executors, (executor) =>
+      create(Response_GetExecutors_ExecutorSchema, { executorInfo: shownExecutor(executor, launcherDir) }),
+    );
   const frameworks = everyFramework(snapshot);
-  return create(Response_GetExecutorsSchema, {
-    executors: frameworks.flatMap(({ executors }) => [...executors.values()].map(shown)),
-    completedExecutors: frameworks.flatMap(({ completedExecutors }) => completedExecutors.map(shown)),
-  });
+  return {
+    schema: Response_GetExecutorsSchema,
+    parts: {
+      executors: list(frameworks.flatMap(({ executors }) => [...executors.values()])),
+      completedExecutors: list(frameworks.flatMap(({ completedExecutors }) => completedExecutors)),
+    },
+  };
 }
 
 /** A task that no executor has yet is in TASK_STAGING for clients, whatever is noted of it here. */
@@ -48,38 +64,57 @@ function staged(task: Task): Task {
   return Object.assign(copyOf(task), { state: TaskState.TASK_STAGING });
 }
 
-export function tasksMessage(snapshot: AgentSnapshot): Response_GetTasks {
+const taskList = (records: readonly TaskRecord[], show: (task: Task) => Task = (task) => task) =>
+  listOf(records, ({ task }) => show(task));
+
+/** A task is in one of its lists, whatever becomes of it before its turn comes. */
+export function tasksMessage(snapshot: AgentSnapshot): LongMessage {
   const frameworks = everyFramework(snapshot);
   const executors = frameworks.flatMap(everyExecutor);
-  const inBucket = (bucket: TaskBucket): Task[] =>
-    executors.flatMap((executor) => tasksIn(executor, bucket).map(({ task }) => task));
-  const pending = frameworks.flatMap((framework) => [...framework.pending.values()].map(({ task }) => task));
-  return create(Response_GetTasksSchema, {
-    pendingTasks: pending.map(staged),
-    queuedTasks: inBucket("queued").map(staged),
-    launchedTasks: inBucket("launched"),
-    terminatedTasks: inBucket("terminated"),
-    completedTasks: executors.flatMap(({ completed }) => completed.map(({ task }) => task)),
-  });
+  const inBucket = (bucket: TaskBucket) => executors.flatMap((executor) => tasksIn(executor, bucket));
+  return {
+    schema: Response_GetTasksSchema,
+    parts: {
+      pendingTasks: taskList(
+        frameworks.flatMap(({ pending }) => [...pending.values()]),
+        staged,
+      ),
+      queuedTasks: taskList(inBucket("queued"), staged),
+      launchedTasks: taskList(inBucket("launched")),
+      terminatedTasks: taskList(inBucket("terminated")),
+      completedTasks: taskList(executors.flatMap(({ completed }) => completed)),
+    },
+  };
 }
 
-export const containersMessage = (
-  usages: readonly ContainerUsage[],
-  others: readonly NestedUsage[],
-): Response_GetContainers =>
-  create(Response_GetContainersSchema, {
-    containers: [
-      ...usages.map((usage) => ({
-        frameworkId: { value: usage.frameworkId },
-        executorId: { value: usage.executorId },
-        executorName: usage.executorName,
-        containerId: { value: usage.containerId },
-        ...measured(usage),
-      })),
-      // Of these Mesos tells no executor either.
-      ...others.map((usage) => ({ containerId: containerIdOf(usage.chain), ...measured(usage) })),
-    ],
-  });
+export const stateMessage = (snapshot: AgentSnapshot, flags: AgentView["flags"]): LongMessage => ({
+  schema: Response_GetStateSchema,
+  parts: {
+    getTasks: tasksMessage(snapshot),
+    getExecutors: executorsMessage(snapshot, flags),
+    getFrameworks: frameworksMessage(snapshot),
+  },
+});
+
+export const containersMessage = (usages: readonly ContainerUsage[], others: readonly NestedUsage[]): LongMessage => ({
+  schema: Response_GetContainersSchema,
+  parts: { containers: listOf([...usages, ...others], containerMessage) },
+});
+
+const containerMessage = (usage: ContainerUsage | NestedUsage): Message =>
+  create(
+    Response_GetContainers_ContainerSchema,
+    "chain" in usage
+      ? // Of these Mesos tells no executor either.
+        { containerId: containerIdOf(usage.chain), ...measured(usage) }
+      : {
+          frameworkId: { value: usage.frameworkId },
+          executorId: { value: usage.executorId },
+          executorName: usage.executorName,
+          containerId: { value: usage.containerId },
+          ...measured(usage),
+        },
+  );
 
 const measured = ({ status, statistics }: Pick<ContainerUsage, "status" | "statistics">) => ({
   ...(status && { containerStatus: status }),

@@ -24,11 +24,11 @@ export class PermittedFiles implements ShownFiles {
     return this.#files.ownerOf(path);
   }
 
-  entries(): [string, string][] {
-    return this.#files.entries().filter(([virtual]) => {
-      const owner = this.#files.ownerOf(virtual);
-      return owner !== undefined && this.#mayShow(owner);
-    });
+  *entries(): Generator<[string, string]> {
+    for (const entry of this.#files.entries()) {
+      const owner = this.#files.ownerOf(entry[0]);
+      if (owner !== undefined && this.#mayShow(owner)) yield entry;
+    }
   }
 
   async open(path: string): Promise<OpenedPath> {
