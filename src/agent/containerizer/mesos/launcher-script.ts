@@ -7,7 +7,7 @@ import { HELD_TERMINAL, TERMINAL_PARTS } from "./terminal-parts.ts";
  * The launcher: a Perl program (perl-base: core language only, no module is loaded) that forks for the agent. Why Perl,
  * and why system calls by number, is in docs/decisions/0020-perl-launcher.md.
  *
- * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
+ * It reads frames from stdin, behind itself (32 bit big-endian length, texts with a NUL behind each), and answers in lines on stdout:
  *
  *   L id dir ended mark terminal cwd uid gid groups stdout stderr rlimits group at <n control files> <n read-only> file <n argv> environment…
  *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
