@@ -1,4 +1,6 @@
+import { Column } from "../../base/column.ts";
 import { flatText } from "../../base/flat-text.ts";
+import { PackedTexts } from "../../base/packed-texts.ts";
 
 /** A folder that is to be deleted. Times are milliseconds since the epoch. */
 export interface Scheduled {
@@ -6,11 +8,18 @@ export interface Scheduled {
   readonly removeAt: number;
 }
 
+/** What beginnings have in common, below which the same ends occur: a number for it. */
+interface Shared {
+  readonly number: number;
+  /** Of how many beginnings. */
+  count: number;
+}
+
 /** What paths begin with, and how many do. */
 interface Beginning {
   readonly text: string;
-  /** What they end with, and the first of the entries that end so. */
-  readonly byEnd: Map<string, number>;
+  readonly number: number;
+  readonly shared: Shared;
   count: number;
 }
 
@@ -18,7 +27,8 @@ interface Beginning {
 const SEAM = "/executors/";
 /** From here on, sandboxes and records have the same names. */
 const SHARED = "/slaves/";
-const NONE = -1;
+/** The end of a chain, whose members are written as 1 more. */
+const NONE = 0;
 
 function split(path: string): readonly [beginning: string, end: string] {
   const at = path.lastIndexOf(SEAM);
@@ -32,31 +42,39 @@ const sharedPart = (beginning: string): string => beginning.slice(Math.max(0, be
  * Folders by the time at which they go, soonest first. There may be hundreds of thousands, and tasks end all the time:
  * adding, taking back and finding the next cost a few steps, not a look at all of them (a binary heap). And they wait for a
  * week: beginnings are kept once, equal ends (a run's sandbox and its records) too, and what is known of an entry stands in
- * columns, at its number. That is 130 bytes a folder, a
- * quarter of what an object with its path takes.
+ * columns, at its number. That is some 55 bytes a folder, all of them where the collector does not look.
  */
 export class Schedule {
   readonly #beginnings = new Map<string, Beginning>();
+  readonly #beginningAt: (Beginning | undefined)[] = [];
+  readonly #freeBeginnings: number[] = [];
   /** By what the beginnings share. */
-  readonly #shared = new Map<string, Map<string, number>>();
-  /** Of each entry: its path, the next in the same map with the same end, when it goes, which it was, and where it stands in the heap. */
-  readonly #beginning: Beginning[] = [];
-  readonly #end: string[] = [];
-  readonly #next: number[] = [];
-  readonly #removeAt: number[] = [];
-  readonly #count: number[] = [];
-  readonly #at: number[] = [];
-  readonly #heap: number[] = [];
-  /** Numbers that no entry has any more. */
-  readonly #free: number[] = [];
+  readonly #shared = new Map<string, Shared>();
+  #shares = 0;
+  /** The ends, each behind the number of what its beginning shares; and of each, its newest entry. */
+  readonly #ends = new PackedTexts();
+  readonly #newest = Column.ofCounts();
+  /** Of each entry: the numbers of its beginning and its end, and the next entry with that end, as 1 more. */
+  readonly #beginning = Column.ofCounts();
+  readonly #end = Column.ofCounts();
+  readonly #next = Column.ofCounts();
+  /** Of each entry: when it goes, which it was, and where it stands in the heap. */
+  readonly #removeAt = Column.ofNumbers();
+  readonly #count = Column.ofCounts();
+  readonly #at = Column.ofCounts();
+  readonly #heap = Column.ofCounts();
+  #size = 0;
   #counted = 0;
+  /** Entries that there have been at once. Those that are no more are chained by #next. */
+  #given = 0;
+  #free = NONE;
 
   get size(): number {
-    return this.#heap.length;
+    return this.#size;
   }
 
   *paths(): Generator<string> {
-    for (const entry of this.#heap) yield this.#path(entry);
+    for (let at = 0; at < this.#size; at++) yield this.#path(this.#in(this.#heap, at));
   }
 
   has(path: string): boolean {
@@ -67,18 +85,19 @@ export class Schedule {
   set(path: string, removeAt: number): void {
     this.delete(path);
     const [beginning, end] = split(path);
-    const entry = this.#free.pop() ?? this.#end.length;
     const known = this.#begin(beginning);
-    const first = known.byEnd.get(end);
-    const own = first === undefined ? flatText(end) : (this.#end[first] as string);
-    known.byEnd.set(own, entry);
-    this.#beginning[entry] = known;
-    this.#end[entry] = own;
-    this.#next[entry] = first ?? NONE;
-    this.#removeAt[entry] = removeAt;
+    const key = `${known.shared.number}/${end}`;
+    const before = this.#ends.find(key);
+    const number = before ?? this.#ends.add(key);
+    const entry = this.#giveNumber();
+    this.#beginning.set(entry, known.number);
+    this.#end.set(entry, number);
+    this.#next.set(entry, before === undefined ? NONE : this.#in(this.#newest, before) + 1);
+    this.#newest.set(number, entry);
+    this.#removeAt.set(entry, removeAt);
     // Of two that go at the same time, the one that came first goes first.
-    this.#count[entry] = this.#counted++;
-    this.#put(entry, this.#heap.length);
+    this.#count.set(entry, this.#counted++);
+    this.#put(entry, this.#size++);
     this.#rise(entry);
   }
 
@@ -92,7 +111,8 @@ export class Schedule {
   /** Takes out at most `most` of those whose time is `horizon` or earlier, soonest first. */
   take(horizon: number, most: number): Scheduled[] {
     const taken: Scheduled[] = [];
-    for (let first = this.#heap[0]; first !== undefined && taken.length < most; first = this.#heap[0]) {
+    while (this.#size > 0 && taken.length < most) {
+      const first = this.#in(this.#heap, 0);
       const scheduled = this.#scheduled(first);
       if (scheduled.removeAt > horizon) break;
       this.#remove(first);
@@ -121,8 +141,8 @@ export class Schedule {
   *#upTo(horizon: number): Generator<number> {
     const waiting = [0];
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-      const entry = this.#heap[at];
-      if (entry === undefined) continue;
+      if (at >= this.#size) continue;
+      const entry = this.#in(this.#heap, at);
       yield entry;
       if (this.#time(entry) <= horizon) waiting.push(2 * at + 1, 2 * at + 2);
     }
@@ -131,9 +151,12 @@ export class Schedule {
   #find(path: string): number | undefined {
     const [beginning, end] = split(path);
     const known = this.#beginnings.get(beginning);
-    let entry = known?.byEnd.get(end) ?? NONE;
-    while (entry !== NONE && this.#beginning[entry] !== known) entry = this.#next[entry] as number;
-    return entry === NONE ? undefined : entry;
+    const number = known && this.#ends.find(`${known.shared.number}/${end}`);
+    if (number === undefined) return undefined;
+    let next = this.#in(this.#newest, number) + 1;
+    while (next !== NONE && this.#in(this.#beginning, next - 1) !== known?.number)
+      next = this.#in(this.#next, next - 1);
+    return next === NONE ? undefined : next - 1;
   }
 
   /** Counts one more. */
@@ -141,54 +164,78 @@ export class Schedule {
     let known = this.#beginnings.get(beginning);
     if (known === undefined) {
       const text = flatText(beginning);
-      const shared = sharedPart(text);
-      const byEnd = this.#shared.get(shared) ?? new Map<string, number>();
-      this.#shared.set(shared, byEnd);
-      known = { text, byEnd, count: 0 };
+      const part = sharedPart(text);
+      const shared = this.#shared.get(part) ?? { number: this.#shares++, count: 0 };
+      this.#shared.set(part, shared);
+      shared.count++;
+      known = { text, number: this.#freeBeginnings.pop() ?? this.#beginningAt.length, shared, count: 0 };
+      this.#beginningAt[known.number] = known;
       this.#beginnings.set(text, known);
     }
     known.count++;
     return known;
   }
 
+  #giveNumber(): number {
+    if (this.#free === NONE) return this.#given++;
+    const entry = this.#free - 1;
+    this.#free = this.#in(this.#next, entry);
+    return entry;
+  }
+
   #remove(entry: number): void {
-    const last = this.#heap.pop() as number;
+    const last = this.#in(this.#heap, --this.#size);
     if (last !== entry) {
-      this.#put(last, this.#at[entry] as number);
+      this.#put(last, this.#in(this.#at, entry));
       this.#rise(last);
       this.#sink(last);
     }
-    const { byEnd, text } = this.#unlink(entry);
-    if (byEnd.size === 0) this.#shared.delete(sharedPart(text));
-    this.#end[entry] = "";
-    this.#free.push(entry);
-    if (this.#heap.length === 0) this.#clear();
+    this.#unlink(entry);
+    this.#uncount(this.#beginningOf(entry));
+    this.#next.set(entry, this.#free);
+    this.#free = entry + 1;
+    if (this.#size === 0) this.#clear();
   }
 
   /** After the last of many: the columns give back what they take. */
   #clear(): void {
-    const columns = [this.#beginning, this.#end, this.#next, this.#removeAt, this.#count, this.#at, this.#free];
-    for (const column of columns) column.length = 0;
+    [this.#given, this.#free] = [0, NONE];
+    const columns = [this.#beginning, this.#end, this.#next, this.#removeAt, this.#count, this.#at, this.#heap];
+    for (const column of [...columns, this.#newest]) column.clear();
   }
 
-  /** Takes an entry out of the chain of those with its end, and counts its beginning down. */
-  #unlink(entry: number): Beginning {
-    const beginning = this.#beginning[entry] as Beginning;
-    const { byEnd } = beginning;
-    const end = this.#end[entry] as string;
-    const next = this.#next[entry] as number;
-    let before = byEnd.get(end) as number;
+  /** Takes an entry out of the chain of those with its end. */
+  #unlink(entry: number): void {
+    const end = this.#in(this.#end, entry);
+    const next = this.#in(this.#next, entry);
+    let before = this.#in(this.#newest, end);
     if (before !== entry) {
-      while (this.#next[before] !== entry) before = this.#next[before] as number;
-      this.#next[before] = next;
-    } else if (next === NONE) byEnd.delete(end);
-    else byEnd.set(end, next);
-    if (--beginning.count === 0) this.#beginnings.delete(beginning.text);
-    return beginning;
+      while (this.#in(this.#next, before) !== entry + 1) before = this.#in(this.#next, before) - 1;
+      this.#next.set(before, next);
+    } else if (next === NONE) this.#ends.delete(end);
+    else this.#newest.set(end, next - 1);
+  }
+
+  #uncount(beginning: Beginning): void {
+    if (--beginning.count > 0) return;
+    this.#beginnings.delete(beginning.text);
+    this.#beginningAt[beginning.number] = undefined;
+    this.#freeBeginnings.push(beginning.number);
+    if (--beginning.shared.count === 0) this.#shared.delete(sharedPart(beginning.text));
+  }
+
+  #beginningOf(entry: number): Beginning {
+    return this.#beginningAt[this.#in(this.#beginning, entry)] as Beginning;
+  }
+
+  /** What a column says of an entry that there is. */
+  #in(column: Column, entry: number): number {
+    return column.get(entry) as number;
   }
 
   #path(entry: number): string {
-    return `${this.#beginning[entry]?.text}${this.#end[entry]}`;
+    const end = this.#ends.text(this.#in(this.#end, entry));
+    return this.#beginningOf(entry).text + end.slice(end.indexOf("/") + 1);
   }
 
   #scheduled(entry: number): Scheduled {
@@ -196,39 +243,41 @@ export class Schedule {
   }
 
   #time(entry: number): number {
-    return this.#removeAt[entry] as number;
+    return this.#in(this.#removeAt, entry);
   }
 
   #isBefore(one: number, other: number): boolean {
     const [early, late] = [this.#time(one), this.#time(other)];
-    return early === late ? (this.#count[one] as number) < (this.#count[other] as number) : early < late;
+    return early === late ? this.#in(this.#count, one) < this.#in(this.#count, other) : early < late;
   }
 
   #put(entry: number, at: number): void {
-    this.#heap[at] = entry;
-    this.#at[entry] = at;
+    this.#heap.set(at, entry);
+    this.#at.set(entry, at);
   }
 
   #rise(entry: number): void {
-    for (;;) {
-      const at = this.#at[entry] as number;
-      const parent = this.#heap[(at - 1) >> 1];
-      if (at === 0 || parent === undefined || !this.#isBefore(entry, parent)) return;
-      const above = this.#at[parent] as number;
+    for (let at = this.#in(this.#at, entry); at > 0; ) {
+      const above = (at - 1) >> 1;
+      const parent = this.#in(this.#heap, above);
+      if (!this.#isBefore(entry, parent)) return;
       this.#put(parent, at);
       this.#put(entry, above);
+      at = above;
     }
   }
 
   #sink(entry: number): void {
-    for (;;) {
-      const at = this.#at[entry] as number;
-      const [left, right] = [this.#heap[2 * at + 1], this.#heap[2 * at + 2]];
-      const child = left !== undefined && right !== undefined && this.#isBefore(right, left) ? right : left;
-      if (child === undefined || !this.#isBefore(child, entry)) return;
-      const below = this.#at[child] as number;
+    for (let at = this.#in(this.#at, entry); ; ) {
+      const [left, right] = [2 * at + 1, 2 * at + 2];
+      if (left >= this.#size) return;
+      const isRight = right < this.#size && this.#isBefore(this.#in(this.#heap, right), this.#in(this.#heap, left));
+      const below = isRight ? right : left;
+      const child = this.#in(this.#heap, below);
+      if (!this.#isBefore(child, entry)) return;
       this.#put(child, at);
       this.#put(entry, below);
+      at = below;
     }
   }
 }
