@@ -23,8 +23,11 @@ export function usage(pid: number): { cpu: number; peak: number } {
 }
 
 export interface Throughput {
-  /** Events a second; microseconds of processor an event, of the forwarder and of the receiver; megabytes at most. */
+  /** Events a second, from the first to the last. */
   readonly rate: number;
+  /** The same while windows are full: without the last one, which either program fills in vain for a while. */
+  readonly full: number;
+  /** Microseconds of processor an event, of the forwarder and of the receiver; megabytes at most. */
   readonly each: number;
   readonly receiver: number;
   readonly peak: number;
@@ -111,6 +114,9 @@ export async function throughputOf(run: Run): Promise<Throughput> {
   }
 }
 
+/** Events of a full window, of either program. */
+const WINDOW = 2048;
+
 /** `use`: what the program has used so far, or how it ended. */
 async function follow(
   { lines }: Run,
@@ -118,6 +124,7 @@ async function follow(
   use: () => ReturnType<typeof usage> | string,
 ): Promise<Throughput> {
   let [first, last, seen] = [0, performance.now(), 0];
+  let full: number | undefined;
   let state = await ask();
   let used = { cpu: 0, peak: 0 };
   while (state.events < lines) {
@@ -130,10 +137,12 @@ async function follow(
     if (typeof now === "string" && state.events < lines) throw new Error(`it ${now} ${arrived}`);
     if (typeof now !== "string") used = now;
     if (state.events > before) last = performance.now();
-    else if (performance.now() - last > STALL) throw new Error(`nothing came for ${STALL / 1000} s, ${arrived}`);
+    if (state.events >= lines - WINDOW) full ??= (state.events - seen) / ((last - first) / 1000);
+    if (performance.now() - last > STALL) throw new Error(`nothing came for ${STALL / 1000} s, ${arrived}`);
   }
   return {
     rate: (state.events - seen) / ((last - first) / 1000),
+    full: full ?? Number.NaN,
     each: (used.cpu * 1000) / state.events,
     receiver: (state.cpu.user + state.cpu.system) / state.events,
     peak: used.peak,

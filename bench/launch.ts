@@ -1,8 +1,8 @@
 /**
  * How quickly one agent starts tasks, and what they cost, beside posix_spawn's own price for as many `sh -c 'exec sleep'`:
- * launch time, processor time, memory of the agent and of a task, /state, statistics. An embedded master and a scheduler run
- * in this process. They take processors from what they measure: an agent that is thrown away warms them first, and what they
- * took is printed.
+ * launch time, processor time, memory of the agent and of a task, /state, statistics. This process is the master and the
+ * scheduler, as little of them as it needs (bench/wire-master.ts): those of a cluster run elsewhere. What it took all the same is
+ * printed; an agent that is thrown away warms it first.
  *
  *   npm run build && npm run bench launch -- --program dist/mesos-slave.js [--tasks 200,1000] [--peer-agent PATH]
  *
@@ -13,10 +13,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { TaskState } from "../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { commandTask } from "../test/support/scheduler.ts";
 import type { Figure } from "./figures.ts";
-import { type MeasuredNode, startNode, startPeerNode } from "./node.ts";
+import { startWiredNode, startWiredPeer, type WiredNode } from "./node.ts";
 import { childrenOf, cpuOf, medianOf, nameOf, peakOf, processesBelow, pssOf, rssOf, sumOf } from "./processes.ts";
 import { report } from "./report.ts";
 import { type SpawnPrice, spawnPrice } from "./spawn-price.ts";
@@ -43,7 +42,7 @@ interface Launched {
   /** Seconds on processors: the agent and all that it started, and the agent alone. */
   readonly cpu: number;
   readonly agentCpu: number;
-  /** Of the master and the scheduler. */
+  /** Of what stands for the master and the scheduler. */
   readonly harnessCpu: number;
   /** Megabytes of the agent. */
   readonly idle: number;
@@ -67,31 +66,22 @@ async function answerTime(port: number, path: string): Promise<number> {
   return medianOf(times);
 }
 
-/** Launches so many tasks, and waits until the scheduler has seen all RUNNING. */
-async function runTasks({ scheduler }: MeasuredNode, count: number): Promise<void> {
-  const ids = Array.from({ length: count }, (_, index) => `sleep-${index}`);
-  await scheduler.launch(ids.map((id) => commandTask(id, "exec sleep 1000")));
-  let [seen, running] = [0, 0];
-  await scheduler.until(
-    "all RUNNING",
-    () => {
-      for (; seen < scheduler.updates.length; seen++)
-        if (scheduler.updates[seen]?.state === TaskState.TASK_RUNNING) running++;
-      return running >= count;
-    },
-    600_000,
-  );
+/** Launches so many tasks, and says how long it took until all were RUNNING, in seconds, and what this process took of the processors. */
+async function runTasks({ master }: WiredNode, count: number): Promise<{ wall: number; harnessCpu: number }> {
+  const tasks = Array.from({ length: count }, (_, index) => commandTask(`sleep-${index}`, "exec sleep 1000"));
+  const frames = master.framesFor(tasks);
+  const [before, begin] = [process.cpuUsage(), performance.now()];
+  await master.send(frames, count);
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - begin) / 1000, harnessCpu: (user + system) / 1e6 };
 }
 
-async function launchOn(node: MeasuredNode, count: number): Promise<Launched> {
+async function launchOn(node: WiredNode, count: number): Promise<Launched> {
   const { pid, port } = node;
   await pause(SETTLE);
   const idle = rssOf(pid);
-  const [before, harness] = [cpuOf(pid), process.cpuUsage()];
-  const begin = performance.now();
-  await runTasks(node, count);
-  const { user, system } = process.cpuUsage(harness);
-  const wall = (performance.now() - begin) / 1000;
+  const before = cpuOf(pid);
+  const { wall, harnessCpu } = await runTasks(node, count);
   const below = processesBelow(pid);
   const agentCpu = cpuOf(pid) - before;
   const cpu = agentCpu + sumOf(below.map(cpuOf));
@@ -104,7 +94,7 @@ async function launchOn(node: MeasuredNode, count: number): Promise<Launched> {
       wall,
       cpu,
       agentCpu,
-      harnessCpu: (user + system) / 1e6,
+      harnessCpu,
       idle,
       rss: rssOf(pid),
       peak: peakOf(pid),
@@ -116,7 +106,7 @@ async function launchOn(node: MeasuredNode, count: number): Promise<Launched> {
   };
 }
 
-async function measured<T>(starting: Promise<MeasuredNode>, work: (node: MeasuredNode) => Promise<T>): Promise<T> {
+async function measured<T>(starting: Promise<WiredNode>, work: (node: WiredNode) => Promise<T>): Promise<T> {
   const node = await starting;
   try {
     return await work(node);
@@ -134,7 +124,7 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
       floor: { what: "posix_spawn", value: price.wall },
       goal: { timesFloor: 2 },
       ...other(peer?.wall),
-      bound: "processors: the agent's event loop, which makes 25 files a task, two forks a task, and what measures",
+      bound: "processors: the agent's event loop, which makes 25 files a task, and two forks a task",
     },
     {
       ...{ id: `launch-cpu-${count}`, what: `the same, on processors`, value: ours.cpu, unit: "s" },
@@ -150,9 +140,9 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
       bound: "file calls and the collector",
     },
     {
-      ...{ id: `launch-harness-${count}`, what: "the master and the scheduler that measure, for each", unit: "ms" },
+      ...{ id: `launch-harness-${count}`, what: "what stands for a master and a scheduler, for each", unit: "ms" },
       value: (ours.harnessCpu * 1000) / count,
-      bound: "not the agent's: it shares the processors with them",
+      bound: "not the agent's: it shares the processors with it",
     },
     {
       ...{ id: `agent-idle-${count}`, what: "agent, registered and idle", value: ours.idle, unit: "MB" },
@@ -194,14 +184,14 @@ function figuresOf(count: number, ours: Launched, price: SpawnPrice, peer: Launc
   return figures;
 }
 
-await measured(startNode(values.program), (node) => runTasks(node, WARMING));
+await measured(startWiredNode(values.program), (node) => runTasks(node, WARMING));
 for (const count of values.tasks.split(",").map(Number)) {
   const price = spawnPrice(count);
-  const ours = await measured(startNode(values.program), (node) => launchOn(node, count));
+  const ours = await measured(startWiredNode(values.program), (node) => launchOn(node, count));
   const path = values["peer-agent"];
   const peer =
     path === undefined || count > MOST_OF_PEER
       ? undefined
-      : await measured(startPeerNode(path), (node) => launchOn(node, count));
+      : await measured(startWiredPeer(path), (node) => launchOn(node, count));
   report(figuresOf(count, ours, price, peer));
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { answerPace } from "../http/paced-body.ts";
 import type { Process } from "../libprocess/process.ts";
 import { formatUPID } from "../libprocess/upid.ts";
 import type { MasterInfo } from "../mesos/gen/mesos/v1/mesos_pb.ts";
@@ -72,9 +73,14 @@ export async function usageOf({
   const executors = [...registry.active.values()].flatMap((framework) => [...framework.executors.values()]);
   const deadline = new CommonDeadline(clock, USAGE_DEADLINE);
   try {
-    return await Promise.all(
-      executors.filter(({ state }) => state !== "TERMINATED").map((executor) => measure(deadline, executor)),
-    );
+    const measured: Promise<ContainerUsage>[] = [];
+    for (const executor of executors) {
+      if (executor.state === "TERMINATED") continue;
+      const wait = answerPace.take();
+      if (wait !== undefined) await wait;
+      measured.push(measure(deadline, executor));
+    }
+    return await Promise.all(measured);
   } finally {
     deadline.close();
   }
@@ -174,7 +180,7 @@ export async function enginesOf({
   );
 }
 
-/** One deadline for the works of thousands of containers, which begin together. */
+/** One deadline for the works of thousands of containers, of which each turn begins some. */
 class CommonDeadline {
   readonly #late = new Set<() => void>();
   readonly #timer: { cancel(): void };

@@ -6,10 +6,16 @@ const unexpected = (error: unknown) => {
   throw error;
 };
 
+/** A queue for which each look at the clock is a millisecond later than the one before, one look a turn and one a job. */
+function queueWith(budget: number, failed: (error: unknown) => void = unexpected): PacedQueue {
+  let now = 0;
+  return new PacedQueue({ failed, monotonic: () => now++, budget });
+}
+
 describe("turns", () => {
   it("tells what a job threw, and runs those behind it", async () => {
     const told: unknown[] = [];
-    const turns = new PacedQueue((error) => told.push(error));
+    const turns = queueWith(1, (error) => told.push(error));
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) {
       turns.take(() => {
@@ -24,7 +30,7 @@ describe("turns", () => {
   });
 
   it("runs the first at once, and one more in each turn, in order", async () => {
-    const turns = new PacedQueue(unexpected);
+    const turns = queueWith(1);
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
     expect(ran).toEqual(["a"]);
@@ -40,8 +46,21 @@ describe("turns", () => {
     expect(ran).toEqual(["a", "b", "c", "d", "e"]);
   });
 
+  it("runs on in a turn while its time lasts, but for the first, which is alone in its turn", async () => {
+    const turns = queueWith(3);
+    const ran: number[] = [];
+    for (let number = 0; number < 8; number++) turns.take(() => ran.push(number));
+    expect(ran).toEqual([0]);
+    await turn();
+    expect(ran).toEqual([0, 1, 2, 3]);
+    await turn();
+    expect(ran).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    await turn();
+    expect(ran).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it("runs nothing more once it is closed", async () => {
-    const turns = new PacedQueue(unexpected);
+    const turns = queueWith(1);
     const ran: string[] = [];
     for (const name of ["a", "b"]) turns.take(() => ran.push(name));
     turns.close();
@@ -52,7 +71,7 @@ describe("turns", () => {
   });
 
   it("lets what was started go on in between", async () => {
-    const turns = new PacedQueue(unexpected);
+    const turns = queueWith(1);
     const order: string[] = [];
     for (let number = 0; number < 3; number++) {
       turns.take(() => {

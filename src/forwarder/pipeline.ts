@@ -45,6 +45,11 @@ const STATUS_INTERVAL = 5000;
 const TICK = 1000;
 /** A file that cannot be put on record (disk full) is tried again after this many milliseconds. */
 const RECORD_RETRY = 250;
+/**
+ * What part of the window may be acknowledged and not on record before that is due at once. A quarter was written twice as
+ * often, and those writes were what the window waited for; the other half is on its way meanwhile.
+ */
+const UNRECORDED = 1 / 2;
 /** Batches that may wait for a connection besides those on the wire. */
 const MOST_QUEUED = 2;
 /** Batches that are compressed, put on record or wait to be written, at most: each is a round trip that a new file's lines wait for. */
@@ -98,7 +103,7 @@ export class Pipeline {
       durable: options.tap === undefined,
       clock,
       log: log.named("registrar"),
-      urgent: settings.shipping.windowSize / 4,
+      urgent: settings.shipping.windowSize * UNRECORDED,
       sources: () => this.#lanes.sources(),
       saved: () => this.#collector.retry(),
     });

@@ -53,7 +53,9 @@ export class Channel {
   readonly #deadline: Timer;
   #state: "connecting" | "open" | "finishing" | "gone" = "connecting";
   #socket: Socket | undefined;
+  /** Messages for the next write: until the connection is made, then until the turn of the event loop is over. */
   #queue: Buffer[] = [];
+  #isFlushing = false;
   #unwritten = 0;
   #openedAt: number | undefined;
   #resolveGone: () => void = () => undefined;
@@ -96,8 +98,16 @@ export class Channel {
     this.#unwritten += bytes.length;
     if (this.#unwritten > this.#limits.queue) {
       this.#break(`the peer does not take its messages: ${this.#unwritten} bytes are waiting`);
-    } else if (this.#socket === undefined) this.#queue.push(bytes);
-    else this.#put(this.#socket, bytes);
+      return;
+    }
+    this.#queue.push(bytes);
+    if (this.#socket === undefined || this.#isFlushing) return;
+    this.#isFlushing = true;
+    // Of a burst each message would be a write of its own, and wake the peer.
+    setImmediate(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
   }
 
   /** Writes what is queued, then closes gracefully: an abrupt close could take unread messages along. */
@@ -111,6 +121,7 @@ export class Channel {
       this.close();
       return;
     }
+    this.#flush();
     this.#state = "finishing";
     socket.end();
     const timer = this.#clock.after(this.#limits.linger, () => socket.destroy());
@@ -144,14 +155,18 @@ export class Channel {
     socket.resume();
     const finishing = this.#state === "finishing";
     this.#state = "open";
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const bytes of queue) this.#put(socket, bytes);
+    const isIdle = this.#queue.length === 0;
     if (finishing) this.finish();
-    else if (queue.length === 0) this.#events.idle();
+    else if (isIdle) this.#events.idle();
+    else this.#flush();
   }
 
-  #put(socket: Socket, bytes: Buffer): void {
+  #flush(): void {
+    const [socket, queue] = [this.#socket, this.#queue];
+    if (socket === undefined || queue.length === 0) return;
+    this.#queue = [];
+    const [first] = queue;
+    const bytes = queue.length === 1 && first !== undefined ? first : Buffer.concat(queue);
     socket.write(bytes, () => {
       this.#unwritten -= bytes.length;
       if (this.#unwritten === 0 && this.#state === "open") this.#events.idle();

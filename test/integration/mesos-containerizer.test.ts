@@ -73,6 +73,8 @@ describe("the true end of a task", () => {
     ["kill -9 $$", 9, "Command terminated with signal Killed"],
     ["kill -2 $$", 2, "Command terminated with signal Interrupt"],
     ["kill -13 $$", 13, "Command terminated with signal Broken pipe"],
+    ["ulimit -c 0; kill -8 $$", 8, "Command terminated with signal Floating point exception"],
+    ["kill -14 $$", 14, "Command terminated with signal Alarm clock"],
     ["ulimit -c 0; kill -11 $$", 11, "Command terminated with signal Segmentation fault"],
   ])("%s", async (value, status, message) => {
     const raw = await ending(shell(value));

@@ -85,15 +85,16 @@ const FEW_TASKS = 4;
 /** A task is in one of its lists, whatever becomes of it meanwhile. */
 function executorPieces(executor: ExecutorRecord): Element {
   const { info } = executor;
+  const resources = resourcesJson(allocated(executor));
   const shown: JsonObject = {
     id: executor.executorId,
     name: info.name,
     source: info.source,
     container: executor.containerId,
     directory: executor.directory,
-    resources: resourcesJson(allocated(executor)),
+    resources,
   };
-  const role = allocatedRole([...info.resources, ...roled(executor)]);
+  const role = roleOf(executor);
   if (role !== undefined) shown["role"] = role;
   if (info.labels !== undefined) shown["labels"] = labelsJson(info.labels.labels);
   if (has(info, "type")) shown["type"] = enumName(ExecutorInfo_TypeSchema, info.type);
@@ -101,11 +102,12 @@ function executorPieces(executor: ExecutorRecord): Element {
   const queued = tasksIn(executor, "queued");
   const completed = [...executor.completed, ...tasksIn(executor, "terminated")];
   if (launched.length + queued.length + completed.length <= FEW_TASKS) {
-    const text = (tasks: readonly TaskRecord[], show: (record: TaskRecord) => string): string =>
-      tasks.map(show).join(",");
+    // What a command task has is all that its executor has.
+    const isAll = executor.kind === "command" && launched.length === 1 && queued.length === 0;
+    const tasks = launched.map(({ task }) => taskText(task, isAll ? resources : undefined)).join(",");
     const lists =
-      `"tasks":[${text(launched, launchedText)}],"queued_tasks":[${text(queued, queuedText)}],` +
-      `"completed_tasks":[${text(completed, launchedText)}]`;
+      `"tasks":[${tasks}],"queued_tasks":[${queued.map(queuedText).join(",")}],` +
+      `"completed_tasks":[${completed.map(launchedText).join(",")}]`;
     return `${JSON.stringify(shown).slice(0, -1)},${lists}}`;
   }
   return objectOf(shown, {
@@ -115,9 +117,13 @@ function executorPieces(executor: ExecutorRecord): Element {
   });
 }
 
-/** Resources of its tasks: those of a command task are all that its executor has. */
-const roled = (executor: ExecutorRecord): Resource[] =>
-  [...executor.tasks.values(), ...executor.completed].flatMap(({ task }) => task.resources);
+/** Its own, or that of its tasks: those of a command task are all that its executor has. */
+function roleOf({ info, tasks, completed }: ExecutorRecord): string | undefined {
+  let role = allocatedRole(info.resources);
+  for (const { task } of tasks.values()) role ??= allocatedRole(task.resources);
+  for (const { task } of completed) role ??= allocatedRole(task.resources);
+  return role;
+}
 
 function frameworkPieces(framework: FrameworkRecord): Pieces {
   const { info } = framework;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { Pace } from "../../base/pace.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
 import type { HeldFolder } from "../model/held/folder.ts";
 import { holdSandbox, type SandboxPlace } from "../model/held/sandbox.ts";
@@ -19,7 +20,12 @@ export interface RotationOptions {
   readonly interval: number;
   /** Sandboxes of running containers. */
   readonly sandboxes: () => readonly SandboxPlace[];
+  /** What the looks at thousands of sandboxes take turns with; its own, unless given. */
+  readonly pace?: Pace;
 }
+
+/** Sandboxes that are looked at in one turn of the event loop, and milliseconds of it: each is opened folder by folder. */
+const sandboxPace = new Pace(16, { milliseconds: 8 });
 
 const COPY_CHUNK = 256 * 1024;
 
@@ -63,6 +69,7 @@ export class Rotation {
   /** Looks at every sandbox once. */
   async look(): Promise<void> {
     for (const place of this.#options.sandboxes()) {
+      await (this.#options.pace ?? sandboxPace).take();
       for (const name of ["stdout", "stderr"]) {
         try {
           await this.#rotate(place, name);

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
+import { Pace } from "../../base/pace.ts";
 import { Rotation, rotationPlan } from "./rotation.ts";
 import { createSandbox } from "./sandbox.ts";
 
@@ -61,6 +62,14 @@ describe("rotation", () => {
     ]);
     expect(rotationPlan("stdout", 9, 10, 3)).toEqual([]);
     expect(rotationPlan("stdout", 9, 0, 3)).toEqual([]);
+  });
+
+  it("of thousands of sandboxes looks at so many in a turn", async () => {
+    const pace = new Pace(10);
+    const sandboxes = () => Array.from({ length: 200 }, () => ({ sandbox: folder }));
+    const options = { clock: new TestClock(), log: silentLogger, maximumBytes: 5, keep: 2, interval: 1000 };
+    await new Rotation({ ...options, sandboxes, pace }).look();
+    expect(pace.turns).toBe(20);
   });
 
   it("copies, truncates and keeps the inode that the task writes to", async () => {

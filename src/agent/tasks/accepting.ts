@@ -56,6 +56,9 @@ interface Request {
   readonly versions: RunTaskMessage["resourceVersionUuids"];
 }
 
+/** Milliseconds of one turn of the event loop for writing launches down: one takes half of one, where disks are quick. */
+const TURN = 2;
+
 export interface AcceptingOptions {
   readonly clock: Clock;
   readonly log: Logger;
@@ -81,7 +84,11 @@ export class Accepting {
 
   constructor(options: AcceptingOptions) {
     this.#options = options;
-    this.#launches = new PacedQueue((error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
+    this.#launches = new PacedQueue({
+      failed: (error) => options.log.error(`Launching a task failed: ${messageOf(error)}`),
+      monotonic: () => options.clock.monotonic(),
+      budget: TURN,
+    });
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */

@@ -7,7 +7,7 @@ import { HELD_TERMINAL, TERMINAL_PARTS } from "./terminal-parts.ts";
  * The launcher: a Perl program (perl-base: core language only, no module is loaded) that forks for the agent. Why Perl,
  * and why system calls by number, is in docs/decisions/0020-perl-launcher.md.
  *
- * It reads frames from stdin (32 bit big-endian length, fields separated by NUL) and answers in lines on stdout:
+ * It reads frames from stdin, behind itself (32 bit big-endian length, texts with a NUL behind each), and answers in lines on stdout:
  *
  *   L id dir ended mark terminal cwd uid gid groups stdout stderr rlimits group at <n control files> <n read-only> file <n argv> environment…
  *        → `S id <shim pid> <shim start time> <task pid>`, or `F id <errno> <what failed>`
@@ -114,9 +114,12 @@ sub shim {
   while (!defined $status) {
     if (waitpid(-1, 0) == $pid) { $status = $? }
   }
-  end_leftovers("$dir/stop");
-  select(undef, undef, undef, 0.5) until save("$dir/status", $status) || !-d $dir;
-  link("$dir/status", "$ended/$id");
+  # Most tasks leave nobody behind.
+  if (waitpid(-1, 1) >= 0) { end_leftovers("$dir/stop") }
+  $line = "$status";
+  $path = "$dir/status";
+  select(undef, undef, undef, 0.5) until save() || !-d $dir;
+  link($path, "$ended/$id");
   leave(0);
 }
 
@@ -182,11 +185,14 @@ sub end_leftovers {
   }
 }
 
+# Writes $line into the file $path, all of it or nothing.
 sub save {
-  my ($path, $text) = @_;
-  sysopen(my $file, "$path.tmp", 01101, 0600) or return 0;
-  return 0 unless syswrite($file, $text) == length($text);
-  return rename("$path.tmp", $path);
+  $text = "$path.tmp";
+  $number = syscall($OPENAT, $AT_CWD, $text, 01101, 0600);
+  return 0 if $number < 0;
+  $count = syscall($WRITE, $number, $line, length($line));
+  syscall($CLOSE, $number);
+  return $count == length($line) && rename($text, $path);
 }
 
 sub run {

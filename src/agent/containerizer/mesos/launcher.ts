@@ -160,7 +160,14 @@ export class Launcher {
 
   #send(child: ChildProcess, pending: Pending): void {
     pending.sentTo = child;
-    child.stdin?.write(pending.frame);
+    const { stdin } = child;
+    if (stdin === null) return;
+    if (stdin.writableCorked === 0) {
+      // What one turn of the event loop starts is one write, which wakes the launcher once.
+      stdin.cork();
+      setImmediate(() => stdin.uncork());
+    }
+    stdin.write(pending.frame);
   }
 
   #begin(): void {

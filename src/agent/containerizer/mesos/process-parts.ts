@@ -66,13 +66,10 @@ sub become_user {
 # As execvpe(3), with lists of addresses for argv and environment. Returns the number of the error; otherwise not at all.
 sub execute {
   my ($file, $path, $words, $variables) = @_;
-  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
-  my @candidates = index($file, '/') >= 0 ? ($file) : map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
-  my ($ENOENT, $ENOEXEC, $ENOTDIR) = (2, 8, 20);
-  my $reason = $ENOENT;
-  for my $candidate (@candidates) {
+  my $reason = 2; # ENOENT
+  for my $candidate (index($file, '/') >= 0 ? $file : candidates($file, $path)) {
     syscall($EXECVE, $candidate, $words, $variables);
-    my $number = $! + 0;
+    my ($number, $ENOENT, $ENOEXEC, $ENOTDIR) = ($! + 0, 2, 8, 20);
     if ($number == $ENOEXEC) {
       my ($name, $shell) = ('sh', '/bin/sh');
       my $script = pack('p2', $name, $candidate) . substr($words, length(pack('J', 0)));
@@ -81,6 +78,12 @@ sub execute {
     $reason = $number if $number != $ENOENT && $number != $ENOTDIR;
   }
   return $reason;
+}
+
+sub candidates {
+  my ($file, $path) = @_;
+  $path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' unless defined $path;
+  return map { ($_ eq '' ? '.' : $_) . "/$file" } split /:/, $path, -1;
 }
 
 sub children {

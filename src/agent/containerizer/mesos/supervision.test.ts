@@ -2,11 +2,12 @@ import { expect, it } from "vitest";
 import { FakeProcesses } from "../../../../test/support/process-table.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { silentLogger } from "../../../base/log.ts";
+import { Pace } from "../../../base/pace.ts";
 import { TaskState, TaskStatus_Reason } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { Limitation } from "../../model/isolation.ts";
 import { Supervision } from "./supervision.ts";
 
-function start(found?: Limitation) {
+function start(found?: Limitation, pace?: Pace) {
   const clock = new TestClock();
   const table = new FakeProcesses();
   table.add(10, 1);
@@ -24,6 +25,7 @@ function start(found?: Limitation) {
     killGroups: () => undefined,
     limitation: () => found,
     cleanup: () => undefined,
+    ...(pace && { pace }),
   });
   const { termination } = supervision.add({ id: "c", tree: { shim: 10, pid: 11 }, since: "1", announced: true });
   const end = (status: number): void => {
@@ -171,5 +173,22 @@ it("that is killed is not asked any more, and one that has ended is neither", as
   await supervision.stop("c", 1000);
   await clock.advance(60_000);
   expect([sent("SIGTERM"), sent("SIGKILL")]).toEqual([0, 1]);
+  supervision.close();
+});
+
+it("looks at thousands of containers in many turns, one look at a time, and finds those whose shim is gone", async () => {
+  const pace = new Pace(10);
+  const { clock, table, supervision } = start(undefined, pace);
+  for (let index = 0; index < 1000; index++) {
+    table.add(100 + index, 1);
+    supervision.add({ id: `c${index}`, tree: { shim: 100 + index, pid: 5000 + index }, since: "1", announced: true });
+  }
+  table.end(100 + 999);
+  const last = supervision.get("c999")?.termination;
+  await clock.advance(5000);
+  // The next look is due while the first goes on.
+  await clock.advance(5000);
+  expect(await last).toMatchObject({ message: expect.stringContaining("(pid 1099) was killed") });
+  expect(pace.turns).toBeGreaterThanOrEqual(100);
   supervision.close();
 });

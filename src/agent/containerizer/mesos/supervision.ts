@@ -1,10 +1,12 @@
 import { type Clock, every, type Timer } from "../../../base/clock.ts";
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
+import type { Pace } from "../../../base/pace.ts";
+import { Rounds } from "../../../base/rounds.ts";
 import { TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import type { ContainerTermination } from "../../model/container.ts";
 import type { Limitation } from "../../model/isolation.ts";
-import { isAlive, type ProcessTable, signalTree, type Tree } from "./process-table.ts";
+import { isAlive, type ProcessTable, processPace, signalTree, type Tree } from "./process-table.ts";
 
 /** A container that was started, until it is removed. */
 export interface Supervised {
@@ -79,6 +81,8 @@ export interface SupervisionOptions {
   readonly limitation: (id: string) => Limitation | undefined;
   /** After everything of the container has ended, before `termination` resolves. */
   readonly cleanup: (id: string) => Promise<void> | undefined;
+  /** What looks at thousands of containers take turns with; that of all who walk the kernel's table, unless given. */
+  readonly pace?: Pace;
 }
 
 /** Milliseconds between looks at processes whose end nobody announces. */
@@ -97,12 +101,16 @@ export class Supervision {
   readonly #entries = new Map<string, Entry>();
   readonly #timers: Timer[];
   #isClosed = false;
+  readonly #rounds: { readonly announced: Rounds; readonly unannounced: Rounds };
 
   constructor(options: SupervisionOptions) {
     this.#options = options;
+    const { log, pace = processPace } = options;
+    const rounds = () => new Rounds(pace, (error) => log.error(`Looking at containers: ${messageOf(error)}`));
+    this.#rounds = { announced: rounds(), unannounced: rounds() };
     this.#timers = [
-      every(options.clock, LOOK_AT_UNANNOUNCED, () => this.#look((entry) => !entry.announced)),
-      every(options.clock, LOOK_AT_SHIMS, () => this.#look((entry) => entry.announced)),
+      every(options.clock, LOOK_AT_UNANNOUNCED, () => this.#rounds.unannounced.begin(() => this.#looks(false))),
+      every(options.clock, LOOK_AT_SHIMS, () => this.#rounds.announced.begin(() => this.#looks(true))),
     ];
   }
 
@@ -272,12 +280,16 @@ export class Supervision {
     move(entry, { kind: "killing", repeat });
   }
 
-  #look(wanted: (entry: Entry) => boolean): void {
+  /** At all whose end is announced, or is not. Each look reads a file of the kernel's: at thousands of containers, all at once stop the agent for 60 ms, every few seconds. */
+  *#looks(announced: boolean): Generator<void, void, void> {
     for (const entry of this.#entries.values()) {
-      if (entry.phase.kind === "ended" || !wanted(entry)) continue;
-      if (isAlive(this.#options.table, entry.tree.shim ?? entry.tree.pid, entry.since)) continue;
-      if (entry.announced) this.shimLost(entry.id);
-      else this.#finish(entry, { status: this.#options.statusOf(entry.id) });
+      if (this.#isClosed) return;
+      if (entry.phase.kind === "ended" || entry.announced !== announced) continue;
+      if (!isAlive(this.#options.table, entry.tree.shim ?? entry.tree.pid, entry.since)) {
+        if (announced) this.shimLost(entry.id);
+        else this.#finish(entry, { status: this.#options.statusOf(entry.id) });
+      }
+      yield;
     }
   }
 

@@ -63,31 +63,41 @@ sub output {
   return $output;
 }
 
-# In the task's process: becomes the task, or tells why not and ends.
-sub become {
-  my ($cwd, $uid, $gid, $groups, $out, $err, $rlimits, $group, $place, $controls) = texts(10);
-  syscall($SIGACTION, $SIGPIPE, $default, 0, 8);
-  syscall($SETSID);
-  my $failed = enter_groups(texts($controls));
-  fail($failed) if $failed ne '';
-  my @wished = texts(texts(1));
+# Changes what the process sees of files and groups, and goes to its folder there.
+sub move {
+  my ($cwd, $uid, $gid, $group, $place, @wished) = @_;
   my $writable = '';
-  if ($group eq '' && !@wished) { chdir($cwd) or fail("chdir $cwd") }
-  else {
-    my $folder = place_of($cwd);
-    own_group($uid, $gid, $group, $place) if $group ne '';
-    $failed = read_only(map { substr($_, 1) } @wished);
+  my $folder = place_of($cwd);
+  own_group($uid, $gid, $group, $place) if $group ne '';
+  if (@wished) {
+    my $failed = read_only(map { substr($_, 1) } @wished);
     $writable = "$failed: $!" if $failed ne '';
     fail($failed) if $failed ne '' && grep { substr($_, 0, 1) eq '!' } @wished;
-    go_to($folder) or fail("chdir $cwd");
   }
-  for my $limit (split / /, $rlimits) {
+  go_to($folder) or fail("chdir $cwd");
+  return $writable;
+}
+
+sub limit {
+  for my $limit (split / /, $_[0]) {
     my ($resource, @values) = split /:/, $limit;
     my $pair = pack('Q2', map { $_ eq 'infinity' ? ~0 : $_ } @values);
     syscall($PRLIMIT, 0, 0 + $resource, $pair, 0) == 0 or fail("set resource limit $limit");
   }
-  $failed = become_user($uid, $gid, $groups);
-  fail($failed) if $failed ne '';
+}
+
+# In the task's process: becomes the task, or tells why not and ends. What it need not do it does not call.
+sub become {
+  (my ($cwd, $uid, $gid, $groups, $out, $err, $rlimits, $group, $place, $number), $at) = unpack("\@$at (Z*)10 .", $buffer);
+  syscall($SIGACTION, $SIGPIPE, $default, 0, 8);
+  syscall($SETSID);
+  if ($number > 0 && ($failed = enter_groups(texts($number))) ne '') { fail($failed) }
+  ($number, $at) = unpack("\@$at Z* .", $buffer);
+  my $writable = '';
+  if ($group ne '' || $number > 0) { $writable = move($cwd, $uid, $gid, $group, $place, texts($number)) }
+  elsif (!chdir($cwd)) { fail("chdir $cwd") }
+  if ($rlimits ne '') { limit($rlimits) }
+  if ($uid ne '' && ($failed = become_user($uid, $gid, $groups)) ne '') { fail($failed) }
   my ($stdout, $stderr) = (output($out), output($err));
   if ($slave) {
     close($seen[1]);
@@ -99,12 +109,12 @@ sub become {
   }
   syscall($DUP3, $stdout, 1, 0);
   syscall($DUP3, $stderr, 2, 0);
-  syswrite(STDERR, "A volume that was to be read-only is writable: cannot $writable\n") if $writable ne '';
-  my ($file, $words) = texts(2);
-  my $argv = addresses($words);
-  my $search = index($buffer, "\0PATH=", $at - 1);
-  $search = $search >= 0 && $search < $end ? unpack("\@$search x6 Z*", $buffer) : undef;
-  my $reason = execute($file, $search, $argv, addresses(-1));
+  if ($writable ne '') { syswrite(STDERR, "A volume that was to be read-only is writable: cannot $writable\n") }
+  (my $file, $number, $at) = unpack("\@$at (Z*)2 .", $buffer);
+  my $argv = addresses($number);
+  my $path = index($buffer, "\0PATH=", $at - 1);
+  $path = $path >= 0 && $path < $end ? unpack("\@$path x6 Z*", $buffer) : undef;
+  my $reason = execute($file, $path, $argv, addresses(-1));
   $! = $reason;
   syswrite(STDERR, "Failed to execute '$file': $!\n");
   $! = $reason;

@@ -13,13 +13,7 @@ import {
 import { type Task, TaskState } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { type LongMessage, listOf } from "../../../mesos/long-message.ts";
 import { containerIdOf } from "../../model/nested.ts";
-import {
-  type ExecutorRecord,
-  type FrameworkRecord,
-  type TaskBucket,
-  type TaskRecord,
-  tasksIn,
-} from "../../model/records.ts";
+import type { ExecutorRecord, FrameworkRecord, TaskBucket, TaskRecord } from "../../model/records.ts";
 import type { AgentSnapshot, AgentView, ContainerUsage, NestedUsage } from "../view.ts";
 import { shownExecutor } from "./shown-executor.ts";
 
@@ -67,11 +61,16 @@ function staged(task: Task): Task {
 const taskList = (records: readonly TaskRecord[], show: (task: Task) => Task = (task) => task) =>
   listOf(records, ({ task }) => show(task));
 
+/** Of the tasks that an executor has. */
+const BUCKETS = ["queued", "launched", "terminated"] as const;
+
 /** A task is in one of its lists, whatever becomes of it before its turn comes. */
 export function tasksMessage(snapshot: AgentSnapshot): LongMessage {
   const frameworks = everyFramework(snapshot);
   const executors = frameworks.flatMap(everyExecutor);
-  const inBucket = (bucket: TaskBucket) => executors.flatMap((executor) => tasksIn(executor, bucket));
+  const buckets = new Map<TaskBucket, TaskRecord[]>(BUCKETS.map((bucket) => [bucket, []]));
+  for (const { tasks } of executors) for (const task of tasks.values()) buckets.get(task.bucket)?.push(task);
+  const inBucket = (bucket: (typeof BUCKETS)[number]) => buckets.get(bucket) ?? [];
   return {
     schema: Response_GetTasksSchema,
     parts: {

@@ -4,6 +4,8 @@ import { create } from "@bufbuild/protobuf";
 import { formatBytes } from "../../../base/bytes.ts";
 import { type Clock, every, type Timer } from "../../../base/clock.ts";
 import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
+import { Pace } from "../../../base/pace.ts";
+import { Rounds } from "../../../base/rounds.ts";
 import {
   type Resource,
   ResourceSchema,
@@ -72,6 +74,8 @@ const NAMESPACE = "namespaces/cgroup";
 const MEGABYTE = 1024 * 1024;
 /** Milliseconds between looks for OOM kills. The kernel's own notifications need eventfd, which Node does not have. */
 const LOOK_FOR_KILLS = 2_000;
+/** Groups that are looked at in one turn of the event loop, and milliseconds of it. */
+const groupPace = new Pace(64, { milliseconds: 8 });
 
 const controllersOf = (path: string): readonly string[] => {
   try {
@@ -125,7 +129,8 @@ export class GroupControl implements Isolator {
     this.#countsCpu = names.has("cgroups/cpu");
     this.#holdsCpu = this.#groups.has("cpu");
     this.#holdsMemory = this.#groups.has("memory");
-    this.#timer = every(options.clock, LOOK_FOR_KILLS, () => this.#look());
+    const rounds = new Rounds(groupPace, (error) => this.#options.warn?.(`Looking for OOM kills: ${messageOf(error)}`));
+    this.#timer = every(options.clock, LOOK_FOR_KILLS, () => rounds.begin(() => this.#looks()));
   }
 
   #lacks(what: string): void {
@@ -260,11 +265,12 @@ export class GroupControl implements Isolator {
     return parseLimit(this.#groups.read(id, "memory", file));
   }
 
-  #look(): void {
+  *#looks(): Generator<void, void, void> {
     if (!this.#holdsMemory) return;
     for (const [id, { limited }] of this.#watched) {
       const limitation = this.limitation(id);
       if (limitation !== undefined) limited(limitation);
+      yield;
     }
   }
 }

