@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { type LoadedFlags, originOf } from "../config/parse.ts";
-import { DEFAULT_LIMITS } from "../libprocess/inbound.ts";
+import { DEFAULT_LIMITS } from "../libprocess/inbound-limits.ts";
 import { readPeerMatch } from "../libprocess/peer-match.ts";
 import { Process } from "../libprocess/process.ts";
 import { createTls } from "../libprocess/tls.ts";

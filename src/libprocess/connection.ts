@@ -40,6 +40,8 @@ export interface Connection {
   /** HTTP requests that wait for the one before them. */
   readonly requests: (() => void)[];
   busy: boolean;
+  /** Answers what was taken before the HTTP parser had the connection. */
+  answerFirst: () => void;
   /** Answers to messages, which wait until no more bytes come. */
   readonly answers: ServerResponse[];
   /** Requests that came in this turn of the event loop. */
@@ -66,6 +68,7 @@ export const connectionOf = (socket: Socket, raw: Socket = socket, certificate?:
   messages: [],
   requests: [],
   busy: false,
+  answerFirst: () => undefined,
   answers: [],
   inTurn: 0,
   isHeld: false,
@@ -110,8 +113,10 @@ export function answerWhenQuiet(connection: Connection, response: ServerResponse
     const now = socket.bytesRead;
     const isQuiet = now === before && !connection.wasHeld;
     connection.wasHeld = connection.isHeld;
-    if (isQuiet || socket.destroyed || answers.length >= MOST_ANSWERS)
+    if (isQuiet || socket.destroyed || answers.length >= MOST_ANSWERS) {
+      connection.answerFirst();
       for (const answer of answers.splice(0, ANSWERS_IN_A_TURN)) answer.end();
+    }
     if (answers.length > 0) setImmediate(() => look(now));
   };
   const { bytesRead } = socket;

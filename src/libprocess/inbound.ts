@@ -20,32 +20,11 @@ import {
 import { ConnectionBound } from "./connection-bound.ts";
 import { classify, onFirstBytes } from "./first-byte.ts";
 import { recognise } from "./framing.ts";
+import { DEFAULT_LIMITS, type InboundLimits } from "./inbound-limits.ts";
+import { MessageReader, type WholeMessage } from "./message-reader.ts";
 import type { RateLimitedWarnings } from "./rate-limited-warnings.ts";
 import type { Reception } from "./reception.ts";
 import { formatUPID } from "./upid.ts";
-
-export interface InboundLimits {
-  /** Bytes of all bodies together that are not handled yet: of messages and of HTTP requests. */
-  readonly incomplete: number;
-  /** Milliseconds that a body may take from its head on. */
-  readonly body: number;
-  readonly connections: number;
-  /** Connections from one address. */
-  readonly connectionsPerAddress: number;
-  /** HTTP requests that wait behind another one on their connection, over all connections. */
-  readonly waitingRequests: number;
-  /** Milliseconds that a request's head may take from its first byte on. (Silence before it is unlimited.) */
-  readonly head: number;
-}
-
-export const DEFAULT_LIMITS: InboundLimits = {
-  incomplete: 64 * 1024 ** 2,
-  body: 60_000,
-  connections: 16_384,
-  connectionsPerAddress: 4_096,
-  waitingRequests: 4_096,
-  head: 60_000,
-};
 
 /** The accepting side of TLS. */
 export interface TlsAcceptor {
@@ -187,7 +166,7 @@ export class ProcessServer {
         (bytes) => classify(bytes) !== "undecided",
         (bytes) => {
           if (classify(bytes) === "tls") this.#shake(socket);
-          else this.#speakHttp(socket);
+          else this.#listenTo(socket);
         },
       );
     }
@@ -210,8 +189,46 @@ export class ProcessServer {
     onFirstBytes(
       socket,
       () => true,
-      () => this.#speakHttp(socket),
+      () => this.#listenTo(socket),
     );
+  }
+
+  #listenTo(socket: Socket): void {
+    const at = this.#connections.get(socket) ?? connectionOf(socket);
+    const reader = new MessageReader(socket, {
+      take: (message) => this.#takeWhole(at, message),
+      isKnown: () => at.isKept,
+      handOver: () => this.#speakHttp(socket),
+    });
+    at.answerFirst = () => reader.answer();
+  }
+
+  /** False where there is more to it than to hand it on. */
+  #takeWhole(at: Connection, { url, headers, body }: WholeMessage): boolean {
+    const { requirePeerMatch, reception } = this.#options;
+    const recognised = recognise("POST", url, headers);
+    if (recognised.kind !== "message") return false;
+    const { from, to, name } = recognised;
+    if (requirePeerMatch === true && at.peer.address !== from?.ip) return false;
+    const taken = reception(to, name);
+    if (typeof taken === "string" || body.length > taken.limit) return false;
+    if (taken.objection?.(from, at.peer) !== undefined) return false;
+    this.#keep(at, taken);
+    this.#handOn({ from, to, name, peer: at.peer, body: Buffer.from(body) });
+    return true;
+  }
+
+  #keep(at: Connection, taken: Reception): void {
+    at.isKept ||= taken.objection !== undefined;
+    this.#bound.set(at.raw, at.isKept ? "kept" : "idle");
+  }
+
+  #handOn(message: InboundMessage): void {
+    try {
+      this.#options.deliver(message);
+    } catch (error) {
+      this.#options.log.error(`Handling ${message.name} failed: ${messageOf(error)}`);
+    }
   }
 
   #track(socket: Socket, raw: Socket, certificate: X509Certificate | undefined): void {
@@ -271,8 +288,7 @@ export class ProcessServer {
     if (isCompressed(request)) return refuseWith(415, "compressed messages are not taken; nobody real sends any");
     const objection = taken.objection?.(from, peer);
     if (objection !== undefined) return refuseWith(202, objection);
-    at.isKept ||= taken.objection !== undefined;
-    this.#bound.set(at.raw, at.isKept ? "kept" : "idle");
+    this.#keep(at, taken);
     this.#take(at, { from, to, name, peer }, taken.limit, request, response);
   }
 
@@ -310,17 +326,13 @@ export class ProcessServer {
     for (let first = connection.messages[0]; first?.ready !== undefined; first = connection.messages[0]) {
       connection.messages.shift();
       first.release();
-      if (first.ready === "dropped") continue;
-      try {
-        this.#options.deliver(first.ready);
-      } catch (error) {
-        this.#options.log.error(`Handling ${first.ready.name} failed: ${messageOf(error)}`);
-      }
+      if (first.ready !== "dropped") this.#handOn(first.ready);
     }
   }
 
   #http(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     const handle = (): void => {
+      connection.answerFirst();
       connection.busy = true;
       this.#bound.set(connection.raw, "kept");
       const keep = (): void => {
