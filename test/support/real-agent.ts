@@ -86,7 +86,11 @@ export class AgentProcess {
       ],
       {
         stdio: ["ignore", output, output, ...(inherited === undefined ? [] : [inherited])],
-        env: { PATH: process.env["PATH"], ...this.#environment },
+        env: {
+          PATH: process.env["PATH"],
+          MALLOC_ARENA_MAX: process.env["MALLOC_ARENA_MAX"] ?? "2",
+          ...this.#environment,
+        },
       },
     );
     closeSync(output);

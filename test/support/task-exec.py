@@ -196,9 +196,9 @@ def terminal(task):
     keys.resize(50, 90)
     keys.type("stty size\n")
     session.says(rb"50 90\r\n")
-    # Said by what is to be interrupted: the shell has put it in front by then.
+    # Said by what is to be interrupted: the shell has put it in front by then. Behind a prompt, if that comes after what is typed.
     keys.type("sh -c 'echo go; exec sleep 1000'\n")
-    session.says(rb"\ngo\r\n")
+    session.says(rb"[\n ]go\r\n")
     keys.type("\x03")
     keys.type("echo after $?\n")
     interrupted = int(session.says(rb"after (\d+)\r\n").group(1))
