@@ -9,7 +9,7 @@ const unexpected = (error: unknown) => {
 /** A queue for which each look at the clock is a millisecond later than the one before, one look a turn and one a job. */
 function queueWith(budget: number, failed: (error: unknown) => void = unexpected): PacedQueue {
   let now = 0;
-  return new PacedQueue({ failed, monotonic: () => now++, budget });
+  return new PacedQueue({ clock: { monotonic: () => now++ }, failed, budget });
 }
 
 describe("turns", () => {

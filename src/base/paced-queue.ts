@@ -1,8 +1,9 @@
+import type { Clock } from "./clock.ts";
+
 export interface PacedQueueOptions {
+  readonly clock: Pick<Clock, "monotonic">;
   /** Told what a job threw; the jobs behind it run all the same. */
   readonly failed: (error: unknown) => void;
-  /** Milliseconds, of a clock that never goes back. */
-  readonly monotonic: () => number;
   /** Milliseconds of a turn of the event loop after which no further job begins in it. */
   readonly budget: number;
 }
@@ -37,11 +38,11 @@ export class PacedQueue {
 
   /** Runs what waits, `most` at most, while the turn's time lasts. */
   #turn(most: number): void {
-    const { failed, monotonic, budget } = this.#options;
+    const { clock, failed, budget } = this.#options;
     this.#taken = this.#waiting.length > 0;
     if (!this.#taken) return;
     setImmediate(() => this.#turn(Number.POSITIVE_INFINITY));
-    const until = monotonic() + budget;
+    const until = clock.monotonic() + budget;
     for (let run = 0; run < most; run++) {
       const job = this.#waiting.shift();
       if (job === undefined) return;
@@ -50,7 +51,7 @@ export class PacedQueue {
       } catch (error) {
         failed(error);
       }
-      if (monotonic() >= until) return;
+      if (clock.monotonic() >= until) return;
     }
   }
 }

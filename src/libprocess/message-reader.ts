@@ -78,13 +78,14 @@ export function messageAt(bytes: Buffer, at: number): WholeMessage | "more" | "o
   return { url, headers, body: bytes.subarray(chunk.from, chunk.to), next: chunk.to + LAST_CHUNK.length };
 }
 
-export interface MessageReaderOptions {
+/** Whom a connection's messages are for. */
+export interface MessageTaker {
   /** False: this one is for the HTTP parser, with everything behind it. Its body is only valid during the call. */
-  readonly take: (message: WholeMessage) => boolean;
+  take(message: WholeMessage): boolean;
   /** Whether the sender is one who is heard: for him the first part of a message is kept until the rest comes. */
-  readonly isKnown: () => boolean;
+  isKnown(): boolean;
   /** The paused socket goes to the HTTP parser, with what is not taken put back. */
-  readonly handOver: () => void;
+  handOver(): void;
 }
 
 /** Messages of one connection in a turn of the event loop. */
@@ -104,7 +105,7 @@ const ACCEPTED = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
  */
 export class MessageReader {
   readonly #socket: Socket;
-  readonly #options: MessageReaderOptions;
+  readonly #taker: MessageTaker;
   /** The first part of a message. */
   #rest = NOTHING;
   #owed = 0;
@@ -114,9 +115,9 @@ export class MessageReader {
   #isHeld = false;
 
   /** Reads from `socket`, which is paused. */
-  constructor(socket: Socket, options: MessageReaderOptions) {
+  constructor(socket: Socket, taker: MessageTaker) {
     this.#socket = socket;
-    this.#options = options;
+    this.#taker = taker;
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
     process.nextTick(() => socket.resume());
@@ -134,15 +135,15 @@ export class MessageReader {
   };
 
   #read(bytes: Buffer): void {
-    const { take, isKnown } = this.#options;
+    const taker = this.#taker;
     let at = 0;
     while (at < bytes.length && !this.#isHeld) {
       const found = messageAt(bytes, at);
-      if (found === "more" && isKnown() && bytes.length - at <= MOST_HELD) {
+      if (found === "more" && taker.isKnown() && bytes.length - at <= MOST_HELD) {
         this.#rest = bytes.subarray(at);
         break;
       }
-      if (found === "more" || found === "other" || !take(found)) {
+      if (found === "more" || found === "other" || !taker.take(found)) {
         this.#handOver(bytes.subarray(at));
         return;
       }
@@ -199,6 +200,6 @@ export class MessageReader {
     this.#answerWhenQuiet();
     this.#socket.pause();
     this.#socket.unshift(rest);
-    this.#options.handOver();
+    this.#taker.handOver();
   }
 }

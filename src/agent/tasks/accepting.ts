@@ -85,8 +85,8 @@ export class Accepting {
   constructor(options: AcceptingOptions) {
     this.#options = options;
     this.#launches = new PacedQueue({
+      clock: options.clock,
       failed: (error) => options.log.error(`Launching a task failed: ${messageOf(error)}`),
-      monotonic: () => options.clock.monotonic(),
       budget: TURN,
     });
   }
