@@ -82,11 +82,11 @@ function listed(path: string, info: Stats, { users, groups }: Names): ListedFile
   };
 }
 
-/** Files that are looked at together: the threads that do it work side by side. */
-const LOOKED_AT = 16;
-
-/** Folders that are listed at once, by whoever. Each holds its names for as long as that takes: the others wait before theirs is opened. */
-const listings = new FewAtOnce(4);
+/**
+ * Folders that are listed at once, by whoever: each holds its names for as long as that takes, and one of the four threads that do
+ * all file work. Of those one is left, whatever hangs below a sandbox. The others wait before theirs is opened.
+ */
+const listings = new FewAtOnce(3);
 
 /**
  * Shows what is in a folder to `show`, sorted by path, each entry under `path`; nothing for a file, as in Mesos. Names that are
@@ -116,13 +116,11 @@ async function listOpened(path: string, folder: string, show: (entry: ListedFile
   const who = { users: await namesOf("/etc/passwd"), groups: await namesOf("/etc/group") };
   const prefix = path.toWellFormed().replace(/\/+$/, "");
   const shown = shownNames(names);
-  for (let at = 0; at < names.length; at += LOOKED_AT) {
-    const together = names.slice(at, at + LOOKED_AT);
+  for (const [index, name] of names.entries()) {
     // Removed meanwhile: it is not there.
-    const found = await Promise.all(together.map((name) => lstat(onDisk(`${folder}/${name}`)).catch(() => undefined)));
+    const info = await lstat(onDisk(`${folder}/${name}`)).catch(() => undefined);
     await answerPace.take();
-    for (const [index, info] of found.entries())
-      if (info !== undefined) show(listed(`${prefix}/${shown[at + index]}`, info, who));
+    if (info !== undefined) show(listed(`${prefix}/${shown[index]}`, info, who));
   }
 }
 
