@@ -2,11 +2,12 @@
  * What an agent holds after many short tasks: it is to be flat. Waves of tasks that end at once run one after the other; the
  * agent's memory is looked at after a tenth of them and after all, each time when it has rested. Prints how many it ran a second.
  *
- *   npm run build && npm run bench short-tasks -- --program dist/mesos-slave.js [--tasks 100000] [--wave 500] [--rest 30]
+ *   npm run build && npm run bench short-tasks -- --program dist/mesos-slave.js [--tasks 100000] [--wave 500] [--rest 90]
  *                                                           [--gc-delay 30secs]
  *
- * --rest: seconds without work before a look. --gc-delay: how long sandboxes wait for their removal; with 1weeks the disk gets
- * them all (25 files each), and the figure says what the agent knows of each. TMPDIR=/dev/shm leaves the file system out.
+ * --rest: seconds before a look; sandboxes are removed until three quarters of a minute after the last task, and that is work.
+ * --gc-delay: how long sandboxes wait for their removal; with 1weeks the disk gets them all (25 files each), and the figure says
+ * what the agent knows of each. TMPDIR=/dev/shm leaves the file system out.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -22,7 +23,7 @@ const { values } = parseArgs({
   options: {
     tasks: { type: "string", default: "100000" },
     wave: { type: "string", default: "500" },
-    rest: { type: "string", default: "30" },
+    rest: { type: "string", default: "90" },
     "gc-delay": { type: "string", default: "30secs" },
     program: { type: "string" },
   },
@@ -68,7 +69,7 @@ async function runTasks({ scheduler }: MeasuredNode, from: number, to: number): 
   }
 }
 
-const node = await startNode(values.program, [`--gc_delay=${values["gc-delay"]}`]);
+const node = await startNode(values.program, [`--gc_delay=${values["gc-delay"]}`, "--disk_watch_interval=10secs"]);
 try {
   const rested = async (): Promise<number> => {
     await pause(Number(values.rest) * 1000);
@@ -77,11 +78,13 @@ try {
   const begin = cpuOf(node.pid);
   const tenth = Math.ceil(count / 10);
   await runTasks(node, 0, tenth);
+  const earlyBusy = rssOf(node.pid);
   const early = await rested();
   const middle = performance.now();
   await runTasks(node, tenth, count);
   const seconds = (performance.now() - middle) / 1000;
   const cpu = cpuOf(node.pid) - begin;
+  const lateBusy = rssOf(node.pid);
   const late = await rested();
   const tasks = count.toLocaleString("en");
   report([
@@ -90,6 +93,11 @@ try {
       floor: { what: `after ${tenth.toLocaleString("en")}`, value: early },
       goal: { timesFloor: 1.1 },
       bound: "what is known of sandboxes that wait for their removal, and garbage",
+    },
+    {
+      ...{ id: "short-busy", what: "the same, right after the last of them", value: lateBusy, unit: "MB" },
+      floor: { what: `after ${tenth.toLocaleString("en")}`, value: earlyBusy },
+      bound: "as much garbage as lives, and what malloc keeps",
     },
     {
       ...{ id: "short-peak", what: "the most it held meanwhile", value: peakOf(node.pid), unit: "MB" },
