@@ -9,6 +9,7 @@ import { Process } from "./process.ts";
 
 const agent = { id: "slave(1)", ip: "127.0.0.1", port: 5051 };
 const master = { id: "master", ip: "127.0.0.1", port: 5050 };
+const stranger = { id: "stranger", ip: "127.0.0.1", port: 9 };
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 const ping = encodeMessage(agent, master, "mesos.internal.PingSlaveMessage", latin1("body"));
 const bare = encodeMessage(agent, master, "PING", new Uint8Array());
@@ -114,7 +115,6 @@ describe("a connection", () => {
   it("is told of nothing that a stranger says, and what comes behind it is heard", async () => {
     const { process, told } = await listen();
     const { socket, text } = dial(process);
-    const stranger = { id: "stranger", ip: "127.0.0.1", port: 9 };
     socket.write(Buffer.concat([m("1"), m("x", stranger), m("2")]));
     expect(await told(2)).toEqual(["1", "2"]);
     await expect.poll(() => statuses(text())).toEqual(["202", "202", "202"]);
@@ -137,19 +137,34 @@ describe("a connection", () => {
     expect(statuses(await closed)).toHaveLength(500);
   });
 
+  it("does not wait with answers for the end of a stream that has none", async () => {
+    const { process, told } = await listen();
+    const { socket, text } = dial(process);
+    let answeredBefore = false;
+    process.on("last", () => (answeredBefore = text() !== ""));
+    const many = Array.from({ length: 4_000 }, () => m(""));
+    socket.write(Buffer.concat([...many, encodeMessage(agent, master, "last", new Uint8Array())]));
+    await told(4_000);
+    await expect.poll(() => statuses(text()).length).toBe(4_001);
+    expect(answeredBefore).toBe(true);
+  });
+
   it("holds a part of a message for a sender who is heard, and gives a stranger's to the parser, which bounds it", async () => {
     const { process, told } = await listen();
     const known = dial(process);
     known.socket.write(m("1"));
     await told(1);
     const second = m("2");
-    known.socket.write(second.subarray(0, 200));
-    const other = dial(process);
-    other.socket.write(m("y".repeat(100)).subarray(0, -50));
-    await expect.poll(() => process.load.incompleteBytes).toBeGreaterThan(0);
-    other.socket.destroy();
-    await expect.poll(() => process.load.incompleteBytes).toBe(0);
-    known.socket.write(second.subarray(200));
+    known.socket.write(second.subarray(0, -10));
+    for (const before of [Buffer.alloc(0), m("x", stranger)]) {
+      const other = dial(process);
+      other.socket.write(before);
+      other.socket.write(m("y".repeat(100)).subarray(0, -50));
+      await expect.poll(() => process.load.incompleteBytes).toBeGreaterThan(0);
+      other.socket.destroy();
+      await expect.poll(() => process.load.incompleteBytes).toBe(0);
+    }
+    known.socket.write(second.subarray(-10));
     expect(await told(2)).toEqual(["1", "2"]);
     await expect.poll(() => statuses(known.text())).toEqual(["202", "202"]);
     // The parser's answers have a date.

@@ -250,6 +250,17 @@ describe("Process", () => {
     expect(await refused).toContain("ECONNREFUSED");
   });
 
+  it("says what it has to say before it closes", async () => {
+    const [a, b] = [await start("a"), await start("b")];
+    const got = inbox(b, "m");
+    a.link(b.self, () => undefined);
+    a.sendBytes(b.self, "m", bytes("first"));
+    await got.until(1);
+    a.sendBytes(b.self, "m", bytes("last"));
+    await a.close();
+    expect(await got.until(2)).toEqual(["a:first", "a:last"]);
+  });
+
   it("relinks over a fresh socket without telling anybody", async () => {
     const a = await start("a");
     const sockets: Socket[] = [];
