@@ -17,8 +17,8 @@ const WEIGHT: Readonly<Record<string, number>> = {
   "lumberjack-sink": 35,
   "mesos-execute": 1300,
   "mesos-fetcher": 760,
-  "mesos-local-master": 580,
-  "mesos-slave": 2350,
+  "mesos-local-master": 590,
+  "mesos-slave": 2400,
   redpill: 40,
   start: 940,
 };
