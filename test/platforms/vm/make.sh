@@ -24,8 +24,10 @@ if [ ! -e "$folder/vmlinuz" ]; then
 fi
 rm -rf "$root/project"
 mkdir -p "$root/project/bin"
-# The tests run by vitest; what only builds, checks or browses stays out.
-tar -C "$project" -c --exclude-from=- dist package.json tools src test node_modules << 'OUT' | tar -C "$root/project" -x
+# The tests run by vitest; what only builds, checks or browses stays out. node_modules itself is not named: whoever starts Vite beside this
+# makes a folder in it, and tar fails for what changes.
+cd "$project"
+tar -c --exclude-from=- dist package.json tools src test node_modules/* << 'OUT' | tar -C "$root/project" -x
 node_modules/@biomejs
 node_modules/@bufbuild/buf*
 node_modules/@typescript
