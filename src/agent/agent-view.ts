@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { Deadline, within } from "../base/deadline.ts";
 import { answerPace } from "../http/paced-body.ts";
 import type { Process } from "../libprocess/process.ts";
 import { formatUPID } from "../libprocess/upid.ts";
@@ -71,7 +72,7 @@ export async function usageOf({
   clock,
 }: Pick<ViewedAgent, "registry" | "clock">): Promise<readonly ContainerUsage[]> {
   const executors = [...registry.active.values()].flatMap((framework) => [...framework.executors.values()]);
-  const deadline = new CommonDeadline(clock, USAGE_DEADLINE);
+  const deadline = new Deadline(clock, USAGE_DEADLINE);
   try {
     const measured: Promise<ContainerUsage>[] = [];
     for (const executor of executors) {
@@ -127,8 +128,8 @@ export function containersOf(viewed: Pick<ViewedAgent, "registry" | "clock" | "c
           .filter(({ isStandalone, chain }) => (chain.length > 1 ? shown.nested : isStandalone && shown.standalone))
           .map(async ({ chain }) => ({
             chain,
-            statistics: await within(clock, USAGE_DEADLINE, containers.usage(chain)),
-            status: await within(clock, USAGE_DEADLINE, containers.status(chain)),
+            statistics: await within(clock, USAGE_DEADLINE, unlessFailed(containers.usage(chain)), undefined),
+            status: await within(clock, USAGE_DEADLINE, unlessFailed(containers.status(chain)), undefined),
           })),
       );
       return await Promise.all(wanted);
@@ -146,11 +147,15 @@ function pastOwnerOf(
   return undefined;
 }
 
-async function measure(deadline: CommonDeadline, executor: ExecutorRecord): Promise<ContainerUsage> {
+/** Undefined for what fails, or is not there. */
+const unlessFailed = <T>(work: Promise<T> | undefined): Promise<T | undefined> =>
+  work === undefined ? Promise.resolve(undefined) : work.catch(() => undefined);
+
+async function measure(deadline: Deadline, executor: ExecutorRecord): Promise<ContainerUsage> {
   const { containerizer, containerId, info } = executor;
   const [statistics, status] = await Promise.all([
-    deadline.within(containerizer?.usage(containerId)),
-    deadline.within(containerizer?.status(containerId)),
+    deadline.within(unlessFailed(containerizer?.usage(containerId)), undefined),
+    deadline.within(unlessFailed(containerizer?.status(containerId)), undefined),
   ]);
   return {
     frameworkId: executor.frameworkId,
@@ -174,49 +179,10 @@ export async function enginesOf({
   return await Promise.all(
     containerizers.map(async (containerizer) => ({
       name: containerizer.name,
-      version: await within(clock, VERSION_DEADLINE, containerizer.engineName?.()),
+      version: await within(clock, VERSION_DEADLINE, unlessFailed(containerizer.engineName?.()), undefined),
       trouble: containerizer.trouble(),
     })),
   );
-}
-
-/** One deadline for the works of thousands of containers, of which each turn begins some. */
-class CommonDeadline {
-  readonly #late = new Set<() => void>();
-  readonly #timer: { cancel(): void };
-
-  constructor(clock: Clock, milliseconds: number) {
-    this.#timer = clock.after(milliseconds, () => {
-      for (const late of this.#late) late();
-    });
-  }
-
-  /** What `work` resolves to; undefined when it fails or is not done in time. */
-  within<T>(work: Promise<T> | undefined): Promise<T | undefined> {
-    if (work === undefined) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const done = (value?: T): void => {
-        this.#late.delete(done);
-        resolve(value);
-      };
-      this.#late.add(done);
-      work.then(done, () => done());
-    });
-  }
-
-  close(): void {
-    this.#timer.cancel();
-  }
-}
-
-/** What `work` resolves to; undefined when it fails or takes longer than `milliseconds`. */
-function within<T>(clock: Clock, milliseconds: number, work: Promise<T> | undefined): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const timer = clock.after(milliseconds, () => resolve(undefined));
-    Promise.resolve(work)
-      .then(resolve, () => resolve(undefined))
-      .finally(() => timer.cancel());
-  });
 }
 
 /** Gauges that are read from the agent's own records. */

@@ -1,21 +1,19 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { Pace } from "./pace.ts";
 import { PacedQueue } from "./paced-queue.ts";
 
 const unexpected = (error: unknown) => {
   throw error;
 };
 
-/** A queue for which each look at the clock is a millisecond later than the one before, one look a turn and one a job. */
-function queueWith(budget: number, failed: (error: unknown) => void = unexpected): PacedQueue {
-  let now = 0;
-  return new PacedQueue({ clock: { monotonic: () => now++ }, failed, budget });
-}
+/** One job a turn. */
+const oneByOne = (failed: (error: unknown) => void = unexpected): PacedQueue => new PacedQueue(new Pace(1), failed);
 
 describe("turns", () => {
   it("tells what a job threw, and runs those behind it", async () => {
     const told: unknown[] = [];
-    const turns = queueWith(1, (error) => told.push(error));
+    const turns = oneByOne((error) => told.push(error));
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) {
       turns.take(() => {
@@ -30,7 +28,7 @@ describe("turns", () => {
   });
 
   it("runs the first at once, and one more in each turn, in order", async () => {
-    const turns = queueWith(1);
+    const turns = oneByOne();
     const ran: string[] = [];
     for (const name of ["a", "b", "c"]) turns.take(() => ran.push(name));
     expect(ran).toEqual(["a"]);
@@ -46,21 +44,32 @@ describe("turns", () => {
     expect(ran).toEqual(["a", "b", "c", "d", "e"]);
   });
 
-  it("runs on in a turn while its time lasts, but for the first, which is alone in its turn", async () => {
-    const turns = queueWith(3);
+  it("runs on in a turn while its pace has room", async () => {
+    const turns = new PacedQueue(new Pace(3), unexpected);
     const ran: number[] = [];
     for (let number = 0; number < 8; number++) turns.take(() => ran.push(number));
-    expect(ran).toEqual([0]);
+    expect(ran).toEqual([0, 1, 2]);
     await turn();
-    expect(ran).toEqual([0, 1, 2, 3]);
-    await turn();
-    expect(ran).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(ran).toEqual([0, 1, 2, 3, 4, 5]);
     await turn();
     expect(ran).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
+  it("lets no newcomer overtake, though a turn has room for it", async () => {
+    const turns = new PacedQueue(new Pace(2), unexpected);
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"])
+      turns.take(() => {
+        ran.push(name);
+        if (name === "c") turns.take(() => ran.push("newcomer"));
+      });
+    turns.take(() => ran.push("d"));
+    for (let count = 0; count < 3; count++) await turn();
+    expect(ran).toEqual(["a", "b", "c", "d", "newcomer"]);
+  });
+
   it("runs nothing more once it is closed", async () => {
-    const turns = queueWith(1);
+    const turns = oneByOne();
     const ran: string[] = [];
     for (const name of ["a", "b"]) turns.take(() => ran.push(name));
     turns.close();
@@ -71,7 +80,7 @@ describe("turns", () => {
   });
 
   it("lets what was started go on in between", async () => {
-    const turns = queueWith(1);
+    const turns = oneByOne();
     const order: string[] = [];
     for (let number = 0; number < 3; number++) {
       turns.take(() => {

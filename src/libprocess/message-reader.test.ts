@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
@@ -128,6 +129,16 @@ describe("a connection", () => {
     await expect.poll(() => statuses(text())).toEqual(["202", "404", "202"]);
   });
 
+  it("keeps it when what was taken and what was left to the parser come in the same turn", async () => {
+    const { process, told } = await listen();
+    const { socket, text } = dial(process);
+    // More than one read of the system brings, and fewer messages than a turn takes.
+    const many = Array.from({ length: 100 }, () => m("x".repeat(1_000)));
+    socket.write(Buffer.concat([...many, encodeMessage({ ...agent, id: "nobody" }, master, "m", latin1("x"))]));
+    await told(100);
+    await expect.poll(() => statuses(text())).toEqual([...many.map(() => "202"), "404"]);
+  });
+
   it("answers all of a burst in a few writes, and closes behind the peer", async () => {
     const { process, told } = await listen();
     const { socket, closed } = dial(process);
@@ -169,6 +180,16 @@ describe("a connection", () => {
     await expect.poll(() => statuses(known.text())).toEqual(["202", "202"]);
     // The parser's answers have a date.
     expect(known.text()).not.toContain("Date:");
+  });
+
+  it("holds no head without an end, whoever sends it", async () => {
+    const { process, told } = await listen();
+    const { socket, text, closed } = dial(process);
+    socket.write(m("1"));
+    await told(1);
+    await expect.poll(() => statuses(text())).toEqual(["202"]);
+    socket.write(`POST /slave(1)/m HTTP/1.1\r\nUser-Agent: ${"x".repeat(100_000)}`);
+    expect(await Promise.race([closed, pause(10_000, "still open")])).not.toBe("still open");
   });
 
   it("takes a message that is larger than what is held", async () => {

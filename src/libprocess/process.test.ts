@@ -1,8 +1,8 @@
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { PingSlaveMessageSchema } from "../mesos/gen/mesos/internal/messages_pb.ts";
@@ -248,6 +248,24 @@ describe("Process", () => {
     expect(gone).toEqual(["b", "c"]);
     const refused = new Promise<string>((resolve) => a.link(b.self, (_upid, why) => resolve(why)));
     expect(await refused).toContain("ECONNREFUSED");
+  });
+
+  it("says in one write what one turn has to say, in order", async () => {
+    const [a, b] = [await start("a"), await start("b")];
+    const got = inbox(b, "m");
+    a.link(b.self, () => undefined);
+    a.sendBytes(b.self, "m", bytes("first"));
+    await got.until(1);
+    const writes = vi.spyOn(Socket.prototype, "write");
+    try {
+      for (let count = 0; count < 50; count++) a.sendBytes(b.self, "m", bytes(`${count}`));
+      await got.until(51);
+      const messages = writes.mock.calls.filter(([data]) => String(data).startsWith("POST "));
+      expect(messages).toHaveLength(1);
+    } finally {
+      writes.mockRestore();
+    }
+    expect(got.received.slice(1)).toEqual(Array.from({ length: 50 }, (_, count) => `a:${count}`));
   });
 
   it("says what it has to say before it closes", async () => {

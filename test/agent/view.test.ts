@@ -4,6 +4,7 @@ import { enginesOf, snapshotOf, troublesOf, usageOf } from "../../src/agent/agen
 import { checkpointFiles } from "../../src/agent/model/files.ts";
 import { endTasks } from "../../src/agent/tasks/leaving.ts";
 import { silentLogger } from "../../src/base/log.ts";
+import { answerPace } from "../../src/http/paced-body.ts";
 import { DrainSlaveMessageSchema } from "../../src/mesos/gen/mesos/internal/messages_pb.ts";
 import { ResourceStatisticsSchema, TaskState } from "../../src/mesos/gen/mesos/v1/mesos_pb.ts";
 import { AgentUnderTest, commandTask, EXECUTOR, executorTask, framework } from "../support/agent-under-test.ts";
@@ -82,6 +83,23 @@ describe("what containers use is shown", () => {
     expect(answered).toBe(false);
     await test.clock.advance(1);
     expect(await late).toMatchObject([{ executorId: "one", statistics: undefined }]);
+  });
+
+  it("in turns: of many, those whose turn comes when the time is over keep nobody waiting either", async () => {
+    for (const id of ["one", "two", "three"]) await test.running(id, TASK_RUNNING);
+    let begun = 0;
+    test.machine.usage = () => {
+      begun++;
+      return new Promise(() => undefined);
+    };
+    // A turn in which others have taken all.
+    const others = Promise.all(Array.from({ length: 257 }, () => answerPace.take()));
+    const all = shown();
+    expect(begun).toBe(0);
+    await test.clock.advance(5_000);
+    expect(await all).toHaveLength(3);
+    expect(begun).toBe(3);
+    await others;
   });
 });
 

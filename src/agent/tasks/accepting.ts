@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { Pace } from "../../base/pace.ts";
 import { PacedQueue } from "../../base/paced-queue.ts";
 import { has } from "../../mesos/codec.ts";
 import {
@@ -84,11 +85,8 @@ export class Accepting {
 
   constructor(options: AcceptingOptions) {
     this.#options = options;
-    this.#launches = new PacedQueue({
-      clock: options.clock,
-      failed: (error) => options.log.error(`Launching a task failed: ${messageOf(error)}`),
-      budget: TURN,
-    });
+    const pace = new Pace(Number.POSITIVE_INFINITY, { milliseconds: TURN });
+    this.#launches = new PacedQueue(pace, (error) => options.log.error(`Launching a task failed: ${messageOf(error)}`));
   }
 
   /** The agent leaves: what is not written down yet never was here; the master finds it missing. */

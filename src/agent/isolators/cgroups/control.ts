@@ -58,6 +58,8 @@ export interface ControlOptions {
   readonly warn?: (line: string) => void;
   /** Text of /proc/mounts. */
   readonly mounts?: string;
+  /** What the looks at thousands of groups take turns with; that of all agents of this process, unless given. */
+  readonly pace?: Pace;
 }
 
 type Prepared = Pick<ContainerSpec, "containerId" | "resources" | "limits"> & Partial<Pick<ContainerSpec, "container">>;
@@ -97,6 +99,7 @@ export class GroupControl implements Isolator {
   readonly #offered: Offered;
   readonly #watched = new Map<string, Watched>();
   readonly #timer: Timer;
+  #isClosed = false;
 
   /** `names`: isolators. Throws a UserError when a controller is missing or the groups cannot be made. */
   constructor(names: ReadonlySet<string>, options: ControlOptions) {
@@ -129,7 +132,8 @@ export class GroupControl implements Isolator {
     this.#countsCpu = names.has("cgroups/cpu");
     this.#holdsCpu = this.#groups.has("cpu");
     this.#holdsMemory = this.#groups.has("memory");
-    const rounds = new Rounds(groupPace, (error) => this.#options.warn?.(`Looking for OOM kills: ${messageOf(error)}`));
+    const { pace = groupPace } = options;
+    const rounds = new Rounds(pace, (error) => this.#options.warn?.(`Looking for OOM kills: ${messageOf(error)}`));
     this.#timer = every(options.clock, LOOK_FOR_KILLS, () => rounds.begin(() => this.#looks()));
   }
 
@@ -253,6 +257,7 @@ export class GroupControl implements Isolator {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timer.cancel();
   }
 
@@ -268,6 +273,7 @@ export class GroupControl implements Isolator {
   *#looks(): Generator<void, void, void> {
     if (!this.#holdsMemory) return;
     for (const [id, { limited }] of this.#watched) {
+      if (this.#isClosed) return;
       const limitation = this.limitation(id);
       if (limitation !== undefined) limited(limitation);
       yield;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { settle, TestClock } from "../../../../test/support/test-clock.ts";
+import { Pace } from "../../../base/pace.ts";
 import { type Resource, ResourceSchema, Value_Type } from "../../../mesos/gen/mesos/v1/mesos_pb.ts";
 import { GroupControl } from "./control.ts";
 import { Groups } from "./group.ts";
@@ -166,9 +167,10 @@ it("groups that may not be made name the rights that are missing", () => {
 describe("control groups of v1", () => {
   const scalar = (name: string, value: number): Resource =>
     create(ResourceSchema, { name, type: Value_Type.SCALAR, scalar: { value } });
-  const open = (clock = new TestClock(), names = ["cgroups/cpu", "cgroups/mem"]) =>
+  const open = (clock = new TestClock(), names = ["cgroups/cpu", "cgroups/mem"], pace = new Pace(64)) =>
     new GroupControl(new Set(names), {
       clock,
+      pace,
       hierarchy: folder,
       root: "mesos",
       agent: "agent-1",
@@ -231,6 +233,26 @@ describe("control groups of v1", () => {
     control.close();
     await settle();
     expect(clock.pending).toBe(0);
+  });
+
+  it("are looked at in turns when there are many, and no more once nobody wants to know", async () => {
+    const [clock, pace, told] = [new TestClock(), new Pace(10), [] as string[]];
+    const control = open(clock, ["cgroups/mem"], pace);
+    for (let index = 0; index < 100; index++) {
+      const containerId = `c${index}`;
+      control.prepare({ ...spec, containerId }, () => {
+        if (told.push(containerId) === 130) control.close();
+      });
+      writeFileSync(at("memory", `${containerId}/memory.oom_control`), "oom_kill_disable 0\noom_kill 1\n");
+      writeFileSync(at("memory", `${containerId}/memory.max_usage_in_bytes`), `${64 * MB}\n`);
+    }
+    const before = pace.turns;
+    await clock.advance(2_000);
+    await expect.poll(() => told.length).toBe(100);
+    expect(pace.turns - before).toBeGreaterThanOrEqual(10);
+    await clock.advance(2_000);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toHaveLength(130);
   });
 
   it("hold what they are asked for, and measure no more", () => {
