@@ -240,7 +240,8 @@ describe("a session in a Docker task", () => {
     const talking = await launch("talking", "while :; do echo out; echo err >&2; sleep 0.1; done");
     const heard = await new SessionClient(agent.port, [talking]).attachOutput();
     await says(heard, /out\nout\n/);
-    expect(heard.stderr).toMatch(/err\nerr\n/);
+    // It goes on talking, and its streams come each by itself.
+    await expect.poll(() => heard.stderr, { timeout: 20_000 }).toMatch(/err\nerr\n/);
     heard.vanish();
   });
 
