@@ -1,4 +1,4 @@
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -10,9 +10,10 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { checkpointFiles as files } from "./files.ts";
 
 let folder: string;
@@ -20,7 +21,11 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "files-"));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  rmSync(folder, { recursive: true });
+});
 
 const at = (name: string): string => join(folder, name);
 const mode = (name: string): number => statSync(at(name)).mode & 0o777;
@@ -52,6 +57,58 @@ it("what fails leaves nothing behind, and no half", async () => {
   expect(() => files.replace(at("file/below"), "x")).toThrow("ENOTDIR");
   await expect(files.append(at("taken"), Buffer.from("x"), true)).rejects.toThrow("EISDIR");
   expect(readdirSync(folder).sort()).toEqual(["file", "taken"]);
+});
+
+/** Descriptors of this process that are files of the test. */
+const opened = (): string[] =>
+  readdirSync("/proc/self/fd").filter((number) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${number}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  });
+
+it.each([
+  [false, 0],
+  [true, 1],
+])("an append opens its file once, and keeps nothing open; durable: %s", async (durable, synced) => {
+  const [open, close, sync] = [vi.spyOn(fs, "openSync"), vi.spyOn(fs, "closeSync"), vi.spyOn(fs, "fdatasync")];
+  const opensElsewhere = vi.spyOn(fs.promises, "open");
+  syncBuiltinESMExports();
+  writeFileSync(at("file"), "one");
+  await files.append(at("file"), Buffer.from(" two"), durable);
+  expect([open, close, sync].map(({ mock }) => mock.calls.length)).toEqual([1, 1, synced]);
+  expect(opensElsewhere).not.toHaveBeenCalled();
+  expect(readFileSync(at("file"), "utf8")).toBe("one two");
+  expect(opened()).toEqual([]);
+});
+
+it("what the disk does not confirm is taken back", async () => {
+  const broken = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  writeFileSync(at("file"), "one");
+  vi.spyOn(fs, "fdatasync").mockImplementation((_file, done) => done(broken));
+  syncBuiltinESMExports();
+  await expect(files.append(at("file"), Buffer.from(" two"), true)).rejects.toThrow(broken);
+  expect(readFileSync(at("file"), "utf8")).toBe("one");
+  expect(opened()).toEqual([]);
+});
+
+it("what fits only in part is taken back", async () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  writeFileSync(at("file"), "one");
+  const write = fs.writeSync;
+  vi.spyOn(fs, "writeSync")
+    .mockImplementationOnce((file) => write(file, Buffer.from(" two"), 0, 2))
+    .mockImplementationOnce(() => {
+      throw full;
+    });
+  syncBuiltinESMExports();
+  await expect(files.append(at("file"), Buffer.from(" two"), false)).rejects.toThrow(full);
+  expect(readFileSync(at("file"), "utf8")).toBe("one");
+  await files.append(at("file"), Buffer.from(" three"), false);
+  expect(readFileSync(at("file"), "utf8")).toBe("one three");
+  expect(opened()).toEqual([]);
 });
 
 it("a link is replaced, and points where it is told", async () => {
