@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FaultyFiles } from "../../../test/support/faulty-files.ts";
 import { updateOf, uuidOf } from "../../../test/support/updates.ts";
 import { UserError } from "../../base/errors.ts";
 import { type Logger, silentLogger } from "../../base/log.ts";
@@ -142,6 +143,24 @@ function filesBelow(path: string): string[] {
     })
     .sort();
 }
+
+it("what is written of a launch counts only with task.info: it comes last, and is never there in part or empty", () => {
+  const faulty = new FaultyFiles(Number.POSITIVE_INFINITY, "EIO", () => undefined);
+  const store = new CheckpointStore(faulty.files, paths);
+  store.executor("A", executor("c2"));
+  store.task(
+    run,
+    { ...task, group: ["task"] },
+    create(RunTaskMessageSchema, { framework: framework.info, task: info }),
+  );
+  expect(faulty.operations.filter((one) => !/^(folder|link) /.test(one))).toEqual([
+    "create executor.info",
+    "create executor_generated_for_command_task",
+    "create task.launch",
+    "create task.group",
+    "replace task.info",
+  ]);
+});
 
 describe("what is written", () => {
   it("is read back", async () => {
