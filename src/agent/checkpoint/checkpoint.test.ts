@@ -144,7 +144,7 @@ function filesBelow(path: string): string[] {
     .sort();
 }
 
-it("what is written of a launch counts only with task.info: it comes last, and is never there in part or empty", () => {
+it("of a launch task.info comes last, since with it the task is believed", () => {
   const faulty = new FaultyFiles(Number.POSITIVE_INFINITY, "EIO", () => undefined);
   const store = new CheckpointStore(faulty.files, paths);
   store.executor("A", executor("c2"));
@@ -158,7 +158,7 @@ it("what is written of a launch counts only with task.info: it comes last, and i
     "create executor_generated_for_command_task",
     "create task.launch",
     "create task.group",
-    "replace task.info",
+    "create task.info",
   ]);
 });
 

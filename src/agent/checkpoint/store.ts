@@ -126,14 +126,14 @@ export class CheckpointStore {
 
   /**
    * Before the task is handed to its executor or container. `launch` is what the master sent; it comes first, because a
-   * task without it is taken for one of a C++ agent. `task.info` comes last and at once: with it the task is believed.
+   * task without it is taken for one of a C++ agent. With `task.info` the task is believed; where that is empty, `launch` tells.
    */
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
     this.#files.folder(this.#paths.meta.task(run, task.taskId));
     this.#files.create(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
     if (task.group !== undefined)
       this.#files.create(this.#paths.meta.taskGroup(run, task.taskId), JSON.stringify(task.group));
-    this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
+    this.#files.create(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
   }
 
   /** Takes back what was written of a launch that is refused after all. Only removes: a full disk may be the reason. */
