@@ -30,6 +30,7 @@ export const byPath: Readonly<Record<string, string>> = {
   "model/held/descriptor.ts": "the module itself",
   "model/held/folder.ts": "the module itself",
   "model/held/removal.ts": "the module itself",
+  "model/held/quick-removal.ts": "the module itself",
   "model/held/way-below.ts": "the module itself",
   "model/held/shown-names.ts": "the module itself",
   "http/files/attached.ts": "reopens what the module holds, by its descriptor",

@@ -10,11 +10,15 @@ export function systemError(code: "ENOSPC" | "EIO" | "EROFS"): NodeJS.ErrnoExcep
   return Object.assign(new Error(`${code}: ${texts[code]}, write`), { code });
 }
 
-/** Appended records in memory; appends wait while `held`, and fail while `failing`. */
+/** Appended records in memory; appends wait while `held`, and fail while `failing` or when there is no room. */
 export class MemoryAppends implements CheckpointFiles {
   readonly contents = new Map<string, Buffer>();
   failing: NodeJS.ErrnoException | undefined;
+  /** Bytes that the disk still takes. */
+  room = Number.POSITIVE_INFINITY;
   attempts = 0;
+  /** Of each append that worked, whether it was to be synced. */
+  readonly synced: boolean[] = [];
   #held: (() => void)[] | undefined;
 
   /** Lets appends wait until release(). */
@@ -28,11 +32,14 @@ export class MemoryAppends implements CheckpointFiles {
     for (const go of held) go();
   }
 
-  async append(path: string, data: Uint8Array): Promise<void> {
+  async append(path: string, data: Uint8Array, durable: boolean): Promise<void> {
     this.attempts++;
     const held = this.#held;
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
     if (this.failing !== undefined) throw this.failing;
+    if (data.length > this.room) throw systemError("ENOSPC");
+    this.room -= data.length;
+    this.synced.push(durable);
     this.contents.set(path, Buffer.concat([this.contents.get(path) ?? Buffer.alloc(0), data]));
   }
 

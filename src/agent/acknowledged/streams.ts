@@ -1,19 +1,15 @@
 import { Backoff } from "../../base/backoff.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
-import { SerialQueue } from "../../base/serial-queue.ts";
 import { isUuid } from "../../mesos/ids.ts";
 import type { CheckpointFiles } from "../model/files.ts";
-import { encodeRecord } from "../model/record-file.ts";
 import { AcknowledgedStream, type Carried } from "./stream.ts";
+import { StreamFile, StreamFiles } from "./stream-files.ts";
 
 /** Milliseconds; mesos-wire §3.19. */
 const RETRY = { initial: 10_000, maximum: 600_000, jitter: "none" } as const;
 /** Milliseconds that what was just sent is given before it is sent once more for its scheduler. */
 const MOMENT = 1_000;
-/** How soon a record that could not be written (full disk) is tried again, milliseconds. */
-const WRITE_RETRY = { initial: 1_000, maximum: 30_000, jitter: "half" } as const;
 
 /** What the streams of one kind carry, and how it is kept. */
 export interface StreamKind<Item> extends Carried<Item> {
@@ -37,13 +33,7 @@ interface Entry<Item> {
   readonly unwritten: Set<Item>;
   /** Acknowledgements being written: the next item waits for them, or a crash would send the one before it again. */
   acknowledging: number;
-  /** Where its records go; undefined: nowhere. */
-  readonly path: string | undefined;
-  readonly writes: SerialQueue;
-  /** Called when the write in progress fails: those behind it count as attempted too. */
-  readonly behind: Set<() => void>;
-  /** The write in progress has failed and is tried again. */
-  failing: boolean;
+  readonly file: StreamFile;
   readonly backoff: Backoff;
   retry: Timer | undefined;
   /** Monotonic milliseconds of the last transmission of the head. */
@@ -79,21 +69,18 @@ export interface StreamRecord<Item> {
 export class AcknowledgedStreams<Item> {
   readonly #options: StreamsOptions<Item>;
   readonly #entries = new Map<string, Entry<Item>>();
-  /** Ends the wait of a write that is to be tried again. */
-  readonly #waits = new Set<() => void>();
-  /** Writes that are not over. */
-  readonly #writing = new Set<Promise<boolean>>();
+  readonly #files: StreamFiles;
   #paused = true;
   #stopped = false;
-  #writeTrouble: string | undefined;
 
   constructor(options: StreamsOptions<Item>) {
     this.#options = options;
+    this.#files = new StreamFiles(options);
   }
 
   /** Why records cannot be written now, if so. */
   get writeTrouble(): string | undefined {
-    return this.#writeTrouble;
+    return this.#files.trouble;
   }
 
   /** Items that wait for an acknowledgement, over all streams. */
@@ -106,14 +93,12 @@ export class AcknowledgedStreams<Item> {
   #entry(key: string, path: string | undefined): Entry<Item> {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
+      const stream = new AcknowledgedStream(this.#options.kind);
       entry = {
-        path,
-        stream: new AcknowledgedStream(this.#options.kind),
+        stream,
         unwritten: new Set(),
         acknowledging: 0,
-        writes: new SerialQueue(),
-        behind: new Set(),
-        failing: false,
+        file: new StreamFile(this.#files, path, stream),
         backoff: new Backoff(RETRY),
         retry: undefined,
         sentAt: Number.NEGATIVE_INFINITY,
@@ -133,12 +118,12 @@ export class AcknowledgedStreams<Item> {
   add(key: string, item: Item, path: string | undefined): { sent: Promise<void>; durable: Promise<boolean> } {
     const entry = this.#entry(key, path);
     if (!entry.stream.receive(item)) {
-      const durable = entry.writes.add(() => !this.#isOver(entry));
+      const durable = entry.file.settled().then(() => !this.#isOver(entry));
       return { sent: durable.then(() => undefined), durable };
     }
     entry.unwritten.add(item);
     const { kind } = this.#options;
-    const written = this.#write(entry, kind.itemRecord(item), kind.isSynced(item));
+    const written = entry.file.add(kind.itemRecord(item), kind.isSynced(item));
     const sent = written.attempted.then(() => {
       entry.unwritten.delete(item);
       if (entry.stream.head === item) this.#send(entry);
@@ -148,71 +133,6 @@ export class AcknowledgedStreams<Item> {
 
   #isOver(entry: Entry<Item>): boolean {
     return this.#stopped || entry.dropped;
-  }
-
-  /** Appends a record. `attempted`: it was written or failed once. `durable`: whether it got onto the disk in the end. */
-  #write(
-    entry: Entry<Item>,
-    record: Uint8Array,
-    synced: boolean,
-  ): { attempted: Promise<void>; durable: Promise<boolean> } {
-    const { path } = entry;
-    if (path === undefined) return { attempted: Promise.resolve(), durable: Promise.resolve(true) };
-    const bytes = encodeRecord(record);
-    const { promise: attempted, resolve: attempt } = Promise.withResolvers<void>();
-    if (entry.failing) attempt();
-    else entry.behind.add(attempt);
-    const durable = entry.writes.add(async () => {
-      const done = await this.#append(entry, path, bytes, synced);
-      entry.behind.delete(attempt);
-      attempt();
-      return done;
-    });
-    this.#writing.add(durable);
-    void durable.finally(() => this.#writing.delete(durable));
-    return { attempted, durable };
-  }
-
-  /** Appends, again and again until it works or is of no use any more. */
-  async #append(entry: Entry<Item>, path: string, bytes: Uint8Array, synced: boolean): Promise<boolean> {
-    const { files, log } = this.#options;
-    const backoff = new Backoff(WRITE_RETRY);
-    for (let failures = 0; !entry.dropped && !(failures > 0 && this.#stopped); failures++) {
-      try {
-        await files.append(path, bytes, synced);
-        if (failures > 0) this.#recovered(entry);
-        return true;
-      } catch (error) {
-        const problem = `cannot checkpoint in ${path}: ${messageOf(error)}`;
-        if (failures === 0) log.error(`${problem}; it is sent all the same and written as soon as possible`);
-        this.#writeTrouble = problem;
-        entry.failing = true;
-        for (const attempt of entry.behind) attempt();
-        entry.behind.clear();
-        await this.#wait(backoff.next());
-        // It may be over and its folder collected meanwhile: do not write into it again.
-        if (entry.stream.closed) {
-          this.#recovered(entry);
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
-  #recovered(entry: Entry<Item>): void {
-    entry.failing = false;
-    this.#writeTrouble = undefined;
-  }
-
-  /** Waits, but not beyond close(). */
-  async #wait(milliseconds: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(milliseconds, resolve);
-    this.#waits.add(resolve);
-    await promise;
-    this.#waits.delete(resolve);
-    timer.cancel();
   }
 
   #quiet(entry: Entry<Item>): void {
@@ -251,7 +171,7 @@ export class AcknowledgedStreams<Item> {
     const { kind } = this.#options;
     const item = entry.stream.acknowledge();
     entry.acknowledging++;
-    await this.#write(entry, kind.acknowledgementRecord(uuid), kind.isSynced(undefined)).attempted;
+    await entry.file.add(kind.acknowledgementRecord(uuid), kind.isSynced(undefined)).attempted;
     entry.acknowledging--;
     entry.backoff.reset();
     if (entry.stream.closed) this.#entries.delete(key);
@@ -294,6 +214,7 @@ export class AcknowledgedStreams<Item> {
     for (const [key, entry] of this.#entries) {
       if (!chosen(key)) continue;
       entry.dropped = true;
+      entry.file.drop();
       this.#quiet(entry);
       this.#entries.delete(key);
     }
@@ -320,7 +241,6 @@ export class AcknowledgedStreams<Item> {
   async close(): Promise<void> {
     this.pause();
     this.#stopped = true;
-    for (const wake of this.#waits) wake();
-    await Promise.all(this.#writing);
+    await this.#files.close();
   }
 }

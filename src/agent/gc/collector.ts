@@ -4,7 +4,7 @@ import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { LeftMounts } from "./left-mounts.ts";
 import { describeForecast, describeUsage, horizon, maxAllowedAge, roughDuration } from "./plan.ts";
-import { removalProblem, removeFolders } from "./removal.ts";
+import { apart, removalProblem, removeFolders } from "./removal.ts";
 import { Schedule } from "./schedule.ts";
 
 export interface CollectorOptions {
@@ -186,34 +186,48 @@ export class GarbageCollector {
     }
   }
 
-  /** Never rejects. */
+  /** Never rejects. What lies in another one of them goes with it, and is looked for itself only when that could not. */
   async #removeBatch(batch: readonly string[]): Promise<void> {
-    const { log, workDir, remove = removeFolders, removed } = this.#options;
-    const problems = await Promise.all(batch.map((path) => removalProblem(workDir, path)));
-    const allowed: string[] = [];
-    for (const [index, path] of batch.entries()) {
+    const { outermost, inner } = apart(batch);
+    const left = await this.#removeApart(outermost);
+    const gone: string[] = [];
+    const rest: string[] = [];
+    for (const [path, outer] of inner) (left.has(outer) ? rest : gone).push(path);
+    for (const path of gone) this.#options.log.info(`Deleting ${path}`);
+    for (const path of gone) this.#gone(path);
+    if (rest.length > 0) await this.#removeBatch(rest);
+  }
+
+  /** Folders none of which lies in another. Resolves with those that are still there. */
+  async #removeApart(paths: readonly string[]): Promise<ReadonlySet<string>> {
+    const { clock, log, workDir, remove = removeFolders } = this.#options;
+    const ways = new Map<string, Promise<string | undefined>>();
+    const problems = await Promise.all(paths.map((path) => removalProblem(workDir, path, ways)));
+    const why = new Map<string, string>();
+    const allowed = paths.filter((path, index) => {
       const problem = problems[index];
-      if (problem === undefined) allowed.push(path);
-      else this.#gaveUp(path, problem);
-    }
-    if (allowed.length === 0) return;
+      if (problem !== undefined) why.set(path, problem);
+      return problem === undefined;
+    });
     for (const path of allowed) log.info(`Deleting ${path}`);
-    let left: ReadonlyMap<string, string>;
     try {
-      left = await remove(allowed, log, this.#stop.signal);
+      const limits = { signal: this.#stop.signal, now: () => clock.monotonic() };
+      if (allowed.length > 0) for (const [path, reason] of await remove(allowed, log, limits)) why.set(path, reason);
     } catch (error) {
-      left = new Map(allowed.map((path) => [path, messageOf(error)]));
+      for (const path of allowed) why.set(path, messageOf(error));
     }
-    for (const path of allowed) {
-      const why = left.get(path);
-      if (why !== undefined) {
-        this.#gaveUp(path, why);
-        continue;
-      }
-      this.#succeeded++;
-      log.info(`Deleted '${path}'`);
-      removed?.(path);
+    for (const path of paths) {
+      const reason = why.get(path);
+      if (reason === undefined) this.#gone(path);
+      else this.#gaveUp(path, reason);
     }
+    return new Set(why.keys());
+  }
+
+  #gone(path: string): void {
+    this.#succeeded++;
+    this.#options.log.info(`Deleted '${path}'`);
+    this.#options.removed?.(path);
   }
 
   /** It is tried again after the next start, when recovery schedules everything anew. */

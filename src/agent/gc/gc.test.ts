@@ -241,6 +241,35 @@ describe("the collector", () => {
     await collector.close();
   });
 
+  it("deletes with a folder what lies in it, and looks for that itself only when the folder stays", async () => {
+    const gone: string[] = [];
+    const asked: (readonly string[])[] = [];
+    let why: string | undefined;
+    const remove = async (paths: readonly string[]) => {
+      asked.push(paths);
+      return new Map(paths.flatMap((path) => (path === one && why !== undefined ? [[path, why]] : [])));
+    };
+    const { collector, lines, one } = start(() => 1, { remove, removed: (path: string) => gone.push(path) });
+    const run = join(one, "runs/1");
+    const other = join(folder, "work/slaves/one-more");
+    for (const path of [run, one, other]) collector.schedule(path, 0);
+    await collector.collect();
+    expect(asked).toEqual([[one, other]]);
+    expect(gone).toEqual([one, other, run]);
+    for (const path of gone) expect(lines).toEqual(expect.arrayContaining([`Deleting ${path}`, `Deleted '${path}'`]));
+    expect(collector.figures).toMatchObject({ path_removals_succeeded: 3, path_removals_failed: 0 });
+
+    why = "it is busy";
+    [asked.length, gone.length] = [0, 0];
+    for (const path of [run, one, other]) collector.schedule(path, 0);
+    await collector.collect();
+    expect(asked).toEqual([[one, other], [run]]);
+    expect(gone).toEqual([other, run]);
+    expect(lines).toContain(`Failed to delete '${one}': it is busy`);
+    expect(collector.figures).toMatchObject({ path_removals_succeeded: 5, path_removals_failed: 1 });
+    await collector.close();
+  });
+
   it("looks by itself, one interval after the last look, until it is closed", async () => {
     let looks = 0;
     const usage = async (): Promise<number> => {

@@ -2,10 +2,12 @@ import { getEventListeners } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { whatIsMade } from "../../../test/support/what-is-made.ts";
 import { silentLogger } from "../../base/log.ts";
 import { detachMount } from "./mounts.ts";
-import { removalProblem, removeFolders } from "./removal.ts";
+import { apart, removalProblem, removeFolders } from "./removal.ts";
 
 let base: string;
 let root: string;
@@ -46,6 +48,33 @@ describe("what may be deleted", () => {
     expect(await removalProblem(root, join(root, "file/x/y"))).toContain("cannot be looked at (ENOTDIR)");
   });
 
+  it("is asked for once of each folder that such paths lie in", async () => {
+    const ways = new Map<string, Promise<string | undefined>>();
+    for (const name of ["slaves/one", "slaves/two", "slaves/../two", "slaves/one/deep"])
+      await removalProblem(root, join(root, "slaves").replace("slaves", name), ways);
+    expect([...ways.keys()]).toEqual([join(root, "slaves"), join(root, "slaves/one")]);
+    symlinkSync(join(base, "outside"), join(root, "door"));
+    for (const name of ["door/a", "door/b"])
+      expect(await removalProblem(root, join(root, name), ways), name).toBe("it is reached through a symbolic link");
+  });
+
+  it("goes with the outermost that it lies in", () => {
+    const part = fc.constantFrom("a", "a-", "b");
+    const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join("/")}`);
+    fc.assert(
+      fc.property(fc.uniqueArray(path, { maxLength: 8 }), (paths) => {
+        const { outermost, inner } = apart(paths);
+        const within = (one: string) => paths.filter((other) => one.startsWith(`${other}/`));
+        expect(outermost).toEqual(paths.filter((one) => within(one).length === 0));
+        const expected = paths.flatMap((one) => {
+          const outer = within(one).toSorted((a, b) => a.length - b.length)[0];
+          return outer === undefined ? [] : [[one, outer]];
+        });
+        expect([...inner]).toEqual(expected);
+      }),
+    );
+  });
+
   it("may have a root that is a link itself", async () => {
     symlinkSync(root, join(base, "alias"));
     expect(await removalProblem(join(base, "alias"), join(base, "alias/slaves"))).toBeUndefined();
@@ -72,19 +101,29 @@ describe("folders are deleted", () => {
     expect(existsSync(join(root, "slaves"))).toBe(false);
   });
 
-  it("leaving nothing behind: no timer, and nothing that hears of the agent's end", async () => {
-    const [set, clear] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
+  it("with no timer and no listener of their own, and few calls of the thread pool however many they are", async () => {
+    const setTimer = vi.spyOn(globalThis, "setTimeout");
     const stop = new AbortController();
+    const made = async (count: number) => {
+      const paths = Array.from({ length: count }, (_, index) => join(root, "slaves/one", `${index}`));
+      for (const path of paths) {
+        mkdirSync(join(path, "runs/run/tasks/task"), { recursive: true });
+        symlinkSync(join(path, "runs/run"), join(path, "runs/latest"));
+        for (const name of ["runs/run/tasks/task/info", "runs/run/tasks/task/updates", "runs/run/sentinel"])
+          writeFileSync(join(path, name), "some bytes");
+      }
+      const counted = await whatIsMade(() => removeFolders(paths, silentLogger, { signal: stop.signal, now: () => 0 }));
+      expect(counted.result).toEqual(new Map());
+      return counted;
+    };
     try {
-      const paths = ["a", "b", "c"].map((name) => join(root, name));
-      for (const path of paths) mkdirSync(path);
-      expect(await removeFolders(paths, silentLogger, stop.signal)).toEqual(new Map());
-      const timers = set.mock.calls.flatMap(([, delay], index) =>
-        delay === 3_600_000 ? [set.mock.results[index]?.value] : [],
-      );
-      expect(timers).toHaveLength(3);
-      const cleared = clear.mock.calls.map(([timer]) => timer);
-      for (const timer of timers) expect(cleared).toContain(timer);
+      const few = await made(1);
+      const many = await made(101);
+      expect(many.poolCalls).toBe(few.poolCalls);
+      expect(few.poolCalls).toBeGreaterThan(0);
+      // Of eight entries each: what waits for a tree, not for each of them.
+      expect((many.promises - few.promises) / 100).toBeLessThan(8);
+      expect(setTimer).not.toHaveBeenCalled();
       expect(getEventListeners(stop.signal, "abort")).toEqual([]);
     } finally {
       vi.restoreAllMocks();
@@ -93,8 +132,16 @@ describe("folders are deleted", () => {
 
   it("until the agent stops", async () => {
     const why = new Error("the agent stops");
-    const left = await removeFolders([join(root, "slaves")], silentLogger, AbortSignal.abort(why));
+    const left = await removeFolders([join(root, "slaves")], silentLogger, { signal: AbortSignal.abort(why) });
     expect([...left.values()]).toEqual(["the agent stops"]);
+    expect(existsSync(join(root, "slaves/one"))).toBe(true);
+  });
+
+  it("for an hour each at most: somebody may add to it for ever", async () => {
+    let hours = 0;
+    const now = () => hours++ * 3_600_001;
+    const left = await removeFolders([join(root, "slaves")], silentLogger, { now });
+    expect([...left.values()]).toEqual(["it was not empty after 1hrs"]);
     expect(existsSync(join(root, "slaves/one"))).toBe(true);
   });
 

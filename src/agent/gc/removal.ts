@@ -1,9 +1,10 @@
 import { realpath } from "node:fs/promises";
-import { basename, dirname, isAbsolute, normalize, relative } from "node:path";
+import { basename, dirname, relative } from "node:path";
 import { formatDuration } from "../../base/duration.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { HeldFolder } from "../model/held/folder.ts";
+import { QuickTurns } from "../model/held/quick-removal.ts";
 import { removeTree } from "../model/held/removal.ts";
 import { type MountPoint, mountsBelow, readMounts } from "../model/mount-table.ts";
 import { detachMount } from "./mounts.ts";
@@ -13,24 +14,39 @@ const TIMEOUT = 3_600_000;
 /** Half of the thread pool's usual four: checkpoints wait for their turn there, too. */
 const REMOVALS_AT_ONCE = 2;
 
+/** What a path that is written plainly has none of: empty names, `.` and `..`. */
+const ODD_NAME = /\/\.{0,2}(?:\/|$)/;
+
 /**
  * Why `path` must not be deleted; undefined when it may be. It has to be written plainly, lie below `root`, and reach
- * there without any symbolic link.
+ * there without any symbolic link. `ways`: what is known of the folders that such paths lie in; of many paths most lie in a
+ * few, which are asked for once.
  */
-export async function removalProblem(root: string, path: string): Promise<string | undefined> {
-  if (!isAbsolute(path) || normalize(path) !== path || path.endsWith("/")) return "it is not a plain absolute path";
-  const way = relative(root, path);
-  if (way === "" || way === ".." || way.startsWith("../")) return `it is not below '${root}'`;
-  let parent: string;
-  let realRoot: string;
+export async function removalProblem(
+  root: string,
+  path: string,
+  ways = new Map<string, Promise<string | undefined>>(),
+): Promise<string | undefined> {
+  if (!path.startsWith("/") || ODD_NAME.test(path)) return "it is not a plain absolute path";
+  const folder = dirname(path);
+  const known = ways.get(folder);
+  if (known !== undefined) return await known;
+  const way = wayProblem(root, folder);
+  ways.set(folder, way);
+  return await way;
+}
+
+/** What is wrong with the way to a folder that is written plainly. */
+async function wayProblem(root: string, folder: string): Promise<string | undefined> {
+  const way = relative(root, folder);
+  if (way === ".." || way.startsWith("../")) return `it is not below '${root}'`;
   try {
-    [parent, realRoot] = await Promise.all([realpath(dirname(path)), realpath(root)]);
+    const [real, realRoot] = await Promise.all([realpath(folder), realpath(root)]);
+    const expected = way === "" ? realRoot : `${realRoot}/${way}`;
+    return real === expected ? undefined : "it is reached through a symbolic link";
   } catch (error) {
     return codeOf(error) === "ENOENT" ? undefined : `its folder cannot be looked at (${codeOf(error)})`;
   }
-  const rest = relative(root, dirname(path));
-  const expected = rest === "" ? realRoot : `${realRoot}/${rest}`;
-  return parent === expected ? undefined : "it is reached through a symbolic link";
 }
 
 /** Where the kernel has each path; what is not there is left out. Only those that a mount's path may be below. */
@@ -77,49 +93,83 @@ async function detachBelow(paths: readonly string[], log: Logger): Promise<Reado
   return kept;
 }
 
+/** Those of paths that lie in none of the others; and of those that do, in which of them: they go with it. */
+export function apart(paths: readonly string[]): {
+  readonly outermost: readonly string[];
+  readonly inner: ReadonlyMap<string, string>;
+} {
+  const all = new Set(paths);
+  // Nothing above these is one of them.
+  const shortest = paths.reduce((length, path) => Math.min(length, path.length), Number.POSITIVE_INFINITY);
+  const inner = new Map<string, string>();
+  const outermost = paths.filter((path) => {
+    let outer: string | undefined;
+    for (let end = path.lastIndexOf("/"); end >= shortest; end = path.lastIndexOf("/", end - 1)) {
+      const above = path.slice(0, end);
+      if (all.has(above)) outer = above;
+    }
+    if (outer !== undefined) inner.set(path, outer);
+    return outer === undefined;
+  });
+  return { outermost, inner };
+}
+
+/** What a removal of many folders goes by. */
+export interface RemovalLimits {
+  /** Ends it between two files. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds since whenever. */
+  readonly now?: () => number;
+}
+
 /**
  * Deletes folders, each with everything in it: in this process, folder by folder from a held one, so that a task that
  * swaps a folder for a link meanwhile gains nothing. Links are deleted, not followed. What is mounted below is unmounted
- * first, and a folder where that fails is left as it is. Returns for each path that is still there why. `signal` ends it
- * between two files.
+ * first, and a folder where that fails is left as it is. Returns for each path that is still there why.
  */
 export async function removeFolders(
   paths: readonly string[],
   log: Logger,
-  signal?: AbortSignal,
+  { signal, now = () => performance.now() }: RemovalLimits = {},
 ): Promise<ReadonlyMap<string, string>> {
   // With a folder that has a mount still, those above it stay too.
   const left = new Map(await detachBelow(paths, log));
   const rest = paths.filter((path) => !left.has(path)).values();
+  using parents = new Parents();
+  const turns = new QuickTurns(now);
   const work = async (): Promise<void> => {
     for (const path of rest) {
-      const why = await removeFolder(path, signal);
-      if (why !== undefined) left.set(path, why);
+      const end = now() + TIMEOUT;
+      const goOn = (): void => {
+        signal?.throwIfAborted();
+        if (now() > end) throw new Error(`it was not empty after ${formatDuration(TIMEOUT)}`);
+      };
+      try {
+        await removeTree(parents.of(dirname(path)), basename(path), goOn, turns);
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") left.set(path, messageOf(error));
+      }
     }
   };
   await Promise.all(Array.from({ length: REMOVALS_AT_ONCE }, work));
   return left;
 }
 
-/** Resolves with why the folder is still there; undefined when it is gone. */
-async function removeFolder(path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  const limit = new AbortController();
-  const stop = (): void => limit.abort(signal?.reason);
-  signal?.addEventListener("abort", stop);
-  // Not AbortSignal.timeout: that is kept until its time is over, and thousands may be removed in a minute.
-  const timer = setTimeout(
-    () => limit.abort(new Error(`it was not empty after ${formatDuration(TIMEOUT)}`)),
-    TIMEOUT,
-  ).unref();
-  try {
-    using parent = HeldFolder.open(dirname(path));
-    if (signal?.aborted === true) stop();
-    await removeTree(parent, basename(path), limit.signal);
-    return undefined;
-  } catch (error) {
-    return codeOf(error) === "ENOENT" ? undefined : messageOf(error);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
+/** The folders that others are removed from, each held from the first of them to the last. */
+class Parents implements Disposable {
+  readonly #held = new Map<string, HeldFolder>();
+
+  /** Throws the system's error. */
+  of(path: string): HeldFolder {
+    let parent = this.#held.get(path);
+    if (parent === undefined) {
+      parent = HeldFolder.open(path);
+      this.#held.set(path, parent);
+    }
+    return parent;
+  }
+
+  [Symbol.dispose](): void {
+    for (const parent of this.#held.values()) parent.close();
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
+import fs, {
   closeSync,
   existsSync,
   mkdirSync,
@@ -14,6 +14,7 @@ import {
   watch,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -25,7 +26,11 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "files-"));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  rmSync(folder, { recursive: true });
+});
 
 const at = (name: string): string => join(folder, name);
 const mode = (name: string): number => statSync(at(name)).mode & 0o777;
@@ -100,6 +105,58 @@ it("a file that does not fit is not there afterwards, and what was stays", () =>
     "replace new EFBIG\nreplace old EFBIG\ncreate new EFBIG\ncreate old EFBIG\n",
   );
   expect([readdirSync(folder), readFileSync(at("old"), "utf8")]).toEqual([["old"], "old"]);
+});
+
+/** Descriptors of this process that are files of the test. */
+const opened = (): string[] =>
+  readdirSync("/proc/self/fd").filter((number) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${number}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  });
+
+it.each([
+  [false, 0],
+  [true, 1],
+])("an append opens its file once, and keeps nothing open; durable: %s", async (durable, synced) => {
+  const [open, close, sync] = [vi.spyOn(fs, "openSync"), vi.spyOn(fs, "closeSync"), vi.spyOn(fs, "fdatasync")];
+  const opensElsewhere = vi.spyOn(fs.promises, "open");
+  syncBuiltinESMExports();
+  writeFileSync(at("file"), "one");
+  await files.append(at("file"), Buffer.from(" two"), durable);
+  expect([open, close, sync].map(({ mock }) => mock.calls.length)).toEqual([1, 1, synced]);
+  expect(opensElsewhere).not.toHaveBeenCalled();
+  expect(readFileSync(at("file"), "utf8")).toBe("one two");
+  expect(opened()).toEqual([]);
+});
+
+it("what the disk does not confirm is taken back", async () => {
+  const broken = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  writeFileSync(at("file"), "one");
+  vi.spyOn(fs, "fdatasync").mockImplementation((_file, done) => done(broken));
+  syncBuiltinESMExports();
+  await expect(files.append(at("file"), Buffer.from(" two"), true)).rejects.toThrow(broken);
+  expect(readFileSync(at("file"), "utf8")).toBe("one");
+  expect(opened()).toEqual([]);
+});
+
+it("what fits only in part is taken back", async () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  writeFileSync(at("file"), "one");
+  const write = fs.writeSync;
+  vi.spyOn(fs, "writeSync")
+    .mockImplementationOnce((file) => write(file, Buffer.from(" two"), 0, 2))
+    .mockImplementationOnce(() => {
+      throw full;
+    });
+  syncBuiltinESMExports();
+  await expect(files.append(at("file"), Buffer.from(" two"), false)).rejects.toThrow(full);
+  expect(readFileSync(at("file"), "utf8")).toBe("one");
+  await files.append(at("file"), Buffer.from(" three"), false);
+  expect(readFileSync(at("file"), "utf8")).toBe("one three");
+  expect(opened()).toEqual([]);
 });
 
 it("a link is replaced, and points where it is told", async () => {

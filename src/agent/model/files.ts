@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
+  fdatasync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -12,7 +13,6 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
-import { open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { linkAtomic, writeAtomic } from "../../base/durable.ts";
 import { codeOf } from "../../base/errors.ts";
@@ -37,7 +37,7 @@ export interface CheckpointFiles {
   replaceDurably(path: string, data: Uint8Array | string): Promise<void>;
   /**
    * Appends; `durable`: synced, so that it survives the machine. On failure the file is cut back to what it was, so that
-   * a later append stays readable.
+   * a later append stays readable. To one file, one at a time.
    */
   append(path: string, data: Uint8Array, durable: boolean): Promise<void>;
   /** Points the symbolic link `path` at `target`, synced. */
@@ -116,17 +116,6 @@ function create(path: string, data: Uint8Array | string): void {
   }
 }
 
-function appendNow(path: string, data: Uint8Array): void {
-  inFolder(path, () => {
-    const file = openSync(path, "a", FILE_MODE);
-    try {
-      writeAll(file, data);
-    } finally {
-      closeSync(file);
-    }
-  });
-}
-
 /** Writes all of it at the end of the file, or leaves the file as it was. */
 function writeAll(file: number, data: Uint8Array): void {
   let written = 0;
@@ -138,19 +127,34 @@ function writeAll(file: number, data: Uint8Array): void {
   }
 }
 
+/** A descriptor at the end of the file, which is made with its folder when it is missing. */
+function openAtEnd(path: string): number {
+  let file = -1;
+  inFolder(path, () => {
+    file = openSync(path, "a", FILE_MODE);
+  });
+  return file;
+}
+
+/**
+ * One open for all of it. No descriptor is kept until the next append: docs/decisions/0003 has what that would save.
+ */
 async function append(path: string, data: Uint8Array, durable: boolean): Promise<void> {
-  appendNow(path, data);
-  if (!durable) return;
-  const handle = await open(path, "a");
+  const file = openAtEnd(path);
   try {
-    await handle.datasync();
-  } catch (error) {
-    // Not known to be on the disk: it is taken back and written once more.
-    ftruncateSync(handle.fd, fstatSync(handle.fd).size - data.length);
-    throw error;
+    writeAll(file, data);
+    if (durable) await sync(file, data.length);
   } finally {
-    await handle.close();
+    closeSync(file);
   }
+}
+
+/** Waits until the disk has it. What is not known to be there, the last `length` bytes, is taken back: it is written once more. */
+async function sync(file: number, length: number): Promise<void> {
+  const error = await new Promise<Error | null>((done) => fdatasync(file, done));
+  if (error === null) return;
+  ftruncateSync(file, fstatSync(file).size - length);
+  throw error;
 }
 
 /** The real file system. */

@@ -1,37 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { MemoryAppends, systemError } from "../../../test/support/checkpoint-files.ts";
-import { settle, TestClock } from "../../../test/support/test-clock.ts";
-import { describeRecords, updateOf, uuidOf } from "../../../test/support/updates.ts";
-import { silentLogger } from "../../base/log.ts";
-import type { StatusUpdate } from "../../mesos/gen/mesos/internal/messages_pb.ts";
+import { acknowledge, PATH, statusUpdates } from "../../../test/support/status-updates.ts";
+import { settle } from "../../../test/support/test-clock.ts";
+import { updateOf, uuidOf } from "../../../test/support/updates.ts";
 import { TaskState } from "../../mesos/gen/mesos/v1/mesos_pb.ts";
-import { StatusUpdates } from "./streams.ts";
 
 const { TASK_STARTING, TASK_RUNNING, TASK_FINISHED } = TaskState;
-const PATH = "/task.updates";
-
-function setup() {
-  const clock = new TestClock();
-  const files = new MemoryAppends();
-  const sent: number[] = [];
-  const numberOf = ({ uuid }: StatusUpdate): number => new DataView(uuid.buffer, uuid.byteOffset).getUint32(12);
-  const updates = new StatusUpdates({
-    clock,
-    files,
-    log: silentLogger,
-    outbox: { forward: (update) => sent.push(numberOf(update)) },
-  });
-  updates.resume();
-  const written = (): string => describeRecords(files.contents.get(PATH));
-  return { clock, files, sent, updates, written };
-}
-
-const acknowledge = (updates: StatusUpdates, number: number) =>
-  updates.acknowledge("framework", "task", uuidOf(number));
 
 describe("order", () => {
   it("sends the next update when the one in flight is acknowledged", async () => {
-    const { updates, sent, written } = setup();
+    const { updates, sent, written } = statusUpdates();
     for (const [number, state] of [
       [1, TASK_STARTING],
       [2, TASK_RUNNING],
@@ -49,7 +26,7 @@ describe("order", () => {
   });
 
   it("keeps tasks apart", async () => {
-    const { updates, sent } = setup();
+    const { updates, sent } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await updates.add(updateOf(2, TASK_RUNNING, { task: "other" }), "other", "/other");
     expect(sent).toEqual([1, 2]);
@@ -57,7 +34,7 @@ describe("order", () => {
   });
 
   it("never sends what is not written down yet", async () => {
-    const { updates, files, sent } = setup();
+    const { updates, files, sent } = statusUpdates();
     files.hold();
     const added = updates.add(updateOf(1), "task", PATH);
     await settle();
@@ -71,10 +48,11 @@ describe("order", () => {
   });
 
   it("never sends what is not written down yet, even while an acknowledgement is written", async () => {
-    const { updates, files, sent, written } = setup();
+    const { updates, files, sent, written } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     files.hold();
     const acknowledged = acknowledge(updates, 1);
+    await settle();
     const added = updates.add(updateOf(2), "task", PATH);
     await settle();
     files.release();
@@ -89,10 +67,11 @@ describe("order", () => {
   });
 
   it("sends the next one once, when the acknowledgement before it is written", async () => {
-    const { updates, files, sent, written } = setup();
+    const { updates, files, sent, written } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     files.hold();
     const added = updates.add(updateOf(2), "task", PATH);
+    await settle();
     const acknowledged = acknowledge(updates, 1);
     await settle();
     files.release();
@@ -107,7 +86,7 @@ describe("order", () => {
   });
 
   it("resolves a duplicate once the first is durable", async () => {
-    const { updates, files, sent, written } = setup();
+    const { updates, files, sent, written } = statusUpdates();
     files.hold();
     const first = updates.add(updateOf(1), "task", PATH);
     let repeated: boolean | undefined;
@@ -124,7 +103,7 @@ describe("order", () => {
   });
 
   it("writes nothing for a framework that does not checkpoint", async () => {
-    const { updates, files, sent } = setup();
+    const { updates, files, sent } = statusUpdates();
     expect(await updates.add(updateOf(1), "task", undefined)).toBe(true);
     await acknowledge(updates, 1);
     expect(sent).toEqual([1]);
@@ -134,7 +113,7 @@ describe("order", () => {
 
 describe("retry", () => {
   it("sends again after 10 s, doubling up to 10 minutes, and from 10 s for the next update", async () => {
-    const { clock, updates, sent } = setup();
+    const { clock, updates, sent } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await updates.add(updateOf(2), "task", PATH);
     for (const seconds of [10, 20, 40, 80, 160, 320, 600, 600]) {
@@ -152,7 +131,7 @@ describe("retry", () => {
   });
 
   it("is silent while paused and sends every head on resume, from 10 s again", async () => {
-    const { clock, updates, sent } = setup();
+    const { clock, updates, sent } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await clock.advance(10_000);
     updates.pause();
@@ -166,7 +145,7 @@ describe("retry", () => {
   });
 
   it("sends again for a scheduler that failed over, but not what went out a moment ago", async () => {
-    const { clock, updates, sent } = setup();
+    const { clock, updates, sent } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await updates.add(updateOf(2, TASK_RUNNING, { framework: "other" }), "task", "/other");
     updates.resend("framework");
@@ -181,7 +160,7 @@ describe("retry", () => {
   });
 
   it("leaves no timer behind when all is acknowledged, dropped or closed", async () => {
-    const { clock, updates } = setup();
+    const { clock, updates } = statusUpdates();
     await updates.add(updateOf(1, TASK_FINISHED), "task", PATH);
     await acknowledge(updates, 1);
     expect(clock.pending).toBe(0);
@@ -201,7 +180,7 @@ describe("acknowledgements that are ignored", () => {
     ["not the one in flight", "task", uuidOf(2), "not the update in flight"],
     ["one that was never seen", "task", uuidOf(9), "not the update in flight"],
   ])("%s", async (_what, task, uuid, why) => {
-    const { updates, written } = setup();
+    const { updates, written } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await updates.add(updateOf(2), "task", PATH);
     const result = await updates.acknowledge("framework", task, uuid);
@@ -210,73 +189,12 @@ describe("acknowledgements that are ignored", () => {
   });
 
   it("a duplicate", async () => {
-    const { updates, written } = setup();
+    const { updates, written } = statusUpdates();
     await updates.add(updateOf(1), "task", PATH);
     await updates.add(updateOf(2), "task", PATH);
     const both = await Promise.all([acknowledge(updates, 1), acknowledge(updates, 1)]);
     expect(both.map(({ kind }) => kind)).toEqual(["acknowledged", "ignored"]);
     expect(written()).toBe("+1 +2 -1");
-  });
-});
-
-describe("a disk that cannot be written", () => {
-  it("does not hold back the master; the record follows when it can", async () => {
-    const { clock, updates, files, sent, written } = setup();
-    files.failing = systemError("ENOSPC");
-    let durable = false;
-    void updates.add(updateOf(1), "task", PATH).then((done) => {
-      durable = done;
-    });
-    await settle();
-    expect(sent).toEqual([1]);
-    expect(durable).toBe(false);
-    expect(updates.writeTrouble).toContain("ENOSPC");
-    await clock.advance(5_000);
-    expect(files.attempts).toBeGreaterThan(2);
-    files.failing = undefined;
-    await clock.advance(60_000);
-    expect(durable).toBe(true);
-    expect(updates.writeTrouble).toBeUndefined();
-    expect(written()).toBe("+1");
-  });
-
-  it("writes update and acknowledgement in their order when it comes back", async () => {
-    const { clock, updates, files, sent, written } = setup();
-    files.failing = systemError("EIO");
-    void updates.add(updateOf(1), "task", PATH);
-    void updates.add(updateOf(2), "task", PATH);
-    await settle();
-    void acknowledge(updates, 1);
-    void updates.add(updateOf(3), "task", PATH);
-    await settle();
-    void acknowledge(updates, 2);
-    await settle();
-    expect(sent).toEqual([1, 2, 3]);
-    files.failing = undefined;
-    await clock.advance(60_000);
-    expect(written()).toBe("+1 +2 -1 +3 -2");
-  });
-
-  it("does not write into the folder of a framework that is gone", async () => {
-    const { clock, updates, files, sent } = setup();
-    files.failing = systemError("ENOSPC");
-    const added = updates.add(updateOf(1), "task", PATH);
-    await settle();
-    updates.drop("framework");
-    files.failing = undefined;
-    await clock.advance(60_000);
-    expect(await added).toBe(false);
-    expect(files.contents.size).toBe(0);
-    expect(sent).toEqual([1]);
-  });
-
-  it("does not delay the end of the agent", async () => {
-    const { updates, files } = setup();
-    files.failing = systemError("ENOSPC");
-    const added = updates.add(updateOf(1), "task", PATH);
-    await settle();
-    await updates.close();
-    expect(await added).toBe(false);
   });
 });
 
@@ -286,7 +204,7 @@ describe("recovery of streams", () => {
     ({ frameworkId: "framework", taskId: "task", path: PATH, records }) as never;
 
   it("goes on where it stopped", async () => {
-    const { updates, sent, written } = setup();
+    const { updates, sent, written } = statusUpdates();
     updates.pause();
     expect(updates.recover(recovered([record(1), record(2), { acknowledged: uuidOf(1) }]))).toEqual({ closed: false });
     expect(sent).toEqual([]);
@@ -300,7 +218,7 @@ describe("recovery of streams", () => {
   });
 
   it("does not keep a closed one", () => {
-    const { updates } = setup();
+    const { updates } = statusUpdates();
     expect(updates.recover(recovered([record(1, TASK_FINISHED), { acknowledged: uuidOf(1) }]))).toEqual({
       closed: true,
     });
@@ -308,7 +226,7 @@ describe("recovery of streams", () => {
   });
 
   it("bears records that make no sense", () => {
-    const { updates } = setup();
+    const { updates } = statusUpdates();
     const bad = { update: { ...updateOf(4), uuid: new Uint8Array(3) } };
     const records = [{}, { acknowledged: uuidOf(8) }, bad, record(1), record(1), { acknowledged: new Uint8Array(2) }];
     expect(updates.recover(recovered(records))).toEqual({ closed: false });

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 
 /** open(2)'s O_PATH, which Node does not name: a descriptor that opens nothing (no device, no FIFO), only holds the place. */
 export const O_PATH = 0o10000000;
@@ -40,14 +40,26 @@ export const otherKind = (path: string, stats: Stats, wanted: "a file" | "a fold
 /** Opens the place itself: a link is held, not followed, and nothing is triggered. Throws the system's error. */
 export const holdPlace = (path: string, more = 0): number => openSync(path, O_PATH | constants.O_NOFOLLOW | more);
 
+/** The kernel's words on a descriptor. The mount is in the third line; what may follow is of no interest. */
+const words = Buffer.alloc(256);
+const MOUNT = "\nmnt_id:";
+
 /**
  * Number of the mount that an opened file lies on. A bind mount has the device of what it shows, but a number of its own:
- * the only thing by which it can be told.
+ * the only thing by which it can be told. It is asked of each folder that is removed, so it makes nothing but a short text.
  */
 export function mountOf(fd: number): number {
-  const found = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
-  if (found === undefined) throw new Error(`the kernel does not tell on which mount descriptor ${fd} lies`);
-  return Number(found);
+  const info = openSync(`/proc/self/fdinfo/${fd}`, constants.O_RDONLY);
+  let said: string;
+  try {
+    said = words.toString("latin1", 0, readSync(info, words, 0, words.length, null));
+  } finally {
+    closeSync(info);
+  }
+  const at = said.indexOf(MOUNT);
+  const mount = at < 0 ? Number.NaN : Number.parseInt(said.slice(at + MOUNT.length), 10);
+  if (Number.isNaN(mount)) throw new Error(`the kernel does not tell on which mount descriptor ${fd} lies`);
+  return mount;
 }
 
 /** Runs `action` on a descriptor and closes it when that throws. */

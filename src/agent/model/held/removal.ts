@@ -3,6 +3,7 @@ import { type FileHandle, opendir, open as openHandle, rename, rmdir, unlink } f
 import { codeOf, messageOf } from "../../../base/errors.ts";
 import { mountOf, NotHeld, O_PATH, pathOf } from "./descriptor.ts";
 import type { HeldFolder } from "./folder.ts";
+import { QuickTurns, removedQuickly } from "./quick-removal.ts";
 
 /** Levels that are held open at once. What lies deeper is moved up first: a task can nest folders without end. */
 const DEEPEST = 32;
@@ -15,7 +16,7 @@ interface Removal {
   /** The topmost folder of what is removed: folders that lie too deep are moved there. */
   readonly top: FileHandle;
   readonly mount: number;
-  readonly signal: AbortSignal | undefined;
+  readonly goOn: () => void;
   moved: number;
 }
 
@@ -30,14 +31,21 @@ interface Entry {
 
 /**
  * Removes `name` from a held folder, with everything in it. Links are removed, not followed; a mount below is left, and
- * said so. In turns of the thread pool, so that the loop goes on, with a bounded number of descriptors. A name that is
- * missing is fine. Rejects with an Error that names what is still there and why (a NotHeld for a mount); what could be
- * removed is gone even so. `signal` ends it between two entries: it rejects with the signal's reason.
+ * said so. What is small goes in short turns of the event loop, the rest in turns of the thread pool, with a bounded number
+ * of descriptors. A name that is missing is fine. Rejects with an Error that names what is still there and why (a NotHeld for
+ * a mount); what could be removed is gone even so. `goOn` is asked before each entry: it rejects with what that throws.
+ * `turns` are shared by removals that go on at once.
  */
-export async function removeTree(parent: HeldFolder, name: string, signal?: AbortSignal): Promise<void> {
+export async function removeTree(
+  parent: HeldFolder,
+  name: string,
+  goOn: () => void = () => undefined,
+  turns = new QuickTurns(),
+): Promise<void> {
+  if (await removedQuickly(parent.at(name), parent.mount, turns, goOn)) return;
   const entry = { path: Buffer.from(parent.at(name)), shown: `${parent.path}/${name}`, isFolder: true };
   await removeEntry(entry, parent.mount, (top) =>
-    goThrough(top, entry, 0, { top, mount: parent.mount, signal, moved: 0 }),
+    goThrough(top, entry, 0, { top, mount: parent.mount, goOn, moved: 0 }),
   );
 }
 
@@ -45,7 +53,7 @@ export async function removeTree(parent: HeldFolder, name: string, signal?: Abor
 export async function emptyFolder(folder: HeldFolder): Promise<void> {
   const handle = await openHandle(pathOf(folder.fd), O_PATH | constants.O_DIRECTORY);
   try {
-    const removal: Removal = { top: handle, mount: folder.mount, signal: undefined, moved: 0 };
+    const removal: Removal = { top: handle, mount: folder.mount, goOn: () => undefined, moved: 0 };
     await repeatedly(removal, async () => (await clear(handle, folder.path, 0, removal)) === 0);
   } finally {
     await handle.close();
@@ -138,7 +146,7 @@ async function repeatedly(removal: Removal, pass: () => Promise<boolean>): Promi
     } catch (error) {
       problem = { error };
     }
-    if (removal.moved > moved && removal.signal?.aborted !== true) continue;
+    if (removal.moved > moved) continue;
     if (problem !== undefined) throw problem.error;
     if (count >= MOST_PASSES) return false;
   }
@@ -149,7 +157,7 @@ async function clear(folder: FileHandle, shown: string, depth: number, removal: 
   let problem: { readonly error: unknown } | undefined;
   let found = 0;
   for await (const entry of await opendir(pathOf(folder.fd), { encoding: "buffer" as BufferEncoding })) {
-    removal.signal?.throwIfAborted();
+    removal.goOn();
     const name = entry.name as unknown as Buffer;
     const path = Buffer.concat([Buffer.from(`${pathOf(folder.fd)}/`), name]);
     found++;
