@@ -87,9 +87,9 @@ describe("a command task", () => {
       const { checkpointFiles } = await import("../../src/agent/model/files.ts");
       const files = {
         ...checkpointFiles,
-        replace: (path: string, data: Uint8Array | string) => {
+        create: (path: string, data: Uint8Array | string) => {
           if (path.endsWith("forked.pid")) throw new Error("no space left on device");
-          checkpointFiles.replace(path, data);
+          checkpointFiles.create(path, data);
         },
       };
       await broken.start({ files });

@@ -235,11 +235,11 @@ describe("what is written down before a task runs", () => {
   it("or it does not run: the launch is refused, and taken back", async () => {
     const full = await AgentUnderTest.open();
     try {
-      const replace = (path: string, data: Uint8Array | string): void => {
+      const create = (path: string, data: Uint8Array | string): void => {
         if (path.endsWith("task.info")) throw new Error("no space left on device");
-        checkpointFiles.replace(path, data);
+        checkpointFiles.create(path, data);
       };
-      await full.start({ files: { ...checkpointFiles, replace } });
+      await full.start({ files: { ...checkpointFiles, create } });
       await full.register();
       full.run(executorTask("one"));
       expect(await full.master.status("one", TASK_LOST)).toMatchObject({

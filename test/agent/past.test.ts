@@ -112,6 +112,10 @@ describe("a disk that is full", () => {
       if (path.endsWith(end)) throw new Error("no space left on device");
       checkpointFiles.replace(path, data);
     },
+    create: (path: string, data: Uint8Array | string) => {
+      if (path.endsWith(end)) throw new Error("no space left on device");
+      checkpointFiles.create(path, data);
+    },
     replaceDurably: async (path: string, data: Uint8Array | string) => {
       if (path.endsWith(end)) throw new Error("no space left on device");
       await checkpointFiles.replaceDurably(path, data);

@@ -197,11 +197,11 @@ describe("a framework that cannot be written down", () => {
 describe("a task that cannot be written down", () => {
   it("of an executor that runs is refused alone, and forgotten", async () => {
     const driver = await test.driver();
-    const replace = (path: string, data: Uint8Array | string): void => {
+    const create = (path: string, data: Uint8Array | string): void => {
       if (path.endsWith("two/task.info")) throw new Error("no space left on device");
-      checkpointFiles.replace(path, data);
+      checkpointFiles.create(path, data);
     };
-    await test.restart({ files: { ...checkpointFiles, replace } });
+    await test.restart({ files: { ...checkpointFiles, create } });
     test.run(executorTask("one"));
     await until("container", () => test.machine.containerOf(EXECUTOR));
     driver.register();

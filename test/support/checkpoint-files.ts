@@ -44,6 +44,7 @@ export class MemoryAppends implements CheckpointFiles {
   }
 
   replace = notHere("replace");
+  create = notHere("create");
   replaceDurably = notHere("replaceDurably");
   linkDurably = notHere("linkDurably");
   link = notHere("link");

@@ -29,6 +29,12 @@ export class FaultyFiles {
           () => real.replace(path, data),
           () => this.#litter(path, data),
         ),
+      create: (path, data) =>
+        this.#sync(
+          `create ${basename(path)}`,
+          () => real.create(path, data),
+          () => real.create(path, ""),
+        ),
       touch: (path) => this.#sync(`touch ${basename(path)}`, () => real.touch(path)),
       folder: (path, below) => this.#sync(`folder ${basename(path)}`, () => real.folder(path, below)),
       remove: (path) => this.#sync(`remove ${basename(path)}`, () => real.remove(path)),

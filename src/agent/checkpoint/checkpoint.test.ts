@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FaultyFiles } from "../../../test/support/faulty-files.ts";
 import { updateOf, uuidOf } from "../../../test/support/updates.ts";
 import { UserError } from "../../base/errors.ts";
 import { type Logger, silentLogger } from "../../base/log.ts";
@@ -142,6 +143,24 @@ function filesBelow(path: string): string[] {
     })
     .sort();
 }
+
+it("of a launch task.info comes last, since with it the task is believed", () => {
+  const faulty = new FaultyFiles(Number.POSITIVE_INFINITY, "EIO", () => undefined);
+  const store = new CheckpointStore(faulty.files, paths);
+  store.executor("A", executor("c2"));
+  store.task(
+    run,
+    { ...task, group: ["task"] },
+    create(RunTaskMessageSchema, { framework: framework.info, task: info }),
+  );
+  expect(faulty.operations.filter((one) => !/^(folder|link) /.test(one))).toEqual([
+    "create executor.info",
+    "create executor_generated_for_command_task",
+    "create task.launch",
+    "create task.group",
+    "create task.info",
+  ]);
+});
 
 describe("what is written", () => {
   it("is read back", async () => {

@@ -188,7 +188,7 @@ class StateReader {
 
   #generated(path: string, info: ExecutorInfo, run: CheckpointedRun | undefined): boolean | undefined {
     const launches = (run?.tasks ?? []).flatMap(({ launch }) => (launch === undefined ? [] : [launch]));
-    const { value, problem } = mendGenerated(this.#reader.bytes(path)?.toString().trim(), info, launches);
+    const { value, problem } = mendGenerated(this.#reader.text(path), info, launches);
     if (problem !== undefined) this.#reader.mended(path, [problem]);
     return value;
   }

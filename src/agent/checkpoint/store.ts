@@ -107,14 +107,14 @@ export class CheckpointStore {
     this.#files.replace(this.#paths.meta.frameworkPid(agentId, frameworkId), pid ?? NO_PID);
   }
 
-  /** Once per run, before its container is launched. */
+  /** Once per run, before its container is launched. Nothing of it is believed before a task of it is there. */
   executor(agentId: string, executor: ExecutorRecord): void {
     const { frameworkId, executorId, containerId, info } = executor;
     const { meta } = this.#paths;
     const tasks = meta.tasks({ agentId, frameworkId, executorId, containerId });
     this.#files.folder(tasks, meta.executors(agentId, frameworkId));
-    this.#files.replace(meta.executorInfo(agentId, frameworkId, executorId), record(ExecutorInfoSchema, info));
-    this.#files.replace(
+    this.#files.create(meta.executorInfo(agentId, frameworkId, executorId), record(ExecutorInfoSchema, info));
+    this.#files.create(
       meta.generatedForCommandTask(agentId, frameworkId, executorId),
       executor.kind === "command" ? "1" : "0",
     );
@@ -126,14 +126,14 @@ export class CheckpointStore {
 
   /**
    * Before the task is handed to its executor or container. `launch` is what the master sent; it comes first, because a
-   * task without it is taken for one of a C++ agent.
+   * task without it is taken for one of a C++ agent. With `task.info` the task is believed; where that is empty, `launch` tells.
    */
   task(run: RunKey, task: TaskRecord, launch: RunTaskMessage): void {
     this.#files.folder(this.#paths.meta.task(run, task.taskId));
-    this.#files.replace(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
+    this.#files.create(this.#paths.meta.taskLaunch(run, task.taskId), record(RunTaskMessageSchema, launch));
     if (task.group !== undefined)
-      this.#files.replace(this.#paths.meta.taskGroup(run, task.taskId), JSON.stringify(task.group));
-    this.#files.replace(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
+      this.#files.create(this.#paths.meta.taskGroup(run, task.taskId), JSON.stringify(task.group));
+    this.#files.create(this.#paths.meta.taskInfo(run, task.taskId), record(TaskSchema, task.task));
   }
 
   /** Takes back what was written of a launch that is refused after all. Only removes: a full disk may be the reason. */
@@ -149,7 +149,7 @@ export class CheckpointStore {
 
   forkedPid(run: RunKey, pid: number): void {
     this.#files.folder(this.#paths.meta.pids(run));
-    this.#files.replace(this.#paths.meta.forkedPid(run), String(pid));
+    this.#files.create(this.#paths.meta.forkedPid(run), String(pid));
   }
 
   libprocessPid(run: RunKey, upid: string): void {

@@ -1,18 +1,23 @@
+import { execFileSync } from "node:child_process";
 import fs, {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
   statSync,
   utimesSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { checkpointFiles as files } from "./files.ts";
 
@@ -50,13 +55,56 @@ it("a file is replaced as a whole, appended to at its end, and read", async () =
   expect(files.read(at("file")).toString()).toBe("one two three");
 });
 
+it("what is created is there as a whole, also where something was", () => {
+  files.create(at("a/file"), "one");
+  const before = openSync(at("a/file"), "r");
+  files.create(at("a/file"), Buffer.from("two, which is longer"));
+  const first = readFileSync(before, "utf8");
+  closeSync(before);
+  expect([first, readFileSync(at("a/file"), "utf8"), mode("a/file"), mode("a")]).toEqual([
+    "one",
+    "two, which is longer",
+    0o600,
+    0o700,
+  ]);
+  expect(readdirSync(at("a"))).toEqual(["file"]);
+});
+
+it("only what one page takes is created in place: a process that is ended leaves no half", async () => {
+  const seen: string[] = [];
+  const watcher = watch(folder, (_event, name) => seen.push(`${name}`.replace(/\.[0-9a-f]+\.\d+\./, ".")));
+  files.create(at("small"), Buffer.alloc(4096));
+  files.create(at("large"), Buffer.alloc(4097));
+  await vi.waitFor(() => expect(seen).toContain("large"));
+  watcher.close();
+  expect([...new Set(seen)]).toEqual(["small", ".large.tmp", "large"]);
+  expect([statSync(at("small")).size, statSync(at("large")).size]).toEqual([4096, 4097]);
+});
+
 it("what fails leaves nothing behind, and no half", async () => {
   mkdirSync(at("taken/in"), { recursive: true });
   expect(() => files.replace(at("taken"), "x")).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+  expect(() => files.create(at("taken"), "x")).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
   writeFileSync(at("file"), "");
   expect(() => files.replace(at("file/below"), "x")).toThrow("ENOTDIR");
+  expect(() => files.create(at("file/below"), "x")).toThrow("ENOTDIR");
   await expect(files.append(at("taken"), Buffer.from("x"), true)).rejects.toThrow("EISDIR");
   expect(readdirSync(folder).sort()).toEqual(["file", "taken"]);
+});
+
+it("a file that does not fit is not there afterwards, and what was stays", () => {
+  writeFileSync(at("old"), "old");
+  const module = JSON.stringify(pathToFileURL(join(import.meta.dirname, "files.ts")));
+  const program = `import { checkpointFiles as files } from ${module};
+    for (const name of ["replace", "create"]) for (const path of ["new", "old"]) {
+      try { files[name](path, Buffer.alloc(3000)); } catch (error) { console.log(name, path, error.code); }
+    }`;
+  // Of 3,000 bytes 1,024 fit.
+  const limited = ["-c", 'ulimit -f 1; exec "$@"', "bash", process.execPath, "--input-type=module", "-e", program];
+  expect(execFileSync("bash", limited, { cwd: folder, encoding: "utf8" })).toBe(
+    "replace new EFBIG\nreplace old EFBIG\ncreate new EFBIG\ncreate old EFBIG\n",
+  );
+  expect([readdirSync(folder), readFileSync(at("old"), "utf8")]).toEqual([["old"], "old"]);
 });
 
 /** Descriptors of this process that are files of the test. */

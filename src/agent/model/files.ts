@@ -28,7 +28,12 @@ import { makeFolders } from "../../base/folders.ts";
 export interface CheckpointFiles {
   /** Replaces a file at once, for a reader and for a crash of this process. Not synced. Throws what the system says. */
   replace(path: string, data: Uint8Array | string): void;
-  /** The same, synced with its folder. */
+  /**
+   * Makes a file that is probably not there yet, and that nobody believes before a later one is there: a process that is ended
+   * in the middle may leave it empty, never in part. On failure it is not there. Not synced. Throws what the system says.
+   */
+  create(path: string, data: Uint8Array | string): void;
+  /** `replace`, synced with its folder. */
   replaceDurably(path: string, data: Uint8Array | string): Promise<void>;
   /**
    * Appends; `durable`: synced, so that it survives the machine. On failure the file is cut back to what it was, so that
@@ -70,22 +75,44 @@ function inFolder(path: string, action: () => void): void {
   }
 }
 
+const bytesOf = (data: Uint8Array | string): Uint8Array => (typeof data === "string" ? Buffer.from(data) : data);
+
+/** A file that was not there; nothing of it is left where that fails. */
+function writeNew(path: string, data: Uint8Array): void {
+  const file = openSync(path, "wx", FILE_MODE);
+  try {
+    writeAll(file, data);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
 function replace(path: string, data: Uint8Array | string): void {
   const temporary = temporaryFor(path);
-  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  inFolder(path, () => writeNew(temporary, bytesOf(data)));
   try {
-    inFolder(path, () => {
-      const file = openSync(temporary, "wx", FILE_MODE);
-      try {
-        writeAll(file, bytes);
-      } finally {
-        closeSync(file);
-      }
-    });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Bytes that one write puts into an empty file as a whole: Linux looks for a deadly signal only between two pages. */
+const ONE_PAGE = 4096;
+
+/** In place where that is whole: another name and a rename are a third of what a small file costs. */
+function create(path: string, data: Uint8Array | string): void {
+  const bytes = bytesOf(data);
+  if (bytes.length > ONE_PAGE) return replace(path, bytes);
+  try {
+    inFolder(path, () => writeNew(path, bytes));
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    replace(path, bytes);
   }
 }
 
@@ -133,6 +160,7 @@ async function sync(file: number, length: number): Promise<void> {
 /** The real file system. */
 export const checkpointFiles: CheckpointFiles = {
   replace,
+  create,
   append,
   replaceDurably: (path, data) => writeAtomic(path, data, { mode: FILE_MODE, folderMode: FOLDER_MODE }),
   linkDurably: (path, target) => linkAtomic(path, target, { folderMode: FOLDER_MODE }),
