@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { whatIsMade } from "../../../test/support/what-is-made.ts";
 import { silentLogger } from "../../base/log.ts";
+import { QuickTurns } from "../model/held/quick-removal.ts";
 import { detachMount } from "./mounts.ts";
 import { apart, removalProblem, removeFolders } from "./removal.ts";
 
@@ -104,6 +105,7 @@ describe("folders are deleted", () => {
   it("with no timer and no listener of their own, and few calls of the thread pool however many they are", async () => {
     const setTimer = vi.spyOn(globalThis, "setTimeout");
     const stop = new AbortController();
+    const turns = new QuickTurns(() => 0);
     const made = async (count: number) => {
       const paths = Array.from({ length: count }, (_, index) => join(root, "slaves/one", `${index}`));
       for (const path of paths) {
@@ -112,7 +114,7 @@ describe("folders are deleted", () => {
         for (const name of ["runs/run/tasks/task/info", "runs/run/tasks/task/updates", "runs/run/sentinel"])
           writeFileSync(join(path, name), "some bytes");
       }
-      const counted = await whatIsMade(() => removeFolders(paths, silentLogger, { signal: stop.signal, now: () => 0 }));
+      const counted = await whatIsMade(() => removeFolders(paths, silentLogger, { signal: stop.signal, turns }));
       expect(counted.result).toEqual(new Map());
       return counted;
     };

@@ -4,7 +4,7 @@ import { formatDuration } from "../../base/duration.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { HeldFolder } from "../model/held/folder.ts";
-import { QuickTurns } from "../model/held/quick-removal.ts";
+import type { QuickTurns } from "../model/held/quick-removal.ts";
 import { removeTree } from "../model/held/removal.ts";
 import { type MountPoint, mountsBelow, readMounts } from "../model/mount-table.ts";
 import { detachMount } from "./mounts.ts";
@@ -120,6 +120,8 @@ export interface RemovalLimits {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since whenever. */
   readonly now?: () => number;
+  /** Those of the process unless a test says otherwise. */
+  readonly turns?: QuickTurns;
 }
 
 /**
@@ -130,13 +132,12 @@ export interface RemovalLimits {
 export async function removeFolders(
   paths: readonly string[],
   log: Logger,
-  { signal, now = () => performance.now() }: RemovalLimits = {},
+  { signal, now = () => performance.now(), turns }: RemovalLimits = {},
 ): Promise<ReadonlyMap<string, string>> {
   // With a folder that has a mount still, those above it stay too.
   const left = new Map(await detachBelow(paths, log));
   const rest = paths.filter((path) => !left.has(path)).values();
   using parents = new Parents();
-  const turns = new QuickTurns(now);
   const work = async (): Promise<void> => {
     for (const path of rest) {
       const end = now() + TIMEOUT;

@@ -107,6 +107,30 @@ test("a tree takes short turns, and whoever stops it is heard between two", asyn
   expect(existsSync(join(base, "tree"))).toBe(false);
 });
 
+test("however many go at once, a turn is as short as for one", async () => {
+  let milliseconds = 0;
+  const turns = new QuickTurns(() => {
+    milliseconds += 0.1;
+    return milliseconds;
+  });
+  const names = Array.from({ length: 20 }, (_, index) => `${index}`);
+  for (const name of names) make(`${name}/file`);
+  let longest = 0;
+  let isOver = false;
+  let before = 0;
+  const turn = (): void => {
+    longest = Math.max(longest, milliseconds - before);
+    before = milliseconds;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const gone = await Promise.all(names.map((name) => quickly(name, turns)));
+  isOver = true;
+  expect(gone.filter(Boolean).length).toBeGreaterThan(10);
+  // Those that find the turn taken look at the clock, too.
+  expect(longest).toBeLessThan(10);
+});
+
 test("a disk that makes one wait is left to the thread pool", async () => {
   let milliseconds = 0;
   const turns = new QuickTurns(() => milliseconds);
@@ -128,6 +152,9 @@ test("a disk that makes one wait is left to the thread pool", async () => {
   const { poolCalls } = await whatIsMade(() => removeTree(held, "tree", undefined, turns));
   expect(poolCalls).toBeGreaterThan(0);
   expect(below("")).toEqual([]);
+  milliseconds += 30_000;
+  make("tree/file");
+  expect(await quickly("tree", turns), "it is tried again").toBe(true);
 });
 
 test("turns that get nowhere come to an end", async () => {

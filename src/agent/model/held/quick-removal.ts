@@ -9,6 +9,8 @@ const SLOW = 5;
 /** One may have waited for a processor, too. It was the disk when three waits, with hardly anything quick between them, come together. */
 const QUICK_FOR_A_WAIT = 8;
 const MOST_WAITS = 3 * QUICK_FOR_A_WAIT - 2;
+/** Milliseconds until such a disk is tried again. */
+const PATIENCE = 30_000;
 /** Bytes of a folder itself (some 500 names), and of a file, whose end takes the longer the more there are. */
 const SMALL_FOLDER = 16_384;
 const SMALL_FILE = 4_194_304;
@@ -19,12 +21,13 @@ const MOST_FRUITLESS = 8;
 
 const FOLDER = O_PATH | constants.O_NOFOLLOW | constants.O_DIRECTORY;
 
-/** The turns of removals on one disk, which together hold the event loop for no longer than one of them. */
+/** The turns of removals that go on at once: together they hold the event loop for no longer than one of them. */
 export class QuickTurns {
   readonly #pace: Pace;
   readonly #now: () => number;
   /** Of waits that nothing quick made up for since. */
   #waits = 0;
+  #hardUntil = Number.NEGATIVE_INFINITY;
 
   /** `now`: milliseconds since whenever. */
   constructor(now: () => number = () => performance.now()) {
@@ -37,18 +40,25 @@ export class QuickTurns {
     return this.#pace.take();
   }
 
-  /** Runs what may make one wait, unless that came to light before: then it is "hard". */
+  /** Runs what may make one wait; after too much of that everything is "hard" for a while. */
   run(work: () => Outcome): Outcome {
-    if (this.#waits >= MOST_WAITS) return "hard";
     const began = this.#now();
+    if (began < this.#hardUntil) return "hard";
     try {
       return work();
     } finally {
-      const isWait = this.#now() - began > SLOW;
-      this.#waits = isWait ? this.#waits + QUICK_FOR_A_WAIT : Math.max(0, this.#waits - 1);
+      const end = this.#now();
+      this.#waits = end - began > SLOW ? this.#waits + QUICK_FOR_A_WAIT : Math.max(0, this.#waits - 1);
+      if (this.#waits >= MOST_WAITS) {
+        this.#hardUntil = end + PATIENCE;
+        this.#waits = 0;
+      }
     }
   }
 }
+
+/** Those of this process. */
+export const quickTurns = new QuickTurns();
 
 /** What became of a tree: it is gone; or is for whoever can wait and say why; or goes on after the promise. */
 type Outcome = "gone" | "hard" | Promise<void>;

@@ -3,7 +3,7 @@ import { type FileHandle, opendir, open as openHandle, rename, rmdir, unlink } f
 import { codeOf, messageOf } from "../../../base/errors.ts";
 import { mountOf, NotHeld, O_PATH, pathOf } from "./descriptor.ts";
 import type { HeldFolder } from "./folder.ts";
-import { QuickTurns, removedQuickly } from "./quick-removal.ts";
+import { quickTurns, removedQuickly } from "./quick-removal.ts";
 
 /** Levels that are held open at once. What lies deeper is moved up first: a task can nest folders without end. */
 const DEEPEST = 32;
@@ -34,13 +34,13 @@ interface Entry {
  * said so. What is small goes in short turns of the event loop, the rest in turns of the thread pool, with a bounded number
  * of descriptors. A name that is missing is fine. Rejects with an Error that names what is still there and why (a NotHeld for
  * a mount); what could be removed is gone even so. `goOn` is asked before each entry: it rejects with what that throws.
- * `turns` are shared by removals that go on at once.
+ * `turns` are the process', which all removals share.
  */
 export async function removeTree(
   parent: HeldFolder,
   name: string,
   goOn: () => void = () => undefined,
-  turns = new QuickTurns(),
+  turns = quickTurns,
 ): Promise<void> {
   if (await removedQuickly(parent.at(name), parent.mount, turns, goOn)) return;
   const entry = { path: Buffer.from(parent.at(name)), shown: `${parent.path}/${name}`, isFolder: true };
