@@ -12,11 +12,17 @@ const LONGEST_MESSAGE = 65_536;
 /** Begins every further line of a message: a text from outside that has line breaks must not look like a line of ours. */
 const CONTINUATION = "\n    ";
 
+/** What a line may have that is not written as it is. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+const ODD_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/;
+
 /**
  * Control characters that could drive a terminal, and what some readers take for a line break (U+0085, U+2028), are shown
  * as \xNN; tabs stay. Further lines are indented: only a real line has its severity in the first column.
  */
 function printable(message: string): string {
+  // Nearly no line has any, and a replacement makes something even of those.
+  if (message.length <= LONGEST_MESSAGE && !ODD_CHARACTER.test(message)) return message;
   const cut = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}… (cut)` : message;
   return (
     cut
@@ -42,15 +48,26 @@ export interface Line {
   readonly message: string;
 }
 
+/** `0912 14:03:27.`, and of which second: thousands of lines are written in one. */
+let second = Number.NaN;
+let shownSecond = "";
+
+function showSecond(time: number): string {
+  const wanted = Math.floor(time / 1000);
+  if (wanted === second) return shownSecond;
+  const date = new Date(time);
+  const day = two(date.getMonth() + 1) + two(date.getDate());
+  shownSecond = `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.`;
+  second = wanted;
+  return shownSecond;
+}
+
 /** `I0912 14:03:27.123456  1234 slave.cpp:190] text`, in local time, with the line break at its end. */
 export function formatLine({ severity, time, threadId, source, line, message }: Line): string {
-  const date = new Date(time);
   const microseconds = Math.floor((time % 1000) * 1000);
-  const day = two(date.getMonth() + 1) + two(date.getDate());
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   const fraction = String(microseconds).padStart(6, "0");
   const thread = String(threadId).padStart(5, " ");
-  return `${severity[0]}${day} ${clock}.${fraction} ${thread} ${source}:${line}] ${printable(message)}\n`;
+  return `${severity[0]}${showSecond(time)}${fraction} ${thread} ${source}:${line}] ${printable(message)}\n`;
 }
 
 /** `20150912-140327`, as in the names of log files; local time. */

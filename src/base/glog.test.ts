@@ -67,10 +67,24 @@ describe("glog lines", () => {
       message: "hi",
     } as const;
     expect(formatLine(line)).toBe("W0912 14:03:27.123000  1234 slave.ts:190] hi\n");
+    // Whichever second was written before.
+    for (const [later, shown] of [
+      [876, "14:03:27.999000"],
+      [877, "14:03:28.000000"],
+      [0.5, "14:03:27.123500"],
+      [3_600_000, "15:03:27.123000"],
+      [-123, "14:03:27.000000"],
+    ] as const)
+      expect(formatLine({ ...line, time: line.time + later })).toContain(`W0912 ${shown} `);
   });
   it("show control characters and cut endless texts", () => {
     const line = { severity: "INFO", time: 0, threadId: 1, source: "a", line: 1 } as const;
     expect(formatLine({ ...line, message: "a\u001b[2Jb\r\n\tc" })).toContain("a\\x1b[2Jb\\x0d\n\tc\n");
+    const odd = Array.from({ length: 0x20 }, (_, code) => code).concat([0x7f, 0x85, 0x9f, 0x2028, 0x2029]);
+    for (const code of odd.filter((one) => one !== 9))
+      expect(formatLine({ ...line, message: `a${String.fromCharCode(code)}b` }), `${code}`).not.toContain(
+        `a${String.fromCharCode(code)}b`,
+      );
     // Only a real line has its severity in the first column.
     expect(formatLine({ ...line, message: "user 'x\nE0101 forged\u2028E0101 forged'" }).split("\n")).toEqual([
       expect.stringContaining("user 'x"),
@@ -100,9 +114,17 @@ describe("glog files", () => {
   });
 
   it("name the line of the caller", () => {
-    open().logger.info("here");
-    const here = Number(/glog\.test\.ts:(\d+)/.exec(new Error("x").stack ?? "")?.[1]);
-    expect(text("INFO")).toContain(`mesos-slave:${here - 1}] here`);
+    const { logger } = open();
+    const limit = Error.stackTraceLimit;
+    const before = Error.prepareStackTrace;
+    Error.prepareStackTrace = (_error, calls) => calls[0]?.getLineNumber();
+    const trace: { stack?: unknown } = {};
+    Error.captureStackTrace(trace);
+    const here = Number(trace.stack);
+    Error.prepareStackTrace = before;
+    logger.info("three lines below");
+    expect(text("INFO")).toContain(`mesos-slave:${here + 3}] three lines below`);
+    expect([Error.prepareStackTrace, Error.stackTraceLimit]).toEqual([before, limit]);
   });
 
   it("rotate by size, keep the newest, and never two in one second", async () => {

@@ -42,8 +42,8 @@ export function descriptorConsole(descriptor: number): Console {
       waiting.shift();
     }
   };
-  const add = (text: string): void => {
-    const data = Buffer.from(text);
+  const add = (text: string, written = 0): void => {
+    const data = Buffer.from(text).subarray(written);
     waiting.push(data);
     backlog += data.length;
   };
@@ -56,20 +56,26 @@ export function descriptorConsole(descriptor: number): Console {
       }
       if (dropped > 0) add(`(${dropped} lines lost: nobody read the console)\n`);
       dropped = 0;
-      add(text);
-      flush();
+      if (waiting.length > 0) {
+        add(text);
+        flush();
+        return;
+      }
+      // Mostly it is taken as it is and as a whole.
+      const written = writeSome(descriptor, text);
+      if (written < Buffer.byteLength(text)) add(text, written);
     },
     flush,
   };
 }
 
 /** Bytes that were taken; all of them when nobody will ever read. */
-function writeSome(descriptor: number, data: Buffer): number {
+function writeSome(descriptor: number, data: Buffer | string): number {
   try {
-    return writeSync(descriptor, data);
+    return typeof data === "string" ? writeSync(descriptor, data) : writeSync(descriptor, data);
   } catch (error) {
     // EAGAIN: full. Anything else (EPIPE, EBADF): the reader is gone for good.
-    return codeOf(error) === "EAGAIN" ? 0 : data.length;
+    return codeOf(error) === "EAGAIN" ? 0 : Buffer.byteLength(data);
   }
 }
 
@@ -88,14 +94,23 @@ export interface Glog {
 /** The same trouble is told again after an hour. */
 const TELL_AGAIN = 3_600_000;
 
+/** Instead of a text of many lines. */
+const asCalls = (_error: unknown, calls: NodeJS.CallSite[]): NodeJS.CallSite[] => calls;
+
 /** The line number of the caller two frames up; 0 when it is not known. */
 function callerLine(above: (...args: never[]) => unknown): number {
-  const limit = Error.stackTraceLimit;
-  const trace: { stack?: string } = {};
+  const { stackTraceLimit, prepareStackTrace } = Error;
+  const trace: { stack?: unknown } = {};
   Error.stackTraceLimit = 1;
-  Error.captureStackTrace(trace, above);
-  Error.stackTraceLimit = limit;
-  return Number(/:(\d+):\d+\)?$/.exec(trace.stack ?? "")?.[1] ?? 0);
+  Error.prepareStackTrace = asCalls;
+  try {
+    Error.captureStackTrace(trace, above);
+    const calls = trace.stack as readonly NodeJS.CallSite[] | undefined;
+    return calls?.[0]?.getLineNumber() ?? 0;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    Error.prepareStackTrace = prepareStackTrace;
+  }
 }
 
 /** Milliseconds since the epoch with a fraction: the system's clock has none, the monotonic one does not know the date. */
