@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { LocalMaster } from "../src/local-master/local-master.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { AgentProcess } from "../test/support/real-agent.ts";
 import { TestScheduler } from "../test/support/scheduler.ts";
+import { removedAtEnd } from "./leftovers.ts";
 import { processesBelow } from "./processes.ts";
 import { WireMaster } from "./wire-master.ts";
 
@@ -61,11 +62,12 @@ function ownAgent(
 ) {
   const flags = [RESOURCES, ...more];
   const agent = new AgentProcess({ master, port, flags, nodeFlags, ...(program !== undefined && { program }) });
+  removedAtEnd(agent.folder);
   agent.start();
   const end = async (): Promise<void> => {
     // A profile is written by an agent that leaves, and its tasks would run on.
     const below = processesBelow(agent.pid);
-    await agent.destroy();
+    await agent.leave();
     for (const pid of below) endProcess(pid);
   };
   return { agent, pid: agent.pid, end };
@@ -73,7 +75,7 @@ function ownAgent(
 
 /** A C++ agent, whose folder holds its launcher, too. Its tasks end with their framework. */
 function peerAgent(path: string, master: string, port: number): Started {
-  const folder = mkdtempSync(join(tmpdir(), "peer-"));
+  const folder = removedAtEnd(mkdtempSync(join(tmpdir(), "peer-")));
   const output = openSync(join(folder, "log"), "a");
   const flags = [
     ...[`--master=${master}`, "--ip=127.0.0.1", "--hostname=127.0.0.1", `--port=${port}`, RESOURCES],
@@ -90,7 +92,6 @@ function peerAgent(path: string, master: string, port: number): Started {
     end: async () => {
       child.kill("SIGUSR1");
       await ended;
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -6,7 +6,7 @@
  *                                                           [--gc-delay 30secs]
  *
  * --rest: seconds before a look; sandboxes are removed until three quarters of a minute after the last task, and that is work.
- * --gc-delay: how long sandboxes wait for their removal; with 1weeks the disk gets them all (25 files each), and the figure says
+ * --gc-delay: how long sandboxes wait for their removal; with 1weeks the disk gets them all (21 files, folders and links each), and the figure says
  * what the agent knows of each. TMPDIR=/dev/shm leaves the file system out.
  */
 import { setTimeout as pause } from "node:timers/promises";

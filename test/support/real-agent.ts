@@ -118,6 +118,12 @@ export class AgentProcess {
 
   /** Ends agent and tasks, removes the folders. */
   async destroy(): Promise<void> {
+    await this.leave();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Ends agent and tasks; the folders stay. */
+  async leave(): Promise<void> {
     const child = this.#child;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       child.kill(process.env["AGENT_NODE_FLAGS"] === undefined ? "SIGUSR1" : "SIGTERM");
@@ -125,6 +131,5 @@ export class AgentProcess {
       await this.exited();
       clearTimeout(timer);
     }
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
