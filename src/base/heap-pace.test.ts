@@ -63,16 +63,32 @@ describe("a process that has nothing to do", () => {
   });
 });
 
-it("work that lasts longer than a burst gets a bound to its garbage, once, until it is over", async () => {
-  const { state, during } = fakeHeap();
-  state.utilization = 0.5;
-  expect(await during(1)).toEqual([]);
-  expect(await during(1)).toEqual(["grow 100"]);
-  expect(await during(5)).toEqual([]);
-  state.utilization = 0.05;
-  expect(await during(1)).toEqual(["grow 0", "reduce"]);
-  state.utilization = 0.5;
-  expect(await during(1)).toEqual(["rest"]);
+describe("work that lasts longer than a burst", () => {
+  it("gets a bound to its garbage, once, until it is over", async () => {
+    const { state, during } = fakeHeap();
+    state.utilization = 0.5;
+    expect(await during(1)).toEqual([]);
+    expect(await during(1)).toEqual(["grow 100", "reduce"]);
+    expect(await during(6)).toEqual(["rest"]);
+    state.utilization = 0.05;
+    expect(await during(1)).toEqual(["grow 0", "rest", "reduce"]);
+    state.utilization = 0.5;
+    expect(await during(1)).toEqual(["rest"]);
+  });
+
+  it("gives back the pages that V8 keeps for later, at its beginning and each minute", async () => {
+    const { state, during } = fakeHeap();
+    state.utilization = 0.5;
+    await during(3);
+    expect(await during(10)).toEqual([]);
+    expect(await during(1)).toEqual(["reduce"]);
+    expect(await during(1)).toEqual(["rest"]);
+    expect(await during(10)).toEqual([]);
+    expect(await during(1)).toEqual(["reduce"]);
+    // It ends while they are given back.
+    state.utilization = 0;
+    expect(await during(1)).toEqual(["grow 0", "rest", "reduce"]);
+  });
 });
 
 it("does nothing more once it is closed", async () => {
@@ -110,6 +126,20 @@ describe("V8", () => {
       );
     const [held, without] = [most("own.growAtMost(25);"), most("own.growAtMost(0);")];
     expect(held, `instead of ${without}`).toBeLessThan(0.85 * without);
+  });
+
+  it("empties its pool of pages in the collections of a busy process that is told to", () => {
+    const collections = (first: string): string[] =>
+      outputOf(
+        `own.growAtMost(100); ${first}
+        const kept = [];
+        for (let index = 0; index < 2_000_000; index++) kept[index % 200_000] = { index, text: String(index) };`,
+        ...["--trace-gc", "--max-semi-space-size=1"],
+      )
+        .split("\n")
+        .filter((line) => line.includes("Mark-Compact"));
+    expect(collections("own.favourMemory(true);").filter((line) => line.includes("(reduce)"))).not.toEqual([]);
+    expect(collections("").filter((line) => line.includes("(reduce)"))).toEqual([]);
   });
 
   /** How often V8's reducer began in a second and a half after a burst, with a little work all the time, which keeps it away. */

@@ -26,6 +26,8 @@ const BURST_LOOKS = 2;
 const SUSTAINED_GROWTH = 100;
 /** Looks for which memory is favoured: the reducer looks every eight seconds, and collects twice. */
 const REDUCING_LOOKS = 4;
+/** Looks after which work that lasts has V8 give back, for one look, the pages that it keeps for later: what the first burst took. */
+const RELEASE_LOOKS = 12;
 /** Less than this beyond what was held after the last time is not worth a collection: a quarter, and 4 MB. */
 const worthIt = (committed: number, floor: number): boolean => committed > floor * 1.25 + 4 * 1024 ** 2;
 /** What has not fallen to this part of itself has not been collected. */
@@ -35,7 +37,8 @@ const REDUCED = 0.9;
  * Holds down the garbage of a process that works in bursts, and is to be small for the months between them. V8 has a memory
  * reducer for this, but takes the rate at which a burst allocated for the present one until something is collected again,
  * and so may wait for ever. Here the event loop is looked at: when it has nothing to do, the reducer is let go to work. A
- * burst runs as V8 likes. Work that lasts longer than one gets a bound to its garbage, which costs about 3 % of processor time.
+ * burst runs as V8 likes. Work that lasts longer than one gets a bound to its garbage, which costs about 3 % of processor time, and
+ * gives back what its beginning took.
  */
 export class HeapPace {
   readonly #heap: Heap;
@@ -62,11 +65,19 @@ export class HeapPace {
 
   #working(): void {
     if (this.#reducing !== undefined) this.#stopReducing();
-    if (++this.#busy === BURST_LOOKS) this.#heap.growAtMost(SUSTAINED_GROWTH);
+    const sustained = ++this.#busy - BURST_LOOKS;
+    if (sustained < 0) return;
+    if (sustained === 0) this.#heap.growAtMost(SUSTAINED_GROWTH);
+    // With a bound to its growth the heap is collected as often as without; only these collections empty the pool of pages.
+    if (sustained % RELEASE_LOOKS === 0) this.#heap.favourMemory(true);
+    else if (sustained % RELEASE_LOOKS === 1) this.#heap.favourMemory(false);
   }
 
   #quiet(): void {
-    if (this.#busy >= BURST_LOOKS) this.#heap.growAtMost(0);
+    if (this.#busy >= BURST_LOOKS) {
+      this.#heap.growAtMost(0);
+      this.#heap.favourMemory(false);
+    }
     this.#busy = 0;
     const committed = this.#heap.committed();
     const reducing = this.#reducing;
