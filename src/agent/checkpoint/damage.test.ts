@@ -257,6 +257,25 @@ describe("a damaged checkpoint", () => {
     expect(executors.find(({ id }) => id === "one")?.run?.tasks).toEqual([]);
   });
 
+  it("is not what a launch leaves that was ended amid its files, each empty; with a task, an empty one is named", async () => {
+    await writeAll();
+    const path = paths.meta.generatedForCommandTask("A", "framework", "one");
+    writeFileSync(path, "");
+    readState({ paths, log, strict: true });
+    expect(lines.join()).toContain(`Mending the damaged checkpoint ${path}: `);
+    lines.splice(0);
+    rmSync(paths.meta.taskInfo(keyOf("one"), "one"));
+    for (const name of [
+      "",
+      paths.meta.taskLaunch(keyOf("one"), "one"),
+      paths.meta.executorInfo("A", "framework", "one"),
+    ]) {
+      if (name !== "") writeFileSync(name, "");
+      readState({ paths, log, strict: true });
+    }
+    expect(lines.filter((line) => !line.startsWith("Skipping the empty checkpoint"))).toEqual([]);
+  });
+
   it("says what it is of a custom executor, whatever one character says", async () => {
     await writeAll();
     const path = paths.meta.taskLaunch(keyOf("one"), "one");

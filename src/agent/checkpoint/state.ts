@@ -188,7 +188,10 @@ class StateReader {
 
   #generated(path: string, info: ExecutorInfo, run: CheckpointedRun | undefined): boolean | undefined {
     const launches = (run?.tasks ?? []).flatMap(({ launch }) => (launch === undefined ? [] : [launch]));
-    const { value, problem } = mendGenerated(this.#reader.text(path), info, launches);
+    const text = this.#reader.bytes(path)?.toString().trim();
+    // A launch that was ended amid its files leaves it empty. It comes before the tasks: with one, that is damage.
+    const isUnwritten = text === "" && (run?.tasks ?? []).length === 0;
+    const { value, problem } = mendGenerated(isUnwritten ? undefined : text, info, launches);
     if (problem !== undefined) this.#reader.mended(path, [problem]);
     return value;
   }
