@@ -33,7 +33,7 @@ interface Entry {
  * Removes `name` from a held folder, with everything in it. Links are removed, not followed; a mount below is left, and
  * said so. What is small goes in short turns of the event loop, the rest in turns of the thread pool, with a bounded number
  * of descriptors. A name that is missing is fine. Rejects with an Error that names what is still there and why (a NotHeld for
- * a mount); what could be removed is gone even so. `goOn` is asked before each entry: it rejects with what that throws.
+ * a mount); what could be removed is gone even so. `goOn` is asked before each turn, of either kind: it rejects with what that throws.
  * `turns` are the process', which all removals share.
  */
 export async function removeTree(
