@@ -153,12 +153,15 @@ it("of a launch task.info comes last, since with it the task is believed", () =>
     { ...task, group: ["task"] },
     create(RunTaskMessageSchema, { framework: framework.info, task: info }),
   );
+  store.forkedPid(run, 4711);
   expect(faulty.operations.filter((one) => !/^(folder|link) /.test(one))).toEqual([
     "create executor.info",
     "create executor_generated_for_command_task",
     "create task.launch",
     "create task.group",
     "create task.info",
+    // Its container has started.
+    "create forked.pid",
   ]);
 });
 

@@ -1,17 +1,19 @@
 import { execFileSync } from "node:child_process";
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { whatIsMade } from "../../../../test/support/what-is-made.ts";
 import { HeldFolder } from "./folder.ts";
 import { QuickTurns, removedQuickly } from "./quick-removal.ts";
@@ -83,6 +85,27 @@ test("a mount is left as it is, and said so by who looks again", async () => {
     false,
   );
   expect(below("tree")).toEqual(["file"]);
+});
+
+test("a folder that becomes a link to another between two looks is not followed", async () => {
+  make("outside/precious");
+  make("tree/sub/file");
+  const look = fs.lstatSync;
+  const spy = vi.spyOn(fs, "lstatSync").mockImplementation(((path: string, options: object) => {
+    const stats = look(path, options);
+    if (`${path}`.endsWith("/sub") && stats?.isDirectory()) {
+      renameSync(join(base, "tree/sub"), join(base, "moved"));
+      symlinkSync("../outside", join(base, "tree/sub"));
+    }
+    return stats;
+  }) as typeof fs.lstatSync);
+  syncBuiltinESMExports();
+  const isGone = await quickly("tree");
+  spy.mockRestore();
+  syncBuiltinESMExports();
+  expect(isGone).toBe(false);
+  await removeTree(held, "tree");
+  expect(below("")).toEqual(["moved", "moved/file", "outside", "outside/precious"]);
 });
 
 test("a tree takes short turns, and whoever stops it is heard between two", async () => {
