@@ -1,4 +1,4 @@
-import { type Client, createClient, Exception, State } from "node-zookeeper-client";
+import { ACL, type Client, CreateMode, createClient, Exception, Id, Permission, State } from "node-zookeeper-client";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { formatServers, type ZooKeeperServer } from "./url.ts";
@@ -48,6 +48,15 @@ export interface ZooKeeperSession {
   close(): void;
 }
 
+/** A session that takes part in a group, too. */
+export interface MemberSession extends ZooKeeperSession {
+  /**
+   * Makes an ephemeral, sequential child, and the folders above it where they are missing: readable by anyone, and with
+   * credentials writable with them alone. Resolves to the child's whole path. Throws a ZooKeeperError.
+   */
+  join(path: string, label: string, data: Buffer): Promise<string>;
+}
+
 export type OpenSession = (options: SessionOptions, events: SessionEvents) => ZooKeeperSession;
 
 /** Milliseconds that the library waits at most after all servers were tried. */
@@ -62,7 +71,7 @@ interface Inside {
 }
 
 /** A session by node-zookeeper-client. Each is used once: what ended or expired is replaced by another. */
-export const openSession: OpenSession = (options, events) => {
+export const openSession = (options: SessionOptions, events: SessionEvents): MemberSession => {
   const { servers, credentials, timeout, clock } = options;
   const client: Client = createClient(formatServers(servers), { sessionTimeout: timeout, spinDelay: SPIN, retries: 0 });
   const { connectionManager } = client as unknown as Inside;
@@ -84,6 +93,12 @@ export const openSession: OpenSession = (options, events) => {
     children: (path, changed) =>
       call((done) => client.getChildren(path, changed, (error, children) => done(error, children))),
     data: (path) => call((done) => client.getData(path, (error, data) => done(error, data))),
+    async join(path, label, data) {
+      const acls = aclsFor(credentials);
+      await call<string>((done) => client.mkdirp(path, acls, done));
+      const mode = CreateMode.EPHEMERAL_SEQUENTIAL;
+      return call((done) => client.create(`${path}/${label}_`, data, acls, mode, done));
+    },
     kick: drop,
     close() {
       open = false;
@@ -94,6 +109,12 @@ export const openSession: OpenSession = (options, events) => {
     },
   };
 };
+
+function aclsFor(credentials: string | undefined): ACL[] {
+  const anyone = new Id("world", "anyone");
+  if (credentials === undefined) return [new ACL(Permission.ALL, anyone)];
+  return [new ACL(Permission.READ, anyone), new ACL(Permission.ALL, new Id("auth", ""))];
+}
 
 function call<T>(operation: (done: (error: Error | Exception | null, value: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => {
