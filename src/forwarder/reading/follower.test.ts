@@ -377,3 +377,29 @@ describe("of many files", () => {
     stop();
   });
 });
+
+describe("a file whose filesystem does not answer any more", () => {
+  it("keeps the others neither from being closed when they are quiet nor from being read at the end", async () => {
+    const { sink, descriptors, follower, follow, changed, tick, stop } = reading();
+    for (const name of ["a.log", "b.log", "c.log"]) writeFileSync(join(folder, name), `${name}\n`);
+    const [a, b] = [follow("a.log"), follow("b.log")];
+    for (const source of [a, b]) {
+      await changed(source);
+      acknowledge(source);
+    }
+    const { fd } = a.file as OpenFile;
+    vi.spyOn(a.file as OpenFile, "facts").mockImplementation(() => {
+      throw new Error("ESTALE: stale file handle, fstat");
+    });
+    await tick(120_000);
+    expect([a.file?.fd, b.file]).toEqual([fd, undefined]);
+    const c = follow("c.log");
+    follower.drain();
+    follower.changed(c);
+    while (!follower.resting) await settle();
+    expect(sink.taken).toEqual(["0: a.log", "0: b.log", "0: c.log"]);
+    descriptors.release(a);
+    await vi.waitUntil(() => descriptors.spare === 9);
+    stop();
+  });
+});
