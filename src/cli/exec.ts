@@ -15,7 +15,8 @@ import type { TaskRow } from "./task-rows.ts";
 
 /** The container of a task that something can be run in. Throws a UserError. */
 export function containerOf({ id, state, isOver, container }: TaskRow): ContainerChain {
-  if (isOver) throw new UserError(`task '${id}' is not running any more: it is ${state}`, `mesos-slave logs ${id}`);
+  if (isOver)
+    throw new UserError(`task '${id}' is not running any more: its last state is ${state}`, `mesos-slave logs ${id}`);
   if (container === undefined)
     throw new UserError(`task '${id}' has no container yet: it is ${state}`, "try again when it runs");
   return container;

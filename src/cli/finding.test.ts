@@ -52,30 +52,31 @@ describe("the tasks of an agent", () => {
       ...{ container: ["c2", "n"], folder: "/w/default/tasks/pod", started: 3, cpus: 0.5, mem: 64, isOver: false },
     });
     expect(rows.find(({ id }) => id === "late")).toMatchObject({ state: "TASK_STAGING", container: ["c2"] });
-    expect(rows.at(-1)).toMatchObject({ id: "web.0", isOver: true });
+    expect(rows.filter(({ isOver }) => isOver).map(({ id }) => id)).toEqual(["web.0", "web.1", "old"]);
   });
 
+  // Of two frameworks that run.
+  const twice = rows.concat(rows.filter(({ id }) => id === "pod").map((row) => ({ ...row, frameworkId: "h" })));
   const find = (wanted: string, framework?: string) => findTask(rows, wanted, "the agent at a:1", framework);
   it("are found by their id and by its beginning", () => {
     expect(find("web.1", "f").folder).toBe("/w/web.1");
     expect(find("po").id).toBe("pod");
-    // One that runs before one that has ended.
+    // One that runs before one that has ended, or whose framework has and that nobody was told of.
+    expect(find("web.1").folder).toBe("/w/web.1");
+    expect(find("old")).toMatchObject({ state: "TASK_RUNNING", isOver: true });
     expect(find("web.0").id).toBe("web.0");
     expect(find("web", "f").id).toBe("web.1");
   });
 
   it.each([
-    [
-      "web.1",
-      /2 frameworks have a task 'web.1' at the agent at a:1\n {2}Fix: say whose: --framework=f or --framework=g/,
-    ],
+    ["pod", /2 frameworks have a task 'pod' at the agent at a:1\n {2}Fix: say whose: --framework=f or --framework=h/],
     ["", /the ids of several tasks .*begin with '': /],
     ["bod", /there is no task 'bod' at the agent at a:1\n {2}Fix: did you mean pod\?/],
     ["completely-other", /Fix: running there: web.1, pod/],
   ])("'%s' is not one of them", (wanted, why) => {
     let text = "";
     try {
-      find(wanted);
+      findTask(twice, wanted, "the agent at a:1");
     } catch (error) {
       ({ text } = error as { text: string });
     }
@@ -160,18 +161,11 @@ describe("listing and finding", () => {
   it("shows those that run, all, ids, or JSON", async () => {
     const { address } = await start({ "/state": state });
     const table = await run("tasks", `--agent=${address}`);
-    expect(table.text.split("\n").map((line) => line.split(/ {2,}/)[0])).toEqual([
-      "TASK",
-      "web.1",
-      "pod",
-      "late",
-      "web.1",
-      "old",
-      "",
-    ]);
+    expect(table.text.split("\n").map((line) => line.split(/ {2,}/)[0])).toEqual(["TASK", "web.1", "pod", "late", ""]);
     expect(table.text).toMatch(/pod +TASK_RUNNING +framework +0.5 +64 +1970-01-01 00:00:03 +c2.n/);
     expect((await run("tasks", "-q", "--framework=f", `--agent=${address}`)).text).toBe("web.1\npod\nlate\n");
     expect((await run("tasks", "-aq", "--framework=f", `--agent=${address}`)).text).toContain("web.0\n");
+    expect((await run("tasks", "-aq", `--agent=${address}`)).text).toContain("old\n");
     const [first] = JSON.parse((await run("tasks", "--json", `--agent=${address}`)).text);
     expect(first).toMatchObject({
       id: "web.1",
@@ -227,6 +221,26 @@ describe("listing and finding", () => {
       `no agent answers at ${address}: connection refused`,
     );
     await expect(run("tasks", `--agent=${address}`, "--master=b")).rejects.toThrow("do not go together");
+  });
+
+  it("a master that is given as an agent is told, and an agent as a master", async () => {
+    const pages = {
+      "/state": { slaves: [], frameworks: [{ id: "f", name: "n" }] },
+      "/tasks": { tasks: [{ task_id: "t" }] },
+    };
+    const { address } = await start(pages);
+    const told = async (...words: string[]) =>
+      await expect(run(...words)).rejects.toMatchObject({
+        text: expect.stringMatching(/^[^\n]*\n {2}Fix: is it a Mesos/),
+      });
+    const asAgent = `${address}/state is not what a Mesos agent answers: it is a master's`;
+    await expect(run("tasks", `--agent=${address}`)).rejects.toThrow(asAgent);
+    await expect(run("logs", "t", `--agent=${address}`)).rejects.toThrow(asAgent);
+    await told("tasks", `--agent=${address}`);
+    const asMaster = `${address}/tasks is not what a Mesos master answers: tasks.0.id: `;
+    await expect(run("tasks", `--master=${address}`)).rejects.toThrow(asMaster);
+    await expect(run("logs", "t", `--master=${address}`)).rejects.toThrow(asMaster);
+    await told("tasks", `--master=${address}`);
   });
 
   it("a name and its secret go along, and are in no message", async () => {

@@ -39,7 +39,7 @@ export async function listTasks({ values }: Call<"tasks">, shell: Shell): Promis
   const reach = new Reach(values, shell);
   const all = reach.hasMaster
     ? await tasksOfMaster(await reach.master())
-    : rowsOfAgent(await (await reach.agent()).page("/state"));
+    : await (await reach.agent()).read("/state", rowsOfAgent);
   const rows = all.filter(
     (row) => (values.all || !row.isOver) && (values.framework === undefined || row.frameworkId === values.framework),
   );

@@ -17,7 +17,7 @@ const ASK_EVERY = 1000;
 
 /** Whether the task has ended, as its agent has it now; one that is forgotten has. */
 async function isOver({ agent, task }: Found): Promise<boolean> {
-  const rows = rowsOfAgent(await agent.page("/state"));
+  const rows = await agent.read("/state", rowsOfAgent);
   const now = rows.find(({ id, frameworkId }) => id === task.id && frameworkId === task.frameworkId);
   return now?.isOver ?? true;
 }

@@ -82,6 +82,9 @@ function checkOperands(name: CommandName, given: readonly string[], command: rea
     throw new UsageError("there is no command to run", `mesos-slave ${name} ${given[0]} -- COMMAND`);
   for (const [index, { kind, name: choices }] of plain.entries()) {
     const word = given[index];
+    // Every id begins with nothing: a variable that is not set would be the only task that runs.
+    if (word === "" && (kind === "task" || kind === "agent"))
+      throw new UsageError(`${kind === "task" ? "the TASK" : choices} is empty`, "is a variable in it not set?");
     if (word === undefined || (kind !== "stream" && kind !== "shell")) continue;
     if (!choices.split("|").includes(word))
       throw new UsageError(`'${word}' is not ${choices.replaceAll("|", " or ")}`, usage);

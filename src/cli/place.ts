@@ -29,7 +29,7 @@ export type KnownAgent = z.infer<typeof agentsPage>["slaves"][number];
 /** The agents that a master knows; one of them by its id. */
 export async function agentsOf(master: HttpPeer, id?: string): Promise<KnownAgent[]> {
   const query = id === undefined ? "" : `?slave_id=${encodeURIComponent(id)}`;
-  return agentsPage.parse(await master.page(`/slaves${query}`)).slaves;
+  return (await master.read(`/slaves${query}`, (page) => agentsPage.parse(page))).slaves;
 }
 
 /** The agent of this id, address or host name. Throws a UserError that names what there is. */
@@ -65,14 +65,14 @@ export interface Found {
 /** The tasks of a master. */
 export async function tasksOfMaster(master: HttpPeer, taskId?: string): Promise<TaskRow[]> {
   const which = taskId === undefined ? "" : `&task_id=${encodeURIComponent(taskId)}`;
-  return rowsOfMaster(await master.page(`/tasks?limit=${ALL}${which}`));
+  return await master.read(`/tasks?limit=${ALL}${which}`, rowsOfMaster);
 }
 
 /** A task and the agent that has it, through the master where one is given. */
 export async function placeOf(reach: Reach, wanted: string, frameworkId: string | undefined): Promise<Found> {
   if (!reach.hasMaster) {
     const agent = await reach.agent();
-    return { agent, task: findTask(rowsOfAgent(await agent.page("/state")), wanted, hereAt(agent), frameworkId) };
+    return { agent, task: findTask(await agent.read("/state", rowsOfAgent), wanted, hereAt(agent), frameworkId) };
   }
   const master = await reach.master();
   const exact = await tasksOfMaster(master, wanted);
@@ -85,6 +85,6 @@ export async function placeOf(reach: Reach, wanted: string, frameworkId: string 
       "is it up? Ask it itself: --agent=host:port",
     );
   const agent = await reach.agentAt(addressOfAgent(entry));
-  const task = findTask(rowsOfAgent(await agent.page("/state")), known.id, hereAt(agent), known.frameworkId);
+  const task = findTask(await agent.read("/state", rowsOfAgent), known.id, hereAt(agent), known.frameworkId);
   return { agent, task };
 }

@@ -60,10 +60,13 @@ const framework = z.looseObject({
   executors: z.array(executor).default([]),
   completed_executors: z.array(executor).default([]),
 });
-const agentState = z.looseObject({
-  frameworks: z.array(framework).default([]),
-  completed_frameworks: z.array(framework).default([]),
-});
+const agentState = z
+  .looseObject({
+    frameworks: z.array(framework).default([]),
+    completed_frameworks: z.array(framework).default([]),
+  })
+  // It has frameworks, too, without executors: as an agent's it would be one that runs nothing.
+  .refine((state) => !("slaves" in state), "it is a master's");
 const masterTasks = z.looseObject({ tasks: z.array(task).default([]) });
 
 const OVER = /^TASK_(FINISHED|FAILED|KILLED|ERROR|LOST|DROPPED|GONE|GONE_BY_OPERATOR)$/;
@@ -90,14 +93,18 @@ function rowOf(each: z.infer<typeof task>, more: Pick<TaskRow, "frameworkName" |
 /** The tasks in an agent's /state, the running ones first. */
 export function rowsOfAgent(state: unknown): TaskRow[] {
   const { frameworks, completed_frameworks } = agentState.parse(state);
-  const rows = [...frameworks, ...completed_frameworks].flatMap(({ id: frameworkId, name, ...lists }) =>
-    [...lists.executors, ...lists.completed_executors].flatMap((one) =>
-      [...one.tasks, ...one.queued_tasks, ...one.completed_tasks].map((each): TaskRow => {
-        const row = rowOf(each, { frameworkId, frameworkName: name, folder: taskFolder(one, each.id) });
+  const rows = [...frameworks, ...completed_frameworks].flatMap((of) =>
+    [...of.executors, ...of.completed_executors].flatMap((one) => {
+      // Nobody was told of the end of a task whose framework was gone: its last state stays.
+      const isGone = completed_frameworks.includes(of) || of.completed_executors.includes(one);
+      return [...one.tasks, ...one.queued_tasks, ...one.completed_tasks].map((each): TaskRow => {
+        const folder = taskFolder(one, each.id);
+        const row = rowOf(each, { frameworkId: of.id, frameworkName: of.name, folder });
         // Before the first status the executor's own is what is known.
-        return one.container === "" ? row : { ...row, container: row.container ?? [one.container] };
-      }),
-    ),
+        const container = row.container ?? (one.container === "" ? undefined : ([one.container] as const));
+        return { ...row, container, isOver: row.isOver || isGone };
+      });
+    }),
   );
   return rows.toSorted((left, right) => Number(left.isOver) - Number(right.isOver));
 }

@@ -18,7 +18,7 @@ async function agentOf(reach: Reach, wanted: string | undefined): Promise<HttpPe
 }
 
 const measured = async (agent: HttpPeer): Promise<Usage[]> =>
-  containersPage.parse(await agent.page("/containers?show_nested=true&show_standalone=true"));
+  await agent.read("/containers?show_nested=true&show_standalone=true", (page) => containersPage.parse(page));
 
 const CLEAR = "\x1b[H\x1b[2J\x1b[3J";
 
@@ -32,8 +32,8 @@ export async function top({ values, operands }: Call<"top">, shell: Shell): Prom
   do {
     await sleep(clock, values.interval, ending).catch(() => undefined);
     if (ending.aborted) break;
-    const [now, state] = await Promise.all([measured(agent), agent.page("/state")]);
-    const text = usageTable(before, now, rowsOfAgent(state));
+    const [now, rows] = await Promise.all([measured(agent), agent.read("/state", rowsOfAgent)]);
+    const text = usageTable(before, now, rows);
     const head = `${agent.address}, ${now.length} containers, CPU over ${values.interval / 1000} s. Ctrl-C ends\n\n`;
     await say(output, output.isTTY ? CLEAR + head + text : text);
     before = now;

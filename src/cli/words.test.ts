@@ -42,6 +42,10 @@ describe("the words of a command", () => {
 
   it.each([
     ["logs", "logs needs a TASK\n  Fix: mesos-slave tasks lists them"],
+    ["logs ", "the TASK is empty\n  Fix: is a variable in it not set?"],
+    ["exec  -- rm -r x", "the TASK is empty"],
+    ["drain ", "AGENT is empty"],
+    ["top ", "AGENT is empty"],
     ["logs t stdin", "'stdin' is not stdout or stderr"],
     ["logs t stdout more", "'more' is too much"],
     ["exec t", "there is no command to run\n  Fix: mesos-slave exec t -- COMMAND"],

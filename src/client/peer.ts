@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
+import { ZodError } from "zod";
 import { codeOf, messageOf, UserError } from "../base/errors.ts";
 import { httpWords } from "../base/http-words.ts";
 import type { Credential } from "../mesos/credential.ts";
@@ -83,6 +84,13 @@ function refusalFix(what: string, status: number, principal: string | undefined,
   return undefined;
 }
 
+/** The first thing that is not as it is to be. */
+function whatDiffers(error: unknown): string {
+  const [issue] = error instanceof ZodError ? error.issues : [];
+  if (issue === undefined) return messageOf(error);
+  return issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`;
+}
+
 /** Speaks HTTP with one agent or master; follows a master's word about who leads. */
 export class HttpPeer {
   readonly #options: PeerAddress;
@@ -123,6 +131,21 @@ export class HttpPeer {
       throw new UserError(
         `${this.#address}${path} is no JSON`,
         `is it a Mesos ${this.#options.what}? Name another with ${OTHER[this.#options.what]}`,
+      );
+    }
+  }
+
+  /** What `read` makes of a page's JSON. Throws a UserError, too, when it is not what such a peer answers. */
+  async read<Value>(path: string, read: (json: unknown) => Value): Promise<Value> {
+    const json = await this.page(path);
+    try {
+      return read(json);
+    } catch (error) {
+      const { what } = this.#options;
+      throw new UserError(
+        `${this.#address}${path.replace(/\?.*/, "")} is not what a Mesos ${what} answers: ${whatDiffers(error)}`,
+        `is it a Mesos ${what}? Name another with ${OTHER[what]}`,
+        { cause: error },
       );
     }
   }

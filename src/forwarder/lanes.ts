@@ -5,6 +5,7 @@ import { Lookout } from "./discovery/lookout.ts";
 import { lanesOf } from "./discovery/overlap.ts";
 import { Prospector } from "./discovery/prospector.ts";
 import { barredFolder } from "./discovery/survey.ts";
+import { factsAt } from "./model/content.ts";
 import type { FileGroup, Settings } from "./model/settings.ts";
 import type { Source } from "./model/source.ts";
 import type { Descriptors } from "./reading/descriptors.ts";
@@ -24,6 +25,8 @@ interface Lane {
   readonly prospector: Prospector;
   readonly lookout: Lookout;
 }
+
+const isFolder = (path: string): boolean => factsAt(path)?.kind === "directory";
 
 /** Where something that was followed before belongs now. */
 export interface Belonging {
@@ -150,8 +153,15 @@ export class Lanes {
     const patterns = new Set(this.#files.flatMap(({ paths }) => paths).filter((path) => path !== "-"));
     for (const pattern of patterns) {
       const glob = new Glob(pattern);
-      const isFound = this.#lanes.some(({ prospector }) => prospector.finds((path) => glob.matches(path)));
-      if (!isFound && glob.find(tree).paths.size === 0) this.#tellOfNothing(pattern);
+      const isFile = (path: string): boolean => glob.matches(path) && !isFolder(path);
+      if (this.#lanes.some(({ prospector }) => prospector.finds(isFile))) continue;
+      const paths = [...glob.find(tree).paths];
+      const [first] = paths;
+      if (first === undefined) this.#tellOfNothing(pattern);
+      else if (paths.every(isFolder))
+        this.#log.warn(
+          `'${pattern}' names no file, but the folder '${first}': to follow what lies in it, name '${first}/*'`,
+        );
     }
   }
 

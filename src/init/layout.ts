@@ -5,12 +5,11 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
 } from "node:fs";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 
 export interface LayoutInput {
   /** The package: holds skel/, and dist/ or src/main/. */
@@ -49,33 +48,4 @@ export function layOut({ packageFolder, root, node }: LayoutInput): void {
   link(join(home, fromSources ? "source" : "dist"), fromSources ? sources : join(packageFolder, "dist"));
   for (const folder of ["run", "var/log/mesos", "var/log/supervisor", "var/lib/mesos", "etc/supervisor/conf.d"])
     mkdirSync(join(root, folder), { recursive: true });
-}
-
-function readOrNothing(read: () => string): string {
-  try {
-    return read();
-  } catch {
-    return "";
-  }
-}
-
-/**
- * Processes that belong to the node below `root`, found by their working folder or their environment: a task of an agent
- * that was stopped is nobody's child any more. Not `except`.
- */
-export function processesOf(root: string, except: readonly number[]): number[] {
-  const below = (path: string): boolean => path === root || path.startsWith(root + sep);
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && !except.includes(Number(name)))
-    .filter((pid) => {
-      if (below(readOrNothing(() => readlinkSync(`/proc/${pid}/cwd`)))) return true;
-      const environment = readOrNothing(() => readFileSync(`/proc/${pid}/environ`, "latin1")).split("\0");
-      return environment.some((each) => {
-        const at = each.indexOf("=");
-        return (
-          ["INIT_ROOT", "MESOS_SANDBOX", "MESOS_DIRECTORY"].includes(each.slice(0, at)) && below(each.slice(at + 1))
-        );
-      });
-    })
-    .map(Number);
 }

@@ -12,6 +12,7 @@ import { mesosGrammar } from "../config/words.ts";
 import { Execution } from "../execute/execute.ts";
 import { executeFlags } from "../execute/flags.ts";
 import { groupWork, taskWork } from "../execute/group.ts";
+import { Screen } from "../execute/screen.ts";
 import { checkJob, parseDemand } from "../execute/task.ts";
 import { jobWork, refuseOneTaskFlags, type Work } from "../execute/work.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
@@ -28,16 +29,8 @@ const troubles: Logger = {
   named: () => troubles,
 };
 
-function write(name: "stdout" | "stderr", bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(name === "stdout" ? 1 : 2, bytes, at);
-    } catch (error) {
-      // A pipe that is full for the moment; whoever reads it is slower than the task.
-      if ((error as { code?: string }).code !== "EAGAIN") throw error;
-    }
-  }
-}
+/** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
+const BROKEN_PIPE = 141;
 
 function workOf({ values, origins }: LoadedFlags<typeof executeFlags>): Work {
   const [role, user] = [values.role, values.user ?? userName()];
@@ -90,6 +83,7 @@ async function main(words: readonly string[]): Promise<number> {
     values.principal === undefined || values.secret === undefined
       ? undefined
       : { principal: values.principal, secret: values.secret };
+  const screen = new Screen(writeSync);
   const execution = new Execution({
     work: workOf(loaded.flags),
     detector: await createDetector(masterAddress(values.master), { clock: systemClock, log: troubles }),
@@ -98,11 +92,14 @@ async function main(words: readonly string[]): Promise<number> {
     timeout: values.timeout,
     killAfter: values.kill_after,
     clock: systemClock,
-    tell: (line) => write("stdout", Buffer.from(`${line}\n`)),
-    write,
+    tell: (line) => screen.write("stdout", Buffer.from(`${line}\n`)),
+    write: screen.write,
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => execution.kill(`${signal} arrived`));
-  return (await execution.run()) ? 0 : 1;
+  screen.onUnread = () => execution.kill("nobody reads its output any more");
+  const isDone = await execution.run();
+  if (screen.isUnread) return BROKEN_PIPE;
+  return isDone ? 0 : 1;
 }
 
 try {

@@ -7,9 +7,10 @@ import { messageOf, UserError } from "../base/errors.ts";
 import { versionLine } from "../base/release.ts";
 import { engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
-import { layOut, processesOf } from "../init/layout.ts";
+import { layOut } from "../init/layout.ts";
 import { addressFor, withoutNpm } from "../init/start/environment.ts";
 import { claimFolder, folderOf, holdFolder, homeOf } from "../init/start/folder.ts";
+import { endLeftovers } from "../init/start/leftovers.ts";
 import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
 import { lastWords, stoppingLine, upBlock, warningsIn } from "../init/start/screen.ts";
 import { startHelp, startWords } from "../init/start/words.ts";
@@ -59,9 +60,10 @@ interface Node {
   readonly joined: string | undefined;
   /** Where the agent answers this machine. */
   readonly host: string;
-  /** What the node says, until it is up and after. */
-  readonly console: string;
 }
+
+/** What the node below `root` says, until it is up and after. */
+const consoleOf = (root: string): string => join(root, "var/log/console.log");
 
 function nodeOf(): Node {
   const joined = given("MESOS_MASTER") === "local" ? undefined : given("MESOS_MASTER");
@@ -82,7 +84,6 @@ function nodeOf(): Node {
     ports: { agent, master: joined === undefined ? master : undefined },
     joined,
     host: ip === "0.0.0.0" ? "127.0.0.1" : ip,
-    console: join(root, "var/log/console.log"),
   };
 }
 
@@ -141,29 +142,19 @@ async function announce(node: Node, docker: string | undefined, ended: AbortSign
   await until(async () => (await ask(`${agentUrl}/health`))?.ok === true, ended);
   const registered = await until(() => isRegistered(agentUrl), ended, REGISTRATION_PATIENCE);
   if (ended.aborted) return;
-  for (const warning of warningsIn(readFileSync(node.console, "utf8"))) console.log(warning);
+  for (const warning of warningsIn(readFileSync(consoleOf(node.root), "utf8"))) console.log(warning);
   const { joined, host, ports, root } = node;
   const masterUrl = joined === undefined ? `http://${host}:${ports.master}` : undefined;
   const master = joined === undefined ? `${host}:${ports.master}` : maskZooKeeperUrl(joined);
   console.log(upBlock({ agentUrl, masterUrl, master, registered, docker, root }));
 }
 
-/** Ends what is left of the node, tasks included: nobody would look after them. */
-function endLeftovers(root: string): void {
-  for (const pid of processesOf(root, [process.pid, process.ppid])) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-}
-
 /** Bytes of what the node says that are kept; its own logs keep more. */
 const LONGEST_CONSOLE = 4 * 1024 * 1024;
 
 /** init and all below it, in a session of its own: Ctrl-C reaches this process only, and init gets one clean TERM. */
-function startInit({ root, ports, joined, console: path }: Node, docker: string | undefined): ChildProcess {
+function startInit({ root, ports, joined }: Node, docker: string | undefined): ChildProcess {
+  const path = consoleOf(root);
   rmSync(path, { force: true });
   const output = openSync(path, "a", 0o644);
   every(systemClock, 10_000, () => {
@@ -174,6 +165,8 @@ function startInit({ root, ports, joined, console: path }: Node, docker: string 
     stdio: ["ignore", output, output],
     env: {
       ...environment,
+      // As init.sh itself has it: it is found by it, should it outlive this process.
+      INIT_ROOT: root,
       ...addressFor(joined, environment),
       MESOS_MASTER: joined ?? "local",
       MESOS_PORT: String(ports.agent),
@@ -214,17 +207,18 @@ async function main(): Promise<number> {
     console.log(asked === "help" ? startHelp() : versionLine("mesos-slave", MESOS_VERSION));
     return 0;
   }
-  const node = nodeOf();
-  const { root, joined } = node;
+  const wanted = nodeOf();
   ensureInstalled();
   ensureSupervisord();
-  claimFolder(root, process.getuid?.() ?? 0);
+  const node = { ...wanted, root: claimFolder(wanted.root, process.getuid?.() ?? 0) };
+  const { root, joined } = node;
   await holdFolder(root);
+  // A start that was killed itself leaves a node that holds the ports, and that nobody can stop from a terminal.
+  await endLeftovers(root, systemClock);
   await ensureFree(node.ports, node.host);
   console.log(`Starting a node in ${root}`);
   layOut({ packageFolder, root, node: process.execPath });
   mkdirSync(join(root, "var/log"), { recursive: true });
-  endLeftovers(root);
   // The development master forgets everything, and nothing of the last node is left: this is a new one.
   if (joined === undefined) rmSync(join(root, "var/lib/mesos/meta/slaves/latest"), { force: true });
   const docker = await dockerVersion();
@@ -236,7 +230,7 @@ async function main(): Promise<number> {
     if (stops === 1) console.log(stoppingLine(joined !== undefined));
     const end = (): void => {
       child.kill("SIGTERM");
-      systemClock.after(PATIENCE, () => endLeftovers(root));
+      systemClock.after(PATIENCE, () => void endLeftovers(root, systemClock));
     };
     if (joined === undefined || stops > 1) end();
     else void leaveMaster(root).then(end, end);
@@ -248,13 +242,15 @@ async function main(): Promise<number> {
     child.once("exit", (status) => done(status ?? 1));
   });
   ended.abort();
-  endLeftovers(root);
+  await endLeftovers(root, systemClock);
   if (stops > 0) return 0;
-  console.error(
-    `${lastWords(readFileSync(node.console, "utf8"))}\nThe node has ended. All that it said: ${node.console}`,
-  );
+  const said = consoleOf(root);
+  console.error(`${lastWords(readFileSync(said, "utf8"))}\nThe node has ended. All that it said: ${said}`);
   return code;
 }
+
+// A screen that is closed (| head, a terminal that is gone) is no reason to leave the node to nobody.
+for (const screen of [process.stdout, process.stderr]) screen.on("error", () => undefined);
 
 try {
   process.exit(await main());

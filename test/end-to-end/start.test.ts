@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { processesOf } from "../../src/init/layout.ts";
+import { processesOf } from "../../src/init/start/leftovers.ts";
 import { freePort, isFree } from "../support/free-port.ts";
 import { missing, needRoot } from "../support/missing.ts";
 import { StartedNode } from "../support/started-node.ts";
@@ -147,6 +147,30 @@ test("a second start from the same folder is refused and takes nothing from the 
   expect(task).toBeDefined();
   await expect(start()).rejects.toThrow(`a node runs from ${root} already\n  Fix: stop it with Ctrl-C`);
   expect(sleepers(root)).toEqual([task]);
+  end();
+});
+
+test("after a start that was killed the same command is a node again, and nothing of the last one is left", async (context) => {
+  needSupervisord(context);
+  const ports = { MESOS_PORT: String(await freePort()), MESOS_MASTER_PORT: String(await freePort()) };
+  const first = await start(ports);
+  const end = await lasting(/--master=(\S+)/.exec(first.line)?.[1] ?? "");
+  await first.kill();
+  expect(sleepers(join(folder, "node"))).toHaveLength(1);
+  const second = await start(ports);
+  expect(sleepers(join(folder, "node"))).toEqual([]);
+  expect(second.run(second.line).status).toBe(0);
+  end();
+});
+
+test("a screen that is closed leaves the node as it is, and Ctrl-C ends it", async (context) => {
+  needSupervisord(context);
+  const node = await start();
+  node.closeScreen();
+  expect(node.run(node.line).status).toBe(0);
+  const end = await lasting(/--master=(\S+)/.exec(node.line)?.[1] ?? "");
+  expect(await node.interrupt()).toBe(0);
+  expect(processesOf(join(folder, "node"), [process.pid])).toEqual([]);
   end();
 });
 

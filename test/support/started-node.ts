@@ -60,6 +60,19 @@ export class StartedNode {
     return { stdout: stdout + stderr, status };
   }
 
+  /** As the kernel ends it when memory is short: it can do nothing about its node. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Nobody reads the screen any more: `| head`, a terminal that is gone. */
+  closeScreen(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   /** Ctrl-C in its terminal; the exit code. */
   async interrupt(): Promise<number | null> {
     if (this.hasEnded) return this.#child.exitCode;

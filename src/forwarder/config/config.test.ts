@@ -321,3 +321,45 @@ it("documents every option and flag", () => {
   for (const option of ["ssl verification", "window size", "maximum lines", "close inactive", "status file"])
     expect(docs).toContain(`\`${option}\``);
 });
+
+describe("what is written is a file of its own", () => {
+  const resolved = (registry: string, { status = "", flags = [] as string[] } = {}): string => {
+    const path = join(folder, "own.conf");
+    const monitoring = status === "" ? {} : { "status file": status };
+    const files = [{ paths: ["*.log"] }];
+    writeFileSync(
+      path,
+      JSON.stringify({ network: { servers: ["a:1"] }, files, registry: { path: registry }, monitoring }),
+    );
+    try {
+      const settings = resolveSettings(loadConfig(path, {}).config, parseFlags(["-config", path, ...flags]), folder);
+      return settings.registry.path;
+    } catch (error) {
+      if (error instanceof UserError) return error.text.replaceAll(folder, "");
+      throw error;
+    }
+  };
+  it.each([
+    ["/dev/null", {}, "the registry cannot be '/dev/null': it is a device"],
+    ["/tmp", {}, "the registry cannot be '/tmp': it is a folder"],
+    ["own.conf", {}, "the registry cannot be '/own.conf': that is the configuration"],
+    ["r.json", { status: "/dev/zero" }, "the status file cannot be '/dev/zero': it is a device"],
+    ["r.json", { status: "r.json" }, "the status file cannot be '/r.json': that is the registry"],
+  ])("%s %o is refused before anything is replaced", (registry, more, words) => {
+    expect(resolved(registry, more)).toContain(words);
+    expect(resolved(registry, more)).toMatch(/Fix: set '(registry path|status file)'/);
+  });
+
+  it("or none yet, or one that is not written at all", () => {
+    expect(resolved("none/yet.json")).toBe(join(folder, "none/yet.json"));
+    expect(resolved("/dev/null", { flags: ["-tap"] })).toBe("/dev/null");
+  });
+
+  it("where a link leads to, there or not: the link stays", () => {
+    symlinkSync("other.json", join(folder, "link.json"));
+    symlinkSync(join(folder, "link.json"), join(folder, "second.json"));
+    expect(resolved("second.json")).toBe(join(folder, "other.json"));
+    expect(resolved("r.json", { status: "second.json" })).toBe(join(folder, "r.json"));
+    expect(resolved("other.json", { status: "second.json" })).toContain("that is the registry");
+  });
+});

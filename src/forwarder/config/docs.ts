@@ -130,14 +130,17 @@ ${UNIT}
   one that is read to its end, in a watched folder in which no name has changed, once a minute, until it was written without a word.
 - **A content is known by device, inode, birth time, its first 1,024 bytes, the bytes before the position and those before the end
   that was seen**, never by its name. Renaming, copytruncate, truncation, replacement, reused inodes, retargeted links and \`.gz\`
-  archives are told apart. In doubt a file is new: sent twice rather than lost.
+  archives are told apart. In doubt a file is new: sent twice rather than lost. A filesystem that has another device number after
+  it was mounted again (NFS, overlayfs, Btrfs) holds the files that it held.
+- **A file that cannot be read** (a bad block, a network filesystem whose server is gone) is said once, and keeps no other waiting.
 - **What copytruncate takes away is found in the copy**, also in one that no pattern covers: in the folder of the log or in a
   folder in that. It is looked for for a minute.
 - What was destroyed before it could be read (truncated without a copy, deleted while the forwarder was down or without a
   descriptor for it) is lost; of files that it followed this is said, and counted (\`logstash_forwarder_lost_files_total\`).
   Of a file that was there and gone again before it could be opened the kernel tells the name: that is said, once a minute, and
   counted (\`logstash_forwarder_missed_files_total\`, \`missedFiles\` of the status).
-- **One process a registry**, by a lock that a dead process does not hold. A broken registry is kept beside as
+- **One process a registry**, by a lock that a dead process does not hold. It is a file of its own, or a link to one, as the status file
+  is: a device, a folder or the configuration is refused. A broken registry is kept beside as
   \`.broken-…\`, said aloud, and everything is sent again.
 
 ## Command line

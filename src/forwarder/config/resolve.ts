@@ -5,6 +5,7 @@ import { makeFolder } from "../../base/folders.ts";
 import type { NetworkSettings, ServerAddress, Settings, TlsSettings, Verification } from "../model/settings.ts";
 import type { Flags } from "./flags.ts";
 import type { Config } from "./schema.ts";
+import { checkWrittenFiles, throughLinks, type WrittenFile } from "./written-files.ts";
 
 /** Where positions are recorded unless configured. */
 const DEFAULT_FOLDER = "/var/lib/logstash-forwarder";
@@ -79,6 +80,17 @@ function networkOf(network: Config["network"], tap: boolean, warn: (message: str
   };
 }
 
+/** What the program replaces when it writes: nothing else may lie there. */
+function checkWritten({ registry, monitoring }: Settings, { config, tap }: Flags, cwd: string): void {
+  const registryFile = { what: "the registry", path: registry.path, option: "'registry path' (or -registry)" };
+  const statusFile = { what: "the status file", path: monitoring.statusFile, option: "'status file'" };
+  const written = [...(tap ? [] : [registryFile]), statusFile];
+  checkWrittenFiles(
+    written.filter((file): file is WrittenFile => file.path !== undefined),
+    new Map(config === undefined ? [] : [[resolve(cwd, config), "the configuration"]]),
+  );
+}
+
 /** Fills everything in: flags over the file, paths made absolute. Throws a UserError for what cannot work together. */
 export function resolveSettings(
   config: Config,
@@ -86,6 +98,17 @@ export function resolveSettings(
   cwd: string,
   warn: (message: string) => void = () => undefined,
 ): Settings {
+  const settings = settingsOf(config, flags, cwd, warn);
+  checkWritten(settings, flags, cwd);
+  const { registry, monitoring } = settings;
+  return {
+    ...settings,
+    registry: { ...registry, path: throughLinks(registry.path) },
+    monitoring: { ...monitoring, statusFile: monitoring.statusFile && throughLinks(monitoring.statusFile) },
+  };
+}
+
+function settingsOf(config: Config, flags: Flags, cwd: string, warn: (message: string) => void): Settings {
   const { shipping, reading, registry, monitoring } = config;
   const readers = config.files.filter(({ paths }) => paths.includes("-")).length;
   if (readers > 1)

@@ -65,7 +65,10 @@ const server = z
   .meta({ title: "host:port" });
 
 export const networkShape = {
-  servers: z.array(server).optional().describe("Receivers. One is picked at random and kept until it fails."),
+  servers: z
+    .array(server)
+    .optional()
+    .describe("Receivers. One is picked at random, of its addresses too, and kept until it fails."),
   "load balance": flag().default(false).describe("Ship to all servers at once instead of to one."),
   "ssl enabled": flag().default(true).describe("Speak TLS. Without it lines travel readable by anyone."),
   "ssl ca": path()

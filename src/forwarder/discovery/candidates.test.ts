@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32, gzipSync } from "node:zlib";
@@ -140,4 +140,21 @@ describe("copies of contents that begin alike", () => {
     expect((await judge(candidate("elsewhere", text), known, Date.now())).kind).toBe("hold");
     expect((await judge(candidate("elsewhere.gz", gzipSync(text)), known, Date.now())).kind).toBe("hold");
   });
+});
+
+it.each([
+  [0, "hold"],
+  [86_400, "new"],
+  [-86_400, "new"],
+])("what may become a copy and was changed %s seconds from now: %s", async (seconds, kind) => {
+  const path = join(folder, "app.log");
+  writeFileSync(path, text);
+  const log = OpenFile.at(path);
+  if (log === undefined) throw new Error("no file");
+  open.push(log);
+  const source = { ...vanished(1000), path, file: log };
+  const found = candidate("app.log.1", text.subarray(0, 20));
+  utimesSync(found.path, Date.now() / 1000 + seconds, Date.now() / 1000 + seconds);
+  const decision = await judge({ ...found, facts: found.file.facts() }, [{ source, orphan: false }], Date.now());
+  expect(decision.kind).toBe(kind);
 });

@@ -125,7 +125,8 @@ export async function judge(
   const content = await contentOf(found, related);
   if (content === undefined) return { kind: "incomplete" };
   return decideNew(
-    { path: found.path, size: content.size, quiet: now - found.facts.modified },
+    // One whose clock is ahead, or was before ours was set back, is not being written for that.
+    { path: found.path, size: content.size, quiet: Math.abs(now - found.facts.modified) },
     related.map((one) => likenessOf(one, content, found.compressed)),
   );
 }

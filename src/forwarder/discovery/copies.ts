@@ -2,13 +2,14 @@ import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import type { SerialQueue } from "../../base/serial-queue.ts";
 import { factsAt } from "../model/content.ts";
 import { OpenFile } from "../model/open-file.ts";
 import { isUnread, type Source } from "../model/source.ts";
 import { type Found, headOf, judge } from "./candidates.ts";
 import { joined } from "./glob.ts";
 import type { SourceIndex } from "./source-index.ts";
-import { isArchive, type Survey } from "./survey.ts";
+import { isArchive, Survey } from "./survey.ts";
 
 /** A copy or archive of a file that vanished is looked for this long, outside the patterns too, in milliseconds. */
 const SEEK = 60_000;
@@ -36,6 +37,7 @@ export class Copies {
   /** Files that are no such copy: their change time and size, and how many sources had been sought by then. */
   readonly #dismissed = new Map<string, string>();
   #generation = 0;
+  #isDue = false;
   /** Files whose content was gone before it was read. */
   lostUnread = 0;
 
@@ -49,21 +51,25 @@ export class Copies {
     this.#generation++;
   }
 
+  /** Looks in its turn, once, however often that is asked for meanwhile. */
+  searchSoon(queue: SerialQueue): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    void queue.add(() => {
+      this.#isDue = false;
+      return this.search(new Survey(this.#options.clock));
+    });
+  }
+
   async search(survey: Survey): Promise<void> {
-    const { index, clock, log } = this.#options;
+    const { index, clock } = this.#options;
     const folders = new Set<string>();
     for (const [source, end] of this.#sought) {
       if (!index.isLost(source)) this.#sought.delete(source);
       else if (clock.now() >= end) this.#abandon(source);
       else folders.add(dirname(source.last));
     }
-    for (const folder of folders) {
-      try {
-        await this.#searchFolder(folder, survey);
-      } catch (error) {
-        log.warn(`looking for copies in '${folder}': ${messageOf(error)}`);
-      }
-    }
+    for (const folder of folders) await this.#searchFolder(folder, survey);
     if (this.#sought.size === 0) this.#dismissed.clear();
   }
 
@@ -77,7 +83,7 @@ export class Copies {
   }
 
   async #compare(path: string, survey: Survey): Promise<void> {
-    const { index, clock, log, adopt } = this.#options;
+    const { index } = this.#options;
     const isNamedLike = index.namedLike(path).some((source) => this.#sought.has(source));
     if (!isNamedLike && !index.knowsContents(path)) return;
     if (survey.isBreathless) await survey.breathe();
@@ -88,10 +94,23 @@ export class Copies {
     if (this.#dismissed.get(path) === mark) return;
     const file = openIfThere(path, facts.identity);
     if (file === undefined) return;
-    const found = { name: path, path, facts: file.facts(), compressed: isArchive(path), file };
+    try {
+      await this.#judge({ name: path, path, facts, compressed: isArchive(path), file }, mark);
+    } catch (error) {
+      // A bad block in one file keeps no copy from being found in the others.
+      file.close();
+      this.#dismissed.set(path, mark);
+      this.#options.log.warn(`looking for copies in '${path}': ${messageOf(error)}`);
+    }
+  }
+
+  async #judge({ facts: { identity }, ...one }: Found, mark: string): Promise<void> {
+    const { index, clock, log, adopt } = this.#options;
+    const { path, file } = one;
+    const found = { ...one, facts: file.facts() };
     const related = index.related(path, await headOf(found)).filter(({ source }) => this.#sought.has(source));
     const decision = related.length === 0 ? undefined : await judge(found, related, clock.now());
-    if (decision?.kind === "adopt" && index.isLost(decision.source) && index.of(facts.identity) === undefined) {
+    if (decision?.kind === "adopt" && index.isLost(decision.source) && index.of(identity) === undefined) {
       log.info(`the rest of '${decision.source.name}' is in its copy '${path}'`);
       this.#sought.delete(decision.source);
       return adopt(decision.source, found);

@@ -16,6 +16,17 @@ const BROKEN_AFTER = 60_000;
 /** Nothing of its content was seen yet. */
 const isUnknown = ({ fingerprint, read }: Source): boolean => fingerprint.length === 0 && read === 0;
 
+/**
+ * Whether the file that lay at this path lies there still, but for the number of its device: what has no disk of its own (NFS,
+ * overlayfs, Btrfs) gets another one each time it is mounted, and a disk may after a restart. An archive, whose content is not
+ * compared, has to have its time of birth.
+ */
+function isRemounted({ identity, fingerprint, compressed }: Source, facts: FileFacts): boolean {
+  const { device, born } = facts.identity;
+  const isKnown = compressed ? born !== "0" && born === identity.born : fingerprint.length > 0;
+  return isKnown && sameFile({ ...identity, device }, facts);
+}
+
 /** A path that leads to a file which is not followed. */
 export interface Fresh {
   readonly name: string;
@@ -78,7 +89,7 @@ export class Newcomers {
         const opened = glimpsed.get(key)?.file;
         // Those that are not placed yet are closed if something fails.
         glimpsed.delete(key);
-        await this.#consider(one, opened, first && !seenNow.has(one));
+        await this.#attempt(one, opened, first && !seenNow.has(one));
       }
     } finally {
       for (const { file } of glimpsed.values()) file.close();
@@ -91,18 +102,32 @@ export class Newcomers {
     const unlisted: Unlisted[] = [];
     for (const [key, { path, file }] of glimpsed) {
       if (listed.has(key)) continue;
-      const place = file.place();
-      const one = { name: path, path: place ?? path, facts: file.facts(), group: this.#options.groupOf(path) };
-      unlisted.push({ one, isGone: place === undefined });
+      const [place, group] = [file.place(), this.#options.groupOf(path)];
+      this.#options.refusals.attempt(path, () => {
+        const one = { name: path, path: place ?? path, facts: file.facts(), group };
+        unlisted.push({ one, isGone: place === undefined });
+      });
     }
     return unlisted;
   }
 
-  /** `opened`: its descriptor, if it was glimpsed. */
-  async #consider({ name, path, facts, group }: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
-    const { index, refusals, clock, log, lookAgain, begin, adopt } = this.#options;
+  /** `opened`: its descriptor, if it was glimpsed. A file that cannot be read is said once, and keeps no other waiting. */
+  async #attempt(one: Fresh, opened: OpenFile | undefined, first: boolean): Promise<void> {
+    const { index, refusals } = this.#options;
+    const { name, path, facts } = one;
     const file = index.of(facts.identity) === undefined ? (opened ?? this.#openFresh(name, path, facts)) : undefined;
     if (file === undefined) return opened?.close();
+    try {
+      await this.#consider(one, file, first);
+    } catch (error) {
+      // Unless it is followed by now.
+      if (index.of(file.identity)?.file !== file) file.close();
+      refusals.failOnce(name, `cannot read '${name}': ${messageOf(error)}`);
+    }
+  }
+
+  async #consider({ name, path, facts, group }: Fresh, file: OpenFile, first: boolean): Promise<void> {
+    const { index, refusals, clock, log, lookAgain, begin, adopt } = this.#options;
     const found: Found = { name, path, facts: file.facts(), compressed: isArchive(path), file };
     const former = this.#former(found);
     if (former !== undefined) return adopt(former, found);
@@ -129,15 +154,15 @@ export class Newcomers {
   }
 
   /** The source that this file was: it was renamed while a folder was listed, and missed there. */
-  #former({ facts, file, compressed }: Found): Source | undefined {
-    for (const source of this.#options.index.lostAt(keyOf(facts.identity)))
-      if (
-        source.stage === "gone" &&
-        source.compressed === compressed &&
-        sameFile(source.identity, facts) &&
-        (compressed || (facts.size >= source.read && holdsContent(file.fd, source)))
-      )
-        return source;
+  #former({ path, facts, file, compressed }: Found): Source | undefined {
+    const isFormer = (source: Source): boolean =>
+      source.stage === "gone" &&
+      source.compressed === compressed &&
+      (compressed || (facts.size >= source.read && holdsContent(file.fd, source)));
+    const { index } = this.#options;
+    for (const source of index.lostAt(keyOf(facts.identity)))
+      if (sameFile(source.identity, facts) && isFormer(source)) return source;
+    for (const source of index.lostFrom(path)) if (isRemounted(source, facts) && isFormer(source)) return source;
     return undefined;
   }
 

@@ -3,79 +3,21 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readlinkSync,
   renameSync,
-  rmSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { TestClock } from "../../../test/support/test-clock.ts";
-import { silentLogger } from "../../base/log.ts";
-import { readAt, tailFrom } from "../model/content.ts";
+import { describe, expect, it, vi } from "vitest";
+import { at, eachInItsFolder, takeAll, unread } from "../../../test/support/prospecting.ts";
 import { OpenFile } from "../model/open-file.ts";
-import type { FileGroup } from "../model/settings.ts";
 import type { Source } from "../model/source.ts";
-import { Descriptors } from "../reading/descriptors.ts";
-import { Prospector } from "./prospector.ts";
+import type { Prospector } from "./prospector.ts";
 
-let folder = "";
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "prospector-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const at = (name: string): string => join(folder, name);
-
-/** A prospector without anybody who reads: what a receiver that is away makes of the forwarder. */
-function unread(paths: readonly string[], limit = 1000) {
-  const group = { paths: paths.map(at), exclude: [], ignoreOlder: 60_000 } as unknown as FileGroup;
-  const clock = new TestClock(Date.now());
-  const abandoned: Source[] = [];
-  const said: string[] = [];
-  const say = (message: string): void => void said.push(message);
-  const log = { ...silentLogger, warn: say, error: say };
-  const descriptors = new Descriptors({ limit, clock, log, admit: (source) => prospector.admit(source) });
-  const prospector: Prospector = new Prospector({
-    groups: [group],
-    reading: { tail: false },
-    entryOf: () => 0,
-    forgetAfter: 600_000,
-    clock,
-    log,
-    descriptors,
-    isOwn: () => false,
-    changed: () => undefined,
-    abandoned: (source) => abandoned.push(source),
-    recorded: () => undefined,
-  });
-  /** What the open files hold from where they are read on, by the name of the source. */
-  const contents = () =>
-    [...descriptors.held()].map(({ file, read, size }) =>
-      file === undefined ? "" : readAt(file.fd, read, size - read).toString(),
-    );
-  const close = async () => {
-    await prospector.close();
-    descriptors.closeAll();
-  };
-  return { prospector, descriptors, clock, contents, abandoned, said, close };
-}
-
-/** What a reader does to a source: it has taken everything up to its present end. */
-function takeAll(source: Source | undefined): void {
-  if (source?.file === undefined) throw new Error("nothing is open");
-  source.read = source.file.facts().size;
-  const before = readAt(source.file.fd, Math.max(0, source.read - 64), Math.min(64, source.read));
-  source.readTail = tailFrom(before);
-  source.acked = source.read;
-  source.ackedTail = source.readTail;
-}
+eachInItsFolder();
 
 describe("while nothing is read", () => {
   it("files are opened when they are found, and read from then on whatever becomes of their names", async () => {
@@ -297,7 +239,7 @@ describe("a budget of descriptors", () => {
     const open = () =>
       readdirSync("/proc/self/fd").filter((fd) => {
         try {
-          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(at());
         } catch {
           return false;
         }

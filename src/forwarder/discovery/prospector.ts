@@ -37,8 +37,6 @@ export class Prospector {
   /** Change times of files without a pattern when their names were looked for last. */
   readonly #placed = new WeakMap<Source, string>();
   #closed = false;
-  /** A search for copies is due. */
-  #searching = false;
   #folders = new Set<string>();
   readonly #resting: Resting;
   /** Scans so far. */
@@ -150,8 +148,11 @@ export class Prospector {
 
   /** Something may have happened to the file of `source`. */
   changed(source: Source): void {
+    if (!this.#closed) this.#refusals.attempt(source.name, () => this.#changed(source));
+  }
+
+  #changed(source: Source): void {
     const { path, stage } = source;
-    if (this.#closed) return;
     if (stage === "gone" || stage === "replaced") return;
     const facts = source.file === undefined && path !== undefined ? factsAt(path) : undefined;
     if (source.file !== undefined || (facts !== undefined && sameFile(source.identity, facts)))
@@ -165,13 +166,14 @@ export class Prospector {
 
   /** There is a descriptor for a file that waited for one. */
   admit(source: Source): void {
-    if (source.file === undefined && source.stage === "found") this.#open(source);
+    if (source.file === undefined && source.stage === "found")
+      this.#refusals.attempt(source.name, () => this.#open(source));
   }
 
   /** The content of `source` was truncated or replaced: its file begins anew, and its rest is looked for. */
   replaced(source: Source): void {
     const file = this.#options.descriptors.take(source);
-    if (file !== undefined) this.#renew(source, file);
+    if (file !== undefined) this.#refusals.attempt(source.name, () => this.#renew(source, file));
   }
 
   /** The file of `source` was deleted, and is read to its end. */
@@ -202,14 +204,14 @@ export class Prospector {
       if (this.#rests(path, index++)) continue;
       if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
-      if (!this.#options.isOwn(path)) this.#look(path, group, fresh);
+      if (!this.#options.isOwn(path)) this.#refusals.attempt(path, () => this.#look(path, group, fresh));
     }
     for (const source of [...this.#index.followed()]) {
       if (source.path !== undefined) this.#folders.add(this.#listing.folderOf(source.path));
       if (source.scan === this.#scans) continue;
       if (survey.isBreathless) await survey.breathe();
       if (this.#closed) return;
-      this.#unseen(source, survey);
+      this.#refusals.attempt(source.name, () => this.#unseen(source, survey));
     }
     this.#restored.clear();
     await this.#newcomers.considerAll(fresh, this.#glimpses.drain(), survey, first);
@@ -378,16 +380,15 @@ export class Prospector {
     const { name, path, group, entry } = source;
     const { log, clock } = this.#options;
     this.#lose(source, "replaced");
-    const facts = file.facts();
     log.info(`'${path ?? name}' was truncated or replaced: reading it from its beginning`);
     const begin = { group, entry, compressed: isArchive(path ?? name), at: 0, now: clock.now() };
-    this.#attach(newSource(name, file, facts, begin), path ?? source.last, file);
-    if (this.#searching) return;
-    this.#searching = true;
-    void this.#queue.add(() => {
-      this.#searching = false;
-      return this.#copies.search(new Survey(clock));
-    });
+    this.#copies.searchSoon(this.#queue);
+    try {
+      this.#attach(newSource(name, file, file.facts(), begin), path ?? source.last, file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   #forget(paths: ReadonlyMap<string, number>): void {

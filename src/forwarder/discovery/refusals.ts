@@ -1,3 +1,4 @@
+import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Source } from "../model/source.ts";
 
@@ -7,6 +8,8 @@ export class Refusals {
   /** With the change time of what lies there. */
   readonly #refused = new Map<string, string>();
   readonly #told = new Set<string>();
+  /** Those of which an attempt failed the last time. */
+  readonly #failing = new Set<string>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -28,6 +31,22 @@ export class Refusals {
   /** As an error: what should be shipped cannot be. */
   failOnce(path: string, message: string): void {
     if (this.#isNew(path)) this.#log.error(message);
+  }
+
+  /**
+   * Does what may fail for one file alone: a bad block, a network filesystem whose server is gone. That is said once, until
+   * it works again, and the other files go on. Undefined when it failed.
+   */
+  attempt<Result>(path: string, action: () => Result): Result | undefined {
+    try {
+      const result = action();
+      if (this.#failing.delete(path)) this.#told.delete(path);
+      return result;
+    } catch (error) {
+      this.#failing.add(path);
+      this.failOnce(path, `cannot read '${path}': ${messageOf(error)}`);
+      return undefined;
+    }
   }
 
   #isNew(path: string): boolean {
@@ -52,5 +71,6 @@ export class Refusals {
   keepOnly(paths: ReadonlyMap<string, unknown>): void {
     for (const path of this.#refused.keys()) if (!paths.has(path)) this.#refused.delete(path);
     for (const path of this.#told) if (!paths.has(path)) this.#told.delete(path);
+    for (const path of this.#failing) if (!paths.has(path)) this.#failing.delete(path);
   }
 }

@@ -75,6 +75,12 @@ export class SourceIndex {
     return this.#lostByKey.get(key) ?? [];
   }
 
+  /** Lost sources that lay at `path` last. */
+  lostFrom(path: string): Source[] {
+    const sources = each(this.#byName.get(dirname(path))?.get(basename(path)));
+    return [...sources].filter((source) => this.#lost.has(source));
+  }
+
   /** A lost source is found again: to be done before its identity changes. */
   find(source: Source): void {
     this.#lost.delete(source);

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { messageOf } from "../../base/errors.ts";
 import type { ServerAddress, TlsSettings } from "../model/settings.ts";
@@ -6,12 +6,17 @@ import { tlsOptions } from "./tls-material.ts";
 
 /**
  * Opens a connection; `ready` is called once it can be written, after the TLS handshake if there is one. Errors arrive
- * as the socket's `error`. Throws a UserError when certificate files cannot be used.
+ * as the socket's `error`. Throws a UserError when certificate files cannot be used. `lookup` finds the addresses of names.
  */
-export function dial(server: ServerAddress, tls: TlsSettings | undefined, ready: () => void): Socket {
-  const address = { host: server.host, port: server.port };
+export function dial(
+  { host, port }: ServerAddress,
+  tls: TlsSettings | undefined,
+  lookup: LookupFunction,
+  ready: () => void,
+): Socket {
+  const address = { host, port, lookup };
   const socket =
-    tls === undefined ? connectTcp(address, ready) : connectTls({ ...address, ...tlsOptions(tls, server.host) }, ready);
+    tls === undefined ? connectTcp(address, ready) : connectTls({ ...address, ...tlsOptions(tls, host) }, ready);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 30_000);
   return socket;

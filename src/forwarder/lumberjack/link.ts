@@ -1,9 +1,10 @@
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import { nameOf } from "../model/address.ts";
 import type { NetworkSettings, ServerAddress, Version } from "../model/settings.ts";
 import { AckReader, ProtocolError } from "./ack-reader.ts";
+import { inAnyOrder } from "./addresses.ts";
 import { Depth, WINDOWS_IN_FLIGHT } from "./depth.ts";
 import { dial, failureOf, NOT_TLS } from "./dial.ts";
 import { Dialect } from "./dialect.ts";
@@ -66,6 +67,7 @@ export class Link {
   lastError: string | undefined;
   readonly #context: LinkContext;
   readonly #dialect: Dialect;
+  readonly #lookup: LookupFunction;
   readonly #depth = new Depth();
   readonly #inFlight = new InFlight();
   #parcels: Parcel[] = [];
@@ -90,6 +92,7 @@ export class Link {
     this.name = nameOf(server);
     this.#context = context;
     this.#dialect = new Dialect(context.network.version, context.preferred);
+    this.#lookup = inAnyOrder(context.random);
     this.window = new WindowSize(context.bulkSize);
   }
 
@@ -132,7 +135,7 @@ export class Link {
     this.#reader = new AckReader();
     [this.#signOfLife, this.#answered, this.#retiring, this.#pair] = [clock.monotonic(), false, false, false];
     try {
-      const socket = dial(this.server, network.tls, () => this.#socket === socket && this.#connected());
+      const socket = dial(this.server, network.tls, this.#lookup, () => this.#socket === socket && this.#connected());
       this.#socket = socket;
       socket.on("data", (chunk) => this.#socket === socket && this.#receive(chunk));
       socket.on("drain", () => {

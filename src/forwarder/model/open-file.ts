@@ -94,11 +94,24 @@ export class OpenFile {
   }
 
   #leave(): void {
-    if (this.facts().links > 0) {
+    if (this.#hasName) {
       closeSync(this.fd);
       this.#left();
       return;
     }
-    void leaving.add(() => close(this.fd)).finally(this.#left);
+    // Whatever its filesystem says of the last words, the number is free.
+    void leaving
+      .add(() => close(this.fd))
+      .catch(() => undefined)
+      .finally(this.#left);
+  }
+
+  /** False as well when its filesystem does not answer any more (a server that is gone): then it may take its time to close. */
+  get #hasName(): boolean {
+    try {
+      return this.facts().links > 0;
+    } catch {
+      return false;
+    }
   }
 }

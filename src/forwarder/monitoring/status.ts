@@ -40,9 +40,13 @@ export interface FileStatus {
   readonly lagSeconds: number;
 }
 
-/** The size of the file as it is at this moment, by its descriptor or where it lies. */
+/** The size of the file as it is at this moment, by its descriptor or where it lies; as it was seen last when that fails. */
 function sizeNow({ file, path, identity, size }: Source): number {
-  if (file !== undefined) return file.facts().size;
+  try {
+    if (file !== undefined) return file.facts().size;
+  } catch {
+    return size;
+  }
   const facts = path === undefined ? undefined : factsAt(path);
   return facts !== undefined && sameFile(identity, facts) ? facts.size : size;
 }

@@ -200,7 +200,7 @@ export class Descriptors {
     for (const source of this.#held) {
       const { stage, path, file, compressed } = source;
       if (path === undefined || (stage !== "held" && stage !== "at-end")) continue;
-      if (!compressed && file !== undefined && file.facts().size > Math.max(source.read, source.blankTo)) continue;
+      if (!compressed && file !== undefined && sizeOf(file) > Math.max(source.read, source.blankTo)) continue;
       if (isSettled(source)) return source;
       if (!isUnread(source)) read ??= source;
     }
@@ -242,5 +242,14 @@ export class Descriptors {
     this.#limit = Math.max(1, this.#held.size);
     this.#exhausted = true;
     return this.#wait(source);
+  }
+}
+
+/** What its filesystem says now; more than anything when that does not answer. */
+function sizeOf(file: OpenFile): number {
+  try {
+    return file.facts().size;
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }

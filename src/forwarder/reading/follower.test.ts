@@ -377,3 +377,22 @@ describe("of many files", () => {
     stop();
   });
 });
+
+it("a file whose filesystem does not answer keeps no other from being closed when it is quiet, or read at the end", async () => {
+  const { sink, descriptors, follower, follow, changed, tick, stop } = reading();
+  for (const name of ["a.log", "b.log", "c.log"]) writeFileSync(join(folder, name), `${name}\n`);
+  const [a, b] = [follow("a.log"), follow("b.log")];
+  for (const source of [a, b]) await changed(source).then(() => acknowledge(source));
+  vi.spyOn(a.file as OpenFile, "facts").mockImplementation(() => {
+    throw new Error("ESTALE: stale file handle, fstat");
+  });
+  await tick(120_000);
+  expect(b.file).toBeUndefined();
+  follower.drain();
+  follower.changed(follow("c.log"));
+  while (!follower.resting) await settle();
+  expect(sink.taken).toEqual(["0: a.log", "0: b.log", "0: c.log"]);
+  descriptors.release(a);
+  await vi.waitUntil(() => descriptors.spare === 9);
+  stop();
+});

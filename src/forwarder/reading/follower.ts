@@ -104,10 +104,11 @@ export class Follower {
     if (group === undefined || this.#stopped) return;
     let harvester = this.#harvesters.get(source);
     if (harvester === undefined) {
-      harvester = newHarvester(source, group, this.#options.clock);
-      this.#harvesters.set(source, harvester);
-      if (harvester.events !== undefined) this.#joining.add(harvester);
-      if (this.#draining) this.#limit(harvester);
+      const created = newHarvester(source, group, this.#options.clock);
+      harvester = created;
+      this.#harvesters.set(source, created);
+      if (created.events !== undefined) this.#joining.add(created);
+      if (this.#draining) this.#attempt(created, () => this.#limit(created));
     }
     if (hasMoved(harvester)) harvester.finished = false;
     this.#restless.add(harvester);
@@ -129,7 +130,7 @@ export class Follower {
     const isAll = now - this.#sawAll >= this.#between;
     if (isAll) this.#sawAll = now;
     for (const harvester of isAll ? this.#harvesters.values() : this.#restless) {
-      const rest = restOf(harvester, now);
+      const rest = this.#attempt(harvester, () => restOf(harvester, now));
       if (rest === "stay" && isAsleep(harvester)) this.#restless.delete(harvester);
       if (rest === "read") this.#wake(harvester);
       else if (rest === "close") {
@@ -146,8 +147,18 @@ export class Follower {
   drain(): void {
     this.#draining = true;
     for (const harvester of this.#harvesters.values()) {
-      this.#limit(harvester);
+      this.#attempt(harvester, () => this.#limit(harvester));
       this.#wake(harvester);
+    }
+  }
+
+  /** A file whose filesystem does not answer is said, and keeps no other from its turn. */
+  #attempt<Result>(harvester: Harvester, action: () => Result): Result | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.#failed(harvester, messageOf(error));
+      return undefined;
     }
   }
 

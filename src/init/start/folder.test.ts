@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -42,6 +42,12 @@ describe("on disk", () => {
     expect(() => claimFolder(root, uid + 1)).toThrow(
       expect.objectContaining({ fix: expect.stringContaining(`sudo chown -R `) }),
     );
+  });
+
+  test("a folder that is reached through a link is the one that processes there have", () => {
+    mkdirSync(join(folder, "disk"));
+    symlinkSync("disk", join(folder, "home"));
+    expect(claimFolder(join(folder, "home/node"), uid)).toBe(join(realpathSync(folder), "disk/node"));
   });
 
   test("a place that cannot be written: the fix", () => {

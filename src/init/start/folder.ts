@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, lstatSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, realpathSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -32,8 +32,12 @@ export function homeOf(find: () => string = homedir): string {
 
 const nameOf = (uid: number): string => (uid === 0 ? "root" : `user ${uid}`);
 
-/** Makes the folder. Throws, with the fix, when it is another user's or cannot be written. */
-export function claimFolder(root: string, uid: number): void {
+/**
+ * Makes the folder. Throws, with the fix, when it is another user's or cannot be written.
+ *
+ * @returns its path without links: by whichever way it is reached, it is one node
+ */
+export function claimFolder(root: string, uid: number): string {
   const elsewhere = "START_FOLDER=~/mesos-node npm start";
   const found = existsSync(root) ? lstatSync(root) : undefined;
   if (found !== undefined && found.uid !== uid) {
@@ -46,6 +50,7 @@ export function claimFolder(root: string, uid: number): void {
   try {
     makeFolder(root, 0o755);
     accessSync(root, constants.W_OK | constants.X_OK);
+    return realpathSync(root);
   } catch (error) {
     const why = codeOf(error) === "EROFS" ? "the file system is read-only" : messageOf(error);
     const words = codeOf(error) === "EACCES" ? `you may not write in ${dirname(root)}` : why;

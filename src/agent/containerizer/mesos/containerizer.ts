@@ -234,11 +234,11 @@ export class MesosContainerizer implements Containerizer {
   }
 
   async recover(expected: readonly CheckpointedContainer[]): Promise<ReadonlySet<string>> {
-    const { clock, log, isolation } = this.#options;
+    const { clock, log, isolation, owner } = this.#options;
     const [folder, table, supervision] = [this.#folder, this.#table, this.#supervision];
     folder.create();
     const limited = (id: string, limitation: Limitation): void => this.#limit(id, limitation);
-    const takeover = new Takeover({ clock, log, isolation, folder, table, supervision, limited });
+    const takeover = new Takeover({ clock, log, isolation, folder, table, supervision, limited, owner });
     const recovered = await takeover.expected(expected, (container) => {
       this.#known.set(container.containerId, knownOf(container, undefined));
     });

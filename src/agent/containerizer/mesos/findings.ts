@@ -1,8 +1,10 @@
 import type { Logger } from "../../../base/log.ts";
 import type { CheckpointedContainer } from "../../model/container.ts";
 import { isAlive, type ProcessTable } from "./process-table.ts";
-import { type Adoption, adoption, foreignAdoption, isSessionOf, sighting } from "./recovery.ts";
+import { type Adoption, adoption, foreignAdoption, foreignSince, isSessionOf, sighting } from "./recovery.ts";
 import type { RuntimeFolder } from "./runtime-folder.ts";
+
+const isBelow = (path: string, folder: string): boolean => path.startsWith(`${folder}/`);
 
 /** What a restarted agent finds of containers: the runtime folder's files, and what runs. For one recovery. */
 export class Findings {
@@ -33,9 +35,20 @@ export class Findings {
     // The shim may have written the status and ended between the two looks.
     if (found.kind === "unsupervised") found = look();
     if (container !== undefined) found = this.#verified(found, container);
-    return found.kind === "unknown" && container !== undefined && processes === undefined
-      ? await foreignAdoption(this.#table, container)
-      : found;
+    if (found.kind !== "unknown" || container === undefined || processes !== undefined) return found;
+    const left = await foreignAdoption(this.#table, container);
+    // What ran within an executor's container: the executor still asks how it ended.
+    const isOver = left.kind === "unknown" && id.includes(".") && this.#folder.leftPid(id) !== undefined;
+    return isOver ? { kind: "ended", status: this.#folder.status(id) } : left;
+  }
+
+  /** What still runs of a container that a C++ agent left and of those within it, the deepest first: in sandboxes below `folder`. */
+  async orphans(key: string, folder: string): Promise<{ key: string; pid: number; since: string }[]> {
+    const found: { key: string; pid: number; since: string }[] = [];
+    for (const id of this.#folder.leftWithin(key)) found.push(...(await this.orphans(`${key}.${id}`, folder)));
+    const pid = this.#folder.leftPid(key);
+    const since = pid === undefined ? undefined : await foreignSince(this.#table, pid, (path) => isBelow(path, folder));
+    return pid === undefined || since === undefined ? found : [...found, { key, pid, since }];
   }
 
   /** What the file says, held against what runs: a damaged one must neither report an end nor have others killed. */

@@ -37,16 +37,32 @@ export function adoption({ status, processes, owner, sameSpace, shimAlive }: Evi
 }
 
 /**
- * Whether a process id that a C++ agent checkpointed is still that executor: it, or a process below it, has the sandbox
- * in its environment. (The C++ agent itself believes any process with that id.)
+ * Whether a process id that a C++ agent checkpointed is still that container: it, or a process below it, has the sandbox
+ * in its environment (an executor as MESOS_DIRECTORY, a nested container as MESOS_SANDBOX), or works there. (The C++ agent
+ * itself believes any process with that id.) Resolves to its start time; undefined: it is gone, or somebody else's.
  */
+export async function foreignSince(
+  table: ProcessTable,
+  pid: number,
+  isSandbox: (path: string) => boolean,
+): Promise<string | undefined> {
+  const stat = table.stat(pid);
+  if (stat === undefined || !isAlive(table, pid, stat.since)) return undefined;
+  const below = await walk(table, { shim: pid, pid });
+  const isContainer = [pid, ...below].some((each) => {
+    const { MESOS_DIRECTORY, MESOS_SANDBOX } = table.environment(each) ?? {};
+    return [MESOS_DIRECTORY, MESOS_SANDBOX, table.directory(each)].some(
+      (path) => path !== undefined && isSandbox(path),
+    );
+  });
+  return isContainer ? stat.since : undefined;
+}
+
+/** What to do with a container that a C++ agent checkpointed. */
 export async function foreignAdoption(table: ProcessTable, container: CheckpointedContainer): Promise<Adoption> {
   const { pid, sandbox } = container;
-  const stat = pid === undefined ? undefined : table.stat(pid);
-  if (pid === undefined || stat === undefined || !isAlive(table, pid, stat.since)) return { kind: "unknown" };
-  const below = await walk(table, { shim: pid, pid });
-  const isExecutor = [pid, ...below].some((each) => table.environment(each)?.["MESOS_DIRECTORY"] === sandbox);
-  return isExecutor ? { kind: "foreign", pid, since: stat.since } : { kind: "unknown" };
+  const since = pid === undefined ? undefined : await foreignSince(table, pid, (path) => path === sandbox);
+  return pid === undefined || since === undefined ? { kind: "unknown" } : { kind: "foreign", pid, since };
 }
 
 /**

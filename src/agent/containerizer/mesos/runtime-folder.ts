@@ -14,6 +14,7 @@ import { makeFolder } from "../../../base/folders.ts";
  *     nested, end     of a container of the operator API: owner, then what a restarted agent must know (../nested/record.ts)
  *     terminal        socket of a task with a terminal, on which its shim listens (terminal-parts.ts)
  *     status          raw wait status: written by the shim when nothing of the container runs any more
+ *     containers/<id>/   what a C++ agent ran within it: `pid`, `status`, and again `containers`
  *   agents/<owner>/
  *     ended/<container id>   a link to `status`; watched by the agent
  *     launching              named pipe, open while launches are under way
@@ -145,7 +146,8 @@ export class RuntimeFolder {
 
   /** The raw wait status of an ended container. */
   status(id: string): number | undefined {
-    const text = readOptional(join(this.container(id), "status"));
+    const own = readOptional(join(this.container(id), "status"));
+    const text = own ?? (id.includes(".") ? readOptional(join(this.#left(id), "status")) : undefined);
     return text !== undefined && /^\d{1,5}$/.test(text.trim()) ? Number(text) : undefined;
   }
 
@@ -192,6 +194,33 @@ export class RuntimeFolder {
     }
   }
 
+  /** Where a C++ agent keeps a nested container, by its key: in the folder of the one that it is in. */
+  #left(key: string): string {
+    return join(this.#containers, key.replaceAll(".", "/containers/"));
+  }
+
+  /** The process that a C++ agent started a container with; undefined: it started none by this key. */
+  leftPid(key: string): number | undefined {
+    const text = readOptional(join(this.#left(key), "pid"));
+    return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+  }
+
+  /** Ids of what a C++ agent ran directly within a container. */
+  leftWithin(key: string): string[] {
+    const folder = join(this.#left(key), "containers");
+    return existsSync(folder) ? readdirSync(folder) : [];
+  }
+
+  /** Ids of executors' containers of which no shim of ours wrote anything. */
+  leftIds(): string[] {
+    return readdirSync(this.#containers).filter((id) => !id.includes(".") && !existsSync(this.processesFile(id)));
+  }
+
+  /** Whether a C++ agent would end it when it starts again: a session, whose client is gone. */
+  isLeftSession(key: string): boolean {
+    return existsSync(join(this.#left(key), "force_destroy_on_recovery"));
+  }
+
   /** Ids of containers that this agent, at any time, has started. */
   own(): string[] {
     return readdirSync(this.#containers).filter((id) => this.processes(id)?.owner === this.owner);
@@ -217,5 +246,6 @@ export class RuntimeFolder {
   remove(id: string): void {
     rmSync(join(this.ended, id), { force: true });
     rmSync(this.container(id), { recursive: true, force: true });
+    if (id.includes(".")) rmSync(this.#left(id), { recursive: true, force: true });
   }
 }

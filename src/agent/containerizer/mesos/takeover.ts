@@ -1,3 +1,4 @@
+import { join, normalize } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
 import { within } from "../../../base/deadline.ts";
 import { messageOf } from "../../../base/errors.ts";
@@ -22,6 +23,8 @@ export interface TakeoverOptions {
   readonly table: ProcessTable;
   readonly supervision: Supervision;
   readonly isolation: Isolation;
+  /** The work_dir, below which all sandboxes of this agent lie. */
+  readonly owner: string;
   /** A container went over a limit. */
   readonly limited: (id: string, limitation: Limitation) => void;
 }
@@ -106,7 +109,23 @@ export class Takeover {
         void supervision.get(id)?.termination.then(() => remove(id));
       } else if (folder.isCertainlyOver(id)) folder.remove(id);
     }
+    await this.#endLeft(known, remove);
     const alive = new Set([...known, ...supervision.ids()]);
     void isolation.sweep(alive).catch((error: unknown) => log.error(`Ending orphans: ${messageOf(error)}`));
+  }
+
+  /** So do those of a C++ agent with this work_dir: executors that are not checkpointed, and what ran within them. */
+  async #endLeft(known: ReadonlySet<string>, remove: (id: string) => Promise<void>): Promise<void> {
+    const { log, supervision, folder, owner } = this.#options;
+    const sandboxes = normalize(join(owner, "slaves"));
+    for (const root of folder.leftIds().filter((id) => !known.has(id))) {
+      const orphans = await this.#findings.orphans(root, sandboxes);
+      for (const { key, pid, since } of orphans.filter((orphan) => !known.has(orphan.key))) {
+        log.info(`Ending orphan container ${key} of a C++ agent`);
+        const added = supervision.add({ id: key, tree: { shim: undefined, pid }, since, announced: false });
+        supervision.kill(key);
+        void added.termination.then(() => remove(key));
+      }
+    }
   }
 }

@@ -19,7 +19,7 @@ import type { UriFetcher } from "../../model/uri-fetcher.ts";
 import { createNestedSandbox, removeNestedSandbox } from "../../sandbox/nested.ts";
 import type { Accounts } from "../../users/accounts.ts";
 import { parentsOf } from "./parents.ts";
-import { environmentOf, recordOf, specOf } from "./plan.ts";
+import { environmentOf, leftRecordOf, recordOf, specOf } from "./plan.ts";
 import type { NestedRecord } from "./record.ts";
 import type { NestedRecords } from "./records.ts";
 import type { ContainerNode, ContainerTree } from "./tree.ts";
@@ -50,11 +50,16 @@ export interface NestedOptions {
 
 const SIGKILL = 9;
 
+/** One that an earlier agent launched. */
+type ExpectedContainer = CheckpointedContainer & { readonly node: ContainerNode };
+
 /** Containers that the operator API launches: each a process tree of its own, in its parent's sandbox and control groups. */
 export class Nested implements NestedContainers {
   readonly #options: NestedOptions;
   /** What is being forgotten, by key: its sandbox is not there for the next one yet. */
   readonly #forgetting = new Map<string, Promise<void>>();
+  /** Sessions of an earlier agent: their clients are gone. */
+  readonly #abandoned = new Set<ContainerNode>();
 
   constructor(options: NestedOptions) {
     this.#options = options;
@@ -215,9 +220,10 @@ export class Nested implements NestedContainers {
   // ---- after a restart
 
   /** The containers of an earlier agent, the deepest first, with what is to be taken up of each; `roots` are known already. */
-  expected(): (CheckpointedContainer & { readonly node: ContainerNode })[] {
+  expected(): ExpectedContainer[] {
     const { tree, records } = this.#options;
-    const found: (CheckpointedContainer & { readonly node: ContainerNode })[] = [];
+    const roots = [...tree.nodes()];
+    const found: ExpectedContainer[] = roots.flatMap((root) => this.#left(root, root)).reverse();
     const all = [...records.all().values()].sort((left, right) => left.order.chain.length - right.order.chain.length);
     for (const record of all) {
       const { chain } = record.order;
@@ -235,11 +241,24 @@ export class Nested implements NestedContainers {
     return found;
   }
 
+  /** What a C++ agent left in a container, each after the one that it is in. */
+  #left(root: ContainerNode, parent: ContainerNode): ExpectedContainer[] {
+    const { records, processes } = this.#options;
+    return records.left(parent.chain).flatMap(({ chain, pid, isSession }) => {
+      const record = leftRecordOf(chain, root, parent);
+      const node = this.#add(record, () => void processes.destroy(keyOf(chain)));
+      if (isSession) this.#abandoned.add(node);
+      return [{ ...specOf(record, parent), pid, node }, ...this.#left(root, node)];
+    });
+  }
+
   /** One of `expected()` is there, or (`found` false) never was. */
   recovered(node: ContainerNode, found: boolean): void {
     if (found) {
       if (node.phase === "launching") node.move("running");
-      return this.#follow(node);
+      this.#follow(node);
+      if (this.#abandoned.delete(node)) void this.#options.tree.end(node);
+      return;
     }
     node.ended({ status: undefined });
     this.forgetRecords(node);

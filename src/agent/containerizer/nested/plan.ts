@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { UserError } from "../../../base/errors.ts";
 import {
   type CommandInfo,
+  CommandInfoSchema,
   type ContainerInfo,
   ContainerInfo_Type,
   ExecutorInfoSchema,
@@ -79,6 +80,12 @@ export function recordOf(
     user: userOf(command, parent, switchesUser),
     groupsOf: own ? keyOf(order.chain) : parent.groupsOf,
   };
+}
+
+/** What is known of a container that a C++ agent launched within `parent`: where it is. Its command is known to who launched it. */
+export function leftRecordOf(chain: ContainerChain, root: ContainerNode, parent: ContainerNode): NestedRecord {
+  const order = { chain, command: create(CommandInfoSchema), container: undefined, resources: [], limits: {} };
+  return { order, ...nestedPlace(root.place, chain), user: parent.user, groupsOf: parent.groupsOf };
 }
 
 const NO_FRAMEWORK = create(FrameworkInfoSchema, { user: "", name: "" });

@@ -1,6 +1,7 @@
 import { messageOf } from "../../../base/errors.ts";
 import type { Logger } from "../../../base/log.ts";
 import type { ContainerTermination } from "../../model/container.ts";
+import { type ContainerChain, chainText, keyOf } from "../../model/nested.ts";
 import type { RuntimeFolder } from "../mesos/runtime-folder.ts";
 import { formatEnd, formatRecord, type NestedRecord, parseEnd, parseRecord } from "./record.ts";
 
@@ -48,6 +49,17 @@ export class NestedRecords {
       else this.#log.error(`The record of container ${key} is damaged: it is ended`);
     }
     return found;
+  }
+
+  /** What a C++ agent left directly within a container: its ids, as far as they are keys. `pid` undefined: it never started. */
+  left(within: ContainerChain): { chain: ContainerChain; pid: number | undefined; isSession: boolean }[] {
+    const found: ContainerChain[] = this.#folder.leftWithin(keyOf(within)).map((id) => [...within, id]);
+    const plain = found.filter((chain) => keyOf(chain) === chainText(chain));
+    return plain.map((chain) => ({
+      chain,
+      pid: this.#folder.leftPid(keyOf(chain)),
+      isSession: this.#folder.isLeftSession(keyOf(chain)),
+    }));
   }
 
   /** Of a launch that came to nothing. */

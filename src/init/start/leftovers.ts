@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join, sep } from "node:path";
+import { type Clock, sleep } from "../../base/clock.ts";
+
+function readOrNothing(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return "";
+  }
+}
+
+/** Whether a process has a terminal; the seventh field of its stat, behind a name that may hold anything. */
+function hasTerminal(pid: string): boolean {
+  const stat = readOrNothing(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
+  const [, , , , terminal = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return terminal !== "0";
+}
+
+/**
+ * Processes that belong to the node below `root`: by their environment, or as what works in a sandbox there (a task may have
+ * cleared its environment, and one of an agent that was stopped is nobody's child any more). A shell whose user looks around
+ * in the node's folders is none: it has a terminal, and no variable of a task. Not `except`.
+ *
+ * @param root without links, as the processes themselves have it
+ */
+export function processesOf(root: string, except: readonly number[]): number[] {
+  const below = (folder: string, path: string): boolean => path === folder || path.startsWith(folder + sep);
+  const sandboxes = join(root, "var/lib/mesos/slaves");
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && !except.includes(Number(name)))
+    .filter((pid) => {
+      const environment = readOrNothing(() => readFileSync(`/proc/${pid}/environ`, "latin1")).split("\0");
+      const names = (variable: string): boolean =>
+        environment.some((each) => each.startsWith(`${variable}=`) && below(root, each.slice(variable.length + 1)));
+      if (names("MESOS_SANDBOX") || names("MESOS_DIRECTORY")) return true;
+      const isOfNode =
+        names("INIT_ROOT") ||
+        below(
+          sandboxes,
+          readOrNothing(() => readlinkSync(`/proc/${pid}/cwd`)),
+        );
+      return isOfNode && !hasTerminal(pid);
+    })
+    .map(Number);
+}
+
+/** Milliseconds between two looks, and until what does not end is left: another user's, or one that the kernel holds. */
+const LOOK = 20;
+const LONGEST = 2000;
+
+/** Ends what is left of the node below `root`, tasks included: nobody would look after them. Its ports are free after it. */
+export async function endLeftovers(root: string, clock: Clock): Promise<void> {
+  const since = clock.monotonic();
+  for (;;) {
+    const left = processesOf(root, [process.pid, process.ppid]);
+    if (left.length === 0 || clock.monotonic() - since > LONGEST) return;
+    for (const pid of left) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    await sleep(clock, LOOK);
+  }
+}
