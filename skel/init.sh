@@ -4,9 +4,10 @@
 # Every signal that asks for an end ends it; every other is for nobody here. As PID 1 it would be lost anyway, but below another
 # init (docker run --init) it would kill this shell and leave the services to nobody.
 trap stop TERM INT QUIT PWR RTMIN+3
-trap : HUP USR1 USR2 PIPE ALRM VTALRM PROF IO STKFLT TSTP TTIN TTOU XCPU XFSZ RTMIN RTMAX
-for number in {1..2} {4..15}; do trap : "RTMIN+$number"; done
-for number in {1..14}; do trap : "RTMAX-$number"; done
+others=(HUP USR1 USR2 PIPE ALRM VTALRM PROF IO STKFLT TSTP TTIN TTOU XCPU XFSZ RTMIN RTMAX)
+for number in {1..2} {4..15}; do others+=("RTMIN+$number"); done
+for number in {1..14}; do others+=("RTMAX-$number"); done
+trap : "${others[@]}"
 stopped='' child='' repeater=''
 stop() {
   stopped=1
@@ -35,6 +36,9 @@ esac
 # wait ends early on a signal, so: until the child is really gone.
 wait_for_child() {
   [ -z "$stopped" ] || stop
+  # A signal that is handled as the child ends makes bash lose the child's status. So these are ignored, which only the child itself would
+  # inherit; it has begun.
+  trap '' "${others[@]}"
   code=0
   while :; do
     wait "$child"
@@ -49,6 +53,7 @@ wait_for_child() {
   fi
   [ -z "$repeater" ] || kill "$repeater" 2>/dev/null
   repeater=''
+  trap : "${others[@]}"
 }
 
 # Where ENVIRONMENT_INIT leaves a PATH without them, these are still found.

@@ -52,6 +52,10 @@ test("where all is well nothing is said", () => {
   expect(said({})).toMatchObject({ missing: [], warnings: [] });
 });
 
+test.for(["MESOS_WORK_DIR", "SERVICE_REDPILL_CLEANUP", "MESOS_PORT"])("%s of blanks alone is said", (name) => {
+  expect(said({ [name]: " \t" }).warnings).toContain(`${name} holds nothing but blanks: give it a value, or unset it`);
+});
+
 describe("a host name that cannot be one", () => {
   test.for([
     ['"node1"', "the quotes are part of it"],

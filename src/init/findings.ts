@@ -40,7 +40,8 @@ function unexpanded({ resolution }: ComplaintInput): Complaint[] {
     if (!isGiven(setting) || commands.has(name) || name === "MESOS_HOSTNAME") return [];
     if (/^(["']).*\1$/s.test(value))
       return [warning(`${name}=${shown}: the quotes are part of the value (an env file keeps them): write it without`)];
-    if (/^\s|\s$/.test(value) && value.trim() !== "")
+    if (value.trim() === "") return [warning(`${name} holds nothing but blanks: give it a value, or unset it`)];
+    if (/^\s|\s$/.test(value))
       return [
         warning(
           `${name}=${printable(shown)}: blanks or a line end around the value are part of it (an env file from Windows ends its lines with \\r): write it without`,

@@ -40,6 +40,47 @@ test("an empty value counts as unset", () => {
   expect(value(run({ APP_NAME: "", ENVIRONMENT: "" }), "APP_NAME")).toBe("mesos-slave");
 });
 
+describe("a list", () => {
+  test.for([
+    ["SERVICE_REDPILL_MONITOR", ",", "mesos"],
+    ["SERVICE_REDPILL_MONITOR", " \n", "mesos"],
+    ["SERVICE_LOGSTASH_FORWARDER_ADDRESS", " , ", undefined],
+    ["MESOS_CONTAINERIZERS", ",,", "docker,mesos"],
+    ["SERVICE_LOGSTASH_FORWARDER_SEVERITIES", "FATAL", "INFO"],
+  ] as const)("%s=%s is as good as none, and that is said", ([name, given, otherwise]) => {
+    const { warnings, environmentValue } = run({ [name]: given });
+    expect(environmentValue(name)).toBe(otherwise);
+    const instead = otherwise === undefined ? "" : `, which is ${otherwise}`;
+    expect(warnings).toContain(`${name}=${given} names none: it is taken as not set${instead}`);
+  });
+
+  test("of known words goes without the others, each of which is said", () => {
+    const resolution = run({ SERVICE_LOGSTASH_FORWARDER_SEVERITIES: "info, ERORR,Warning" });
+    expect(value(resolution, "SERVICE_LOGSTASH_FORWARDER_SEVERITIES")).toBe("info,Warning");
+    expect(resolution.warnings).toEqual([
+      "SERVICE_LOGSTASH_FORWARDER_SEVERITIES names ERORR: there are INFO, WARNING, ERROR",
+    ]);
+  });
+
+  test("of right words stays as it was written", () => {
+    const given = { SERVICE_REDPILL_MONITOR: "mesos, x y,", SERVICE_LOGSTASH_FORWARDER_SEVERITIES: "error ,INFO" };
+    const resolution = run(given);
+    for (const [name, text] of Object.entries(given)) expect(value(resolution, name)).toBe(text);
+    expect(resolution.warnings).toEqual([]);
+  });
+});
+
+test.for([
+  ["SERVICE_START_RETRIES", " ", "a whole number from 0 to 9999999"],
+  ["SERVICE_START_RETRIES", "-1", "a whole number from 0 to 9999999"],
+  ["SERVICE_START_RETRIES", "1.5", "a whole number from 0 to 9999999"],
+  ["SERVICE_REDPILL_INTERVAL", "\t", "a whole number of seconds or a duration from 1 to 9999999"],
+  ["SERVICE_REDPILL_INTERVAL", "0", "a whole number of seconds or a duration from 1 to 9999999"],
+  ["SERVICE_REDPILL_INTERVAL", "99999999", "a whole number of seconds or a duration from 1 to 9999999"],
+] as const)("%s='%s' is refused with what it may be", ([name, given, what]) => {
+  expect(run({ [name]: given }).errors.map(({ message }) => message)).toEqual([`${name}=${given} is not ${what}`]);
+});
+
 test("HOST stands in for PARENT_HOST", () => {
   expect(value(run({ HOST: "h" }), "PARENT_HOST")).toBe("h");
   expect(value(run({ HOST: "h", PARENT_HOST: "p" }), "PARENT_HOST")).toBe("p");

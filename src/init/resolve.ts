@@ -72,6 +72,9 @@ export function profileOf(environment: string): { readonly profile: Profile; rea
 /** Names that are looked at for misspellings when nothing reads them. */
 const OURS = /^(MESOS|SERVICE|SERICE|LIBPROCESS)_/;
 
+/** Of numbers: as seconds about 115 days. */
+const LARGEST = 9_999_999;
+
 class Resolver {
   readonly settings = new Map<string, Setting>();
   readonly removed: string[] = [];
@@ -111,8 +114,29 @@ class Resolver {
     for (const old of variable.formerly ?? []) this.#fromOldName(variable, old);
     for (const slip of variable.slips ?? []) this.#fromSlip(variable, slip);
     if (variable.mask !== undefined) this.fromFile(variable);
+    if (variable.list !== undefined) this.#checkList(variable, variable.list);
     if (variable.ignored !== undefined && this.settings.delete(variable.name))
       this.warnings.push(`${variable.name} is ignored: ${variable.ignored}`);
+  }
+
+  /** Words that are none of those there are are left out; with none left it is as if nothing were set. */
+  #checkList(variable: Variable, choices: true | readonly string[]): void {
+    const { name, default: otherwise } = variable;
+    const setting = this.settings.get(name);
+    if (setting === undefined) return;
+    const words = setting.value.split(/[\s,]+/).filter(Boolean);
+    const known = choices === true ? words : words.filter((word) => choices.includes(word.toUpperCase()));
+    const others = words.filter((word) => !known.includes(word));
+    for (const word of others)
+      this.warnings.push(`${name} names ${word}: there are ${String(choices).replaceAll(",", ", ")}`);
+    if (known.length > 0) {
+      if (others.length > 0) this.set(variable, known.join(","), setting.origin, setting.note);
+      return;
+    }
+    const instead = otherwise === undefined ? "" : `, which is ${otherwise}`;
+    this.warnings.push(`${name}=${setting.value} names none: it is taken as not set${instead}`);
+    this.settings.delete(name);
+    this.removed.push(name);
   }
 
   #fromOldName(variable: Variable, old: string): void {
@@ -186,7 +210,7 @@ class Resolver {
   #checkNumber(variable: Variable, { value, origin, note }: Setting, minimum: number): void {
     try {
       const number = variable.seconds ? Math.ceil(parseSeconds(value)) : Number(value.trim());
-      if (/^\d{1,7}$/.test(String(number)) && number >= minimum) {
+      if (value.trim() !== "" && Number.isInteger(number) && number >= minimum && number <= LARGEST) {
         this.set(variable, String(number), origin, note);
         return;
       }
@@ -194,7 +218,10 @@ class Resolver {
       // Said below.
     }
     const what = variable.seconds ? "a whole number of seconds or a duration" : "a whole number";
-    this.#fail(`${variable.name}=${value} is not ${what} of at least ${minimum}`, `unset it for ${variable.default}`);
+    this.#fail(
+      `${variable.name}=${value} is not ${what} from ${minimum} to ${LARGEST}`,
+      `unset it for ${variable.default}`,
+    );
   }
 
   /**

@@ -31,6 +31,8 @@ export interface Variable {
   readonly inFile?: true;
   /** `enabled` or `disabled`, in any case. */
   readonly toggle?: true;
+  /** Words with commas between them; of these only, in any case, where it is not `true`. One without a word counts as unset. */
+  readonly list?: true | readonly string[];
   /** A whole number from `minimum`. */
   readonly minimum?: number;
   /** The number is seconds: a duration (`30secs`, `5m`) is taken as well. */
@@ -108,6 +110,7 @@ export const variables: readonly Variable[] = [
     name: "MESOS_CONTAINERIZERS",
     group: "mesos",
     default: "docker,mesos",
+    list: true,
     slips: ["MESOS_CONTAINERIZES"],
     summary: "Containerizers, comma separated, the first that can takes a task.",
   },
@@ -174,6 +177,7 @@ export const variables: readonly Variable[] = [
   {
     name: "SERVICE_LOGSTASH_FORWARDER_ADDRESS",
     group: "logstash-forwarder",
+    list: true,
     slips: ["SERICE_LOGSTASH_FORWARDER_ADDRESS", "SERVICE_LOGSTASH_FOWARDER_ADDRESS"],
     summary: "host:port of Logstash, or several, comma separated.",
   },
@@ -187,6 +191,7 @@ export const variables: readonly Variable[] = [
     name: "SERVICE_LOGSTASH_FORWARDER_SEVERITIES",
     group: "logstash-forwarder",
     default: "INFO",
+    list: ["INFO", "WARNING", "ERROR"],
     summary:
       "Which of the agent's log files the default configuration ships. Each severity's file also holds everything above it, so INFO alone ships every line once.",
   },
@@ -209,6 +214,7 @@ export const variables: readonly Variable[] = [
     name: "SERVICE_REDPILL_MONITOR",
     group: "redpill",
     default: "mesos",
+    list: true,
     summary:
       "The services to watch, comma separated: a program, group:name or group:*. Of wrong names it is said what may be meant, and the others are watched; with none right, mesos is.",
   },

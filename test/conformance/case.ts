@@ -25,8 +25,8 @@ export interface Case {
   readonly task: Partial<TaskInit>;
   /** In an operation of its own: masters refuse all tasks of one for the resources of any. */
   readonly alone?: true;
-  /** Killed as soon as it runs. */
-  readonly kill?: true;
+  /** Killed as soon as it runs, or as soon as it has said this: what it does with a signal it says before it is ready for one. */
+  readonly kill?: true | { readonly after: string };
   readonly expected: Expected;
   /** Where ours is better than C++'s on purpose: how, and why. The peers are not compared in it. */
   readonly better?: string;

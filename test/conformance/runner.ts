@@ -85,7 +85,7 @@ export async function runTable(
       await Promise.all(
         batch.map(async ({ one, id }) => {
           try {
-            const last = await endOf(scheduler, one, id);
+            const last = await endOf(scheduler, one, id, workDir);
             outcomes.set(one.name, outcomeOf(scheduler, id, last, workDir));
           } catch (error) {
             trouble.set(one.name, messageOf(error));
@@ -138,10 +138,14 @@ const everyOffer = (scheduler: TestScheduler): Promise<Offer[]> =>
   );
 
 /** The last status of a task, which is killed on its way if the case says so. */
-async function endOf(scheduler: TestScheduler, one: Case, id: string): Promise<TaskStatus> {
+async function endOf(scheduler: TestScheduler, one: Case, id: string, workDir: string): Promise<TaskStatus> {
   const { TASK_RUNNING } = TaskState;
   if (one.kill) {
+    const word = one.kill === true ? "" : one.kill.after;
     await scheduler.until(`RUNNING of ${one.name}`, () => scheduler.statesOf(id).includes(TASK_RUNNING), PATIENCE);
+    const agent = scheduler.updates.find(({ taskId }) => taskId?.value === id)?.agentId?.value ?? "";
+    const said = () => stdoutOf(workDir, agent, scheduler.frameworkId ?? "", id).includes(word);
+    await scheduler.until(`'${word}' of ${one.name}`, said, PATIENCE);
     await scheduler.kill(id);
   }
   return scheduler.until(`end of ${one.name}`, () => scheduler.terminalOf(id), PATIENCE);

@@ -75,10 +75,10 @@ function compose(...words: string[]): { readonly status: number | null; readonly
 }
 
 async function logged(pattern: RegExp): Promise<string> {
-  for (let left = 300; ; left--) {
+  for (let left = 600; ; left--) {
     const { text } = compose("logs", "--no-color");
     if (pattern.test(text)) return text;
-    if (left === 0) throw new Error(`not within 30 s: ${pattern}\n${text.slice(-4000)}`);
+    if (left === 0) throw new Error(`not within a minute: ${pattern}\n${text.slice(-4000)}`);
     await sleep(systemClock, 100);
   }
 }

@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)("the node on its page", () => {
 
   it("shows how far a drain is: since when, with which grace, what has ended and what is left", async () => {
     const { page } = host;
-    const patient = `trap '' TERM; while [ ! -e go ]; do sleep 0.1; done`;
+    const patient = `trap '' TERM; touch deaf; while [ ! -e go ]; do sleep 0.1; done`;
     await launch(
       commandTask("patient", patient, {
         resources: amounts(0.1, 32),
@@ -138,6 +138,7 @@ describe.skipIf(missing !== undefined)("the node on its page", () => {
     );
     await runs("patient", "quick");
     const folder = await host.sandbox("patient");
+    await expect.poll(() => existsSync(join(folder, "deaf"))).toBe(true);
     const { id, capabilities } = await host.json<{ id: string; capabilities: string[] }>("state");
     expect(capabilities).toContain("AGENT_DRAINING");
     const drain = { agent_id: { value: id }, max_grace_period: { seconds: 1800 } };

@@ -92,11 +92,11 @@ describe.skipIf(missing !== undefined)("the log reader of the node's page", () =
     // Scrolled back down by hand is the same.
     await scrollTo(0);
     await newest.waitFor();
-    for (let left = 20; left > 0 && !(await host.page.getByLabel("Follow").isChecked()); left--) {
+    const isFollowed = async () => {
       await scrollTo(100_000_000);
-      await host.page.evaluate("new Promise((done) => setTimeout(done, 100))");
-    }
-    expect(await host.page.getByLabel("Follow").isChecked()).toBe(true);
+      return await host.page.getByLabel("Follow").isChecked();
+    };
+    await expect.poll(isFollowed, { interval: 100 }).toBe(true);
   });
 
   it("reads on upwards by itself, with every line once", async () => {
@@ -156,12 +156,13 @@ describe.skipIf(missing !== undefined)("the log reader of the node's page", () =
     await field.press("Enter");
     await text().getByText("Here is the Nädel!").waitFor();
     await expect.poll(found).toBe("Nädel");
-    const isInSight = await host.page.evaluate<boolean>(`(() => {
+    const isInSight = () =>
+      host.page.evaluate<boolean>(`(() => {
       const range = [...CSS.highlights.get("found")][0].getBoundingClientRect();
       const box = document.getElementById("text").getBoundingClientRect();
       return range.top >= box.top && range.bottom <= box.bottom;
     })()`);
-    expect(isInSight).toBe(true);
+    await expect.poll(isInSight).toBe(true);
     await host.shoot("reader-found", false);
     await field.press("Enter");
     await expect.poll(found).toBe("nädel");

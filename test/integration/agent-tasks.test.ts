@@ -103,12 +103,15 @@ describe("command tasks on a real agent", () => {
   it("kills with TASK_KILLING and the grace period of the kill policy", async () => {
     const test = await scheduler({ capabilities: [FrameworkInfo_Capability_Type.TASK_KILLING_STATE] });
     await test.launch([
-      commandTask("polite", "trap 'exit 0' TERM; while :; do sleep 0.1; done"),
-      commandTask("deaf", "trap '' TERM; while :; do sleep 0.1; done", {
+      commandTask("polite", "trap 'exit 0' TERM; touch ready; while :; do sleep 0.1; done"),
+      commandTask("deaf", "trap '' TERM; touch ready; while :; do sleep 0.1; done", {
         killPolicy: { gracePeriod: { nanoseconds: 300_000_000n } },
       }),
     ]);
     await test.until("RUNNING", () => test.updates.filter(({ state }) => state === TASK_RUNNING).length === 2);
+    // RUNNING says that they were started; that they hear signals as they mean to, they say themselves.
+    const ready = () => ["polite", "deaf"].every((id) => existsSync(join(sandbox(test, id), "ready")));
+    await expect.poll(ready).toBe(true);
     await test.kill("polite");
     await test.kill("deaf");
     expect((await test.until("polite's end", () => test.terminalOf("polite"))).state).toBe(TASK_KILLED);

@@ -16,8 +16,8 @@ let agent: AgentProcess;
 let scheduler: TestScheduler;
 
 beforeEach(async () => {
-  // Its agents are unreachable after a second, not after 75.
-  master = new LocalMaster({ port: 0, pingInterval: 250, maximumMissedPings: 4 });
+  // Its agents are unreachable after three seconds, not after 75.
+  master = new LocalMaster({ port: 0, pingInterval: 750, maximumMissedPings: 4 });
   await master.start();
   agent = new AgentProcess({ master: master.address, port: await freePort() });
   agent.start();

@@ -11,6 +11,8 @@ let root = "";
 let running: Container | undefined;
 
 const AGENT = '/bin/bash -c "echo agent is up; exec sleep 600"';
+/** The agent's own word: the boot shows its command, too. */
+const UP = /\[mesos\] agent is up/;
 
 function start(environment: Record<string, string> = {}, options: { pid1?: boolean } = {}): Container {
   const all = { MESOS_MASTER: "127.0.0.1:5050", SERVICE_MESOS_CMD: AGENT, ...environment };
@@ -143,15 +145,18 @@ describe("a service of one's own", () => {
   ] as const)("whose output is %s", async ([, lines, times]) => {
     write("etc/supervisor/conf.d/own.conf", program(lines));
     const container = start({ ENVIRONMENT: "debug" });
-    await container.says(/agent is up/);
+    await container.says(UP);
     await until(() => /^own +RUNNING/m.test(container.control("status").stdout), "own runs");
+    // It runs from the moment it is begun, and speaks when it comes to it.
+    if (times > 0) await container.says(/\[own\] said[\s\S]*\[own\] wrong|\[own\] wrong[\s\S]*\[own\] said/);
+    if (lines.includes("own.out"))
+      await until(() => readFileSync(join(root, "own.out"), "utf8") === "said\n", "it has spoken");
     container.stop();
     expect((await container.ended).code).toBe(0);
     for (const word of ["said", "wrong"]) {
       expect(count(container.output, new RegExp(`^\\[own\\] ${word}$`, "gm")), container.output).toBe(times);
       expect(count(container.output, new RegExp(`\\b${word}\\b`, "g"))).toBe(times);
     }
-    if (lines.includes("own.out")) expect(readFileSync(join(root, "own.out"), "utf8")).toBe("said\n");
   });
 });
 
@@ -160,7 +165,7 @@ describe("below another init, where this one is not PID 1", () => {
     "%s is for nobody here",
     async (signal) => {
       const container = start({ ENVIRONMENT: "debug" }, { pid1: false });
-      await container.says(/agent is up/);
+      await container.says(UP);
       container.stop(signal);
       await sleep(systemClock, 500);
       expect(existsSync(`/proc/${container.pid}`), container.output).toBe(true);
@@ -170,9 +175,23 @@ describe("below another init, where this one is not PID 1", () => {
     },
   );
 
+  test("any number of them while it boots are for nobody", async () => {
+    for (let life = 0; life < 8; life++) {
+      const container = start({ ENVIRONMENT: "debug" }, { pid1: false });
+      await container.says(/Start-Command/);
+      const flood = spawn("bash", ["-c", `while kill -HUP ${container.pid}; do :; done`]);
+      try {
+        await container.says(UP);
+      } finally {
+        flood.kill("SIGKILL");
+      }
+      await container.kill();
+    }
+  });
+
   test.for(["QUIT", "PWR", "RTMIN+3", "INT", "TERM"])("%s stops it", async (signal) => {
     const container = start({ ENVIRONMENT: "debug" }, { pid1: false });
-    await container.says(/agent is up/);
+    await container.says(UP);
     spawn("bash", ["-c", `kill -${signal} ${container.pid}`]);
     expect((await container.ended).code).toBe(0);
   });

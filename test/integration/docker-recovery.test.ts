@@ -249,20 +249,30 @@ describe("containers over restarts", () => {
     const proxy = new HangingSocket(join(dockerd.folder, "hanging.sock"), dockerd.socket);
     await proxy.listen();
     try {
-      const engine = new HttpEngine({ kind: "unix", path: proxy.path }, systemClock, { quick: 700, slow: 1_500 });
-      const containerizer = await agent({ engine });
+      // As long as the daemon answers, it may take its time.
+      let deadlines = { quick: 20_000, slow: 60_000 };
+      const patience = {
+        get quick() {
+          return deadlines.quick;
+        },
+        get slow() {
+          return deadlines.slow;
+        },
+      };
+      const engine = () => new HttpEngine({ kind: "unix", path: proxy.path }, systemClock, patience);
+      const containerizer = await agent({ engine: engine() });
       const spec = await start(containerizer, "sleep 1000");
       proxy.hang();
+      deadlines = { quick: 700, slow: 1_500 };
       await containerizer.destroy(spec.containerId);
       await expect(containerizer.usage(spec.containerId)).rejects.toThrow(/did not answer GET .*stats within 0.7 s/);
       expect((await containerizer.status(spec.containerId)).containerId?.value).toBe(spec.containerId);
       const late = await dockerSpec(workDir, "true");
       await expect(containerizer.launch(late, never)).rejects.toThrow(/did not answer/);
       await until("the trouble", () => /did not answer GET \/_ping/.test(containerizer.trouble() ?? ""));
-      const restarted = await agent({
-        engine: new HttpEngine({ kind: "unix", path: proxy.path }, systemClock, { quick: 700, slow: 1_500 }),
-      });
+      const restarted = await agent({ engine: engine() });
       expect(await restarted.recover(expected([spec]))).toEqual(new Set([spec.containerId]));
+      deadlines = { quick: 20_000, slow: 60_000 };
       proxy.heal();
       expect((await containerizer.wait(spec.containerId)).status).toBe(137 << 8);
       expect((await restarted.wait(spec.containerId)).status).toBe(137 << 8);

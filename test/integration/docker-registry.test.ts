@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect as connectUnix } from "node:net";
+import { type AddressInfo, connect as connectUnix } from "node:net";
 import { join } from "node:path";
 import { createServer, type Server as TlsServer } from "node:tls";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -13,6 +13,7 @@ import { HttpEngine } from "../../src/docker/http-engine.ts";
 import { dockerdMissing, TestDockerd } from "../support/dockerd.ts";
 import { keepingLogger, newWorkDir, openContainerizer } from "../support/dockerd-containerizer.ts";
 import { dockerSpec, readOutput } from "../support/dockerd-tasks.ts";
+import { freePort } from "../support/free-port.ts";
 import { REGISTRY_PASSWORD, REGISTRY_USER, registryMissing, TestRegistry } from "../support/registry.ts";
 
 const missing = dockerdMissing() ?? registryMissing();
@@ -28,7 +29,7 @@ describe("images from a private registry", () => {
 
   beforeAll(async () => {
     if (missing !== undefined) return;
-    registry = await TestRegistry.start(25_443);
+    registry = await TestRegistry.start(await freePort());
     dockerd = await TestDockerd.start([], { SSL_CERT_FILE: registry.certificate });
     workDir = await newWorkDir();
     image = `${registry.host}/team/box:1`;
@@ -172,14 +173,15 @@ describe("images from a private registry", () => {
         one.on("error", () => undefined).on("close", () => other.destroy());
       }
     });
-    await new Promise<void>((resolve) => server.listen(25_376, "127.0.0.1", resolve));
-    const settings = { socket: undefined, dockerHost: "tcp://127.0.0.1:25376", tlsVerify: true };
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const dockerHost = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const settings = { socket: undefined, dockerHost, tlsVerify: true };
     const engine = new HttpEngine(engineEndpoint({ ...settings, certPath: certificates }), systemClock);
     expect((await engine.version()).api).toMatch(/^1\.\d+$/);
     await engine.close();
     const stranger = new HttpEngine(engineEndpoint({ ...settings, certPath: undefined }), systemClock);
     await expect(stranger.version()).rejects.toThrow(
-      /cannot reach the Docker daemon at tcp:\/\/127.0.0.1:25376.*certificate/,
+      new RegExp(`cannot reach the Docker daemon at ${dockerHost}.*certificate`),
     );
     await stranger.close();
     await new Promise((resolve) => server.close(resolve));

@@ -204,9 +204,9 @@ describe("containers at a real dockerd", () => {
     const { command } = await dockerSpec(workDir, 'test "$FROM_TASK$EXTRA" = 12', {
       command: { environment: { variables: [{ name: "EXTRA", value: "2" }] } },
     });
-    expect(await containerizer.run(spec.containerId, command, 5_000)).toEqual({ exitCode: 0 });
+    expect(await containerizer.run(spec.containerId, command, 60_000)).toEqual({ exitCode: 0 });
     const failing = await dockerSpec(workDir, "exit 7");
-    expect(await containerizer.run(spec.containerId, failing.command, 5_000)).toEqual({ exitCode: 7 });
+    expect(await containerizer.run(spec.containerId, failing.command, 60_000)).toEqual({ exitCode: 7 });
     const slow = await dockerSpec(workDir, "sleep 977");
     await expect(containerizer.run(spec.containerId, slow.command, 300)).rejects.toThrow("did not end within 0.3 s");
     await until("the command's end", async () => {

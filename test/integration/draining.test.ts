@@ -70,6 +70,15 @@ describe("draining a real agent", () => {
     await test.until(`${id} to run`, () => test.statesOf(id).includes(TASK_RUNNING));
   }
 
+  /** What has its own way with TERM: RUNNING says that it was started, and a file of its own that it got so far. */
+  async function holds(test: TestScheduler, id: string, trap: string, seconds?: bigint): Promise<void> {
+    const killPolicy = seconds === undefined ? {} : { killPolicy: { gracePeriod: { nanoseconds: seconds * SECOND } } };
+    await runs(test, id, `trap '${trap}' TERM; touch ready; while :; do sleep 0.1; done`, killPolicy);
+    const framework = join(agent.workDir, "slaves", test.updates[0]?.agentId?.value ?? "", "frameworks");
+    const sandbox = join(framework, test.frameworkId ?? "", "executors", id, "runs/latest");
+    await expect.poll(() => existsSync(join(sandbox, "ready"))).toBe(true);
+  }
+
   it("kills what runs, saying why, and takes tasks again when it is over", async () => {
     const test = await scheduler("plain", [TASK_KILLING_STATE]);
     await runs(test, "one");
@@ -87,9 +96,8 @@ describe("draining a real agent", () => {
 
   it("bounds the grace of tasks that have a longer one, and of those that have none", async () => {
     const test = await scheduler("stubborn");
-    const stubborn = "trap '' TERM; echo ready; while :; do sleep 0.1; done";
-    await runs(test, "patient", stubborn, { killPolicy: { gracePeriod: { nanoseconds: 3_600n * SECOND } } });
-    await runs(test, "default", stubborn);
+    await holds(test, "patient", "", 3_600n);
+    await holds(test, "default", "");
     drain({ maxGracePeriod: { nanoseconds: SECOND / 5n } });
     await test.until("end of both", () => test.terminalOf("patient") && test.terminalOf("default"));
     expect(test.terminalOf("patient")?.state).toBe(TASK_KILLED);
@@ -97,9 +105,7 @@ describe("draining a real agent", () => {
 
   it("by a second order, shortens what the first left long", async () => {
     const test = await scheduler("twice");
-    await runs(test, "patient", "trap '' TERM; while :; do sleep 0.1; done", {
-      killPolicy: { gracePeriod: { nanoseconds: 3_600n * SECOND } },
-    });
+    await holds(test, "patient", "", 3_600n);
     drain();
     await expect.poll(() => existsSync(orderFile(test))).toBe(true);
     drain({ maxGracePeriod: { nanoseconds: SECOND / 5n } });
@@ -156,9 +162,7 @@ describe("draining a real agent", () => {
 
   it("goes on after a kill -9 between the order and the ends", async () => {
     const test = await scheduler("interrupted");
-    await runs(test, "slow", "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done", {
-      killPolicy: { gracePeriod: { nanoseconds: 20n * SECOND } },
-    });
+    await holds(test, "slow", "sleep 1; exit 0", 20n);
     drain();
     await expect.poll(() => existsSync(orderFile(test))).toBe(true);
     await agent.end("SIGKILL");

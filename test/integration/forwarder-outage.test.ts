@@ -1,12 +1,10 @@
 /** What becomes of files while their lines cannot be shipped: the receiver is away, slow, or there is no descriptor. */
-import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
-  closeSync,
   copyFileSync,
-  ftruncateSync,
+  existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -16,10 +14,9 @@ import {
   truncateSync,
   unlinkSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   configure,
@@ -34,8 +31,6 @@ import {
 
 const suite = forwarderSuite("outage");
 const { place, receive, start } = suite;
-
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** A port where nobody listens, for a receiver that comes later. */
 async function portOfNobody(): Promise<number> {
@@ -60,11 +55,27 @@ function openIn(forwarder: Started, folder: string): string[] {
   });
 }
 
-const cpuSeconds = (pid: number | undefined): number => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-};
+const isOpen = (forwarder: Started, path: string) =>
+  until(() => openIn(forwarder, dirname(path)).includes(path), `'${path}' is open`, forwarder.log);
+
+/** A file of one line, its name, that is deleted the moment the forwarder has it open; milliseconds until then. */
+async function liveShortly(forwarder: Started, folder: string, name: string): Promise<number> {
+  const path = join(folder, `${name}.log`);
+  const begun = performance.now();
+  writeFileSync(path, `${name}\n`);
+  await isOpen(forwarder, path);
+  const milliseconds = performance.now() - begun;
+  unlinkSync(path);
+  return milliseconds;
+}
+
+/** The forwarder has the beginning of what `log` holds on record: it knows that content again, wherever it goes. */
+async function knows(forwarder: Started, log: string): Promise<void> {
+  const hash = createHash("sha256").update(readFileSync(log).subarray(0, 1024)).digest("base64");
+  const registry = join(dirname(log), "registry.json");
+  const known = () => existsSync(registry) && readFileSync(registry, "utf8").includes(hash);
+  await until(known, `the beginning of '${log}' is on record`, forwarder.log);
+}
 
 describe("a receiver that is away", () => {
   it("costs no line of files that are rotated and deleted meanwhile, and their descriptors are given back", async () => {
@@ -91,14 +102,13 @@ describe("a receiver that is away", () => {
     const folder = place();
     const port = await portOfNobody();
     writeFileSync(join(folder, "big.log"), textOf(numbered(30_000)));
-    const forwarder = start(configure(folder, [port]));
+    // No look that comes by itself finds them.
+    const forwarder = start(configure(folder, [port], { more: { reading: { "scan interval": "1h" } } }));
     await until(() => forwarder.log().includes("following"), "it runs", forwarder.log);
-    await sleep(300);
-    for (let file = 0; file < 20; file++) {
-      writeFileSync(join(folder, `short${file}.log`), `short ${file}\n`);
-      await sleep(100);
-      unlinkSync(join(folder, `short${file}.log`));
-    }
+    const opened: number[] = [];
+    for (let file = 0; file < 20; file++) opened.push(await liveShortly(forwarder, folder, `short${file}`));
+    // Each takes as long as the machine is busy; what the program itself waits for, all take.
+    expect(Math.min(...opened)).toBeLessThan(100);
     const receiver = await receive({ port });
     await until(() => receiver.events.length >= 30_020, "all lines", forwarder.log);
     expect(new Set(linesOf(receiver)).size).toBe(30_020);
@@ -121,15 +131,11 @@ describe("a receiver that is away", () => {
       mkdirSync(logs, { recursive: true });
       writeFileSync(join(logs, `${round}.log`), `long ${round}\n`);
       await until(() => forwarder.log().includes(`following '${logs}/${round}.log'`), "it is found", forwarder.log);
-      await sleep(200);
-      const short = join(logs, `short${round}.log`);
-      writeFileSync(short, `short ${round}\n`);
-      await sleep(100);
-      unlinkSync(short);
+      await liveShortly(forwarder, logs, `short${round}`);
     }
     const receiver = await receive({ port });
     await until(() => receiver.events.length >= 6, "all lines", forwarder.log);
-    expect(linesOf(receiver).toSorted()).toEqual(["long 0", "long 1", "long 2", "short 0", "short 1", "short 2"]);
+    expect(linesOf(receiver).toSorted()).toEqual(["long 0", "long 1", "long 2", "short0", "short1", "short2"]);
   });
 
   it("costs no line of a file that is copied and truncated again and again, copies in no pattern", async () => {
@@ -145,7 +151,7 @@ describe("a receiver that is away", () => {
       const lines = numbered(3000, (round + 2) * 10_000);
       wanted.push(...lines);
       appendFileSync(log, textOf(lines));
-      await sleep(400);
+      await knows(forwarder, log);
       copyFileSync(log, join(folder, round === 3 ? "old/a.log.3" : `a.log.${round}`));
       truncateSync(log);
     }
@@ -170,7 +176,7 @@ describe("a receiver that is away", () => {
     for (let log = 1; log < 9; log++) {
       writeFileSync(join(folder, `agent.${log}`), `log ${log}\n`);
       point(`agent.${log}`);
-      await sleep(150);
+      await isOpen(forwarder, join(folder, `agent.${log}`));
       unlinkSync(join(folder, `agent.${log - 1}`));
     }
     const receiver = await receive({ port });
@@ -208,10 +214,11 @@ describe("a receiver that is slow", () => {
     const log = join(folder, "s.log");
     writeFileSync(log, "s0\n");
     for (let round = 1; round <= 4; round++) {
-      await sleep(300);
+      await isOpen(forwarder, log);
       renameSync(log, `${log}.1`);
       writeFileSync(log, `s${round}\n`);
-      await sleep(300);
+      await isOpen(forwarder, `${log}.1`);
+      await isOpen(forwarder, log);
       unlinkSync(`${log}.1`);
     }
     const short = () => linesOf(receiver).filter((line) => /^s\w+$/.test(line));
@@ -242,6 +249,8 @@ describe("many files", () => {
     forwarder.process.kill("SIGTERM");
     expect(await forwarder.exit).toBe(0);
     expect(performance.now() - stopped).toBeLessThan(5000);
+    const doubled = linesOf(receiver).filter((line, index, all) => all.indexOf(line) !== index);
+    expect(doubled, forwarder.log().replaceAll(/^.*following.*\n/gm, "")).toEqual([]);
     expect(receiver.events).toHaveLength(2 * files + 1);
   });
 
@@ -294,98 +303,5 @@ describe("a stop", () => {
     forwarder.process.kill("SIGTERM");
     expect(await forwarder.exit, forwarder.log()).toBe(0);
     expect(linesOf(receiver).toSorted()).toEqual(["first", "of another", "the last words"]);
-  });
-});
-
-describe("a hole of two gigabytes", () => {
-  it("before the next line of a truncated file is passed over quickly", async () => {
-    const folder = place();
-    const receiver = await receive();
-    const log = join(folder, "a.log");
-    writeFileSync(log, "one\n");
-    const forwarder = start(configure(folder, [receiver.port]));
-    await until(() => receiver.events.length === 1, "the first line", forwarder.log);
-    const before = cpuSeconds(forwarder.process.pid);
-    const writer = openSync(log, "r+");
-    ftruncateSync(writer, 0);
-    writeSync(writer, "after\n", 2 * 1024 ** 3);
-    await until(() => receiver.events.length >= 2, "the next line", forwarder.log);
-    expect(cpuSeconds(forwarder.process.pid) - before).toBeLessThan(6);
-    writeSync(writer, "more\n", 2 * 1024 ** 3 + 6);
-    closeSync(writer);
-    await until(() => receiver.events.length >= 3, "another line", forwarder.log);
-    expect(receiver.events.map(({ line, fields }) => [line, Number(fields["offset"])])).toEqual([
-      ["one", 0],
-      ["after", 2 * 1024 ** 3],
-      ["more", 2 * 1024 ** 3 + 6],
-    ]);
-  });
-});
-
-describe("odd names and kinds", () => {
-  it("are followed or said: folders, sockets, FIFOs, names that are not UTF-8, links to nothing", async () => {
-    const folder = place();
-    const receiver = await receive();
-    mkdirSync(join(folder, "dir.log"));
-    execFileSync("mkfifo", [join(folder, "fifo.log")]);
-    symlinkSync("nowhere", join(folder, "dangling.log"));
-    symlinkSync("loop.log", join(folder, "loop.log"));
-    const latin = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x6c, 0xe9]), Buffer.from(".log")]);
-    const names = ["a b.log", "x[1].log", "ünï.log", ".hidden.log", "{a,b}.log"];
-    for (const name of names) writeFileSync(join(folder, name), `${name}\n`);
-    writeFileSync(latin, "latin\n");
-    const config = configure(folder, [receiver.port]);
-    const forwarder = start(config);
-    await until(() => receiver.events.length >= 6, "all lines", forwarder.log);
-    appendFileSync(latin, "more\n");
-    await until(() => receiver.events.length >= 7, "another line", forwarder.log);
-    expect(linesOf(receiver).toSorted()).toEqual([...names, "latin", "more"].toSorted());
-    forwarder.process.kill("SIGTERM");
-    expect(await forwarder.exit).toBe(0);
-    const again = start(config, ["-once"]);
-    expect(await again.exit, "the registry knows them again").toBe(0);
-    expect(receiver.events).toHaveLength(7);
-  });
-
-  it("a byte order mark is no part of the first line, in any encoding, in archives too", async () => {
-    const folder = place();
-    const receiver = await receive();
-    const text = "\ufefffirst\nsecond\n";
-    writeFileSync(join(folder, "a.8"), text);
-    writeFileSync(join(folder, "a.le"), Buffer.from(text, "utf16le"));
-    writeFileSync(join(folder, "a.be"), Buffer.from(text, "utf16le").swap16());
-    execFileSync("sh", ["-c", `gzip -c ${join(folder, "a.8")} > ${join(folder, "old.gz")}`]);
-    const group = (name: string, encoding: string) => ({ paths: [join(folder, name)], encoding });
-    const files = [
-      group("a.8", "utf-8"),
-      group("a.le", "utf-16le"),
-      group("a.be", "utf-16be"),
-      group("old.gz", "utf-8"),
-    ];
-    const forwarder = start(configure(folder, [receiver.port], { more: { files } }), ["-once"]);
-    expect(await forwarder.exit, forwarder.log()).toBe(0);
-    expect(linesOf(receiver).toSorted()).toEqual([...Array(4).fill("first"), ...Array(4).fill("second")]);
-  });
-
-  it("a last line without its end goes out when the file is quiet", async () => {
-    const folder = place();
-    const receiver = await receive();
-    writeFileSync(join(folder, "a.log"), "one\nlast words");
-    const file = { "close inactive": "5m", "line end wait": "2s" };
-    const forwarder = start(configure(folder, [receiver.port], { file }));
-    await until(() => receiver.events.length >= 2, "the last words", forwarder.log);
-    expect(linesOf(receiver)).toEqual(["one", "last words"]);
-  });
-
-  it("a registry that cannot be made is said in words, at once", async () => {
-    const folder = place();
-    const receiver = await receive();
-    writeFileSync(join(folder, "file"), "");
-    for (const path of ["/proc/nothing/registry.json", join(folder, "file/below/registry.json")]) {
-      const more = { registry: { path } };
-      const forwarder = start(configure(folder, [receiver.port], { more }));
-      expect(await forwarder.exit).toBe(2);
-      expect(forwarder.log()).toContain("cannot write beside the registry");
-    }
   });
 });

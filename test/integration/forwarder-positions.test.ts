@@ -76,6 +76,7 @@ describe("positions", () => {
     const config = configure(folder, [receiver.port]);
     const forwarder = start(config);
     await until(() => existsSync(join(folder, "registry.json")), "it runs", forwarder.log);
+    const reads = () => forwarder.log().split("is read again").length;
     for (let round = 0; round < 20; round++) {
       appendFileSync(path, textOf(numbered(100, round * 100)));
       await new Promise((resolve) => setTimeout(resolve, 25));
@@ -85,7 +86,10 @@ describe("positions", () => {
         await until(() => forwarder.log().includes("is not taken over"), "the complaint", forwarder.log);
       }
       if (round === 10) configure(folder, [receiver.port], { file: { fields: { reloaded: "yes" } } });
+      const before = reads();
       forwarder.process.kill("SIGHUP");
+      // What is written from here on belongs to the new one.
+      if (round === 10) await until(() => reads() > before, "it is read again", forwarder.log);
     }
     await until(() => receiver.events.length >= 2000, "all lines", forwarder.log);
     forwarder.process.kill("SIGTERM");

@@ -177,7 +177,8 @@ it("loses nothing that was being started when the agent was killed", async () =>
 });
 
 it("goes on with a kill that the killed agent began", async () => {
-  const { child, launched } = await startHost(["trap '' TERM; while :; do sleep 0.1; done"]);
+  const { child, launched } = await startHost([`trap '' TERM; touch ${folder}/deaf; while :; do sleep 0.1; done`]);
+  await until(() => existsSync(join(folder, "deaf")));
   const { id } = launched[0] as Launched;
   await killed(child);
   const first = await recovered([id]);

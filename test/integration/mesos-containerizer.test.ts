@@ -83,9 +83,7 @@ describe("the true end of a task", () => {
   });
 
   it("is told when all output is there, also of what the task left behind", async () => {
-    const spec = shell(
-      "(trap '' HUP; sleep 0.1; echo late) & setsid sleep 100 & echo $! > pid; echo out; echo err >&2",
-    );
+    const spec = shell("(trap '' HUP; sleep 10; echo late) & setsid sleep 100 & echo $! > pid; echo out; echo err >&2");
     expect(await ending(spec)).toBe(0);
     expect(output(spec)).toBe("out\n");
     expect(output(spec, "stderr")).toBe("err\n");
@@ -243,7 +241,7 @@ describe("commands inside", () => {
     await go(spec);
     for (const user of ["root", "nobody", ""]) {
       const command = create(CommandInfoSchema, { value: 'test "$(id -un)" = nobody', shell: true, user });
-      expect(await containerizer.run(spec.containerId, command, 5000), user).toEqual({ exitCode: 0 });
+      expect(await containerizer.run(spec.containerId, command, 60_000), user).toEqual({ exitCode: 0 });
     }
   });
 
@@ -256,9 +254,9 @@ describe("commands inside", () => {
         create(CommandInfoSchema, { value, shell: true, environment: { variables: [{ name: "N", value: "7" }] } }),
         milliseconds,
       );
-    expect(await run('test "$COLOUR$N" = blue7 && test "$PWD" = "$(pwd)"', 5000)).toEqual({ exitCode: 0 });
+    expect(await run('test "$COLOUR$N" = blue7 && test "$PWD" = "$(pwd)"', 60_000)).toEqual({ exitCode: 0 });
     expect(await run("exit 42", 0)).toEqual({ exitCode: 42 });
-    expect(await run("kill -9 $$", 5000)).toEqual({ exitCode: 137 });
+    expect(await run("kill -9 $$", 60_000)).toEqual({ exitCode: 137 });
     await expect(run("sleep 50 & sleep 50", 200)).rejects.toThrow("timed out after 0.2secs");
   });
 });
@@ -315,7 +313,7 @@ it("with a cgroup namespace it sees its own group, which is its user's, and nobo
   expect(output(spec)).not.toContain(readlinkSync("/proc/self/ns/cgroup"));
   expect(readdirSync(at)).toEqual([]);
   const check = create(CommandInfoSchema, { value: `test -e ${at}/cgroup.procs`, shell: true });
-  expect(await own.run(spec.containerId, check, 5000)).toEqual({ exitCode: 0 });
+  expect(await own.run(spec.containerId, check, 60_000)).toEqual({ exitCode: 0 });
   await own.destroy(spec.containerId);
   await own.wait(spec.containerId);
   await own.close();

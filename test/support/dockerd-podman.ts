@@ -53,7 +53,8 @@ export class TestPodman {
     });
     child.unref();
     const podman = new TestPodman(folder, child.pid ?? 0);
-    for (let attempt = 0; !existsSync(podman.socket) && attempt < 200; attempt++) {
+    for (let attempt = 0; !existsSync(podman.socket); attempt++) {
+      if (attempt > 1200) throw new Error(`Podman did not start: ${readFileSync(file("log"), "utf8")}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const root = file("busybox");

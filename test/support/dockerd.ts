@@ -81,7 +81,11 @@ export class TestDockerd {
     const places = ["--root", file("containerd"), "--state", file("containerd-state")];
     const words = ["--config", file("containerd.toml"), "--address", file("containerd.sock"), ...places];
     this.#containerd = background("containerd", words, file("containerd.log"));
-    for (let attempt = 0; !existsSync(file("containerd.sock")) && attempt < 200; attempt++) await sleep(50);
+    for (let attempt = 0; !existsSync(file("containerd.sock")); attempt++) {
+      if (attempt > 1200)
+        throw new Error(`containerd did not start: ${await readFile(file("containerd.log"), "utf8")}`);
+      await sleep(50);
+    }
   }
 
   /** Starts the daemon (again) and waits until it answers. */
@@ -103,7 +107,7 @@ export class TestDockerd {
           await engine.ping();
           return;
         } catch (error) {
-          if (attempt > 300) throw error;
+          if (attempt > 600) throw error;
           await sleep(100);
         }
       }

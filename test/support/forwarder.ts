@@ -94,7 +94,8 @@ export function configure(folder: string, ports: number[], { network, file, ship
       "ssl enabled": false,
       "backoff initial": "20ms",
       "backoff maximum": "50ms",
-      timeout: 5,
+      // A receiver of ours answers as late as a busy machine lets it: a window is not to be sent again for that.
+      timeout: 60,
       ...network,
     },
     shipping: { "flush time": "10ms", ...shipping },

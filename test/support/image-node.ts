@@ -69,7 +69,7 @@ export class ImageNode {
     this.docker.docker(...this.documented(environment, ...more));
   }
 
-  async until(what: string, holds: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
+  async until(what: string, holds: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
     for (let left = seconds * 10; !(await holds()); left--) {
       if (left === 0) throw new Error(`not within ${seconds} s: ${what}\n${this.docker.logs("node").slice(-4000)}`);
       await sleep(systemClock, 100);

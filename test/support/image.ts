@@ -69,7 +69,7 @@ export class ImageDocker {
     );
     docker.#pid = child.pid ?? 0;
     for (let attempt = 0; docker.run(["version"]).status !== 0; attempt++) {
-      if (attempt > 300) throw new Error(readFileSync(join(docker.folder, "dockerd.log"), "utf8").slice(-2000));
+      if (attempt > 600) throw new Error(readFileSync(join(docker.folder, "dockerd.log"), "utf8").slice(-2000));
       await sleep(systemClock, 100);
     }
     return docker;

@@ -127,7 +127,8 @@ export class AgentProcess {
     const child = this.#child;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       child.kill(process.env["AGENT_NODE_FLAGS"] === undefined ? "SIGUSR1" : "SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      // Killed it would leave its tasks to the tests that follow.
+      const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
       await this.exited();
       clearTimeout(timer);
     }

@@ -71,7 +71,7 @@ export class TestRegistry {
     child.unref();
     const registry = new TestRegistry(folder, port, child.pid ?? 0);
     for (let attempt = 0; !(await registry.#answers()); attempt++) {
-      if (attempt > 100) throw new Error(`the registry did not start: ${await readFile(log, "utf8")}`);
+      if (attempt > 1200) throw new Error(`the registry did not start: ${await readFile(log, "utf8")}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return registry;

@@ -268,21 +268,21 @@ const killedTasks: readonly Case[] = [
   {
     name: "Docker: killed",
     task: {
-      ...sh("trap 'exit 0' TERM; while :; do sleep 0.1; done"),
+      ...sh("trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"),
       ...docker(),
       killPolicy: { gracePeriod: { nanoseconds: 10_000_000_000n } },
     },
-    kill: true as const,
+    kill: { after: "ready" },
     expected: { states: ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"], message: "Container exited with status 0" },
   },
   {
     name: "Docker: killed and deaf",
     task: {
-      ...sh("trap '' TERM; while :; do sleep 0.1; done"),
+      ...sh("trap '' TERM; echo ready; while :; do sleep 0.1; done"),
       ...docker(),
       killPolicy: { gracePeriod: { nanoseconds: 300_000_000n } },
     },
-    kill: true as const,
+    kill: { after: "ready" },
     expected: { states: ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"], message: "Container exited with status 137" },
   },
 ];

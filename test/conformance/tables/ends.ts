@@ -44,7 +44,8 @@ const timed: readonly Case[] = [1n, 1_000_000n, 300_000_000n].map(
 
 const COMMAND = 1;
 const probe = (value: string, more: object = {}): Partial<TaskInit> => ({
-  ...shell("sleep 1.5"),
+  // Long enough for a look, whatever else runs.
+  ...shell("sleep 4"),
   healthCheck: {
     type: COMMAND,
     command: { value },
