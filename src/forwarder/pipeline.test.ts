@@ -59,12 +59,16 @@ async function receiver(options: ReceiverOptions = {}): Promise<LumberjackReceiv
 
 const registry = (): string => path("registry.json");
 
-/** Follows every log of the folder, with one event a window. */
-async function follow({ port }: LumberjackReceiver, file: Readonly<Record<string, unknown>> = {}): Promise<Pipeline> {
+/** Follows every log of the folder, with `bulk` events a window at most. */
+async function follow(
+  { port }: LumberjackReceiver,
+  file: Readonly<Record<string, unknown>> = {},
+  bulk = 1,
+): Promise<Pipeline> {
   const config = path("forwarder.json");
   const text = {
     network: { servers: [`127.0.0.1:${port}`], "ssl enabled": false },
-    shipping: { "bulk size": 1, "flush time": "10ms" },
+    shipping: { "bulk size": bulk, "flush time": "10ms" },
     registry: { path: registry() },
     files: [{ paths: [path("*.log")], ...file }],
   };
@@ -101,6 +105,20 @@ it("what was lost on the wire goes out again before what was read after it", asy
   // The first line comes twice: its acknowledgement was lost.
   await until("all lines", () => taken.events.length === 9);
   expect(taken.events.map(({ line }) => line)).toEqual(["line 0", ...Array.from({ length: 8 }, (_, n) => `line ${n}`)]);
+  expect(taken.violations).toEqual([]);
+});
+
+it.each([
+  ["acknowledges windows in parts", { inHalves: true }],
+  ["acknowledges each window twice", { twice: true }],
+])("a receiver that %s gets everything, and nothing stays unacknowledged", async (_, options) => {
+  const taken = await receiver(options);
+  writeFileSync(path("app.log"), lines(600));
+  await follow(taken, {}, 64);
+  const offset = (): number | undefined =>
+    existsSync(registry()) ? JSON.parse(readFileSync(registry(), "utf8")).files[0]?.offset : undefined;
+  await until("everything on record", () => offset() === lines(600).length);
+  expect(new Set(taken.events.map(({ line }) => line)).size).toBe(600);
   expect(taken.violations).toEqual([]);
 });
 

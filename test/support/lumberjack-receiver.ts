@@ -37,6 +37,10 @@ export interface ReceiverOptions {
   readonly idleClose?: number;
   /** Never answers. */
   readonly silent?: boolean;
+  /** Acknowledges half of each window before all of it, in one piece. */
+  readonly inHalves?: boolean;
+  /** Acknowledges each window twice, in one piece. */
+  readonly twice?: boolean;
   /** Sent instead of acks. */
   readonly garbage?: Buffer;
   /** Closes connection number n (from 0) after so many bytes; undefined lets it live. */
@@ -217,7 +221,12 @@ class Connection {
       for (let at = step; step > 0 && at < events.length; at += step) this.#write(ack(version, at));
     }
     if (this.#socket.destroyed) return;
-    this.#write(ack(mode === "beats" && version === 0x31 ? 0x31 : version, events.length));
+    const whole = ack(version, events.length);
+    const half = Math.floor(events.length / 2);
+    const { inHalves = false, twice = false } = this.#options;
+    this.#write(
+      Buffer.concat([...(inHalves && half > 0 ? [ack(version, half)] : []), whole, ...(twice ? [whole] : [])]),
+    );
     this.#options.onAcknowledged?.(events);
   }
 

@@ -42,6 +42,7 @@ describe("acknowledgements", () => {
     const flights = new InFlight();
     flights.sent(batch(10), 0);
     flights.sent(batch(5), 1);
+    flights.heard();
     expect(flights.acknowledge(0, 2)).toBeUndefined();
     expect(flights.acknowledge(4, 2)).toMatchObject({ complete: false });
     expect(flights.acknowledge(4, 2), "again").toBeUndefined();
@@ -50,6 +51,22 @@ describe("acknowledgements", () => {
     expect(() => flights.acknowledge(6, 4)).toThrow(ProtocolError);
     expect(flights.acknowledge(5, 4)).toMatchObject({ complete: true });
     expect(() => flights.acknowledge(1, 5)).toThrow(/nothing is in flight/);
+  });
+
+  it("of what was not written when they came are none, and those in the middle count only where they may", () => {
+    const flights = new InFlight();
+    flights.sent(batch(10), 0);
+    flights.sent(batch(10), 0);
+    flights.heard(1);
+    expect(() => flights.acknowledge(4, 1, false)).toThrow(/4 in the middle of a window of 10/);
+    expect(flights.front?.acked, "and are not applied").toBe(0);
+    expect(flights.acknowledge(10, 1, false)).toMatchObject({ complete: true });
+    expect(() => flights.acknowledge(10, 1, false)).toThrow(/10 of a window that was not written yet/);
+    flights.heard();
+    flights.sent(batch(10), 2);
+    expect(flights.acknowledge(10, 3)).toMatchObject({ complete: true });
+    expect(flights.acknowledge(10, 3), "said again, not of what was sent after it was heard").toBeUndefined();
+    expect(() => flights.acknowledge(9, 3)).toThrow(/not written yet/);
   });
 });
 

@@ -82,6 +82,8 @@ export class Link {
   /** Windows of a probe that are not written yet, and whether a pair is in flight. */
   #probe: Buffer[] = [];
   #pair = false;
+  /** Windows of which a part is not written yet. */
+  #unfinished = 0;
   /** Milliseconds from a window's writing to its acknowledgement, the last time. */
   #lastWait = 0;
   /** Its time is over: nothing more is written, and it ends with the last acknowledgement. */
@@ -134,6 +136,7 @@ export class Link {
     this.state = "connecting";
     this.#reader = new AckReader();
     [this.#signOfLife, this.#answered, this.#retiring, this.#pair] = [clock.monotonic(), false, false, false];
+    this.#unfinished = 0;
     try {
       const socket = dial(this.server, network.tls, this.#lookup, () => this.#socket === socket && this.#connected());
       this.#socket = socket;
@@ -216,7 +219,11 @@ export class Link {
       this.#watch();
       const middle = Math.ceil(second.length / 2);
       this.#socket?.write(Buffer.concat([first, second.subarray(0, middle)]));
-      this.#after(PROBE_GAP, () => this.#socket?.write(second.subarray(middle)));
+      this.#unfinished = 1;
+      this.#after(PROBE_GAP, () => {
+        this.#unfinished = 0;
+        this.#socket?.write(second.subarray(middle));
+      });
     });
   }
 
@@ -237,6 +244,7 @@ export class Link {
     const now = this.#context.clock.monotonic();
     this.#signOfLife = now;
     this.#answered = true;
+    this.#inFlight.heard(this.#unfinished);
     try {
       for (const sequence of this.#reader.push(chunk)) this.#acknowledge(sequence, now);
     } catch (error) {
@@ -245,8 +253,9 @@ export class Link {
   }
 
   #acknowledge(sequence: number, now: number): void {
-    const several = this.#inFlight.length > 1;
-    const landed = this.#inFlight.acknowledge(sequence, now);
+    // In version 1 a window is acknowledged at its end: with several in flight another window's size was counted.
+    const inPart = this.version === 2 || this.#inFlight.length === 1;
+    const landed = this.#inFlight.acknowledge(sequence, now, inPart);
     const parcel = this.#parcels[0];
     if (landed === undefined || parcel === undefined) return;
     const { flight, complete } = landed;
@@ -260,9 +269,7 @@ export class Link {
         this.#pair = false;
         this.#depth.pairLanded();
       }
-    } else if (several && this.version === 1)
-      // In version 1 a window is acknowledged at its end: another window's size was counted.
-      throw new ProtocolError(`acknowledgement ${sequence} in the middle of a window of ${flight.batch.events}`);
+    }
     this.#context.events.acked(this, parcel, parcel.first + sequence, complete, now - flight.sentAt);
     if (this.#retiring && this.#inFlight.length === 0 && this.state === "ready") this.#retire();
   }
