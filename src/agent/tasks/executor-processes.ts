@@ -10,9 +10,11 @@ import { TaskFailure } from "../model/failure.ts";
 import {
   type ExecutorRecord,
   type FrameworkRecord,
+  isGenerated,
   type KillRequest,
   moveTask,
   type TaskRecord,
+  tasksIn,
 } from "../model/records.ts";
 import type { ExecutorChannel } from "./channel.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
@@ -31,6 +33,12 @@ export interface ExecutorProcessesOptions {
   readonly reregistrationTimeout: number;
 }
 
+/**
+ * Milliseconds that the executor of a C++ agent's Docker task has to tell how that ended. It is a process beside the container,
+ * whose end is seen before its word comes: only it knows whether the task was killed, and by what.
+ */
+const LAST_WORD = 5_000;
+
 interface Entry {
   readonly framework: FrameworkRecord;
   readonly executor: ExecutorRecord;
@@ -40,6 +48,8 @@ interface Entry {
   timer: Timer | undefined;
   /** What the tasks are told when the container ends because we ended it. */
   cause: Omit<ContainerTermination, "status"> | undefined;
+  /** The container has ended, and its executor may still have its say until the timer. */
+  over: { readonly termination: ContainerTermination; readonly lastWord: Timer } | undefined;
 }
 
 /** Executor processes: launched, waited for, handed tasks, ended (mesos-wire §3.13 to §3.16, §5). */
@@ -61,6 +71,7 @@ export class ExecutorProcesses implements ExecutorControl {
       channel: undefined,
       timer: undefined,
       cause: undefined,
+      over: undefined,
     };
     this.#entries.set(executor.containerId, entry);
     return entry;
@@ -113,15 +124,27 @@ export class ExecutorProcesses implements ExecutorControl {
 
   #follow(entry: Entry): void {
     this.#options.runner.wait(entry.executor).then(
-      (termination) => this.#ended(entry, termination),
+      (termination) => this.#over(entry, termination),
       (error: unknown) => this.#ended(entry, { status: undefined, message: messageOf(error) }),
     );
+  }
+
+  #over(entry: Entry, termination: ContainerTermination): void {
+    const { executor } = entry;
+    const hasTasks = tasksIn(executor, "launched", "queued").length > 0;
+    if (!isGenerated(executor) || executor.containerizer?.name !== "docker" || !hasTasks)
+      return this.#ended(entry, termination);
+    // The container is the task's own: what it ended with is the task's.
+    const own = termination.status === 0 ? { state: TaskState.TASK_FINISHED, ...termination } : termination;
+    const lastWord = this.#options.clock.after(LAST_WORD, () => this.#ended(entry, own));
+    entry.over = { termination: own, lastWord };
   }
 
   #ended(entry: Entry, termination: ContainerTermination): void {
     if (this.#entries.get(entry.executor.containerId) !== entry) return;
     this.#entries.delete(entry.executor.containerId);
     entry.timer?.cancel();
+    entry.over?.lastWord.cancel();
     entry.channel?.close();
     this.#returned(entry.executor);
     const messages = [entry.cause?.message, termination.message].filter((text) => text !== undefined);
@@ -159,6 +182,7 @@ export class ExecutorProcesses implements ExecutorControl {
   }
 
   #stayedAway(entry: Entry): void {
+    if (entry.over !== undefined) return this.#ended(entry, entry.over.termination);
     const { log, reregistrationTimeout } = this.#options;
     const limit = formatDuration(reregistrationTimeout);
     log.warn(
@@ -278,6 +302,7 @@ export class ExecutorProcesses implements ExecutorControl {
   close(): void {
     for (const entry of this.#entries.values()) {
       entry.timer?.cancel();
+      entry.over?.lastWord.cancel();
       entry.channel?.close();
     }
     this.#entries.clear();
