@@ -45,6 +45,12 @@ export function processesOf(root: string, except: readonly number[]): number[] {
     .map(Number);
 }
 
+/** Not while it only waits to be collected. One that ends loses its environment before its ports. */
+function isHere(pid: number): boolean {
+  const stat = readOrNothing(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
+  return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+}
+
 /** Milliseconds between two looks, and until what does not end is left: another user's, or one that the kernel holds. */
 const LOOK = 20;
 const LONGEST = 2000;
@@ -52,8 +58,10 @@ const LONGEST = 2000;
 /** Ends what is left of the node below `root`, tasks included: nobody would look after them. Its ports are free after it. */
 export async function endLeftovers(root: string, clock: Clock): Promise<void> {
   const since = clock.monotonic();
+  const ending = new Set<number>();
   for (;;) {
-    const left = processesOf(root, [process.pid, process.ppid]);
+    for (const pid of processesOf(root, [process.pid, process.ppid])) ending.add(pid);
+    const left = [...ending].filter(isHere);
     if (left.length === 0 || clock.monotonic() - since > LONGEST) return;
     for (const pid of left) {
       try {
