@@ -17,6 +17,9 @@ const PURPOSE = "Prints what a Lumberjack writer ships, one JSON object a line. 
 /** A window or a compressed frame larger than this is no honest writer's. */
 const LARGEST = 64 * 1024 * 1024;
 
+/** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
+const BROKEN_PIPE = 141;
+
 /** Frames of one connection: windows are counted, and acknowledged when they are whole. */
 class Frames {
   #data: Buffer = Buffer.alloc(0);
@@ -105,7 +108,8 @@ function serve(socket: Socket): void {
     (version, sequence) => {
       const ack = Buffer.from([version, 0x41, 0, 0, 0, 0]);
       ack.writeUInt32BE(sequence, 2);
-      socket.write(ack);
+      // Behind the word that the events could not be printed, which comes a turn later.
+      setImmediate(() => socket.write(ack));
     },
   );
   socket.on("data", (chunk: Buffer) => {
@@ -151,6 +155,8 @@ function main(): void {
     const bound = server.address();
     console.error(`lumberjack-sink: listening on ${place(typeof bound === "object" && bound ? bound.port : port)}`);
   });
+  // What nobody reads is not received: the writer ships it again to the next sink.
+  process.stdout.on("error", () => process.exit(BROKEN_PIPE));
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -64,6 +65,28 @@ describe("the first hour with the forwarder", () => {
           .split("\n")
           .map((line) => JSON.parse(line).line),
       ).toEqual(["one", "two"]);
+    } finally {
+      sink.kill("SIGKILL");
+    }
+  });
+
+  it("a sink whose output nobody reads ends, and has taken nothing: the next one gets it", async () => {
+    const folder = place();
+    const port = await freePort();
+    writeFileSync(join(folder, "a.log"), "one\ntwo\n");
+    const words = [join(ROOT, "src/main/lumberjack-sink.ts"), "--listen", `127.0.0.1:${port}`];
+    const unread = spawn(process.execPath, words);
+    unread.stdout.destroy();
+    const ended = once(unread, "exit");
+    const forwarder = start(configure(folder, [port]), []);
+    expect((await ended)[0]).toBe(141);
+    const sink = spawn(process.execPath, words);
+    try {
+      let printed = "";
+      sink.stdout.on("data", (text) => {
+        printed += text;
+      });
+      await until(() => printed.split("\n").length === 3, "both lines", forwarder.log);
     } finally {
       sink.kill("SIGKILL");
     }

@@ -57,7 +57,7 @@ const expression = () =>
 const server = z
   .string()
   .superRefine((address, context) => {
-    const port = Number(/^(?:\[[^\]]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(address)?.[1] ?? 0);
+    const port = Number(/^(?:\[[^\]]+\]|[^:[\]\s/]+):(\d{1,5})$/.exec(address)?.[1] ?? 0);
     if (port >= 1 && port <= 65_535) return;
     const why = address === "" ? "is a variable not set? Write host:port" : "write host:port";
     context.addIssue({ code: "custom", message: `'${address}' is not a server: ${why}` });

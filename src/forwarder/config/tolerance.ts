@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { nearest } from "../../base/nearest.ts";
 import { placeOf } from "./place.ts";
 import { fileShape, multilineShape, sectionShapes } from "./schema.ts";
@@ -106,7 +107,7 @@ function addresses(network: Json, tolerance: Tolerance): void {
     given.length === 0 ? network["servers"] : items(network["servers"], ["network", "servers"], tolerance);
   network["servers"] = servers.map((server: unknown, index) => {
     const match = typeof server === "string" ? /^([^[\]]*:[^[\]]*):(\d+)$/.exec(server.trim()) : null;
-    if (match === null) return typeof server === "string" ? server.trim() : server;
+    if (match === null || !isIPv6(match[1] ?? "")) return typeof server === "string" ? server.trim() : server;
     const bracketed = `[${match[1]}]:${match[2]}`;
     warn(["network", "servers", index], `'${server}' is taken as '${bracketed}'`);
     return bracketed;

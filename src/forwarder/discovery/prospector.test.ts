@@ -269,7 +269,7 @@ describe("deleted files that are read to their end", () => {
     for (const source of sources) prospector.gone(source);
     expect(fds.every(isOpen), "still open when everything else goes on").toBe(true);
     expect([descriptors.open, descriptors.spare], "and no room for others until they are not").toEqual([0, 2]);
-    await vi.waitUntil(() => descriptors.spare === 10);
+    await expect.poll(() => descriptors.spare).toBe(10);
     expect(fds.some(isOpen)).toBe(false);
     await close();
   });

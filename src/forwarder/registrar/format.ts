@@ -43,10 +43,19 @@ const entrySchema = z.object({
 const registrySchema = z.object({ format: z.literal(1), files: z.array(z.unknown()) });
 
 /** The old program's file: keyed by path. Inode and device are absent on other systems. */
-const oldSchema = z.record(
-  z.string(),
-  z.object({ source: z.string().optional(), offset: whole, inode: whole.optional(), device: whole.optional() }),
-);
+const oldSchema = z.record(z.string(), z.unknown());
+/** Numbers of 64 bits as `withWholeNumbers` gives them. */
+const number64 = z.union([whole.transform(String), digits]);
+const oldEntrySchema = z.object({
+  source: z.string().optional(),
+  offset: whole,
+  inode: number64.optional(),
+  device: number64.optional(),
+});
+
+/** Numbers that lose digits as they are parsed, as the text that they are: inodes of overlayfs, CIFS or NFS may exceed 2^53. */
+const withWholeNumbers = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+  typeof value === "number" && !Number.isSafeInteger(value) ? context?.source : value;
 
 /** What a registry file holds. `broken`: entries that could not be read. Throws when the text is no registry at all. */
 export function parseRegistry(text: string): { entries: Entry[]; broken: number; old: boolean } {
@@ -61,22 +70,40 @@ export function parseRegistry(text: string): { entries: Entry[]; broken: number;
     );
     return { entries, broken: parsed.length - entries.length, old: false };
   }
-  const old = oldSchema.parse(value);
-  const entries = Object.entries(old).map(([path, { source, offset, inode, device }]) => ({
-    source: source ?? path,
-    path: source ?? path,
-    last: source ?? path,
-    entry: EVERY,
-    device: String(device ?? 0),
-    inode: String(inode ?? 0),
-    born: "0",
-    fingerprint: { length: 0, hash: "" },
-    offset,
-    tail: undefined,
-    touched: 0,
-    imported: true,
-  }));
-  return { entries, broken: 0, old: true };
+  const old = oldSchema.safeParse(JSON.parse(text, withWholeNumbers)).data;
+  if (old === undefined || "format" in old) throw new Error(complaintAbout(value));
+  const entries = Object.entries(old).flatMap(([path, entry]) => oldEntryOf(path, entry));
+  const broken = Object.keys(old).length - entries.length;
+  if (broken > 0 && entries.length === 0) throw new Error(complaintAbout(value));
+  return { entries, broken, old: true };
+}
+
+function oldEntryOf(path: string, entry: unknown): Entry[] {
+  const { data } = oldEntrySchema.safeParse(entry);
+  if (data === undefined) return [];
+  const { source = path, offset, inode = "0", device = "0" } = data;
+  return [
+    {
+      source,
+      path: source,
+      last: source,
+      entry: EVERY,
+      device,
+      inode,
+      born: "0",
+      fingerprint: { length: 0, hash: "" },
+      offset,
+      tail: undefined,
+      touched: 0,
+      imported: true,
+    },
+  ];
+}
+
+/** Why a file is no registry, in a few words. */
+function complaintAbout(value: unknown): string {
+  const format = (value as { format?: unknown } | null)?.format;
+  return format === undefined ? "it holds no positions" : `its format ${JSON.stringify(format)} is not known here`;
 }
 
 /** A source as the registry keeps it. */

@@ -131,6 +131,26 @@ describe("the registry file", () => {
     expect(again.entries[0]).toMatchObject({ offset: 123, imported: true });
   });
 
+  it.each([
+    ["null", "it holds no positions"],
+    ["[]", "it holds no positions"],
+    ['{"format":2,"files":[]}', "its format 2 is not known here"],
+    ['{"/a":{"offset":-1}}', "it holds no positions"],
+  ])("says of %s in a few words why it is none", (text, words) => {
+    expect(() => parseRegistry(text)).toThrow(new Error(words));
+  });
+
+  it("takes the old program's positions over one by one, with all digits of their inodes", () => {
+    const text =
+      '{"/a":{"offset":7,"inode":18446744073709551615,"device":9007199254740993},"/b":{"offset":-1},"/c":{"offset":3}}';
+    const { entries, broken, old } = parseRegistry(text);
+    expect([broken, old]).toEqual([1, true]);
+    expect(entries.map(({ path, offset, inode, device }) => [path, offset, inode, device])).toEqual([
+      ["/a", 7, "18446744073709551615", "9007199254740993"],
+      ["/c", 3, "0", "0"],
+    ]);
+  });
+
   it("keeps a broken file, says so, and starts without positions", () => {
     writeFileSync(settings().path, '{"format":1,"files":[{"sou');
     expect(loadRegistry(settings(), log, 9)).toEqual([]);

@@ -6,12 +6,14 @@ import type { Check, Finding, Patient } from "./finding.ts";
 import { certificates, logstash } from "./logstash.ts";
 import { clockCheck, disk, limits, supervisord } from "./machine.ts";
 import { address, master } from "./network.ts";
+import { runtimeFolder } from "./runtime-folder.ts";
 import { shipping } from "./shipping.ts";
 
 /** Every check, in the order of the report. */
 const checks: Readonly<Record<string, Check>> = {
   docker: dockerSocket,
   work_dir: workDirIdentity,
+  runtime_dir: runtimeFolder,
   cgroups,
   namespaces,
   address,

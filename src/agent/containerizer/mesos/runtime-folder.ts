@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { writeAtomic } from "../../../base/durable.ts";
-import { codeOf } from "../../../base/errors.ts";
+import { codeOf, messageOf, UserError } from "../../../base/errors.ts";
 import { makeFolder } from "../../../base/folders.ts";
 
 /*
@@ -112,10 +112,18 @@ export class RuntimeFolder {
     return join(this.#containers, id);
   }
 
-  /** Makes the folders; throws the system's error. */
+  /** Makes the folders; throws a UserError where this user may not. */
   create(): void {
-    makeFolder(this.#containers, 0o711);
-    makeFolder(this.ended, 0o700);
+    try {
+      makeFolder(this.#containers, 0o711);
+      makeFolder(this.ended, 0o700);
+    } catch (error) {
+      throw new UserError(
+        `cannot use --runtime_dir=${dirname(this.#containers)}: ${messageOf(error)}`,
+        "give the agent a folder that it may write to: --runtime_dir=$HOME/mesos-runtime",
+        { cause: error },
+      );
+    }
   }
 
   processes(id: string): ProcessesRecord | undefined {
