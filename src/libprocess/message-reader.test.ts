@@ -85,7 +85,7 @@ async function listen(): Promise<{ process: Process; heard: string[]; told: (cou
     response.end("there");
   });
   const told = async (count: number): Promise<string[]> => {
-    await expect.poll(() => heard.length, { timeout: 20_000 }).toBe(count);
+    await expect.poll(() => heard.length).toBe(count);
     return heard;
   };
   return { process, heard, told };

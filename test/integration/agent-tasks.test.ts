@@ -60,7 +60,7 @@ describe("command tasks on a real agent", () => {
   /** RUNNING says that the process was started; its shell writes the file a moment later. */
   async function pidOf(test: TestScheduler, taskId: string): Promise<number> {
     const file = join(sandbox(test, taskId), "pid");
-    await expect.poll(() => existsSync(file) && readFileSync(file, "utf8"), { timeout: 10_000 }).toMatch(/^\d+\n$/);
+    await expect.poll(() => existsSync(file) && readFileSync(file, "utf8")).toMatch(/^\d+\n$/);
     return Number(readFileSync(file, "utf8"));
   }
 
@@ -162,7 +162,7 @@ describe("command tasks on a real agent", () => {
     agent.start();
     const end = await test.until("end", () => test.terminalOf("orphan"), 40_000);
     expect([TaskState.TASK_LOST, TaskState.TASK_FAILED]).toContain(end.state);
-    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
   });
 
   it("leaves on SIGTERM: tasks that may outlive it run on, the others end", async () => {

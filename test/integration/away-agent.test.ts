@@ -107,7 +107,7 @@ describe("an agent that unregisters", () => {
     expect(await agent.end("SIGUSR1")).toBe(0);
     const before = agent.log.length;
     agent.start();
-    await expect.poll(() => agent.log.slice(before), { timeout: 30_000 }).toMatch(/answered the (re-)?registration/);
+    await expect.poll(() => agent.log.slice(before)).toMatch(/answered the (re-)?registration/);
     return /registration: agent id (\S+)/.exec(agent.log.slice(before))?.[1] ?? "";
   };
 
@@ -125,8 +125,8 @@ describe("an agent that unregisters", () => {
     master = new LocalMaster({ port, version: "1.4.0" });
     await master.start();
     const { log } = agent;
-    await expect.poll(() => agent.log.slice(log.length), { timeout: 30_000 }).toContain("The master is Mesos 1.4.0");
-    await expect.poll(() => agent.log.slice(log.length), { timeout: 30_000 }).toContain("answered the re-registration");
+    await expect.poll(() => agent.log.slice(log.length)).toContain("The master is Mesos 1.4.0");
+    await expect.poll(() => agent.log.slice(log.length)).toContain("answered the re-registration");
     const second = await idAfterRestart();
     expect(second).not.toBe(first);
     expect(agent.log).toContain("the next start registers as a new agent");
@@ -138,7 +138,7 @@ it("a SIGUSR1 before the agent is up ends everything as soon as it is", async ()
   const before = agent.log.length;
   agent.start();
   const log = () => agent.log.slice(before);
-  await expect.poll(log, { interval: 1, timeout: 30_000 }).toContain("level logging started");
+  await expect.poll(log, { interval: 1 }).toContain("level logging started");
   expect(await agent.end("SIGUSR1")).toBe(0);
   expect(log()).not.toContain("Debugger listening");
   expect(log()).toMatch(/Executor 'stays' .* has ended[\s\S]*nothing runs here any more/);

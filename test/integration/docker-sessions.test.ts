@@ -38,8 +38,7 @@ describe("a session in a Docker task", () => {
   const named = (parent = root) => new SessionClient(agent.port, [parent, `s${++sessions}`]);
   const run = (value: string, options: { tty?: boolean; isRead?: boolean } = {}) => named().open({ value }, options);
   const exitOf = ({ chain }: SessionClient) => client.waited(chain);
-  const says = (session: SessionClient, what: RegExp) =>
-    expect.poll(() => session.text, { timeout: 20_000 }).toMatch(what);
+  const says = (session: SessionClient, what: RegExp) => expect.poll(() => session.text).toMatch(what);
   /** Says so when its terminal has the size: Docker is told of a new one beside what is typed. */
   const hasSize = (session: SessionClient, input: Pick<ReturnType<SessionClient["input"]>, "data">, what: RegExp) =>
     expect
@@ -48,7 +47,7 @@ describe("a session in a Docker task", () => {
           input.data("stty size\n");
           return session.text;
         },
-        { timeout: 20_000, interval: 250 },
+        { interval: 250 },
       )
       .toMatch(what);
   /** What runs in the container of the first task, but its own process and `ps`. That reaps no orphans: they stay as zombies. */
@@ -148,11 +147,11 @@ describe("a session in a Docker task", () => {
     await says(session, /up/);
     await expect.poll(sleepers).toHaveLength(3);
     session.vanish();
-    await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(processes).toEqual([]);
     expect(await exitOf(session)).toEqual({ exit_status: 9 });
     // In the moment of its start a process is not its program yet.
     for (const quick of await Promise.all(Array.from({ length: 20 }, () => run("sleep 2003")))) quick.vanish();
-    await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(processes).toEqual([]);
     const ended = await run("sleep 3000 & exit 3");
     await ended.ended;
     expect(await exitOf(ended)).toEqual({ exit_status: 3 << 8 });
@@ -204,7 +203,7 @@ describe("a session in a Docker task", () => {
     console.log(`5 unread sessions of yes and 50 others: ${memory().toFixed(0)} MB, before ${before.toFixed(0)} MB`);
     for (const session of slow) session.vanish();
     expect(memory() - before).toBeLessThan(100);
-    await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(processes).toEqual([]);
   }, 60_000);
 
   it("is refused with the reason when it cannot be", async () => {
@@ -241,7 +240,7 @@ describe("a session in a Docker task", () => {
     const heard = await new SessionClient(agent.port, [talking]).attachOutput();
     await says(heard, /out\nout\n/);
     // It goes on talking, and its streams come each by itself.
-    await expect.poll(() => heard.stderr, { timeout: 20_000 }).toMatch(/err\nerr\n/);
+    await expect.poll(() => heard.stderr).toMatch(/err\nerr\n/);
     heard.vanish();
   });
 

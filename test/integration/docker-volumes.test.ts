@@ -109,6 +109,6 @@ describe("a persistent volume in docker tasks", () => {
       framework.offers.find(({ resources }) => Resources.of(resources).contains(Resources.of([volume]))),
     );
     await framework.accept([offer], [{ type: DESTROY, destroy: { volumes: [volume] } }]);
-    await expect.poll(() => existsSync(path), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => existsSync(path)).toBe(false);
   });
 });

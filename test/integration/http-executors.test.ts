@@ -64,7 +64,7 @@ describe("an executor of the v1 API on a real agent", () => {
     for (const status of executor.refusals) expect([0, 404, 503]).toContain(status);
     await expect.poll(() => executor.types).toEqual([SUBSCRIBED]);
     await scheduler.launch([task("two")]);
-    await expect.poll(() => executor.types, { timeout: 20_000 }).toEqual([SUBSCRIBED, LAUNCH]);
+    await expect.poll(() => executor.types).toEqual([SUBSCRIBED, LAUNCH]);
     expect(executor.events[1]?.launch?.task?.taskId?.value).toBe("two");
     expect(await executor.update("one", TASK_FINISHED, 2)).toBe(202);
     expect((await scheduler.until("end", () => scheduler.terminalOf("one"))).state).toBe(TASK_FINISHED);

@@ -41,7 +41,7 @@ function write(path: string, text: string, mode = 0o644): string {
 const lines = (): string[] => receiver.events.map(({ line }) => line);
 
 async function arrives(line: string): Promise<void> {
-  await expect.poll(lines, { timeout: 20_000 }).toContain(line);
+  await expect.poll(lines).toContain(line);
 }
 
 describe("the last words of a service", () => {

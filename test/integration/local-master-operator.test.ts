@@ -198,7 +198,7 @@ describe("the operator API of the development master", () => {
     expect(await ask({ type: "DRAIN_AGENT", drain_agent: order })).toMatchObject({ status: 200 });
     const end = await test?.until("end", () => test?.terminalOf("one"));
     expect(end?.state).toBe(TaskState.TASK_GONE_BY_OPERATOR);
-    await expect.poll(async () => (await page("/slaves")).slaves, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(async () => (await page("/slaves")).slaves).toEqual([]);
   });
 
   it("reserves, makes a volume, and takes both back, from what is offered too", async () => {

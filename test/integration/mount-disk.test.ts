@@ -47,7 +47,7 @@ it("one that is mounted is offered", async (context: TestContext) => {
   }
   try {
     agent.start();
-    await expect.poll(() => agent.log, { timeout: 20_000 }).toMatch(/Registered with the master/);
+    await expect.poll(() => agent.log).toMatch(/Registered with the master/);
   } finally {
     execFileSync("umount", ["-l", join(folder, "disk")]);
   }

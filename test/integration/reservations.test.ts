@@ -104,7 +104,7 @@ describe("reservations and persistent volumes on a real agent", () => {
   /** What is under way to the agent when it dies is lost: wait until it has this many. */
   const applied = (operations: number) =>
     expect
-      .poll(() => agent.log.split("Applied operation").length - 1, { timeout: 10_000, message: "applied operations" })
+      .poll(() => agent.log.split("Applied operation").length - 1, { message: "applied operations" })
       .toBe(operations);
 
   async function killAndRestart(): Promise<void> {

@@ -81,7 +81,7 @@ describe("a session with a terminal", () => {
   it("has a size, job control, and an exit", async () => {
     const session = await named().open({ shell: false, value: "sh", arguments: ["sh"] }, { tty: true });
     const input = session.input();
-    const says = (what: RegExp) => expect.poll(() => session.text, { timeout: 10_000 }).toMatch(what);
+    const says = (what: RegExp) => expect.poll(() => session.text).toMatch(what);
     input.data("stty size\n");
     await says(/^(# )?40 123\r$/m);
     input.resize(50, 90);
@@ -116,7 +116,7 @@ describe("clients of a session", () => {
     await expect.poll(() => session.text).toMatch(/^\d+ \d+\n$/);
     const pids = session.text.trim().split(" ");
     session.vanish();
-    await expect.poll(() => pids.filter((pid) => text(`/proc/${pid}/stat`) !== ""), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => pids.filter((pid) => text(`/proc/${pid}/stat`) !== "")).toEqual([]);
     expect(await exitOf(session)).toEqual({ exit_status: 9 });
   });
 

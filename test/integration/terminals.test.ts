@@ -27,8 +27,7 @@ describe("a container with a terminal", () => {
   };
   const attach = (id: string) => new SessionClient(agent.port, [id]).attachOutput();
   const input = (id: string) => new SessionClient(agent.port, [id]).input();
-  const says = (client: SessionClient, what: RegExp) =>
-    expect.poll(() => client.text, { timeout: 20_000 }).toMatch(what);
+  const says = (client: SessionClient, what: RegExp) => expect.poll(() => client.text).toMatch(what);
   const output = (id: string, name = "stdout"): string =>
     readFileSync(join(agent.workDir, "containers", id, name), "utf8");
 
@@ -130,7 +129,7 @@ describe("a container with a terminal", () => {
     const stuck = await new SessionClient(agent.port, [id]).attachOutput({ isRead: false });
     const heard = await attach(id);
     input(id).data("go\n");
-    await expect.poll(() => heard.bytes, { timeout: 20_000 }).toBeGreaterThan(1_000_000);
+    await expect.poll(() => heard.bytes).toBeGreaterThan(1_000_000);
     stuck.vanish();
     await heard.ended;
     const bytes = "go\r\n".length + 15_000_000 + "end\r\n".length;
@@ -157,7 +156,7 @@ describe("a container with a terminal", () => {
       typed.data("two\n");
       return others.every(({ text }) => text.includes("said two"));
     };
-    await expect.poll(areThere, { timeout: 20_000, interval: 100 }).toBe(true);
+    await expect.poll(areThere, { interval: 100 }).toBe(true);
     const late = await listen();
     typed.data("three\n");
     await expect.poll(() => others.every(({ text }) => text.includes("said three"))).toBe(true);
@@ -166,7 +165,7 @@ describe("a container with a terminal", () => {
       typed.data("four\n");
       return late.text;
     };
-    await expect.poll(again, { timeout: 20_000, interval: 100 }).toContain("said four");
+    await expect.poll(again, { interval: 100 }).toContain("said four");
     expect(late.text).not.toContain("three");
     for (const { socket } of [...others, late]) socket.destroy();
   }, 60_000);

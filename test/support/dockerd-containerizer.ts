@@ -37,7 +37,7 @@ export function openContainerizer(
 export async function until(
   what: string,
   probe: () => Promise<boolean> | boolean,
-  milliseconds = 20_000,
+  milliseconds = 60_000,
 ): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!(await probe())) {

@@ -69,7 +69,7 @@ export async function until(
   condition: () => boolean,
   what: string,
   seen: () => string = () => "",
-  milliseconds = 30_000,
+  milliseconds = 60_000,
 ): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!condition()) {

@@ -180,7 +180,7 @@ export class TestScheduler {
   }
 
   /** Waits for a condition over what was received; looked at after each event. */
-  async until<T>(what: string, condition: () => T | undefined | false, milliseconds = 30_000): Promise<T> {
+  async until<T>(what: string, condition: () => T | undefined | false, milliseconds = 60_000): Promise<T> {
     const deadline = Date.now() + milliseconds;
     for (;;) {
       const result = condition();

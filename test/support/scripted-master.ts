@@ -37,7 +37,7 @@ export type Init<D extends DescMessage> = Omit<MessageInitShape<D>, "$typeName" 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Milliseconds of real time after which a test that waits has failed. */
-const PATIENCE = 20_000;
+const PATIENCE = 50_000;
 
 /** Waits, turn by turn of the event loop, until `condition` gives something; `what` is for the failure. */
 export async function until<T>(what: string, condition: () => T | undefined | false): Promise<T> {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { diskUsageOf, GarbageCollector } from "./collector.ts";
@@ -281,7 +281,7 @@ describe("the collector", () => {
     expect(looks).toBe(0);
     for (let round = 1; round <= 3; round++) {
       await clock.advance(round === 1 ? 1 : 60_000);
-      await vi.waitFor(() => expect(looks).toBe(round));
+      await expect.poll(() => looks).toBe(round);
       await collector.collect();
       looks = round;
     }

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { settle, TestClock } from "../../../test/support/test-clock.ts";
 import { PoolWatch } from "./pool-watch.ts";
 
@@ -48,7 +48,7 @@ test("it asks this machine's own pool, and no more once it is closed", async () 
   const watch = new PoolWatch(clock);
   for (let look = 0; look < 5; look++) {
     await clock.advance(5_000);
-    await vi.waitFor(() => expect(watch.trouble).toBeUndefined());
+    await expect.poll(() => watch.trouble).toBeUndefined();
   }
   watch.close();
   expect(clock.pending).toBe(0);

@@ -75,7 +75,7 @@ it("only what one page takes is created in place: a process that is ended leaves
   const watcher = watch(folder, (_event, name) => seen.push(`${name}`.replace(/\.[0-9a-f]+\.\d+\./, ".")));
   files.create(at("small"), Buffer.alloc(4096));
   files.create(at("large"), Buffer.alloc(4097));
-  await vi.waitFor(() => expect(seen).toContain("large"));
+  await expect.poll(() => seen).toContain("large");
   watcher.close();
   expect([...new Set(seen)]).toEqual(["small", ".large.tmp", "large"]);
   expect([statSync(at("small")).size, statSync(at("large")).size]).toEqual([4096, 4097]);

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { silentLogger } from "../../base/log.ts";
 import { Pace } from "../../base/pace.ts";
@@ -97,10 +97,10 @@ describe("rotation", () => {
     await clock.advance(999);
     expect(size()).toBe(5);
     await clock.advance(1);
-    await vi.waitUntil(() => size() === 0);
+    await expect.poll(size).toBe(0);
     writeFileSync(path, "second");
     await clock.advance(1_000);
-    await vi.waitUntil(() => size() === 0);
+    await expect.poll(size).toBe(0);
     expect(readFileSync(`${path}.1`, "utf8")).toBe("second");
     limited.close();
     unlimited.close();

@@ -63,7 +63,7 @@ describe("a file that cannot be read", () => {
     await prospector.scan(false);
     expect(prospector.source(at("c.log"))?.file, "b gave its descriptor up").toBeDefined();
     prospector.gone(a);
-    await vi.waitUntil(() => descriptors.spare === 1);
+    await expect.poll(() => descriptors.spare).toBe(1);
     expect([contents(), existsSync(`/proc/self/fd/${fd}`)]).toEqual([["c\n"], false]);
     await close();
   });

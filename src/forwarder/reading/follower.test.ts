@@ -393,6 +393,6 @@ it("a file whose filesystem does not answer keeps no other from being closed whe
   while (!follower.resting) await settle();
   expect(sink.taken).toEqual(["0: a.log", "0: b.log", "0: c.log"]);
   descriptors.release(a);
-  await vi.waitUntil(() => descriptors.spare === 9);
+  await expect.poll(() => descriptors.spare).toBe(9);
   stop();
 });

@@ -62,7 +62,10 @@ describe("on disk", () => {
 
   test("two nodes never share a folder; who ends lets go", async () => {
     const first = await holdFolder(folder);
-    await expect(holdFolder(folder)).rejects.toThrow(`a node runs from ${folder} already`);
+    await expect(holdFolder(folder)).rejects.toMatchObject({
+      message: expect.stringContaining(`a node runs from ${folder} already`),
+      fix: expect.stringMatching(`^stop it with Ctrl-C where it was started \\(or kill ${process.pid}\\), or `),
+    });
     first.close();
     await once(first, "close");
     const second = await holdFolder(folder);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, lstatSync, realpathSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
@@ -58,25 +58,44 @@ export function claimFolder(root: string, uid: number): string {
   }
 }
 
+/** Milliseconds that who holds a folder may take to say its number; one that hangs does not. */
+const PATIENCE = 500;
+
+/** The process that holds a folder, by its own word; undefined when it says nothing. */
+function holderOf(name: string): Promise<string | undefined> {
+  return new Promise((done) => {
+    let said = "";
+    const socket = connect(name).setTimeout(PATIENCE, () => socket.destroy());
+    socket.on("data", (chunk) => {
+      said += chunk;
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => done(/^\d+$/.test(said) ? said : undefined));
+  });
+}
+
 /**
  * Holds the folder for this process, until the process ends however it does: an abstract socket needs no file that could be
  * left behind. Throws when a node runs from there already.
  */
 export function holdFolder(root: string): Promise<Server> {
-  const name = createHash("sha256").update(root).digest("hex").slice(0, 32);
+  const name = `\0mesos-slave-start-${createHash("sha256").update(root).digest("hex").slice(0, 32)}`;
   return new Promise((done, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once("error", (error) => {
+    const server = createServer((socket) => socket.on("error", () => undefined).end(String(process.pid)));
+    server.once("error", async (error) => {
       if (codeOf(error) !== "EADDRINUSE") return reject(error);
+      const holder = await holderOf(name);
+      // Of one without a terminal any more there is only the number.
+      const orKill = holder === undefined ? "" : ` (or kill ${holder})`;
       const beside = "MESOS_PORT=5052 MESOS_MASTER=127.0.0.1:5050 npm start";
       reject(
         new UserError(
           `a node runs from ${root} already`,
-          `stop it with Ctrl-C where it was started, or start another beside it: ${beside}`,
+          `stop it with Ctrl-C where it was started${orKill}, or start another beside it: ${beside}`,
         ),
       );
     });
-    server.listen(`\0mesos-slave-start-${name}`, () => {
+    server.listen(name, () => {
       server.unref();
       done(server);
     });
