@@ -176,9 +176,9 @@ describe("V8", () => {
 
   it("tells how much of the time the event loop worked since the last question", () => {
     const share = outputOf(`
-      const until = performance.now() + 100;
       await new Promise((resolve) => setTimeout(resolve, 1));
       own.utilization();
+      const until = performance.now() + 100;
       while (performance.now() < until);
       await new Promise((resolve) => setTimeout(resolve, 0));
       const busy = own.utilization();

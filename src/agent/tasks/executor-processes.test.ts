@@ -34,7 +34,11 @@ const executorOf = (containerizer: string, generated = true): ExecutorRecord =>
     tasks: new Map([["task", { ...task }]]),
   }) as unknown as ExecutorRecord;
 const framework = {} as FrameworkRecord;
-const channel = { close: () => undefined } as never;
+const acknowledged: unknown[] = [];
+const channel = {
+  close: () => undefined,
+  acknowledge: (update: unknown) => void acknowledged.push(update),
+} as never;
 
 async function recovered(executor: ExecutorRecord, isBack = true): Promise<ExecutorRecord> {
   processes.recover(framework, executor, true);
@@ -55,6 +59,16 @@ describe("the container of a C++ agent's Docker task has ended", () => {
     expect([told, processes.tracks(executor)]).toEqual([[], true]);
     await clock.advance(1);
     expect([told.length, processes.tracks(executor)]).toEqual([1, false]);
+  });
+
+  it("and its executor, which has told of that before, still hears the acknowledgement", async () => {
+    const executor = executorOf("docker");
+    executor.tasks.set("task", { ...task, bucket: "terminated" });
+    await recovered(executor);
+    await ends(0);
+    const update = {} as never;
+    processes.acknowledge(executor, update);
+    expect(acknowledged).toEqual([update]);
   });
 
   it("and it is the task's own end, when the executor says nothing", async () => {

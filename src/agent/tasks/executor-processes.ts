@@ -14,7 +14,6 @@ import {
   type KillRequest,
   moveTask,
   type TaskRecord,
-  tasksIn,
 } from "../model/records.ts";
 import type { ExecutorChannel } from "./channel.ts";
 import type { ExecutorControl, ExecutorEvents } from "./executor-control.ts";
@@ -131,8 +130,8 @@ export class ExecutorProcesses implements ExecutorControl {
 
   #over(entry: Entry, termination: ContainerTermination): void {
     const { executor } = entry;
-    const hasTasks = tasksIn(executor, "launched", "queued").length > 0;
-    if (!isGenerated(executor) || executor.containerizer?.name !== "docker" || !hasTasks)
+    // One whose end it has told stays until that is acknowledged: the executor waits for it, a minute long.
+    if (!isGenerated(executor) || executor.containerizer?.name !== "docker" || executor.tasks.size === 0)
       return this.#ended(entry, termination);
     // The container is the task's own: what it ended with is the task's.
     const own = termination.status === 0 ? { state: TaskState.TASK_FINISHED, ...termination } : termination;

@@ -166,8 +166,7 @@ export class Prospector {
 
   /** There is a descriptor for a file that waited for one. */
   admit(source: Source): void {
-    if (source.file === undefined && source.stage === "found")
-      this.#refusals.attempt(source.name, () => this.#open(source));
+    if (source.stage === "found") this.#refusals.attempt(source.name, () => this.#open(source));
   }
 
   /** The content of `source` was truncated or replaced: its file begins anew, and its rest is looked for. */
@@ -296,6 +295,7 @@ export class Prospector {
   /** A followed file that no pattern led to: renamed out of sight, or deleted. */
   #unseen(source: Source, survey: Survey): void {
     if (source.stage === "gone" || source.stage === "replaced") return;
+    if (source.file?.isStale) return this.gone(source);
     if (source.file !== undefined) return this.#drain(source, source.file, survey);
     const known = source.path === undefined ? undefined : factsAt(source.path);
     const isThere = known?.kind === "file" && sameFile(source.identity, known);

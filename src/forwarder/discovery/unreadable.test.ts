@@ -1,7 +1,16 @@
 /** Files that fail where others do not, and filesystems that come back under another number. */
-import { appendFileSync, copyFileSync, existsSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { at, eachInItsFolder, takeAll, unread } from "../../../test/support/prospecting.ts";
+import type { OpenFile } from "../model/open-file.ts";
 import type { Source } from "../model/source.ts";
 
 eachInItsFolder();
@@ -56,6 +65,24 @@ describe("a file that cannot be read", () => {
     prospector.gone(a);
     await expect.poll(() => descriptors.spare).toBe(1);
     expect([contents(), existsSync(`/proc/self/fd/${fd}`)]).toEqual([["c\n"], false]);
+    await close();
+  });
+
+  it("because another machine has removed it is gone: its descriptor is given back, and what was not read of it said", async () => {
+    const { prospector, descriptors, clock, said, close } = unread(["*.log"]);
+    writeFileSync(at("a.log"), "unread\n");
+    await prospector.scan(true);
+    const source = prospector.source(at("a.log")) as Source;
+    vi.spyOn(source.file as OpenFile, "facts").mockImplementation(() => {
+      throw Object.assign(new Error("ESTALE: stale file handle, fstat"), { code: "ESTALE" });
+    });
+    unlinkSync(at("a.log"));
+    await prospector.scan(false);
+    expect([source.stage, descriptors.open]).toEqual(["gone", 0]);
+    await clock.advance(60_000);
+    await prospector.scan(false);
+    expect([said.length, prospector.lostUnread]).toEqual([1, 1]);
+    expect(said[0]).toContain("lost 7 bytes before they were read");
     await close();
   });
 });

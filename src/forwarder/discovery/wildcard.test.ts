@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { ownMilliseconds } from "../../../test/support/own-time.ts";
 import { Wildcard } from "./wildcard.ts";
 
 it.each([
@@ -32,9 +33,9 @@ it("agrees with a regular expression, where that is quick", () => {
 });
 
 it("is decided at once, whatever the pattern", () => {
-  const begun = performance.now();
+  const begun = ownMilliseconds();
   const wildcard = new Wildcard(`${"*a".repeat(30)}*b`);
   for (let round = 0; round < 100; round++) expect(wildcard.test("a".repeat(255))).toBe(false);
   // A backtracking engine needs longer than anybody waits.
-  expect(performance.now() - begun).toBeLessThan(2000);
+  expect(ownMilliseconds() - begun).toBeLessThan(2000);
 });

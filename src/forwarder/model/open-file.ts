@@ -1,5 +1,6 @@
 import { close as closeCallback, closeSync, read as readCallback, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { codeOf } from "../../base/errors.ts";
 import { pathOf } from "../../base/file-names.ts";
 import { SerialQueue } from "../../base/serial-queue.ts";
 import { type FileFacts, factsOfOpen, openForReading, sameFile } from "./content.ts";
@@ -51,6 +52,16 @@ export class OpenFile {
 
   facts(): FileFacts {
     return factsOfOpen(this.fd, this.identity);
+  }
+
+  /** Another machine has removed it from their network filesystem: an open descriptor does not keep it there. */
+  get isStale(): boolean {
+    try {
+      this.facts();
+      return false;
+    } catch (error) {
+      return codeOf(error) === "ESTALE";
+    }
   }
 
   /** Where it lies now, as the kernel knows it; undefined when that name is gone, or /proc does not say. */

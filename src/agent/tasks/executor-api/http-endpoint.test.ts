@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, it } from "vitest";
+import { ownMilliseconds } from "../../../../test/support/own-time.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { uuidOf } from "../../../../test/support/updates.ts";
 import { silentLogger } from "../../../base/log.ts";
@@ -219,12 +220,12 @@ describe("a stranger", () => {
     ["protobuf", PROTOBUF, Buffer.alloc(4_000_000, Buffer.from([0x78, 0x00]))],
     ["JSON", JSON_TYPE, Buffer.from(`{"type":[${"1,".repeat(1_000_000)}1]}`)],
   ])("pays for a flood of nothing in %s, not we", (_what, contentType, body) => {
-    const start = performance.now();
+    const start = ownMilliseconds();
     expect(endpoint.handle({ subject: undefined, contentType, accept: PROTOBUF, body })).toMatchObject({
       status: 400,
       body: expect.stringMatching(/more than \d+ (objects|values)/),
     });
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(ownMilliseconds() - start).toBeLessThan(1_000);
   });
 });
 
