@@ -60,16 +60,16 @@ export async function endLeftovers(root: string, clock: Clock): Promise<void> {
   const since = clock.monotonic();
   const ending = new Set<number>();
   for (;;) {
-    for (const pid of processesOf(root, [process.pid, process.ppid])) ending.add(pid);
-    const left = [...ending].filter(isHere);
-    if (left.length === 0 || clock.monotonic() - since > LONGEST) return;
-    for (const pid of left) {
+    for (const pid of processesOf(root, [process.pid, process.ppid])) {
+      ending.add(pid);
       try {
         process.kill(pid, "SIGKILL");
       } catch {
         // It has ended meanwhile.
       }
     }
+    // What was sent its end is only waited for: its number may be another's soon.
+    if (![...ending].some(isHere) || clock.monotonic() - since > LONGEST) return;
     await sleep(clock, LOOK);
   }
 }
