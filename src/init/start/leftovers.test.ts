@@ -66,7 +66,10 @@ test("so is a shell with a terminal, even in a sandbox; a session in a task is t
 });
 
 test("what an earlier start left is over when the next one looks for free ports", async () => {
-  const words = "const s = require('net').createServer().listen(0, '127.0.0.1', () => console.log(s.address().port))";
+  // With memory whose return takes a while: its first thread is gone by then.
+  const words =
+    "globalThis.full = Buffer.alloc(2e8, 1);" +
+    "const s = require('net').createServer().listen(0, '127.0.0.1', () => console.log(s.address().port))";
   const child = spawn(process.execPath, ["-e", words], {
     env: { INIT_ROOT: root },
     stdio: ["ignore", "pipe", "ignore"],

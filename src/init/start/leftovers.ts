@@ -10,6 +10,14 @@ function readOrNothing(read: () => string): string {
   }
 }
 
+function readOrNone(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 /** Whether a process has a terminal; the seventh field of its stat, behind a name that may hold anything. */
 function hasTerminal(pid: string): boolean {
   const stat = readOrNothing(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
@@ -45,10 +53,15 @@ export function processesOf(root: string, except: readonly number[]): number[] {
     .map(Number);
 }
 
-/** Not while it only waits to be collected. One that ends loses its environment before its ports. */
+/**
+ * Whether a thread of it runs yet. One that ends loses its environment before its ports, and its first thread may only wait
+ * to be collected while another still holds them.
+ */
 function isHere(pid: number): boolean {
-  const stat = readOrNothing(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  return readOrNone(`/proc/${pid}/task`).some((thread) => {
+    const stat = readOrNothing(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1"));
+    return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  });
 }
 
 /** Milliseconds between two looks, and until what does not end is left: another user's, or one that the kernel holds. */
