@@ -3,12 +3,12 @@
 # supervisord runs as a child so that this shell can reap orphans, pass signals on and end with the right exit code.
 # Every signal that asks for an end ends it; every other is for nobody here. As PID 1 it would be lost anyway, but below another
 # init (docker run --init) it would kill this shell and leave the services to nobody.
-trap stop TERM INT QUIT PWR RTMIN+3
+stopped='' child='' repeater=''
+trap stopped=1 TERM INT QUIT PWR RTMIN+3
 others=(HUP USR1 USR2 PIPE ALRM VTALRM PROF IO STKFLT TSTP TTIN TTOU XCPU XFSZ RTMIN RTMAX)
 for number in {1..2} {4..15}; do others+=("RTMIN+$number"); done
 for number in {1..14}; do others+=("RTMAX-$number"); done
 trap : "${others[@]}"
-stopped='' child='' repeater=''
 stop() {
   stopped=1
   [ -n "$child" ] || return 0
@@ -19,6 +19,7 @@ stop() {
   (exec 3>&- 4<> <(:); while ! read -rt 2 -u 4 && kill -TERM "$child" 2>/dev/null; do :; done) &
   repeater=$!
 }
+trap stop TERM INT QUIT PWR RTMIN+3
 
 # Everything lies below the folder of this file: / in the image, a private folder under `npm start`.
 INIT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

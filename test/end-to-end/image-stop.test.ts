@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sleep, systemClock } from "../../src/base/clock.ts";
@@ -6,6 +6,8 @@ import { freePort } from "../support/free-port.ts";
 import { useImageNode } from "../support/image-node.ts";
 
 const image = useImageNode();
+/** In the sets of /proc/PID/status. */
+const SIGTERM = 1n << 14n;
 
 describe("failure and stop", () => {
   test("FATAL: clean-up, exit code 70, the service named", async () => {
@@ -30,10 +32,21 @@ describe("failure and stop", () => {
 
   test("docker stop at every 50 ms of the first 3 s: 0, within 10 s", { timeout: 900_000 }, async () => {
     const moments = Array.from({ length: 61 }, (_, index) => 50 * index);
+    // The kernel drops what is sent to PID 1 before its shell has read its first lines, and `docker run` does not wait for that.
+    const hears = async (name: string): Promise<void> => {
+      const pid = await image.node.docker.later("inspect", "-f", "{{.State.Pid}}", name);
+      const isListening = (): boolean => {
+        const status = readFileSync(`/proc/${pid}/status`, "utf8");
+        const [, caught = "0"] = /^SigCgt:\s*(\w+)$/m.exec(status) ?? [];
+        return status.startsWith("Name:\tinit.sh\n") && (BigInt(`0x${caught}`) & SIGTERM) !== 0n;
+      };
+      await expect.poll(isListening, { interval: 1 }).toBe(true);
+    };
     const liveOn = async (name: string): Promise<void> => {
       const own = image.node.documented("local").map((word) => (word === "node" ? name : word));
       for (let after = moments.shift(); after !== undefined; after = moments.shift()) {
         await image.node.docker.later(...own);
+        await hears(name);
         await sleep(systemClock, after);
         const since = systemClock.monotonic();
         await image.node.docker.later("stop", name);
