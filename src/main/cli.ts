@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { BROKEN_PIPE } from "../base/broken-pipe.ts";
 import { systemClock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { commandNames, failureCode, USAGE } from "../cli/commands.ts";
@@ -6,9 +7,6 @@ import { PROGRAM } from "../cli/help.ts";
 import { UsageError } from "../cli/parse.ts";
 import { runCommand } from "../cli/run.ts";
 import type { Shell } from "../cli/shell.ts";
-
-/** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
-const BROKEN_PIPE = 141;
 
 const words = process.argv.slice(2);
 const name = commandNames.find((each) => each === words[0]);

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createServer as createPlainServer, type Server, type Socket } from "node:net";
 import { createServer } from "node:tls";
 import { inflateSync } from "node:zlib";
+import { BROKEN_PIPE } from "../base/broken-pipe.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { versionLine } from "../base/release.ts";
 import { usageText } from "../config/help.ts";
@@ -16,9 +17,6 @@ const PURPOSE = "Prints what a Lumberjack writer ships, one JSON object a line. 
 
 /** A window or a compressed frame larger than this is no honest writer's. */
 const LARGEST = 64 * 1024 * 1024;
-
-/** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
-const BROKEN_PIPE = 141;
 
 /** Frames of one connection: windows are counted, and acknowledged when they are whole. */
 class Frames {

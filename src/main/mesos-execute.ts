@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeSync } from "node:fs";
+import { BROKEN_PIPE } from "../base/broken-pipe.ts";
 import { systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
@@ -28,9 +29,6 @@ const troubles: Logger = {
   error: (message) => console.error(message),
   named: () => troubles,
 };
-
-/** What a shell makes of SIGPIPE: whoever reads the output has seen enough. */
-const BROKEN_PIPE = 141;
 
 function workOf({ values, origins }: LoadedFlags<typeof executeFlags>): Work {
   const [role, user] = [values.role, values.user ?? userName()];

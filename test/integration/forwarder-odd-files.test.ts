@@ -13,13 +13,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { statFields } from "../../src/base/process-stat.ts";
 import { configure, forwarderSuite, linesOf, until } from "../support/forwarder.ts";
 
 const { place, receive, start } = forwarderSuite("odd-files");
 
 const cpuSeconds = (pid: number | undefined): number => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(readFileSync(`/proc/${pid}/stat`, "utf8"));
   return (Number(fields[11]) + Number(fields[12])) / 100;
 };
 

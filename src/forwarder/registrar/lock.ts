@@ -3,6 +3,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:
 import { dirname } from "node:path";
 import { codeOf, messageOf, UserError } from "../../base/errors.ts";
 import { makeFolder } from "../../base/folders.ts";
+import { statFields } from "../../base/process-stat.ts";
 
 /** Who holds a lock. Pids are reused, so the time of the process's start (clock ticks since boot) goes with it. */
 interface Holder {
@@ -19,11 +20,8 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Field 22 of /proc/PID/stat; the second field may hold spaces and brackets, so count from its end. */
-function startOf(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-}
+/** Field 22 of /proc/PID/stat. */
+const startOf = (pid: number): string | undefined => statFields(read(`/proc/${pid}/stat`) ?? "")[19];
 
 const bootId = (): string => read("/proc/sys/kernel/random/boot_id")?.trim() ?? "";
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join, sep } from "node:path";
 import { type Clock, sleep } from "../../base/clock.ts";
+import { statFields } from "../../base/process-stat.ts";
 
 function readOrNothing(read: () => string): string {
   try {
@@ -10,20 +11,12 @@ function readOrNothing(read: () => string): string {
   }
 }
 
-function readOrNone(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
+/** Of a process, or of one of its threads (`PID/task/THREAD`): its state first; none of one that is gone. */
+const statOf = (process: string): string[] =>
+  statFields(readOrNothing(() => readFileSync(`/proc/${process}/stat`, "latin1")));
 
-/** Whether a process has a terminal; the seventh field of its stat, behind a name that may hold anything. */
-function hasTerminal(pid: string): boolean {
-  const stat = readOrNothing(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  const [, , , , terminal = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return terminal !== "0";
-}
+/** The seventh field of proc(5): its number. */
+const hasTerminal = (pid: string): boolean => (statOf(pid)[4] ?? "0") !== "0";
 
 /**
  * Processes that belong to the node below `root`: by their environment, or as what works in a sandbox there (a task may have
@@ -58,10 +51,11 @@ export function processesOf(root: string, except: readonly number[]): number[] {
  * to be collected while another still holds them.
  */
 function isHere(pid: number): boolean {
-  return readOrNone(`/proc/${pid}/task`).some((thread) => {
-    const stat = readOrNothing(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1"));
-    return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
-  });
+  try {
+    return readdirSync(`/proc/${pid}/task`).some((thread) => /[^ZX]/.test(statOf(`${pid}/task/${thread}`)[0] ?? ""));
+  } catch {
+    return false;
+  }
 }
 
 /** Milliseconds between two looks, and until what does not end is left: another user's, or one that the kernel holds. */

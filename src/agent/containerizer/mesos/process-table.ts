@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Pace } from "../../../base/pace.ts";
+import { statFields } from "../../../base/process-stat.ts";
 
 /** A line of /proc/<pid>/stat, as far as we use it. */
 export interface ProcessStat {
@@ -39,11 +40,10 @@ export interface ProcessTable {
   signal(pid: number, signal: NodeJS.Signals | number): boolean;
 }
 
-/** Parses /proc/<pid>/stat; the command's name in parentheses may itself contain anything. */
+/** Parses /proc/<pid>/stat. */
 export function parseStat(text: string): ProcessStat | undefined {
-  const close = text.lastIndexOf(")");
-  const fields = text.slice(close + 2).split(" ", 22);
-  if (close < 0 || fields.length < 22) return undefined;
+  const fields = statFields(text, 22);
+  if (fields.length < 22) return undefined;
   const number = (index: number): number => Number(fields[index]);
   return {
     pid: Number.parseInt(text, 10),
