@@ -8,6 +8,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it, vi } from "vitest";
 import { at, eachInItsFolder, takeAll, unread } from "../../../test/support/prospecting.ts";
 import type { OpenFile } from "../model/open-file.ts";
@@ -90,12 +91,12 @@ describe("a file that cannot be read", () => {
 describe("a filesystem that is mounted again", () => {
   /** What a later run knows of the files after the numbers of their devices have changed. */
   async function remounted(change: (one: Source) => Source["identity"]) {
-    const before = unread(["*.log"]);
+    const before = unread(["*.log", "*.gz"]);
     await before.prospector.scan(true);
     for (const source of before.prospector.sources()) takeAll(source);
     await before.close();
     const sources = [...before.prospector.sources()];
-    const after = unread(["*.log"]);
+    const after = unread(["*.log", "*.gz"]);
     after.prospector.restore(sources.map((one) => ({ ...one, stage: "found", scan: 0, identity: change(one) })));
     return after;
   }
@@ -147,5 +148,24 @@ describe("a filesystem that is mounted again", () => {
     await prospector.scan(true);
     expect(contents()).toEqual(["BANNER\n"]);
     await close();
+  });
+
+  it("holds an archive that it held only where births say so: its content is not compared", async () => {
+    writeFileSync(at("a.gz"), gzipSync("a\n"));
+    for (const [born, stages] of [
+      [undefined, ["found"]],
+      ["0", ["found", "gone"]],
+    ] as const) {
+      const { prospector, close } = await remounted(({ identity }) => ({
+        ...identity,
+        device: "4095",
+        born: born ?? identity.born,
+      }));
+      await prospector.scan(true);
+      expect([...prospector.sources()].map(({ stage }) => (stage === "gone" ? stage : "found")).toSorted()).toEqual(
+        stages,
+      );
+      await close();
+    }
   });
 });
