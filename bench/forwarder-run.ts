@@ -14,6 +14,14 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
+/** Asks a process to end, and waits until it has: until then it writes to its folder. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await ended;
+}
+
 /** User and system time of a process so far in milliseconds, and its largest resident size in MB. Throws when it is gone. */
 export function usage(pid: number): { cpu: number; peak: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -26,7 +26,7 @@ import { deflateSync } from "node:zlib";
 import { messageOf } from "../src/base/errors.ts";
 import { bundleForwarder } from "../test/support/forwarder.ts";
 import { LumberjackReceiver } from "../test/support/lumberjack-receiver.ts";
-import { children, type Throughput, throughputOf, usage } from "./forwarder-run.ts";
+import { children, stop, type Throughput, throughputOf, usage } from "./forwarder-run.ts";
 import { inParts } from "./parts.ts";
 import { cpuOf, peakOf } from "./processes.ts";
 import { report } from "./report.ts";
@@ -92,7 +92,7 @@ async function idle(program: string): Promise<void> {
   await sleep(seconds * 1000);
   const used = cpuOf(pid) - before;
   const peak = peakOf(pid);
-  child.kill("SIGTERM");
+  await stop(child);
   await receiver.close();
   const many = files.toLocaleString("en");
   report([
@@ -150,7 +150,7 @@ async function latency(program: string, rate: number): Promise<void> {
   await sleep(500);
   const seconds = (performance.now() - begun) / 1000;
   const after = usage(child.pid ?? 0);
-  child.kill("SIGTERM");
+  await stop(child);
   await receiver.close();
   if (times.length !== LATENCY_SECONDS * rate)
     throw new Error(
