@@ -5,14 +5,15 @@ import { delimiter, join, resolve } from "node:path";
 import { every, sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { versionLine } from "../base/release.ts";
-import { engineEndpoint } from "../docker/endpoint.ts";
+import { endpointText, engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
 import { layOut } from "../init/layout.ts";
+import { whyWithoutDocker } from "../init/start/docker.ts";
 import { addressFor, withoutNpm } from "../init/start/environment.ts";
 import { claimFolder, folderOf, holdFolder, homeOf } from "../init/start/folder.ts";
 import { endLeftovers } from "../init/start/leftovers.ts";
 import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
-import { lastWords, stoppingLine, upBlock, warningsIn } from "../init/start/screen.ts";
+import { lastWords, stoppingLine, type Up, upBlock, warningsIn } from "../init/start/screen.ts";
 import { startHelp, startWords } from "../init/start/words.ts";
 import { MESOS_VERSION } from "../mesos/version.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
@@ -114,30 +115,32 @@ async function until(
   return !ended.aborted;
 }
 
-/** Docker's version, when a daemon answers. */
-async function dockerVersion(): Promise<string | undefined> {
+/** Docker's version, when a daemon answers; otherwise why not. */
+async function lookForDocker(): Promise<Up["docker"]> {
+  const [socket, dockerHost] = [given("MESOS_DOCKER_SOCKET"), given("DOCKER_HOST")];
+  let address: string | undefined;
   try {
     const endpoint = engineEndpoint({
-      socket: given("MESOS_DOCKER_SOCKET"),
-      dockerHost: given("DOCKER_HOST"),
-      certPath: given("DOCKER_CERT_PATH"),
+      ...{ socket, dockerHost, certPath: given("DOCKER_CERT_PATH") },
       tlsVerify: given("DOCKER_TLS_VERIFY") !== undefined,
     });
+    address = endpointText(endpoint);
     const engine = new HttpEngine(endpoint, systemClock, { quick: 2000, slow: 2000 });
     try {
-      return (await engine.version()).version;
+      return { version: (await engine.version()).version };
     } finally {
       await engine.close();
     }
-  } catch {
-    return undefined;
+  } catch (error) {
+    const isExpected = socket !== undefined || dockerHost !== undefined || onPath("docker");
+    return { without: whyWithoutDocker({ error, endpoint: address, isExpected }) };
   }
 }
 
 /** Milliseconds that a master may take before it is said that the node waits for it. */
 const REGISTRATION_PATIENCE = 10_000;
 
-async function announce(node: Node, docker: string | undefined, ended: AbortSignal): Promise<void> {
+async function announce(node: Node, docker: Up["docker"], ended: AbortSignal): Promise<void> {
   const agentUrl = `http://${node.host}:${node.ports.agent}`;
   await until(async () => (await ask(`${agentUrl}/health`))?.ok === true, ended);
   const registered = await until(() => isRegistered(agentUrl), ended, REGISTRATION_PATIENCE);
@@ -153,7 +156,7 @@ async function announce(node: Node, docker: string | undefined, ended: AbortSign
 const LONGEST_CONSOLE = 4 * 1024 * 1024;
 
 /** init and all below it, in a session of its own: Ctrl-C reaches this process only, and init gets one clean TERM. */
-function startInit({ root, ports, joined }: Node, docker: string | undefined): ChildProcess {
+function startInit({ root, ports, joined }: Node, hasDocker: boolean): ChildProcess {
   const path = consoleOf(root);
   rmSync(path, { force: true });
   const output = openSync(path, "a", 0o644);
@@ -171,7 +174,7 @@ function startInit({ root, ports, joined }: Node, docker: string | undefined): C
       MESOS_MASTER: joined ?? "local",
       MESOS_PORT: String(ports.agent),
       // A machine without Docker is nothing to warn of; what asks for it is refused by name.
-      ...(docker === undefined && { MESOS_CONTAINERIZERS: given("MESOS_CONTAINERIZERS") ?? "mesos" }),
+      ...(!hasDocker && { MESOS_CONTAINERIZERS: given("MESOS_CONTAINERIZERS") ?? "mesos" }),
       ...(ports.master !== undefined && { MESOS_MASTER_PORT: String(ports.master) }),
       // Nothing outside the private folder; another user than root could not write there.
       MESOS_RUNTIME_DIR: given("MESOS_RUNTIME_DIR") ?? join(root, "run/mesos"),
@@ -221,8 +224,8 @@ async function main(): Promise<number> {
   mkdirSync(join(root, "var/log"), { recursive: true });
   // The development master forgets everything, and nothing of the last node is left: this is a new one.
   if (joined === undefined) rmSync(join(root, "var/lib/mesos/meta/slaves/latest"), { force: true });
-  const docker = await dockerVersion();
-  const child = startInit(node, docker);
+  const docker = await lookForDocker();
+  const child = startInit(node, "version" in docker);
   const ended = new AbortController();
   let stops = 0;
   const stop = (): void => {

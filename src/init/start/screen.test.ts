@@ -6,7 +6,7 @@ const up: Up = {
   masterUrl: "http://127.0.0.1:5060",
   master: "127.0.0.1:5060",
   registered: true,
-  docker: "27.0.3",
+  docker: { version: "27.0.3" },
   root: "/app/.node",
 };
 
@@ -25,11 +25,24 @@ Ctrl-C stops everything.
 });
 
 test("no Docker is one calm line; a master that is silent is named", () => {
-  const text = upBlock({ ...up, docker: undefined, registered: false, masterUrl: undefined, master: "zk://a,b/m es" });
-  expect(text).toContain("  docker  not on this machine: ");
+  const text = upBlock({
+    ...up,
+    docker: { without: "not on this machine" },
+    registered: false,
+    masterUrl: undefined,
+    master: "zk://a,b/m es",
+  });
+  expect(text).toContain("  docker  not on this machine: a task with an image fails at once, all others run\n");
   expect(text).toContain("not registered with zk://a,b/m es yet");
   expect(text).toContain("--master='zk://a,b/m es' ");
   expect(text).not.toContain("  master ");
+});
+
+test("a Docker that is there and silent has its reason, and what that means", () => {
+  const text = upBlock({ ...up, docker: { without: "nobody listens at tcp://a:1: start it" } });
+  expect(text).toContain(
+    "  docker  nobody listens at tcp://a:1: start it. A task with an image fails at once, all others run\n",
+  );
 });
 
 test("leaving a cluster says what happens to its tasks", () => {

@@ -8,17 +8,23 @@ export interface Up {
   /** As it is to be given to mesos-execute, credentials masked. */
   readonly master: string;
   readonly registered: boolean;
-  /** Docker's version; undefined when no daemon answers. */
-  readonly docker: string | undefined;
+  /** Docker's version, or why the node goes without. */
+  readonly docker: { readonly version: string } | { readonly without: string };
   readonly root: string;
 }
+
+/** A reason that has two parts of its own is a sentence; "not on this machine" is none. */
+const withoutDocker = (why: string): string =>
+  why.includes(": ")
+    ? `${why}. A task with an image fails at once, all others run`
+    : `${why}: a task with an image fails at once, all others run`;
 
 /** The last thing on the screen while the node runs. */
 export function upBlock(up: Up): string {
   const rows = [
     ["node", up.agentUrl],
     ...(up.masterUrl === undefined ? [] : [["master", up.masterUrl]]),
-    ["docker", up.docker ?? "not on this machine: a task with an image fails at once, all others run"],
+    ["docker", "version" in up.docker ? up.docker.version : withoutDocker(up.docker.without)],
     ["files", up.root],
     ["log", `${up.root}/var/log/mesos/mesos-slave.INFO`],
   ].map(([name = "", value = ""]) => `  ${name.padEnd(7)} ${value}`);
