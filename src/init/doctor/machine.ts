@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "../../base/bytes.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
 import { textOf } from "../machine.ts";
 import { type Check, type Finding, findings, fixHere } from "./finding.ts";
 
@@ -18,7 +19,9 @@ export const disk: Check = async ({ setting, hasServices }) => {
       const detail = `${folder}: ${formatBytes(Math.floor(free / 2 ** 20) * 2 ** 20)} free (${share} %)`;
       if (free < LITTLE / 10) return failure(detail, "free some, or use another disk");
       return free < LITTLE || share < 10 ? warning(detail, "free some, or use another disk") : ok(detail);
-    } catch {
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT")
+        return failure(`${folder} cannot be looked at: ${messageOf(error)}`, "name a folder that this user may use");
       return warning(
         `${folder} does not exist yet`,
         hasServices ? "init makes it at start" : "the agent makes it at start",
