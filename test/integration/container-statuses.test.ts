@@ -27,7 +27,9 @@ beforeAll(async () => {
   expect(await client.waited(["root", "over"])).toEqual({ exit_status: 3 << 8 });
 }, 60_000);
 afterAll(async () => {
+  // It would outlive its agent.
   await client.on("KILL_CONTAINER", ["root"]);
+  await client.waited(["root"]);
   await agent.destroy();
 });
 

@@ -24,7 +24,12 @@ beforeAll(async () => {
   const launched = await client.on("LAUNCH_CONTAINER", ["root"], { command: { value: "sleep 1000", environment } });
   expect(launched.status).toBe(200);
 }, 60_000);
-afterAll(() => agent.destroy());
+afterAll(async () => {
+  // It would outlive its agent.
+  await client.on("KILL_CONTAINER", ["root"]);
+  await client.waited(["root"]);
+  await agent.destroy();
+});
 
 const text = (path: string): string => {
   try {
