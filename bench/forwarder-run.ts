@@ -2,6 +2,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { statFields } from "../src/base/process-stat.ts";
 import { makeCertificate } from "./certificate.ts";
 
 /** A run in which nothing arrives for so many milliseconds has failed. */
@@ -25,7 +26,7 @@ export async function stop(child: ChildProcess): Promise<void> {
 /** User and system time of a process so far in milliseconds, and its largest resident size in MB. Throws when it is gone. */
 export function usage(pid: number): { cpu: number; peak: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(stat);
   const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return { cpu: (Number(fields[11]) + Number(fields[12])) * 10, peak: Number(peak) / 1024 };
 }

@@ -39,8 +39,8 @@ const MOST_OF_PEER = 200;
 const counts = values.tasks.split(",").map(Number);
 /**
  * Tasks of the agent that is thrown away: as many as there are going to be. Memory that a virtual machine has never touched
- * costs more the first time (5,000 tasks took 2.4 to 2.8 × instead of 2.0), and the best of three posix_spawns does not pay that. On a
- * disk as few as this process needs itself.
+ * costs more the first time (5,000 tasks took 2.4 to 2.8 × instead of 2.0), and the best of three posix_spawns does not pay that. A
+ * host that takes free memory back meanwhile undoes some of it. On a disk as few as this process needs itself.
  */
 const WARMING = values.disk === undefined ? Math.max(200, ...counts) : 200;
 /** Milliseconds after which an agent that has just started holds what it holds when idle. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { statFields } from "../src/base/process-stat.ts";
 
 const MB = 1024;
 
@@ -40,9 +41,7 @@ export const cpuOf = (pid: number): number =>
 
 /** Seconds on processors, in steps of 10 ms: a process' own, and those of its children that have ended and been waited for. */
 export function timesOf(pid: number): { readonly own: number; readonly ended: number } {
-  const text = read(`/proc/${pid}/stat`);
-  // Behind the name, which may hold anything.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(read(`/proc/${pid}/stat`));
   const seconds = (first: number): number => (Number(fields[first] ?? 0) + Number(fields[first + 1] ?? 0)) / 100;
   return { own: seconds(11), ended: seconds(13) };
 }

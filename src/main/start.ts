@@ -8,7 +8,7 @@ import { versionLine } from "../base/release.ts";
 import { endpointText, engineEndpoint } from "../docker/endpoint.ts";
 import { HttpEngine } from "../docker/http-engine.ts";
 import { layOut } from "../init/layout.ts";
-import { whyWithoutDocker } from "../init/start/docker.ts";
+import { withoutDocker } from "../init/start/docker.ts";
 import { addressFor, withoutNpm } from "../init/start/environment.ts";
 import { claimFolder, folderOf, holdFolder, homeOf } from "../init/start/folder.ts";
 import { endLeftovers } from "../init/start/leftovers.ts";
@@ -133,7 +133,7 @@ async function lookForDocker(): Promise<Up["docker"]> {
     }
   } catch (error) {
     const isExpected = socket !== undefined || dockerHost !== undefined || onPath("docker");
-    return { without: whyWithoutDocker({ error, endpoint: address, isExpected }) };
+    return { without: withoutDocker({ error, endpoint: address, isExpected }) };
   }
 }
 

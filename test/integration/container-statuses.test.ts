@@ -27,9 +27,7 @@ beforeAll(async () => {
   expect(await client.waited(["root", "over"])).toEqual({ exit_status: 3 << 8 });
 }, 60_000);
 afterAll(async () => {
-  // It would outlive its agent.
-  await client.on("KILL_CONTAINER", ["root"]);
-  await client.waited(["root"]);
+  await client.end(["root"]);
   await agent.destroy();
 });
 

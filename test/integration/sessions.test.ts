@@ -25,9 +25,7 @@ beforeAll(async () => {
   expect(launched.status).toBe(200);
 }, 60_000);
 afterAll(async () => {
-  // It would outlive its agent.
-  await client.on("KILL_CONTAINER", ["root"]);
-  await client.waited(["root"]);
+  await client.end(["root"]);
   await agent.destroy();
 });
 

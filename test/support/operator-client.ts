@@ -47,4 +47,10 @@ export class OperatorClient {
     const { body } = await this.on("WAIT_CONTAINER", chain);
     return (JSON.parse(body) as { wait_container: object }).wait_container;
   }
+
+  /** Ends a container, whatever has become of it: one that stands alone would outlive its agent. */
+  async end(chain: readonly string[]): Promise<void> {
+    await this.on("KILL_CONTAINER", chain);
+    await this.on("WAIT_CONTAINER", chain);
+  }
 }

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { statFields } from "../../src/base/process-stat.ts";
 import { missing } from "../support/missing.ts";
 
 const become = join(import.meta.dirname, "../../bin/become.js");
@@ -10,7 +11,7 @@ const become = join(import.meta.dirname, "../../bin/become.js");
 function alive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat[stat.lastIndexOf(")") + 2] !== "Z";
+    return statFields(stat)[0] !== "Z";
   } catch {
     return false;
   }

@@ -27,7 +27,7 @@ Ctrl-C stops everything.
 test("no Docker is one calm line; a master that is silent is named", () => {
   const text = upBlock({
     ...up,
-    docker: { without: "not on this machine" },
+    docker: { without: "not on this machine: a task with an image fails at once, all others run" },
     registered: false,
     masterUrl: undefined,
     master: "zk://a,b/m es",
@@ -36,13 +36,6 @@ test("no Docker is one calm line; a master that is silent is named", () => {
   expect(text).toContain("not registered with zk://a,b/m es yet");
   expect(text).toContain("--master='zk://a,b/m es' ");
   expect(text).not.toContain("  master ");
-});
-
-test("a Docker that is there and silent has its reason, and what that means", () => {
-  const text = upBlock({ ...up, docker: { without: "nobody listens at tcp://a:1: start it" } });
-  expect(text).toContain(
-    "  docker  nobody listens at tcp://a:1: start it. A task with an image fails at once, all others run\n",
-  );
 });
 
 test("leaving a cluster says what happens to its tasks", () => {

@@ -8,23 +8,17 @@ export interface Up {
   /** As it is to be given to mesos-execute, credentials masked. */
   readonly master: string;
   readonly registered: boolean;
-  /** Docker's version, or why the node goes without. */
+  /** Docker's version, or the line that says why the node goes without. */
   readonly docker: { readonly version: string } | { readonly without: string };
   readonly root: string;
 }
-
-/** A reason that has two parts of its own is a sentence; "not on this machine" is none. */
-const withoutDocker = (why: string): string =>
-  why.includes(": ")
-    ? `${why}. A task with an image fails at once, all others run`
-    : `${why}: a task with an image fails at once, all others run`;
 
 /** The last thing on the screen while the node runs. */
 export function upBlock(up: Up): string {
   const rows = [
     ["node", up.agentUrl],
     ...(up.masterUrl === undefined ? [] : [["master", up.masterUrl]]),
-    ["docker", "version" in up.docker ? up.docker.version : withoutDocker(up.docker.without)],
+    ["docker", "version" in up.docker ? up.docker.version : up.docker.without],
     ["files", up.root],
     ["log", `${up.root}/var/log/mesos/mesos-slave.INFO`],
   ].map(([name = "", value = ""]) => `  ${name.padEnd(7)} ${value}`);
