@@ -107,7 +107,17 @@ describe("images from a private registry", () => {
 
   it("pulls an image once for many who want it at the same time, and again when forced", async () => {
     const log = keepingLogger();
-    const containerizer = await openContainerizer(dockerd, workDir, { dockerConfig: configJson(), log });
+    // Nobody pulls before the daemon has told all four that it lacks the image.
+    const all = Promise.withResolvers<void>();
+    let asking = 0;
+    const askHelper = async () => {
+      asking++;
+      if (asking === 4) all.resolve();
+      await all.promise;
+      return { username: REGISTRY_USER, secret: REGISTRY_PASSWORD };
+    };
+    const dockerConfig = JSON.stringify({ credHelpers: { [registry.host]: "test" } });
+    const containerizer = await openContainerizer(dockerd, workDir, { dockerConfig, askHelper, log });
     const specs = await Promise.all(Array.from({ length: 4 }, wanted));
     await Promise.all(specs.map((spec) => containerizer.launch(spec, never)));
     await Promise.all(specs.map(({ containerId }) => containerizer.wait(containerId)));

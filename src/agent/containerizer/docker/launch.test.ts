@@ -65,6 +65,25 @@ describe("a launch", () => {
     expect((await callsOf({ docker: { image, forcePullImage: true } })).slice(0, 2)).toEqual(["pull", "create"]);
   });
 
+  it("takes an image that somebody else's pull brought just after the daemon said that it lacks it", async () => {
+    const engine = new Proxy(daemon.engine, {
+      get: (target, name) => {
+        if (name !== "create") return Reflect.get(target, name);
+        return (...request: Parameters<typeof target.create>) =>
+          target.create(...request).finally(() => daemon.images.add("other:2"));
+      },
+    });
+    for (const parameters of [[], [{ key: "pull", value: "never" }], [{ key: "platform", value: "linux/amd64" }]]) {
+      daemon.images.delete("other:2");
+      const late = await open({ engine });
+      daemon.calls.length = 0;
+      await late.launch(await dockerSpec(folder, "true", { docker: { image: "other:2", parameters } }), never);
+      expect(daemon.calls.slice(0, 3)).toEqual(["create", "imageId", "create"]);
+      await late.close();
+    }
+    expect(daemon.asked).toEqual([]);
+  });
+
   it("pulls no image for something else that is missing, and says what that is", async () => {
     daemon.refusal = new EngineError("refused", "No such container: gone", { status: 404 });
     await expect(callsOf()).rejects.toThrow("No such container: gone");

@@ -157,11 +157,16 @@ async function createFromImage(
       return await create();
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      // Something else may be missing: a network, a container whose network it shares.
-      const isThere = (await patiently(tools, signal, () => tools.engine.imageId(plan.image))) !== undefined;
-      if (isThere && (plan.platform === undefined || plan.pull === "never")) throw error;
-      if (plan.pull === "never") throw new UserError(`image ${plan.image} is not there, and pull is 'never'`);
     }
+    if ((await patiently(tools, signal, () => tools.engine.imageId(plan.image))) !== undefined) {
+      // Either something else is missing: a network, a container whose network it shares. Or the image came between the two
+      // questions, by another task's pull: only the daemon can tell.
+      try {
+        return await create();
+      } catch (error) {
+        if (!isNotFound(error) || plan.platform === undefined || plan.pull === "never") throw error;
+      }
+    } else if (plan.pull === "never") throw new UserError(`image ${plan.image} is not there, and pull is 'never'`);
   }
   enter("pulling");
   await pullImage(spec, plan, tools, signal);
