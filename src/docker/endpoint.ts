@@ -19,14 +19,12 @@ interface EngineTls {
 export interface EndpointSettings {
   /** `--docker_socket`: a path, or a `unix://` or `tcp://` address. */
   readonly socket: string | undefined;
-  /** `DOCKER_HOST`; used when no socket but the default one was asked for. */
-  readonly dockerHost?: string | undefined;
-  /** `DOCKER_CERT_PATH`: a folder with ca.pem, cert.pem and key.pem. */
-  readonly certPath?: string | undefined;
-  /** `DOCKER_TLS_VERIFY` not empty. */
-  readonly tlsVerify?: boolean | undefined;
-  /** `DOCKER_TLS` not empty: TLS without verification. */
-  readonly tls?: boolean | undefined;
+  /**
+   * A variable's value. Those of the docker command are looked at, empty ones as if they were not set: `DOCKER_HOST`, used when no socket but
+   * the default one was asked for; `DOCKER_TLS_VERIFY`; `DOCKER_TLS`, TLS without verification; `DOCKER_CERT_PATH`, a folder with ca.pem, cert.pem
+   * and key.pem, `DOCKER_CONFIG` or `.docker` at home when it is not set.
+   */
+  readonly variable?: (name: string) => string | undefined;
 }
 
 const DEFAULT_SOCKET = "/var/run/docker.sock";
@@ -37,7 +35,8 @@ export function engineEndpoint(
   readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
 ): EngineEndpoint {
   const isAsked = settings.socket !== undefined && settings.socket !== "" && settings.socket !== DEFAULT_SOCKET;
-  const address = (isAsked ? settings.socket : settings.dockerHost) || DEFAULT_SOCKET;
+  const given = (name: string): string | undefined => settings.variable?.(name) || undefined;
+  const address = (isAsked ? settings.socket : given("DOCKER_HOST")) || DEFAULT_SOCKET;
   if (address.startsWith("/")) return { kind: "unix", path: address };
   const match = /^(unix|tcp|http|https):\/\/(.*)$/.exec(address);
   if (match?.[1] === "unix" && match[2]?.startsWith("/")) return { kind: "unix", path: match[2] };
@@ -48,16 +47,24 @@ export function engineEndpoint(
       "give a socket's path (/var/run/docker.sock), unix:///path, or tcp://host:port",
     );
   }
-  const secure = match?.[1] === "https" || settings.tlsVerify === true || settings.tls === true;
+  const isVerified = given("DOCKER_TLS_VERIFY") !== undefined;
+  const isAnyTaken = given("DOCKER_TLS") !== undefined && !isVerified;
+  const secure = match?.[1] === "https" || isVerified || isAnyTaken;
   const port = Number(url.port || (secure ? 2376 : 2375));
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { kind: "tcp", host, port, tls: secure ? certificates(settings, readText) : undefined };
+  const home = given("HOME");
+  const folder = given("DOCKER_CERT_PATH") ?? given("DOCKER_CONFIG") ?? (home && join(home, ".docker"));
+  return {
+    kind: "tcp",
+    host,
+    port,
+    tls: secure ? { ...certificates(folder, readText), verify: !isAnyTaken } : undefined,
+  };
 }
 
-function certificates(settings: EndpointSettings, readText: (path: string) => string): EngineTls {
-  const folder = settings.certPath;
+function certificates(folder: string | undefined, readText: (path: string) => string): Omit<EngineTls, "verify"> {
   const read = (name: string): string | undefined => {
-    if (folder === undefined || folder === "") return undefined;
+    if (folder === undefined) return undefined;
     try {
       return readText(join(folder, name));
     } catch (error) {
@@ -73,7 +80,7 @@ function certificates(settings: EndpointSettings, readText: (path: string) => st
   if ((cert === undefined) !== (key === undefined)) {
     throw new UserError(`${folder} has only one of cert.pem and key.pem`, "a client certificate needs both files");
   }
-  return { ca, cert, key, verify: settings.tls !== true || settings.tlsVerify === true };
+  return { ca, cert, key };
 }
 
 /** As people write it: `unix:///var/run/docker.sock`. */

@@ -30,6 +30,8 @@ describe("the daemon's address", () => {
   const none = (): string => {
     throw Object.assign(new Error("no such file"), { code: "ENOENT" });
   };
+  const from = (variables: Record<string, string>, readText: (path: string) => string) =>
+    engineEndpoint({ socket: undefined, variable: (name) => variables[name] }, readText);
   it.each([
     [undefined, undefined, "unix:///var/run/docker.sock"],
     ["/var/run/docker.sock", "tcp://x:1", "tcp://x:1"],
@@ -38,23 +40,40 @@ describe("the daemon's address", () => {
     [undefined, "tcp://dock:2375", "tcp://dock:2375"],
     [undefined, "tcp://[::1]", "tcp://[::1]:2375"],
   ])("socket %s, DOCKER_HOST %s", (socket, dockerHost, text) => {
-    expect(endpointText(engineEndpoint({ socket, dockerHost }, none))).toBe(text);
+    const variable = (name: string) => (name === "DOCKER_HOST" ? dockerHost : undefined);
+    expect(endpointText(engineEndpoint({ socket, variable }, none))).toBe(text);
   });
-  it("reads certificates and takes the TLS port", () => {
-    const settings = { socket: undefined, dockerHost: "tcp://dock", certPath: "/c", tlsVerify: true };
-    expect(engineEndpoint(settings, (path) => path)).toEqual({
+  it.each([
+    ["DOCKER_CERT_PATH", { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/c", HOME: "/h" }, "/c", true],
+    [
+      "the folder of the docker command's settings",
+      { DOCKER_TLS_VERIFY: "1", DOCKER_CONFIG: "/d", HOME: "/h" },
+      "/d",
+      true,
+    ],
+    ["that at home, without verification", { DOCKER_TLS: "1", DOCKER_CERT_PATH: "", HOME: "/h" }, "/h/.docker", false],
+    ["the stricter of two", { DOCKER_TLS: "1", DOCKER_TLS_VERIFY: "1", HOME: "/h" }, "/h/.docker", true],
+  ])("takes the TLS port, and the certificates of %s", (_, variables, folder, verify) => {
+    expect(from({ DOCKER_HOST: "tcp://dock", ...variables }, (path) => path)).toEqual({
       kind: "tcp",
       host: "dock",
       port: 2376,
-      tls: { ca: "/c/ca.pem", cert: "/c/cert.pem", key: "/c/key.pem", verify: true },
+      tls: { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem`, verify },
     });
+  });
+  it("has no TLS unless asked, and none of its files where there is no folder", () => {
+    const address = { kind: "tcp", host: "dock" };
+    const empty = { DOCKER_TLS: "", DOCKER_TLS_VERIFY: "" };
+    expect(from({ DOCKER_HOST: "tcp://dock", ...empty }, none)).toEqual({ ...address, port: 2375, tls: undefined });
+    const tls = { ca: undefined, cert: undefined, key: undefined, verify: true };
+    expect(from({ DOCKER_HOST: "https://dock" }, String)).toEqual({ ...address, port: 2376, tls });
   });
   it("refuses nonsense", () => {
     expect(() => engineEndpoint({ socket: "docker.sock" }, none)).toThrow(/not an address of a Docker daemon/);
-    expect(() => engineEndpoint({ socket: undefined, dockerHost: "ssh://x" }, none)).toThrow(/ssh:\/\/x/);
+    expect(() => from({ DOCKER_HOST: "ssh://x" }, none)).toThrow(/ssh:\/\/x/);
     const halfKey = (path: string): string => (path.endsWith("key.pem") ? "k" : none());
-    const half = { socket: undefined, dockerHost: "tcp://dock", certPath: "/c", tlsVerify: true };
-    expect(() => engineEndpoint(half, halfKey)).toThrow(/only one of/);
+    const half = { DOCKER_HOST: "tcp://dock", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/c" };
+    expect(() => from(half, halfKey)).toThrow(/only one of/);
   });
 });
 

@@ -1,15 +1,13 @@
 /** `npm start`: a whole node in one command. The image's own init, below a private folder, with the embedded master. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { every, sleep, systemClock } from "../base/clock.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import { versionLine } from "../base/release.ts";
-import { endpointText, engineEndpoint } from "../docker/endpoint.ts";
-import { HttpEngine } from "../docker/http-engine.ts";
 import { layOut } from "../init/layout.ts";
-import { withoutDocker } from "../init/start/docker.ts";
-import { addressFor, withoutNpm } from "../init/start/environment.ts";
+import { lookForDocker } from "../init/start/docker.ts";
+import { addressFor, onPath, withoutNpm } from "../init/start/environment.ts";
 import { claimFolder, folderOf, holdFolder, homeOf } from "../init/start/folder.ts";
 import { endLeftovers } from "../init/start/leftovers.ts";
 import { DEFAULT_AGENT_PORT, DEFAULT_MASTER_PORT, ensureFree, type Ports, portOf } from "../init/start/ports.ts";
@@ -27,15 +25,11 @@ const packageFolder = resolve(
 const environment = withoutNpm(process.env, packageFolder);
 const given = (name: string): string | undefined => environment[name] || undefined;
 
-function onPath(program: string): boolean {
-  return (environment["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
-}
-
 /** supervisord from Debian: installed when root, else the one command is said. */
 function ensureSupervisord(): void {
-  if (onPath("supervisord")) return;
+  if (onPath("supervisord", environment)) return;
   const command = "apt-get install -y --no-install-recommends supervisor";
-  if (process.getuid?.() !== 0 || !onPath("apt-get"))
+  if (process.getuid?.() !== 0 || !onPath("apt-get", environment))
     throw new UserError("supervisord is not installed", `sudo ${command}`);
   console.log(`Installing supervisord: ${command}`);
   const quiet = { ...environment, DEBIAN_FRONTEND: "noninteractive" };
@@ -113,28 +107,6 @@ async function until(
     await sleep(systemClock, 100);
   }
   return !ended.aborted;
-}
-
-/** Docker's version, when a daemon answers; otherwise why not. */
-async function lookForDocker(): Promise<Up["docker"]> {
-  const [socket, dockerHost] = [given("MESOS_DOCKER_SOCKET"), given("DOCKER_HOST")];
-  let address: string | undefined;
-  try {
-    const endpoint = engineEndpoint({
-      ...{ socket, dockerHost, certPath: given("DOCKER_CERT_PATH") },
-      tlsVerify: given("DOCKER_TLS_VERIFY") !== undefined,
-    });
-    address = endpointText(endpoint);
-    const engine = new HttpEngine(endpoint, systemClock, { quick: 2000, slow: 2000 });
-    try {
-      return { version: (await engine.version()).version };
-    } finally {
-      await engine.close();
-    }
-  } catch (error) {
-    const isExpected = socket !== undefined || dockerHost !== undefined || onPath("docker");
-    return { without: withoutDocker({ error, endpoint: address, isExpected }) };
-  }
 }
 
 /** Milliseconds that a master may take before it is said that the node waits for it. */
@@ -224,7 +196,7 @@ async function main(): Promise<number> {
   mkdirSync(join(root, "var/log"), { recursive: true });
   // The development master forgets everything, and nothing of the last node is left: this is a new one.
   if (joined === undefined) rmSync(join(root, "var/lib/mesos/meta/slaves/latest"), { force: true });
-  const docker = await lookForDocker();
+  const docker = await lookForDocker(environment, systemClock);
   const child = startInit(node, "version" in docker);
   const ended = new AbortController();
   let stops = 0;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { delimiter, dirname, join, sep } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,6 +28,11 @@ export function withoutNpm(environment: Environment, packageFolder: string): Rec
   }
   const path = (kept["PATH"] ?? "").split(delimiter).filter((folder) => !isOfNpm(folder, packageFolder));
   return { ...kept, PATH: path.join(delimiter) };
+}
+
+/** Whether a program of that name lies in a folder of PATH. */
+export function onPath(program: string, environment: Environment): boolean {
+  return (environment["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
 }
 
 /** The host that a master's address names first; a zk:// url may name several. */

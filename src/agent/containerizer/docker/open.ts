@@ -9,13 +9,7 @@ import { parseImageCollection } from "./image-gc-config.ts";
 import { parseContainerDns } from "./networks.ts";
 
 function connectEngine({ flags, environment, clock }: ContainerizerContext): HttpEngine {
-  const endpoint = engineEndpoint({
-    socket: flags.docker_socket,
-    dockerHost: environment["DOCKER_HOST"],
-    certPath: environment["DOCKER_CERT_PATH"],
-    tlsVerify: Boolean(environment["DOCKER_TLS_VERIFY"]),
-    tls: Boolean(environment["DOCKER_TLS"]),
-  });
+  const endpoint = engineEndpoint({ socket: flags.docker_socket, variable: (name) => environment[name] });
   return new HttpEngine(endpoint, clock);
 }
 
