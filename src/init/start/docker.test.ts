@@ -28,7 +28,8 @@ test.each([
 
 test.each([
   ["ENOENT", endpoint, "sudo systemctl start docker"],
-  ["ENOENT", "unix:///run/user/1000/podman/podman.sock", "systemctl --user start podman.socket"],
+  ["ENOENT", "unix:///run/user/1000/podman/podman.sock", "start it (systemctl --user start podman.socket)"],
+  ["ENOENT", "unix:///run/podman/podman.sock", "start it (sudo systemctl start podman.socket)"],
   ["EACCES", endpoint, "sudo usermod -aG docker $USER"],
   ["EACCES", "unix:///run/podman/podman.sock", "DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock"],
 ])("%s of %s is mended by: %s", (code, where, fix) => {

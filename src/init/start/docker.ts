@@ -18,8 +18,10 @@ export interface SilentDocker {
 /** Podman's has no group to join: each user has one, which systemd starts for whoever asks. */
 const isPodman = (endpoint: string): boolean => /podman/.test(endpoint);
 
-const startIt = (endpoint: string): string =>
-  `start it (${isPodman(endpoint) ? "systemctl --user start podman.socket" : "sudo systemctl start docker"})`;
+function startIt(endpoint: string): string {
+  if (!isPodman(endpoint)) return "start it (sudo systemctl start docker)";
+  return `start it (${endpoint.includes("/run/user/") ? "systemctl --user" : "sudo systemctl"} start podman.socket)`;
+}
 
 const getIn = (endpoint: string): string =>
   isPodman(endpoint)
