@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../base/errors.ts";
+import { codeOf, messageOf, UserError } from "../base/errors.ts";
 
 /** Where the daemon listens. */
 export type EngineEndpoint =
@@ -16,61 +16,75 @@ interface EngineTls {
   readonly verify: boolean;
 }
 
-export interface EndpointSettings {
-  /** `--docker_socket`: a path, or a `unix://` or `tcp://` address. */
-  readonly socket: string | undefined;
-  /**
-   * A variable's value. Those of the docker command are looked at, empty ones as if they were not set: `DOCKER_HOST`, used when no socket but
-   * the default one was asked for; `DOCKER_TLS_VERIFY`; `DOCKER_TLS`, TLS without verification; `DOCKER_CERT_PATH`, a folder with ca.pem, cert.pem
-   * and key.pem, `DOCKER_CONFIG` or `.docker` at home when it is not set.
-   */
-  readonly variable?: (name: string) => string | undefined;
-}
+type EngineAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number | undefined; readonly isHttps: boolean };
+
+/** A variable's value; an empty one is as if it were not set. */
+type Variable = (name: string) => string | undefined;
 
 const DEFAULT_SOCKET = "/var/run/docker.sock";
 
-/** The daemon's address for `settings`. Reads certificates. Throws a UserError for an address that makes no sense. */
-export function engineEndpoint(
-  settings: EndpointSettings,
-  readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
-): EngineEndpoint {
-  const isAsked = settings.socket !== undefined && settings.socket !== "" && settings.socket !== DEFAULT_SOCKET;
-  const given = (name: string): string | undefined => settings.variable?.(name) || undefined;
-  const address = (isAsked ? settings.socket : given("DOCKER_HOST")) || DEFAULT_SOCKET;
+/**
+ * Where the daemon is looked for: at `socket` (`--docker_socket`: a path, or a `unix://` or `tcp://` address) when that is another than the
+ * default one, else where `DOCKER_HOST` says. Throws a UserError for an address that makes no sense.
+ */
+export function engineAddress(variable: Variable, socket = variable("MESOS_DOCKER_SOCKET")): EngineAddress {
+  const isAsked = socket !== undefined && socket !== "" && socket !== DEFAULT_SOCKET;
+  const address = (isAsked ? socket : variable("DOCKER_HOST")) || DEFAULT_SOCKET;
   if (address.startsWith("/")) return { kind: "unix", path: address };
   const match = /^(unix|tcp|http|https):\/\/(.*)$/.exec(address);
   if (match?.[1] === "unix" && match[2]?.startsWith("/")) return { kind: "unix", path: match[2] };
-  const url = match !== null && match[1] !== "unix" ? URL.parse(`http://${match[2]}`) : null;
+  // As tcp:// whatever was said: of http:// and https:// their own ports would be left out.
+  const url = match !== null && match[1] !== "unix" ? URL.parse(`tcp://${match[2]}`) : null;
   if (url === null || url.hostname === "") {
     throw new UserError(
       `'${address}' is not an address of a Docker daemon`,
       "give a socket's path (/var/run/docker.sock), unix:///path, or tcp://host:port",
     );
   }
-  const isVerified = given("DOCKER_TLS_VERIFY") !== undefined;
-  const isAnyTaken = given("DOCKER_TLS") !== undefined && !isVerified;
-  const secure = match?.[1] === "https" || isVerified || isAnyTaken;
-  const port = Number(url.port || (secure ? 2376 : 2375));
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const home = given("HOME");
-  const folder = given("DOCKER_CERT_PATH") ?? given("DOCKER_CONFIG") ?? (home && join(home, ".docker"));
+  return { kind: "tcp", host, port: url.port === "" ? undefined : Number(url.port), isHttps: match?.[1] === "https" };
+}
+
+/**
+ * The daemon's address (see `engineAddress`), with what TLS needs. Of the docker command's variables are looked at: `DOCKER_TLS_VERIFY`; `DOCKER_TLS`,
+ * TLS without verification; `DOCKER_CERT_PATH`, a folder with ca.pem, cert.pem and key.pem, `DOCKER_CONFIG` or `.docker` at home when it
+ * is not set. Reads certificates. Throws a UserError for an address that makes no sense, and for certificates that cannot be read.
+ */
+export function engineEndpoint(
+  variable: Variable,
+  socket = variable("MESOS_DOCKER_SOCKET"),
+  readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): EngineEndpoint {
+  const address = engineAddress(variable, socket);
+  if (address.kind === "unix") return address;
+  const { host, port, isHttps } = address;
+  const isVerified = Boolean(variable("DOCKER_TLS_VERIFY"));
+  const isAnyTaken = Boolean(variable("DOCKER_TLS")) && !isVerified;
+  const isSecure = isHttps || isVerified || isAnyTaken;
   return {
     kind: "tcp",
     host,
-    port,
-    tls: secure ? { ...certificates(folder, readText), verify: !isAnyTaken } : undefined,
+    port: port ?? (isSecure ? 2376 : 2375),
+    tls: isSecure ? { ...certificates(variable, readText), verify: !isAnyTaken } : undefined,
   };
 }
 
-function certificates(folder: string | undefined, readText: (path: string) => string): Omit<EngineTls, "verify"> {
+function certificates(variable: Variable, readText: (path: string) => string): Omit<EngineTls, "verify"> {
+  const named = variable("DOCKER_CERT_PATH") || variable("DOCKER_CONFIG") || undefined;
+  const home = variable("HOME");
+  const folder = named ?? (home ? join(home, ".docker") : undefined);
   const read = (name: string): string | undefined => {
     if (folder === undefined) return undefined;
     try {
       return readText(join(folder, name));
     } catch (error) {
-      if ((error as { code?: string }).code === "ENOENT") return undefined;
+      const code = codeOf(error);
+      // A home that is /dev/null has none.
+      if (code === "ENOENT" || (code === "ENOTDIR" && named === undefined)) return undefined;
       throw new UserError(
-        `cannot read ${join(folder, name)}: ${(error as Error).message}`,
+        `cannot read ${join(folder, name)}: ${messageOf(error)}`,
         "DOCKER_CERT_PATH must be a readable folder with ca.pem, cert.pem and key.pem",
         { cause: error },
       );

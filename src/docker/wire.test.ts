@@ -31,7 +31,7 @@ describe("the daemon's address", () => {
     throw Object.assign(new Error("no such file"), { code: "ENOENT" });
   };
   const from = (variables: Record<string, string>, readText: (path: string) => string) =>
-    engineEndpoint({ socket: undefined, variable: (name) => variables[name] }, readText);
+    engineEndpoint((name) => variables[name], undefined, readText);
   it.each([
     [undefined, undefined, "unix:///var/run/docker.sock"],
     ["/var/run/docker.sock", "tcp://x:1", "tcp://x:1"],
@@ -39,9 +39,16 @@ describe("the daemon's address", () => {
     ["unix:///run/d.sock", undefined, "unix:///run/d.sock"],
     [undefined, "tcp://dock:2375", "tcp://dock:2375"],
     [undefined, "tcp://[::1]", "tcp://[::1]:2375"],
+    [undefined, "http://dock:80/", "tcp://dock:80"],
+    [undefined, "https://dock:443", "tcp://dock:443"],
   ])("socket %s, DOCKER_HOST %s", (socket, dockerHost, text) => {
-    const variable = (name: string) => (name === "DOCKER_HOST" ? dockerHost : undefined);
-    expect(endpointText(engineEndpoint({ socket, variable }, none))).toBe(text);
+    const variables = { DOCKER_HOST: dockerHost, MESOS_DOCKER_SOCKET: socket };
+    const variable = (name: string) => (variables as Record<string, string | undefined>)[name];
+    expect(endpointText(engineEndpoint(variable, undefined, none))).toBe(text);
+    // As a flag it is one that a variable may say as well, or that is said alone.
+    expect(
+      endpointText(engineEndpoint((name) => (name === "DOCKER_HOST" ? dockerHost : undefined), socket, none)),
+    ).toBe(text);
   });
   it.each([
     ["DOCKER_CERT_PATH", { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/c", HOME: "/h" }, "/c", true],
@@ -69,11 +76,19 @@ describe("the daemon's address", () => {
     expect(from({ DOCKER_HOST: "https://dock" }, String)).toEqual({ ...address, port: 2376, tls });
   });
   it("refuses nonsense", () => {
-    expect(() => engineEndpoint({ socket: "docker.sock" }, none)).toThrow(/not an address of a Docker daemon/);
+    expect(() => from({ MESOS_DOCKER_SOCKET: "docker.sock" }, none)).toThrow(/not an address of a Docker daemon/);
     expect(() => from({ DOCKER_HOST: "ssh://x" }, none)).toThrow(/ssh:\/\/x/);
     const halfKey = (path: string): string => (path.endsWith("key.pem") ? "k" : none());
     const half = { DOCKER_HOST: "tcp://dock", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/c" };
     expect(() => from(half, halfKey)).toThrow(/only one of/);
+    const noFolder = (): string => {
+      throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" });
+    };
+    const wrong = { DOCKER_HOST: "tcp://dock", DOCKER_TLS: "1", HOME: "/dev/null" };
+    expect(() => from({ ...wrong, DOCKER_CERT_PATH: "/c" }, noFolder)).toThrow(
+      "cannot read /c/ca.pem: not a directory",
+    );
+    expect(from(wrong, noFolder)).toHaveProperty("tls.ca", undefined);
   });
 });
 

@@ -187,8 +187,8 @@ function readOnly({ resolution, facts }: ComplaintInput): Complaint[] {
   });
 }
 
-/** What is wrong with Docker's socket, and its fix. */
-export function socketComplaint(facts: MachineFacts, path: string): string {
+/** What is wrong with Docker's socket at `path`, and its fix. */
+export function socketComplaint(facts: MachineFacts, path: string, state: SocketState): string {
   const mount = fixed(facts, `-v ${path}:${path}:rw`, "is dockerd installed and running?");
   const also = "; or MESOS_CONTAINERIZERS=mesos";
   const again = fixed(
@@ -210,14 +210,14 @@ export function socketComplaint(facts: MachineFacts, path: string): string {
     refused: `nobody answers at Docker's socket ${path}: ${again}`,
     denied: `Docker's socket ${path} may not be used by this user: run as root`,
   };
-  return texts[facts.dockerSocket.state];
+  return texts[state];
 }
 
 function dockerSocket({ resolution, facts }: ComplaintInput): Complaint[] {
   const wanted = resolution.settings.get("MESOS_CONTAINERIZERS")?.value.split(",") ?? [];
-  const { path, state } = facts.dockerSocket;
+  const { path, state } = facts.dockerSocket ?? { path: "", state: "answers" };
   if (!wanted.some((each) => each.trim() === "docker") || state === "answers") return [];
-  return [warning(socketComplaint(facts, path))];
+  return [warning(socketComplaint(facts, path, state))];
 }
 
 /** What the node itself needs when idle, and then some. */

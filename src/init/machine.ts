@@ -20,7 +20,8 @@ export interface MachineFacts {
   readonly kindOf: (path: string) => "file" | "folder" | "socket" | "other" | undefined;
   /** The mount that holds `path`, or would if it existed. */
   readonly mountOf: (path: string) => Mount | undefined;
-  readonly dockerSocket: { readonly path: string; readonly state: SocketState };
+  /** Undefined: Docker is not looked for at a socket of this machine. */
+  readonly dockerSocket: { readonly path: string; readonly state: SocketState } | undefined;
   /** Bytes; undefined without a limit. */
   readonly memoryLimit: number | undefined;
   /** Processes and threads; undefined without a limit. */
@@ -125,8 +126,8 @@ const inContainer = (): boolean =>
   /docker|kubepods|containerd|libpod/.test(textOf("/proc/1/cgroup"));
 
 export interface LookingAt {
-  /** Where Docker's socket should be. */
-  readonly dockerSocket: string;
+  /** Where Docker's socket should be, if at all. */
+  readonly dockerSocket: string | undefined;
   readonly uid: number;
   /** Whether this is the image rather than `npm start` or a bare agent. */
   readonly isImage: boolean;
@@ -141,7 +142,8 @@ export async function factsOf({ dockerSocket, uid, isImage }: LookingAt): Promis
     isContainer,
     kindOf,
     mountOf: (path) => mountHolding(path, mounts),
-    dockerSocket: { path: dockerSocket, state: await socketState(dockerSocket) },
+    dockerSocket:
+      dockerSocket === undefined ? undefined : { path: dockerSocket, state: await socketState(dockerSocket) },
     memoryLimit: cgroupLimit("memory.max", "memory/memory.limit_in_bytes"),
     processLimit: least(cgroupLimit("pids.max", "pids/pids.max"), softLimit("Max processes")),
   };

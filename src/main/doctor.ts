@@ -124,7 +124,7 @@ async function main(words: readonly string[]): Promise<number> {
   const before: Environment = { ...process.env, ...Object.fromEntries(given) };
   const settled = await settle(before, signal);
   const { setting, machine, plan } = settled;
-  const endpoint = engineEndpoint({ socket: setting("MESOS_DOCKER_SOCKET"), variable: setting });
+  const endpoint = engineEndpoint(setting);
   const engine = new HttpEngine(endpoint, systemClock, { quick: 5000, slow: 10_000 });
   const root = before["INIT_ROOT"] ?? "";
   const found = [

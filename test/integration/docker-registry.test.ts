@@ -186,10 +186,7 @@ describe("images from a private registry", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const dockerHost = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const endpointOf = (variables: Record<string, string>) =>
-      engineEndpoint({
-        socket: undefined,
-        variable: (name) => ({ DOCKER_HOST: dockerHost, DOCKER_TLS_VERIFY: "1", ...variables })[name],
-      });
+      engineEndpoint((name) => ({ DOCKER_HOST: dockerHost, DOCKER_TLS_VERIFY: "1", ...variables })[name]);
     const engine = new HttpEngine(endpointOf({ DOCKER_CERT_PATH: certificates }), systemClock);
     expect((await engine.version()).api).toMatch(/^1\.\d+$/);
     await engine.close();

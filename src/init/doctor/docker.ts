@@ -4,7 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import { socketComplaint } from "../findings.ts";
-import { existing } from "../machine.ts";
+import { existing, type MachineFacts } from "../machine.ts";
 import { type Check, containerizersOf, type Finding, findings, fixHere, type Patient } from "./finding.ts";
 
 const MOUNT = "-v /var/run/docker.sock:/var/run/docker.sock:rw";
@@ -18,8 +18,7 @@ export const dockerSocket: Check = async (patient) => {
     const { version, api } = await engine.version();
     return [ok(`Docker ${version} at ${engine.endpoint}, API ${api}`)];
   } catch (error) {
-    const { state, path } = patient.facts.dockerSocket;
-    const why = state === "answers" ? messageOf(error) : socketWords(patient, path);
+    const why = socketWords(patient.facts) ?? messageOf(error);
     const detail = `no Docker daemon at ${engine.endpoint}: ${why}`;
     if (!wanted) return [ok("not asked for (MESOS_CONTAINERIZERS has no docker)")];
     const alone = containerizersOf(patient).length === 1;
@@ -28,8 +27,12 @@ export const dockerSocket: Check = async (patient) => {
   }
 };
 
-const socketWords = ({ facts }: Patient, path: string): string =>
-  facts.dockerSocket.state === "absent" ? "there is no such socket" : socketComplaint(facts, path);
+/** What is wrong with the socket itself, if it is one. */
+function socketWords(facts: MachineFacts): string | undefined {
+  const { state = "answers", path = "" } = facts.dockerSocket ?? {};
+  if (state === "answers") return undefined;
+  return state === "absent" ? "there is no such socket" : socketComplaint(facts, path, state);
+}
 
 /** The daemon resolves sandbox paths on its host: work_dir must be the same folder there. Written here, looked at there. */
 export const workDirIdentity: Check = async (patient) => {

@@ -56,8 +56,7 @@ export function isDockerExpected(environment: Environment): boolean {
 export async function lookForDocker(environment: Environment, clock: Clock): Promise<Up["docker"]> {
   let address: string | undefined;
   try {
-    const socket = environment["MESOS_DOCKER_SOCKET"];
-    const endpoint = engineEndpoint({ socket, variable: (name) => environment[name] });
+    const endpoint = engineEndpoint((name) => environment[name]);
     address = endpointText(endpoint);
     const engine = new HttpEngine(endpoint, clock, { quick: 2000, slow: 2000 });
     try {

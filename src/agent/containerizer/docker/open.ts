@@ -9,7 +9,7 @@ import { parseImageCollection } from "./image-gc-config.ts";
 import { parseContainerDns } from "./networks.ts";
 
 function connectEngine({ flags, environment, clock }: ContainerizerContext): HttpEngine {
-  const endpoint = engineEndpoint({ socket: flags.docker_socket, variable: (name) => environment[name] });
+  const endpoint = engineEndpoint((name) => environment[name], flags.docker_socket);
   return new HttpEngine(endpoint, clock);
 }
 
